@@ -1,0 +1,78 @@
+/*
+ * table.h -- columns in Arrow's memory layout.
+ *
+ * What      a table is n_columns columns of n_rows rows. Buffers are 64-byte aligned and padded to 64.
+ *           Validity: bit i (least significant first) of `validity` is 1 when row i has a value; NULL
+ *           validity means all have. A missing float64 is also NaN in its buffer, a missing timestamp
+ *           MW_TIME_NONE, a missing dictionary code -1, so that fast loops need no bitmap.
+ * Types     timestamp (us, UTC), float64, bool (bits), dictionary (int32 codes of utf8), utf8.
+ * Memory    everything belongs to the table's account; mw_table_free frees all columns.
+ */
+#ifndef MW_CORE_TABLE_TABLE_H
+#define MW_CORE_TABLE_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/ctx.h"
+#include "core/base/str.h"
+
+typedef enum mw_type { MW_TIMESTAMP, MW_FLOAT64, MW_BOOL, MW_DICTIONARY, MW_UTF8 } mw_type;
+
+const char *mw_type_name(mw_type type); /* "timestamp", "float64", "bool", "dictionary", "utf8" */
+
+/* Distinct texts in order of first appearance, with a hash index. */
+typedef struct mw_dictionary mw_dictionary;
+
+mw_status mw_dictionary_new(mw_mem *mem, mw_dictionary **ret, mw_err *err);
+void *mw_dictionary_free(mw_dictionary *dictionary);
+/* Code of text, adding it when new. MW_ETOOLARGE past MW_LIMIT(DICTIONARY_VALUES). */
+mw_status mw_dictionary_add(mw_dictionary *dictionary, mw_str text, int32_t *ret_code, mw_err *err);
+int32_t mw_dictionary_find(const mw_dictionary *dictionary, mw_str text); /* -1: not there */
+mw_str mw_dictionary_text(const mw_dictionary *dictionary, int32_t code); /* empty for -1 */
+int32_t mw_dictionary_size(const mw_dictionary *dictionary);
+
+typedef struct mw_column {
+    char *name;
+    mw_type type;
+    int64_t n_rows;
+    int64_t n_missing;
+    uint8_t *validity; /* [ceil(n_rows/8)] or NULL */
+    union {
+        int64_t *time;    /* [n_rows] us UTC */
+        double *number;   /* [n_rows] */
+        uint8_t *bits;    /* [ceil(n_rows/8)] */
+        int32_t *codes;   /* [n_rows] */
+        int32_t *offsets; /* [n_rows + 1] into bytes */
+    };
+    char *bytes;               /* utf8 only */
+    mw_dictionary *dictionary; /* dictionary only; owned */
+} mw_column;
+
+typedef struct mw_table {
+    mw_mem *mem;
+    int64_t n_rows;
+    int32_t n_columns;
+    int32_t capacity;
+    mw_column *columns; /* [n_columns] */
+} mw_table;
+
+mw_status mw_table_new(mw_mem *mem, int64_t n_rows, mw_table **ret, mw_err *err);
+void *mw_table_free(mw_table *table);
+/* A new column of table->n_rows rows, all missing. The name is copied; a repeated name is MW_EDATA. */
+mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **ret, mw_err *err);
+mw_column *mw_table_column(const mw_table *table, const char *name); /* NULL: none */
+
+bool mw_column_has(const mw_column *column, int64_t row);
+mw_str mw_column_text(const mw_column *column, int64_t row); /* dictionary and utf8; empty if missing */
+/* Recounts n_missing from NaN / MW_TIME_NONE / -1 and builds (or drops) the validity bitmap. */
+mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err);
+
+/* New table with the rows named by index [n] in that order; dictionaries are copied. */
+mw_status mw_table_take(const mw_ctx *ctx, const mw_table *table, const int64_t *index, int64_t n,
+                        mw_table **ret, mw_err *err);
+/* Rows of a, then of b; columns by name, missing where one lacks them; types must agree. Frees neither. */
+mw_status mw_table_concat(const mw_ctx *ctx, const mw_table *const *tables, int32_t n, mw_table **ret,
+                          mw_err *err);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * csv.h -- RFC 4180 lexing of a byte stream into rows of fields.
+ *
+ * What      pushes bytes in, pulls rows out; quotes, doubled quotes, line feeds inside quotes, LF and
+ *           CRLF, an optional UTF-8 byte-order mark. It knows nothing of types or headers.
+ * Lifetime  mw_csv_init -> (mw_csv_push -> mw_csv_row*)* -> mw_csv_finish -> mw_csv_row* -> mw_csv_done
+ * Bad rows  a quote that opens mid-field, text after a closing quote, a quote never closed, a NUL, a
+ *           field or row over its limit: the row is returned with `problem` set and its raw bytes, and
+ *           lexing goes on at the next line.
+ */
+#ifndef MW_CORE_TEXT_CSV_H
+#define MW_CORE_TEXT_CSV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/str.h"
+
+typedef struct mw_csv_row {
+    mw_str *fields;       /* [n_fields], unquoted; valid until the next call */
+    uint32_t n_fields;
+    mw_str raw;           /* the row's bytes as they stood, without its line end */
+    uint64_t line;        /* 1-based number of its first line */
+    const char *problem;  /* NULL, or why it cannot be used */
+    uint32_t problem_column; /* 1-based field number of the problem */
+} mw_csv_row;
+
+typedef struct mw_csv mw_csv;
+
+mw_status mw_csv_new(mw_mem *mem, char separator, mw_csv **ret, mw_err *err);
+void *mw_csv_free(mw_csv *csv);
+/* Adds bytes (copied). MW_ENOMEM, or MW_ETOOLARGE when one row exceeds MW_LIMIT(CSV_ROW_BYTES). */
+mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err);
+/* No more bytes will come: the last row may lack its line end. */
+void mw_csv_finish(mw_csv *csv);
+/* True when a row was written to *ret; false when more bytes are needed or all is read. Blank lines
+ * are skipped. */
+bool mw_csv_row_next(mw_csv *csv, mw_csv_row *ret);
+
+/* Appends one field, quoted only when it must be. */
+void mw_csv_write_field(mw_buf *buf, mw_str field);
+
+#endif

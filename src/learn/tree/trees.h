@@ -1,0 +1,56 @@
+/*
+ * trees.h -- the node layout all tree ensembles share, and scoring.
+ *
+ * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a node when
+ *           x[feature] <= threshold, or when x[feature] is NaN and the node sends missing values left.
+ *           A row's output is the sum over trees of its leaves' values, added in tree order.
+ * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
+ * Threads   scoring is lock-free on a shared ensemble.
+ */
+#ifndef MW_LEARN_TREE_TREES_H
+#define MW_LEARN_TREE_TREES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/ctx.h"
+
+/* Rows of float32 features, NaN = missing. Borrowed. */
+typedef struct mw_matrix {
+    const float *x; /* [n_rows][n_features] row-major */
+    int64_t n_rows;
+    int32_t n_features;
+} mw_matrix;
+
+typedef struct mw_node {
+    int32_t feature;   /* -1 at a leaf */
+    float threshold;
+    int32_t left;      /* node index within the ensemble; -1 at a leaf */
+    int32_t right;     /* node index; at a leaf: row of values */
+    uint32_t cover;    /* training rows that reached it */
+    bool missing_left;
+    float gain;        /* impurity decrease of the split, weighted by rows; 0 at a leaf */
+} mw_node;
+
+typedef struct mw_trees {
+    mw_mem *mem;
+    int32_t n_features;
+    int32_t n_outputs;
+    int32_t n_trees;
+    int64_t n_nodes;
+    int64_t n_leaves;
+    int64_t *roots;  /* [n_trees] node index */
+    mw_node *nodes;  /* [n_nodes], each tree's contiguous, parents before children */
+    float *values;   /* [n_leaves][n_outputs] */
+} mw_trees;
+
+void *mw_trees_free(mw_trees *trees);
+
+/* out[row * n_outputs + k], float64 sums over trees. Rows are shared over ctx->pool. */
+mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix matrix, double *out,
+                         mw_err *err);
+
+/* The slow plain walk: the oracle of every other way. */
+void mw_trees_score_row(const mw_trees *trees, const float *row, double *out);
+
+#endif

@@ -1,0 +1,1 @@
+# `make check`: rules that a script can hold.

@@ -1,0 +1,1 @@
+# Pages embedded in the binary.
