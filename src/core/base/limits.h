@@ -36,6 +36,7 @@
     X(FILES_PER_INGEST, 100000, "files of one ingest")                                             \
     X(REJECTS_BYTES, 1073741824, "one rejects file")                                               \
     X(TABLE_ROWS, 4000000000, "rows of one table")                                                 \
+    X(TABLE_COLUMNS, 100000, "columns of one table")                                               \
     X(MODEL_FEATURES, 20000, "features of one model")                                              \
     X(MODEL_NODES, 20000000, "nodes of one tree model")                                            \
     X(MODEL_TREES, 10000, "trees of one model")                                                    \
