@@ -1,0 +1,109 @@
+/*
+ * op.h -- every operation, declared once: route, verb, parameters, result, role, functions.
+ *
+ * What      routes, command-line verbs, job kinds and api/openapi.json are all read from mw_ops[].
+ *           Adding an operation is one file and one line in ops.c.
+ * Phases    prepare (reads the store, answers or writes a job payload) -> work (files in, files out; in
+ *           a worker) -> commit (one fenced transaction). A quick operation has only prepare.
+ * Caller    a principal with a role stands in every call; on loopback without keys it is admin.
+ */
+#ifndef MW_RUN_OP_OP_H
+#define MW_RUN_OP_OP_H
+
+#include "core/param/param.h"
+#include "run/job/job.h"
+
+typedef enum mw_role { MW_ROLE_VIEWER, MW_ROLE_OPERATOR, MW_ROLE_TRAINER, MW_ROLE_ADMIN } mw_role;
+
+const char *mw_role_name(mw_role role);
+
+typedef struct mw_principal {
+    const char *name; /* "loopback", "cli", later a key's id */
+    mw_role role;
+} mw_principal;
+
+typedef struct mw_app mw_app; /* the program's services; see app.h */
+
+typedef struct mw_call {
+    const mw_ctx *ctx; /* ctx->org is the organization asked for */
+    mw_app *app;
+    mw_principal principal;
+    const mw_args *args;
+} mw_call;
+
+/* JSON type of one member of a result, for the contract and the tests that hold answers against it. */
+typedef enum mw_field_type {
+    MW_FIELD_STRING, MW_FIELD_NUMBER, MW_FIELD_INTEGER, MW_FIELD_BOOL, MW_FIELD_TIME, MW_FIELD_OBJECT,
+    MW_FIELD_ARRAY, MW_FIELD_MAP, MW_FIELD_ANY
+} mw_field_type;
+
+typedef struct mw_field {
+    const char *name;              /* NULL ends a table */
+    mw_field_type type;
+    bool nullable, optional;
+    const struct mw_field *fields; /* members of OBJECT, or of the items of ARRAY / MAP of objects */
+    mw_field_type items;           /* ARRAY, MAP: what each holds */
+    const char *help;
+} mw_field;
+
+typedef enum mw_op_kind {
+    MW_OP_QUICK, /* prepare answers; runs on a handler thread */
+    MW_OP_LOOP,  /* prepare answers within 50 us without blocking; may run on an HTTP loop */
+    MW_OP_JOB    /* prepare writes the payload; work and commit follow in a job */
+} mw_op_kind;
+
+typedef struct mw_op {
+    const char *name;    /* operationId and job kind: "summary" */
+    const char *verb;    /* command-line verb, or NULL */
+    const char *method;  /* "GET" | "POST" | ..., NULL: not reachable over HTTP */
+    const char *path;    /* "/jobs/{id}" */
+    const char *area;    /* tag in the contract: "service", "quick analytics", "jobs", "models" */
+    mw_role role;        /* least role that may call it */
+    mw_op_kind kind;
+    bool public;         /* needs no key, ever: /health, /models/status */
+    bool exclusive;      /* JOB: one at a time per organization */
+    bool local;          /* command line only; may touch paths the caller names */
+    const char *summary; /* one line */
+    const char *help;    /* a paragraph */
+    const char *const *examples; /* command lines, NULL-terminated; run as tests */
+    const mw_param *params;      /* NULL: none */
+    const mw_field *result;      /* members of the answer; NULL with content_type other than JSON */
+    bool result_is_array;        /* the answer is an array of such objects */
+    const char *content_type;    /* NULL: application/json */
+    const mw_status *errors;     /* statuses it may give besides EINTERNAL, ended by MW_OK */
+    /* Answers into out (JSON, or content_type), or for JOB writes the payload into out. */
+    mw_status (*prepare)(const mw_call *call, mw_buf *out, mw_err *err);
+    mw_status (*work)(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
+                      mw_err *err);
+    mw_status (*commit)(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *work_dir,
+                        mw_buf *result, mw_err *err);
+    /* Text for people on the command line; NULL: the generic printer. */
+    void (*print)(const mw_json *result, mw_buf *out);
+} mw_op;
+
+extern const mw_op *const mw_ops[]; /* ends with NULL */
+
+const mw_op *mw_op_by_verb(const char *verb);
+const mw_op *mw_op_by_name(const char *name);
+
+/* Job kinds of all JOB operations, ended by a NULL name; what mw_jobs_start and mw_worker_main take. */
+const mw_job_kind *mw_op_job_kinds(void);
+
+/*
+ * mw_op_call -- checks the role, runs a QUICK or LOOP operation, or submits a JOB operation.
+ *
+ *   out     the answer (QUICK, LOOP); for JOB nothing is written and job_id [32] is filled instead
+ * Errors    the operation's; MW_EDENIED when the role is too low.
+ */
+mw_status mw_op_call(const mw_op *op, const mw_call *call, mw_buf *out, char *job_id, mw_err *err);
+
+/* The answer of GET /jobs/{id} for one record. */
+void mw_op_write_job(const mw_job_record *job, mw_json_writer *writer);
+
+/* RFC 9457 problem+json of an error, with the given HTTP status. */
+void mw_op_write_problem(const mw_err *err, int http_status, mw_buf *out);
+
+/* api/openapi.json, from the tables: stable order, two-blank indent, one newline at the end. */
+mw_status mw_op_write_openapi(mw_buf *out, mw_err *err);
+
+#endif
