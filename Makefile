@@ -80,7 +80,7 @@ $(O)/gen/onnx.pb-c.c $(O)/gen/onnx.pb-c.h &: /usr/include/onnx/onnx.proto
 $(O)/gen/onnx.pb-c.o: $(O)/gen/onnx.pb-c.c
 	$(CC) -I$(O)/gen $(CFLAGS) -w -c -o $@ $<
 
-$(O)/gen/llhttp.h: /usr/include/llhttp/llhttp.h
+$(O)/gen/llhttp.h: /usr/share/include/llhttp/llhttp.h
 	@mkdir -p $(O)/gen
 	cp $< $@
 

@@ -66,7 +66,10 @@ static bool run_one(const mw_test *test, size_t number, unsigned limit_s) {
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        if (output) dup2(fileno(output), STDOUT_FILENO);
+        if (output) {
+            dup2(fileno(output), STDOUT_FILENO);
+            dup2(fileno(output), STDERR_FILENO);
+        }
         alarm(limit_s);
         int status = run_child(test);
         fflush(stdout);

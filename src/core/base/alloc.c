@@ -1,6 +1,6 @@
 /*
- * alloc.c -- a 16-byte header before each block holds its account and size, so that accounts need no
- * table. Aligned blocks put the header in the last 16 of 64 bytes before the block.
+ * alloc.c -- a 16-byte header before each block holds its account and size, so that accounts need
+ * no table. Aligned blocks put the header in the last 16 of 64 bytes before the block.
  */
 #include "core/base/alloc.h"
 
@@ -47,8 +47,12 @@ void mw_mem_init(mw_mem *mem, mw_mem *parent, size_t ceiling_bytes) {
     atomic_init(&mem->peak_bytes, 0);
 }
 
-size_t mw_mem_used(const mw_mem *mem) { return atomic_load(&((mw_mem *)(uintptr_t)mem)->used_bytes); }
-size_t mw_mem_peak(const mw_mem *mem) { return atomic_load(&((mw_mem *)(uintptr_t)mem)->peak_bytes); }
+size_t mw_mem_used(const mw_mem *mem) {
+    return atomic_load(&((mw_mem *)(uintptr_t)mem)->used_bytes);
+}
+size_t mw_mem_peak(const mw_mem *mem) {
+    return atomic_load(&((mw_mem *)(uintptr_t)mem)->peak_bytes);
+}
 
 static void credit(mw_mem *mem, size_t size) {
     for (; mem; mem = mem->parent)
@@ -65,9 +69,9 @@ static bool charge(mw_mem *mem, size_t size) {
             }
         }
         size_t peak = atomic_load_explicit(&m->peak_bytes, memory_order_relaxed);
-        while (now > peak && !atomic_compare_exchange_weak_explicit(
-                                 &m->peak_bytes, &peak, now, memory_order_relaxed,
-                                 memory_order_relaxed)) {
+        while (now > peak &&
+               !atomic_compare_exchange_weak_explicit(&m->peak_bytes, &peak, now,
+                                                      memory_order_relaxed, memory_order_relaxed)) {
         }
     }
     return true;

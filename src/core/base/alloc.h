@@ -1,13 +1,13 @@
 /*
  * alloc.h -- counted allocation against a memory account with a ceiling.
  *
- * What      malloc with a bill: each block remembers its account, so freeing needs only the pointer.
- *           An account may have a parent (a job under the process); both must have room.
- * Lifetime  mw_mem_init -> (mw_alloc | mw_realloc | mw_free)* -> mw_mem_used(...) == 0
- * Threads   accounts are atomic; a block may be freed by another thread than allocated it.
- * Cost      malloc plus 16 bytes (mw_alloc) or 64 bytes (mw_alloc_aligned) a block.
- * Faults    mw_alloc_fail_at(n) makes the n-th allocation from now fail, once: a test runs a scenario
- *           with n = 1, 2, 3 ... until it passes untouched.
+ * What      malloc with a bill: each block remembers its account, so freeing needs only the
+ * pointer. An account may have a parent (a job under the process); both must have room. Lifetime
+ * mw_mem_init -> (mw_alloc | mw_realloc | mw_free)* -> mw_mem_used(...) == 0 Threads   accounts are
+ * atomic; a block may be freed by another thread than allocated it. Cost      malloc plus 16 bytes
+ * (mw_alloc) or 64 bytes (mw_alloc_aligned) a block. Faults    mw_alloc_fail_at(n) makes the n-th
+ * allocation from now fail, once: a test runs a scenario with n = 1, 2, 3 ... until it passes
+ * untouched.
  */
 #ifndef MW_CORE_BASE_ALLOC_H
 #define MW_CORE_BASE_ALLOC_H
@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 typedef struct mw_mem {
-    struct mw_mem *parent;  /* borrowed, may be NULL */
-    size_t ceiling_bytes;   /* 0: no ceiling */
+    struct mw_mem *parent; /* borrowed, may be NULL */
+    size_t ceiling_bytes;  /* 0: no ceiling */
     _Atomic size_t used_bytes;
     _Atomic size_t peak_bytes;
 } mw_mem;
@@ -34,10 +34,11 @@ size_t mw_mem_peak(const mw_mem *mem);
  * All return NULL when the account's ceiling, the machine or an injected fault says no.
  * mem NULL means mw_mem_process. size 0 gives a valid, unique pointer.
  */
-void *mw_alloc(mw_mem *mem, size_t size);                     /* 16-byte aligned, undefined content */
-void *mw_calloc(mw_mem *mem, size_t count, size_t size);      /* zeroed; NULL when count*size overflows */
+void *mw_alloc(mw_mem *mem, size_t size); /* 16-byte aligned, undefined content */
+void *mw_calloc(mw_mem *mem, size_t count,
+                size_t size); /* zeroed; NULL when count*size overflows */
 void *mw_alloc_array(mw_mem *mem, size_t count, size_t size); /* not zeroed; overflow-checked */
-void *mw_alloc_aligned(mw_mem *mem, size_t size);             /* 64-byte aligned, undefined content */
+void *mw_alloc_aligned(mw_mem *mem, size_t size); /* 64-byte aligned, undefined content */
 
 /* Resizes a block of mw_alloc/mw_calloc/mw_alloc_array (not an aligned one). On NULL the old block
  * is untouched. p NULL allocates from mem; otherwise the block's own account is used. */

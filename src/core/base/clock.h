@@ -1,7 +1,8 @@
 /*
  * clock.h -- the two clocks, injectable so that tests can jump a day.
  *
- * Time is int64 microseconds: UTC since 1970 for the wall clock, arbitrary origin for the monotonic.
+ * Time is int64 microseconds: UTC since 1970 for the wall clock, arbitrary origin for the
+ * monotonic.
  */
 #ifndef MW_CORE_BASE_CLOCK_H
 #define MW_CORE_BASE_CLOCK_H

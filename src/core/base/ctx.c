@@ -6,10 +6,8 @@
 #include "core/base/files.h"
 
 void mw_ctx_init(mw_ctx *ctx) {
-    *ctx = (mw_ctx){.org = "default",
-                    .mem = &mw_mem_process,
-                    .clock = &mw_clock_system,
-                    .io = &mw_io_system};
+    *ctx = (mw_ctx){
+        .org = "default", .mem = &mw_mem_process, .clock = &mw_clock_system, .io = &mw_io_system};
 }
 
 mw_status mw_ctx_check(const mw_ctx *ctx, mw_err *err) {

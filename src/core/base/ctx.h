@@ -4,8 +4,8 @@
  * What      who asks (organization, request, job), the memory account, cancellation, progress, log,
  *           clock, file I/O, worker threads and the seed. A callee that wants to change one of them
  *           copies the struct.
- * Rule      any function that may run for more than a few milliseconds takes `const mw_ctx *` first,
- *           calls mw_ctx_check at least every 10 ms of work and reports progress.
+ * Rule      any function that may run for more than a few milliseconds takes `const mw_ctx *`
+ * first, calls mw_ctx_check at least every 10 ms of work and reports progress.
  */
 #ifndef MW_CORE_BASE_CTX_H
 #define MW_CORE_BASE_CTX_H
@@ -23,8 +23,8 @@ struct mw_io;
 struct mw_pool;
 
 typedef struct mw_cancel {
-    atomic_bool requested;          /* set from any thread or signal handler */
-    _Atomic int64_t deadline_us;    /* monotonic; 0: none */
+    atomic_bool requested;       /* set from any thread or signal handler */
+    _Atomic int64_t deadline_us; /* monotonic; 0: none */
 } mw_cancel;
 
 /* done of total units (total 0: unknown), in a stage named for people: "growing trees". */

@@ -1,8 +1,8 @@
 /*
  * dir.h -- a directory as a capability: holders can reach what is in it and nothing else.
  *
- * What      wraps a directory descriptor; names are single components ("a/b" and ".." are refused), so
- *           code that is handed an mw_dir cannot leave it. learn/ gets these and never sees a path.
+ * What      wraps a directory descriptor; names are single components ("a/b" and ".." are refused),
+ * so code that is handed an mw_dir cannot leave it. learn/ gets these and never sees a path.
  * Lifetime  mw_dir_open | mw_dir_sub -> ... -> mw_dir_close
  */
 #ifndef MW_CORE_BASE_DIR_H
@@ -14,7 +14,8 @@ typedef struct mw_dir mw_dir;
 
 typedef enum mw_dir_mode { MW_DIR_MUST_EXIST, MW_DIR_CREATE } mw_dir_mode;
 
-/* path may have several components; MW_DIR_CREATE makes the missing ones (and syncs their parents). */
+/* path may have several components; MW_DIR_CREATE makes the missing ones (and syncs their parents).
+ */
 mw_status mw_dir_open(const mw_ctx *ctx, const char *path, mw_dir_mode mode, mw_dir **ret,
                       mw_err *err);
 mw_status mw_dir_sub(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_dir_mode mode,

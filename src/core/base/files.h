@@ -1,11 +1,10 @@
 /*
  * files.h -- the system calls on files, behind one table so that tests can make any of them fail.
  *
- * What      mw_io is the table; mw_file is a file being written that becomes visible only when whole
- *           and on disk; mw_map is a read-only view of a whole file.
- * Durable   mw_file_commit = write, fsync, rename, fsync of the directory. A crash before it returns
- *           leaves the old file; after it, the new one.
- * Errors    messages name the file; ENOSPC, EROFS and EACCES carry a hint.
+ * What      mw_io is the table; mw_file is a file being written that becomes visible only when
+ * whole and on disk; mw_map is a read-only view of a whole file. Durable   mw_file_commit = write,
+ * fsync, rename, fsync of the directory. A crash before it returns leaves the old file; after it,
+ * the new one. Errors    messages name the file; ENOSPC, EROFS and EACCES carry a hint.
  */
 #ifndef MW_CORE_BASE_FILES_H
 #define MW_CORE_BASE_FILES_H

@@ -10,45 +10,45 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MW_LIMIT_MAP(X)                                                                            \
-    X(HTTP_REQUEST_LINE_BYTES, 8192, "request line")                                               \
-    X(HTTP_HEADER_BYTES, 32768, "all request headers together")                                    \
-    X(HTTP_HEADERS, 100, "number of request headers")                                              \
-    X(HTTP_BODY_BYTES, 1048576, "request body of a JSON route")                                    \
-    X(HTTP_CONNECTIONS, 10000, "open connections of one server")                                   \
-    X(HTTP_HEADER_TIMEOUT_MS, 10000, "time to send the request headers")                           \
-    X(HTTP_IDLE_TIMEOUT_MS, 60000, "time an idle connection is kept")                              \
-    X(HTTP_BODY_MIN_BYTES_PER_S, 1024, "slowest accepted sender, after 10 s of grace")             \
-    X(HTTP_PIPELINED, 16, "requests waiting for answers on one connection")                        \
-    X(HTTP_RESPONSE_BYTES, 67108864, "one response")                                               \
-    X(REQUEST_QUEUE, 256, "requests waiting for a handler thread")                                 \
-    X(WAITING_REQUESTS, 64, "requests waiting for a job to finish")                                \
-    X(JSON_DEPTH, 64, "nesting of a JSON document")                                                \
-    X(JSON_BYTES, 67108864, "one JSON document")                                                   \
-    X(STRING_BYTES, 4096, "one parameter value")                                                   \
-    X(CSV_FIELD_BYTES, 65536, "one CSV field")                                                     \
-    X(CSV_ROW_BYTES, 4194304, "one CSV row")                                                       \
-    X(CSV_COLUMNS, 20000, "columns of one CSV file")                                               \
-    X(COLUMN_NAME_BYTES, 256, "one column or parameter name")                                      \
-    X(PARAMETERS, 10000, "parameters (columns) of one dataset")                                    \
-    X(DICTIONARY_VALUES, 1000000, "distinct texts of one column")                                  \
-    X(FILE_BYTES, 1099511627776, "one input file, after decompression")                            \
-    X(FILES_PER_INGEST, 100000, "files of one ingest")                                             \
-    X(REJECTS_BYTES, 1073741824, "one rejects file")                                               \
-    X(TABLE_ROWS, 4000000000, "rows of one table")                                                 \
-    X(TABLE_COLUMNS, 100000, "columns of one table")                                               \
-    X(MODEL_FEATURES, 20000, "features of one model")                                              \
-    X(MODEL_NODES, 20000000, "nodes of one tree model")                                            \
-    X(MODEL_TREES, 10000, "trees of one model")                                                    \
-    X(ONNX_BYTES, 1073741824, "one model.onnx")                                                    \
-    X(CATEGORIES, 10000, "categories of one feature")                                              \
-    X(THREADS, 256, "threads of one job")                                                          \
-    X(WORKERS, 64, "job processes of one server")                                                  \
-    X(QUEUED_JOBS, 1000, "jobs waiting in one organization")                                       \
-    X(FRAME_BYTES, 67108864, "one worker protocol frame")                                          \
-    X(ANOMALIES, 1000, "anomalies in one answer")                                                  \
-    X(TREND_POINTS, 10000, "points in one trend")                                                  \
-    X(LOG_FILE_BYTES, 67108864, "one log file before it is rotated")                               \
+#define MW_LIMIT_MAP(X)                                                                \
+    X(HTTP_REQUEST_LINE_BYTES, 8192, "request line")                                   \
+    X(HTTP_HEADER_BYTES, 32768, "all request headers together")                        \
+    X(HTTP_HEADERS, 100, "number of request headers")                                  \
+    X(HTTP_BODY_BYTES, 1048576, "request body of a JSON route")                        \
+    X(HTTP_CONNECTIONS, 10000, "open connections of one server")                       \
+    X(HTTP_HEADER_TIMEOUT_MS, 10000, "time to send the request headers")               \
+    X(HTTP_IDLE_TIMEOUT_MS, 60000, "time an idle connection is kept")                  \
+    X(HTTP_BODY_MIN_BYTES_PER_S, 1024, "slowest accepted sender, after 10 s of grace") \
+    X(HTTP_PIPELINED, 16, "requests waiting for answers on one connection")            \
+    X(HTTP_RESPONSE_BYTES, 67108864, "one response")                                   \
+    X(REQUEST_QUEUE, 256, "requests waiting for a handler thread")                     \
+    X(WAITING_REQUESTS, 64, "requests waiting for a job to finish")                    \
+    X(JSON_DEPTH, 64, "nesting of a JSON document")                                    \
+    X(JSON_BYTES, 67108864, "one JSON document")                                       \
+    X(STRING_BYTES, 4096, "one parameter value")                                       \
+    X(CSV_FIELD_BYTES, 65536, "one CSV field")                                         \
+    X(CSV_ROW_BYTES, 4194304, "one CSV row")                                           \
+    X(CSV_COLUMNS, 20000, "columns of one CSV file")                                   \
+    X(COLUMN_NAME_BYTES, 256, "one column or parameter name")                          \
+    X(PARAMETERS, 10000, "parameters (columns) of one dataset")                        \
+    X(DICTIONARY_VALUES, 1000000, "distinct texts of one column")                      \
+    X(FILE_BYTES, 1099511627776, "one input file, after decompression")                \
+    X(FILES_PER_INGEST, 100000, "files of one ingest")                                 \
+    X(REJECTS_BYTES, 1073741824, "one rejects file")                                   \
+    X(TABLE_ROWS, 4000000000, "rows of one table")                                     \
+    X(TABLE_COLUMNS, 100000, "columns of one table")                                   \
+    X(MODEL_FEATURES, 20000, "features of one model")                                  \
+    X(MODEL_NODES, 20000000, "nodes of one tree model")                                \
+    X(MODEL_TREES, 10000, "trees of one model")                                        \
+    X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
+    X(CATEGORIES, 10000, "categories of one feature")                                  \
+    X(THREADS, 256, "threads of one job")                                              \
+    X(WORKERS, 64, "job processes of one server")                                      \
+    X(QUEUED_JOBS, 1000, "jobs waiting in one organization")                           \
+    X(FRAME_BYTES, 67108864, "one worker protocol frame")                              \
+    X(ANOMALIES, 1000, "anomalies in one answer")                                      \
+    X(TREND_POINTS, 10000, "points in one trend")                                      \
+    X(LOG_FILE_BYTES, 67108864, "one log file before it is rotated")                   \
     X(LOG_FILES, 5, "rotated log files kept")
 
 enum mw_limit_id {

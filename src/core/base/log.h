@@ -23,8 +23,8 @@ typedef struct mw_log_options {
     mw_log_level level;
     bool json;
     bool to_stderr;
-    const char *path;    /* NULL: no file */
-    int64_t max_bytes;   /* 0: the default limit */
+    const char *path;  /* NULL: no file */
+    int64_t max_bytes; /* 0: the default limit */
 } mw_log_options;
 
 mw_status mw_log_open(const mw_log_options *options, mw_log **ret, mw_err *err);

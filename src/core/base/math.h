@@ -3,7 +3,8 @@
  *
  * libm picks code by CPU (with and without fused multiply-add) and gives different last bits; these
  * are SLEEF's scalar, no-FMA, deterministic forms (1.0 ULP). A check bans libm's elsewhere in src.
- * sqrt, floor, ceil, fabs, rint, fma-free arithmetic are exact in IEEE 754 and stay compiler built-ins.
+ * sqrt, floor, ceil, fabs, rint, fma-free arithmetic are exact in IEEE 754 and stay compiler
+ * built-ins.
  */
 #ifndef MW_CORE_BASE_MATH_H
 #define MW_CORE_BASE_MATH_H

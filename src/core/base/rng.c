@@ -42,7 +42,8 @@ uint64_t mw_rng_u64(mw_rng *rng) {
 
 double mw_rng_uniform(mw_rng *rng) { return (double)(mw_rng_u64(rng) >> 11) * 0x1p-53; }
 
-/* Lemire, "Fast random integer generation in an interval" (2019): multiply, reject the short tail. */
+/* Lemire, "Fast random integer generation in an interval" (2019): multiply, reject the short tail.
+ */
 uint64_t mw_rng_below(mw_rng *rng, uint64_t n) {
     u128 product = (u128)mw_rng_u64(rng) * n;
     if ((uint64_t)product < n) {
@@ -76,8 +77,10 @@ void mw_rng_sample(mw_rng *rng, uint32_t n, uint32_t n_draws, uint32_t *out) {
         uint32_t low = 0, high = i;
         while (low < high) {
             uint32_t middle = low + (high - low) / 2;
-            if (out[middle] < value) low = middle + 1;
-            else high = middle;
+            if (out[middle] < value)
+                low = middle + 1;
+            else
+                high = middle;
         }
         if (low < i && out[low] == value) {
             out[i] = top; /* larger than all before it */

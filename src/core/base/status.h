@@ -16,21 +16,21 @@
 #include <stddef.h>
 
 /*   name          exit  HTTP  title */
-#define MW_STATUS_MAP(X)                                                                           \
-    X(OK, 0, 200, "ok")                                                                            \
-    X(EINTERNAL, 1, 500, "Internal error")                                                         \
-    X(EINVAL, 2, 422, "Invalid value")                                                             \
-    X(EPARSE, 3, 400, "Cannot be parsed")                                                          \
-    X(EDATA, 4, 422, "Unusable data")                                                              \
-    X(ENOTFOUND, 5, 404, "Not found")                                                              \
-    X(ECONFLICT, 6, 409, "Conflict")                                                               \
-    X(EDENIED, 7, 403, "Not allowed")                                                              \
-    X(ETOOLARGE, 8, 413, "Too large")                                                              \
-    X(EUNSUPPORTED, 9, 415, "Unsupported format")                                                  \
-    X(EBUSY, 10, 503, "Busy")                                                                      \
-    X(ENOMEM, 11, 503, "Out of memory")                                                            \
-    X(EIO, 12, 500, "Storage error")                                                               \
-    X(ETIMEOUT, 13, 504, "Timed out")                                                              \
+#define MW_STATUS_MAP(X)                          \
+    X(OK, 0, 200, "ok")                           \
+    X(EINTERNAL, 1, 500, "Internal error")        \
+    X(EINVAL, 2, 422, "Invalid value")            \
+    X(EPARSE, 3, 400, "Cannot be parsed")         \
+    X(EDATA, 4, 422, "Unusable data")             \
+    X(ENOTFOUND, 5, 404, "Not found")             \
+    X(ECONFLICT, 6, 409, "Conflict")              \
+    X(EDENIED, 7, 403, "Not allowed")             \
+    X(ETOOLARGE, 8, 413, "Too large")             \
+    X(EUNSUPPORTED, 9, 415, "Unsupported format") \
+    X(EBUSY, 10, 503, "Busy")                     \
+    X(ENOMEM, 11, 503, "Out of memory")           \
+    X(EIO, 12, 500, "Storage error")              \
+    X(ETIMEOUT, 13, 504, "Timed out")             \
     X(ECANCELED, 14, 409, "Canceled")
 
 typedef enum mw_status {
@@ -78,8 +78,7 @@ mw_status mw_err_hint(mw_err *err, const char *format, ...) __attribute__((forma
 mw_status mw_err_at(mw_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "context: " before the message, as a caller that knows more passes an error on. */
-mw_status mw_err_prefix(mw_err *err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+mw_status mw_err_prefix(mw_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Back to "no error". */
 void mw_err_clear(mw_err *err);

@@ -3,9 +3,9 @@
  *
  * What      mw_buf collects bytes or text; its content is always followed by a NUL that is not
  *           counted. Growth past max_bytes fails (sticky), so no caller can grow without bound.
- * Errors    appends return nothing; the first failure is remembered in `failed` and later appends do
- *           nothing. Check mw_buf_status once at the end.
- * Views     mw_str borrows; it need not be NUL-terminated.
+ * Errors    appends return nothing; the first failure is remembered in `failed` and later appends
+ * do nothing. Check mw_buf_status once at the end. Views     mw_str borrows; it need not be
+ * NUL-terminated.
  */
 #ifndef MW_CORE_BASE_STR_H
 #define MW_CORE_BASE_STR_H
@@ -36,7 +36,7 @@ char *mw_str_copy(char *out, size_t capacity, mw_str a);
 
 typedef struct mw_buf {
     mw_mem *mem;
-    char *data;  /* [capacity]; NULL until the first append; read it with mw_buf_text */
+    char *data; /* [capacity]; NULL until the first append; read it with mw_buf_text */
     size_t size;
     size_t capacity;
     size_t max_bytes;
@@ -65,7 +65,8 @@ mw_str mw_buf_str(const mw_buf *buf);
 /* MW_OK, or the remembered failure with a message that names `what`. */
 mw_status mw_buf_status(const mw_buf *buf, const char *what, mw_err *err);
 
-/* Hands the bytes to the caller (mw_free them); the buffer is empty afterwards. NULL on no memory. */
+/* Hands the bytes to the caller (mw_free them); the buffer is empty afterwards. NULL on no memory.
+ */
 char *mw_buf_steal(mw_buf *buf, size_t *size);
 
 #endif

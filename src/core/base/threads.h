@@ -1,8 +1,8 @@
 /*
  * threads.h -- a fixed pool of threads that share out the items of one loop.
  *
- * What      mw_pool_for calls fn over disjoint ranges that cover [0, n_items). Which thread takes which
- *           range is not determined: results must not depend on it (write by item index, or sum
+ * What      mw_pool_for calls fn over disjoint ranges that cover [0, n_items). Which thread takes
+ * which range is not determined: results must not depend on it (write by item index, or sum
  *           integers).
  * Lifetime  mw_pool_new -> mw_pool_for* -> mw_pool_free
  * Threads   the caller works too. One mw_pool_for at a time per pool; a call from inside a running
@@ -24,7 +24,8 @@ void *mw_pool_free(mw_pool *pool);
 int mw_pool_threads(const mw_pool *pool); /* 1 for NULL */
 int mw_cpu_count(void);                   /* cores this process may use */
 
-/* worker: 0 .. mw_pool_threads-1, stable within one call; at most one range at a time per worker. */
+/* worker: 0 .. mw_pool_threads-1, stable within one call; at most one range at a time per worker.
+ */
 typedef mw_status (*mw_pool_fn)(void *arg, int64_t begin, int64_t end, int worker, mw_err *err);
 
 /* grain: items per range (>= 1). */

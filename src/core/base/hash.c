@@ -1,0 +1,89 @@
+/*
+ * hash.c -- SHA-256 through libcrypto's EVP (uses the CPU's SHA instructions where there are any),
+ * and a 64-bit multiply-fold hash for tables in memory (the mixing step of wyhash: 64x64 -> 128,
+ * folded).
+ */
+#include "core/base/hash.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+struct mw_sha256 {
+    EVP_MD_CTX *digest;
+};
+
+mw_status mw_sha256_new(mw_sha256 **ret, mw_err *err) {
+    mw_sha256 *sha = mw_alloc(NULL, sizeof *sha);
+    if (!sha) return mw_fail_nomem(err, "a content hash");
+    sha->digest = EVP_MD_CTX_new();
+    if (!sha->digest || EVP_DigestInit_ex(sha->digest, EVP_sha256(), NULL) != 1) {
+        mw_sha256_free(sha);
+        return mw_fail(err, MW_EINTERNAL, "SHA-256 is not available from libcrypto");
+    }
+    *ret = sha;
+    return MW_OK;
+}
+
+void mw_sha256_add(mw_sha256 *sha, const void *data, size_t size) {
+    /* Cannot fail after a successful init: no allocation, no provider call. */
+    (void)EVP_DigestUpdate(sha->digest, data, size);
+}
+
+void mw_sha256_finish(mw_sha256 *sha, char hex[MW_SHA256_HEX]) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[EVP_MAX_MD_SIZE] = {0};
+    (void)EVP_DigestFinal_ex(sha->digest, bytes, NULL);
+    for (size_t i = 0; i < 32; i++) {
+        hex[2 * i] = digits[bytes[i] >> 4];
+        hex[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    hex[64] = '\0';
+    mw_sha256_free(sha);
+}
+
+void *mw_sha256_free(mw_sha256 *sha) {
+    if (!sha) return NULL;
+    EVP_MD_CTX_free(sha->digest);
+    return mw_free(sha);
+}
+
+mw_status mw_sha256_of(const void *data, size_t size, char hex[MW_SHA256_HEX], mw_err *err) {
+    mw_sha256 *sha;
+    mw_status status = mw_sha256_new(&sha, err);
+    if (status) return status;
+    mw_sha256_add(sha, data, size);
+    mw_sha256_finish(sha, hex);
+    return MW_OK;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b) {
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t load64(const unsigned char *p) {
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static uint64_t load_tail(const unsigned char *p, size_t n) {
+    uint64_t value = 0;
+    memcpy(&value, p, n);
+    return value;
+}
+
+uint64_t mw_hash64(const void *data, size_t size) {
+    /* Odd constants with evenly spread bits: digits of pi and the golden ratio. */
+    const uint64_t k0 = UINT64_C(0x9E3779B97F4A7C15), k1 = UINT64_C(0x243F6A8885A308D3);
+    const unsigned char *p = data;
+    uint64_t hash = fold(size ^ k0, k1);
+    size_t left = size;
+    for (; left >= 16; left -= 16, p += 16) hash = fold(load64(p) ^ hash, load64(p + 8) ^ k1);
+    if (left >= 8) {
+        hash = fold(load64(p) ^ hash, k0);
+        p += 8, left -= 8;
+    }
+    if (left) hash = fold(load_tail(p, left) ^ hash, k1 ^ left);
+    return fold(hash, k0);
+}

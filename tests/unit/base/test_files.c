@@ -1,0 +1,171 @@
+/* test_files.c -- durable files: old or new, never half; every failing call is reported and cleaned
+ * up. */
+#include "support/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/dir.h"
+
+/* An mw_io that fails its n-th call with the given errno; writes may be cut short. */
+typedef struct faulty {
+    int calls_left, error;
+    bool short_writes;
+} faulty;
+
+static bool fails(faulty *f) {
+    if (f->calls_left < 0 || f->calls_left-- != 0) return false;
+    errno = f->error;
+    return true;
+}
+
+static int f_open(void *self, int dir_fd, const char *path, int flags, mode_t mode) {
+    return fails(self) ? -1 : mw_io_system.open(NULL, dir_fd, path, flags, mode);
+}
+static ssize_t f_read(void *self, int fd, void *data, size_t size) {
+    return fails(self) ? -1 : mw_io_system.read(NULL, fd, data, size);
+}
+static ssize_t f_write(void *self, int fd, const void *data, size_t size) {
+    faulty *f = self;
+    if (fails(f)) return -1;
+    return mw_io_system.write(NULL, fd, data, f->short_writes && size > 3 ? 3 : size);
+}
+static int f_fsync(void *self, int fd) { return fails(self) ? -1 : mw_io_system.fsync(NULL, fd); }
+static int f_close(void *self, int fd) {
+    int result = mw_io_system.close(NULL, fd);
+    return fails(self) ? -1 : result;
+}
+static int f_rename(void *self, int a, const char *from, int b, const char *to) {
+    return fails(self) ? -1 : mw_io_system.rename(NULL, a, from, b, to);
+}
+static int f_unlink(void *self, int dir_fd, const char *path, int flags) {
+    (void)self; /* clean-up itself is not failed here */
+    return mw_io_system.unlink(NULL, dir_fd, path, flags);
+}
+static int f_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
+    return fails(self) ? -1 : mw_io_system.mkdir(NULL, dir_fd, path, mode);
+}
+
+static mw_io io_of(faulty *f) {
+    return (mw_io){f_open, f_read, f_write, f_fsync, f_close, f_rename, f_unlink, f_mkdir, f};
+}
+
+static size_t count_entries(const mw_ctx *ctx, mw_dir *dir) {
+    mw_err err = {0};
+    mw_dir_entry *entries;
+    size_t n;
+    assert_ok(mw_dir_list(ctx, dir, &entries, &n, &err));
+    mw_free(entries);
+    return n;
+}
+
+static void expect_content(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *text) {
+    mw_err err = {0};
+    char *data;
+    size_t size;
+    assert_ok(mw_file_read(ctx, dir, name, 1000, &data, &size, &err));
+    assert_string_equal(data, text);
+    mw_free(data);
+}
+
+MW_TEST(replace_is_all_or_nothing_under_every_fault) {
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir;
+    assert_ok(mw_dir_open(&ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
+    assert_ok(mw_file_replace(&ctx, dir, "a", "old", 3, &err));
+    static const int errors[] = {ENOSPC, EIO};
+    for (size_t e = 0; e < 2; e++) {
+        mw_status status = MW_EIO;
+        for (int n = 0; status != MW_OK; n++) {
+            assert_true(n < 50);
+            faulty f = {n, errors[e], true};
+            mw_io io = io_of(&f);
+            mw_ctx faulty_ctx = ctx;
+            faulty_ctx.io = &io;
+            assert_ok(mw_file_replace(&ctx, dir, "a", "old", 3, &err));
+            status = mw_file_replace(&faulty_ctx, dir, "a", "new content", 11, &err);
+            assert_int_equal(count_entries(&ctx, dir), 1);
+            if (status == MW_OK) break;
+            assert_int_equal(status, MW_EIO);
+            if (errors[e] == ENOSPC) assert_non_null(strstr(err.hint, "disk space"));
+        }
+        expect_content(&ctx, dir, "a", "new content");
+    }
+    mw_dir_close(dir);
+}
+
+MW_TEST(an_aborted_file_leaves_nothing) {
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir;
+    mw_file *file;
+    assert_ok(mw_dir_open(&ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
+    assert_ok(mw_file_create(&ctx, dir, "b", &file, &err));
+    char block[1000] = {0};
+    for (int i = 0; i < 1000; i++) assert_ok(mw_file_write(file, block, sizeof block, &err));
+    assert_int_equal(mw_file_size(file), 1000000);
+    mw_file_abort(file);
+    assert_int_equal(count_entries(&ctx, dir), 0);
+    mw_dir_close(dir);
+}
+
+MW_TEST(folders_are_capabilities) {
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir, *sub;
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/x/y", mw_test_folder());
+    assert_ok(mw_dir_open(&ctx, path, MW_DIR_CREATE, &dir, &err));
+    static const char *const bad[] = {"", ".", "..", "a/b", "/etc"};
+    for (size_t i = 0; i < 5; i++) {
+        assert_status(mw_dir_sub(&ctx, dir, bad[i], MW_DIR_CREATE, &sub, &err), MW_EINVAL);
+        assert_status(mw_dir_remove(&ctx, dir, bad[i], &err), MW_EINVAL);
+    }
+    assert_status(mw_dir_sub(&ctx, dir, "none", MW_DIR_MUST_EXIST, &sub, &err), MW_ENOTFOUND);
+    assert_int_equal(symlinkat("/etc", mw_dir_fd(dir), "link"), 0);
+    assert_int_not_equal(mw_dir_sub(&ctx, dir, "link", MW_DIR_MUST_EXIST, &sub, &err), MW_OK);
+    assert_ok(mw_dir_sub(&ctx, dir, "s", MW_DIR_CREATE, &sub, &err));
+    assert_ok(mw_file_replace(&ctx, sub, "f", "1", 1, &err));
+    assert_ok(mw_dir_move(&ctx, sub, "f", dir, "g", &err));
+    expect_content(&ctx, dir, "g", "1");
+    assert_ok(mw_dir_remove(&ctx, dir, "s", &err));
+    assert_ok(mw_dir_remove(&ctx, dir, "link", &err));
+    assert_int_equal(access("/etc/passwd", F_OK), 0);
+    assert_int_equal(count_entries(&ctx, dir), 1);
+    mw_dir_close(sub);
+    mw_dir_close(dir);
+}
+
+MW_TEST(maps_and_limits) {
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir;
+    mw_map map;
+    char *data;
+    size_t size;
+    assert_ok(mw_dir_open(&ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
+    assert_ok(mw_file_replace(&ctx, dir, "m", "abc", 3, &err));
+    assert_ok(mw_file_replace(&ctx, dir, "empty", "", 0, &err));
+    assert_ok(mw_map_open(&ctx, dir, "m", &map, &err));
+    assert_memory_equal(map.data, "abc", 3);
+    mw_map_close(&map);
+    assert_ok(mw_map_open(&ctx, dir, "empty", &map, &err));
+    assert_int_equal(map.size, 0);
+    mw_map_close(&map);
+    assert_status(mw_file_read(&ctx, dir, "m", 2, &data, &size, &err), MW_ETOOLARGE);
+    assert_status(mw_map_open(&ctx, dir, "none", &map, &err), MW_ENOTFOUND);
+    mw_dir_close(dir);
+}
+
+MW_TEST_MAIN(MW_RUN(replace_is_all_or_nothing_under_every_fault),
+             MW_RUN(an_aborted_file_leaves_nothing), MW_RUN(folders_are_capabilities),
+             MW_RUN(maps_and_limits))
