@@ -40,7 +40,25 @@ typedef struct mw_trees {
 
 void *mw_trees_free(mw_trees *trees);
 
-/* out[row * n_outputs + k], float64 sums over trees. Rows are shared over ctx->pool. */
+/*
+ * mw_trees_check -- is this ensemble safe to score and well formed? For whoever reads one from
+ * outside.
+ *
+ * Checks counts and limits, that roots ascend and cut the nodes into whole trees, that every node
+ * but a root is the child of exactly one earlier node of its tree, that features and rows of values
+ * exist, and that thresholds are not NaN and values are finite.
+ *
+ * Errors    MW_EDATA says which tree and node and what is wrong; MW_ENOMEM.
+ */
+mw_status mw_trees_check(const mw_trees *trees, mw_err *err);
+
+/*
+ * mw_trees_score -- out[row * n_outputs + k], float64 sums over trees. Rows are shared over
+ * ctx->pool.
+ *
+ * Memory    16 bytes a node while many rows are scored.
+ * Errors    MW_EINVAL when the matrix has another number of features; MW_ENOMEM; MW_ECANCELED.
+ */
 mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix matrix, double *out,
                          mw_err *err);
 
