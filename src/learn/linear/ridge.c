@@ -54,7 +54,7 @@ static mw_ridge *ridge_new(mw_mem *mem, int32_t n_features) {
 
 /* Means of the values present and standard deviations with missing ones put at the mean, both
  * relative to the first value present: exact 0 for constants, and no digits lost to a large offset.
- * Uses gram's place-holder arrays: right counts values, block holds first values. */
+ * The arrays of later steps serve as work space: right counts values, block holds first values. */
 static mw_status standardise(fitting *f, mw_err *err) {
     const int64_t n_rows = f->matrix.n_rows;
     const int32_t n_features = f->matrix.n_features;

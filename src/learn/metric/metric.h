@@ -24,7 +24,8 @@ mw_status mw_metric_roc_auc(const mw_ctx *ctx, const double *score, const uint8_
 
 /* Share of equal class indices. */
 double mw_metric_accuracy(const double *truth, const double *prediction, int64_t n);
-/* Mean negative log likelihood; probability [n][n_classes] clipped to [1e-15, 1-1e-15]. */
+/* Mean negative log likelihood; probability [n][n_classes] clipped to [1e-15, 1-1e-15]. NaN when a
+ * truth is not in [0, n_classes). */
 double mw_metric_log_loss(const double *truth, const double *probability, int64_t n,
                           int32_t n_classes);
 /* Harmonic mean of precision and recall of class 1; NaN when undefined. */

@@ -23,7 +23,7 @@ typedef struct mw_node {
     int32_t right;  /* node index; at a leaf: row of values */
     uint32_t cover; /* training rows that reached it */
     bool missing_left;
-    float gain; /* impurity decrease of the split, weighted by rows; 0 at a leaf */
+    float gain; /* decrease of impurity times rows (forest.h says in which unit); 0 at a leaf */
 } mw_node;
 
 typedef struct mw_trees {
