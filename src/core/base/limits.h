@@ -40,6 +40,7 @@
     X(MODEL_FEATURES, 20000, "features of one model")                                  \
     X(MODEL_NODES, 20000000, "nodes of one tree model")                                \
     X(MODEL_TREES, 10000, "trees of one model")                                        \
+    X(MODEL_CLASSES, 1000, "classes of one model")                                     \
     X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \
