@@ -1,8 +1,8 @@
 /*
  * features.c -- the ordered feature list, and table columns to float32 by it.
  *
- * The list fixes names, kinds and category codes at fit; the same list turns any later table into the
- * same matrix, whatever order its columns or dictionaries have.
+ * The list fixes names, kinds and category codes at fit; the same list turns any later table into
+ * the same matrix, whatever order its columns or dictionaries have.
  */
 #include "learn/model/learner.h"
 
@@ -119,8 +119,10 @@ int32_t mw_feature__code(const mw_feature *feature, mw_str text) {
         int32_t middle = low + (high - low) / 2;
         int order = mw_str_compare(mw_str_of(feature->categories[middle]), text);
         if (order == 0) return middle;
-        if (order < 0) low = middle + 1;
-        else high = middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return -1;
 }
@@ -131,7 +133,8 @@ static int compare_texts(const void *a, const void *b) {
     return mw_str_compare(*(const mw_str *)a, *(const mw_str *)b);
 }
 
-/* The distinct texts of a column, sorted; texts point into the column or, for utf8, into *scratch. */
+/* The distinct texts of a column, sorted; texts point into the column or, for utf8, into *scratch.
+ */
 static mw_status distinct_texts(const mw_ctx *ctx, const mw_column *column, mw_dictionary **scratch,
                                 mw_str **ret, int32_t *ret_n, mw_err *err) {
     mw_dictionary *dictionary = column->dictionary;
@@ -158,7 +161,8 @@ static mw_status distinct_texts(const mw_ctx *ctx, const mw_column *column, mw_d
         status = mw_fail_nomem(err, "categories");
         goto fail;
     }
-    if (column->type == MW_UTF8) memset(seen, 1, (size_t)size);
+    if (column->type == MW_UTF8)
+        memset(seen, 1, (size_t)size);
     else
         for (int64_t row = 0; row < column->n_rows; row++)
             if (column->codes[row] >= 0) seen[column->codes[row]] = 1;
@@ -232,7 +236,8 @@ mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const c
 
 /* ---- to a matrix ---- */
 
-/* Beyond float32's range a value becomes its largest: an order that trees keep, and never infinite. */
+/* Beyond float32's range a value becomes its largest: an order that trees keep, and never infinite.
+ */
 static float to_float(double value) {
     if (value > (double)FLT_MAX) return FLT_MAX;
     if (value < -(double)FLT_MAX) return -FLT_MAX;

@@ -1,10 +1,10 @@
 /*
  * learner.h -- what a learner is, and the model value the files of this folder share.
  *
- * What      a learner is one row of functions in learners.c. Its fitted state hangs below mw_model as
- *           an opaque pointer that only the learner's own file looks into.
- * Order     fit | import -> (score | importance | export)* -> free_state
- * Rule      import(export(state)) scores bit-identically to state.
+ * What      a learner is one row of functions in learners.c. Its fitted state hangs below mw_model
+ * as an opaque pointer that only the learner's own file looks into. Order     fit | import ->
+ * (score | importance | export)* -> free_state Rule      import(export(state)) scores
+ * bit-identically to state.
  */
 #ifndef MW_LEARN_MODEL_LEARNER_H
 #define MW_LEARN_MODEL_LEARNER_H
@@ -47,13 +47,14 @@ struct mw_model {
     const mw_learner *learner;
     mw_task task;
     mw_features *features;
-    char *target;      /* NULL: none */
-    char **classes;    /* [n_classes] */
+    char *target;   /* NULL: none */
+    char **classes; /* [n_classes] */
     int32_t n_classes;
     char *params_json; /* one JSON object */
     int64_t n_rows;    /* rows it was fitted on */
     double threshold;  /* isolation; NaN otherwise */
-    double *importance; /* [count(features)] native, normalised to sum 1 (0 when nothing was used) */
+    double
+        *importance; /* [count(features)] native, normalised to sum 1 (0 when nothing was used) */
     void *state;
 };
 

@@ -127,7 +127,8 @@ static void keep_importance(mw_model *model) {
     double total = 0;
     model->learner->importance(model, model->importance);
     for (int32_t i = 0; i < n; i++) total += model->importance[i];
-    for (int32_t i = 0; i < n; i++) model->importance[i] = total > 0 ? model->importance[i] / total : 0;
+    for (int32_t i = 0; i < n; i++)
+        model->importance[i] = total > 0 ? model->importance[i] / total : 0;
 }
 
 static mw_status fit_with(const mw_ctx *ctx, const mw_fit *fit, const mw_learner *learner,

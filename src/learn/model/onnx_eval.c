@@ -2,9 +2,9 @@
  * onnx_eval.c -- a small interpreter for the operators our graphs use (onnx.ai/onnx/operators).
  *
  * It reads the packed document, not the model in memory, and walks trees by ONNX's own lists, so it
- * shares no code with scoring. Values are held as doubles and rounded to float32 wherever the graph's
- * type is float: float32 arithmetic on two float32 numbers rounded once from float64 is exact enough
- * to equal it (add, multiply). Speed does not matter here.
+ * shares no code with scoring. Values are held as doubles and rounded to float32 wherever the
+ * graph's type is float: float32 arithmetic on two float32 numbers rounded once from float64 is
+ * exact enough to equal it (add, divide). Speed does not matter here.
  */
 #include "learn/model/onnx_graph.h"
 
@@ -125,7 +125,7 @@ static bool common_shape(const call *c, size_t n, int64_t *rows, int64_t *column
 typedef double (*pair_fn)(double a, double b);
 
 static double pair_add(double a, double b) { return a + b; }
-static double pair_mul(double a, double b) { return a * b; }
+static double pair_div(double a, double b) { return a / b; }
 static double pair_equal(double a, double b) { return a == b; }
 static double pair_at_least(double a, double b) { return a >= b; }
 
@@ -143,7 +143,7 @@ static mw_status elementwise(call *c, pair_fn fn, int32_t type, mw_err *err) {
 }
 
 static mw_status run_add(call *c, mw_err *err) { return elementwise(c, pair_add, 0, err); }
-static mw_status run_mul(call *c, mw_err *err) { return elementwise(c, pair_mul, 0, err); }
+static mw_status run_div(call *c, mw_err *err) { return elementwise(c, pair_div, 0, err); }
 static mw_status run_pow(call *c, mw_err *err) { return elementwise(c, mw_pow, 0, err); }
 
 static mw_status run_equal(call *c, mw_err *err) {
@@ -269,8 +269,8 @@ static bool take_ensemble(const Onnx__NodeProto *node, ensemble *e) {
     e->target_nodes = ints_of(node, "target_nodeids", e->n_targets);
     e->target_trees = ints_of(node, "target_treeids", e->n_targets);
     e->weights = doubles_of(node, "target_weights_as_tensor", e->n_targets);
-    return e->features && e->trues && e->falses && e->missing && e->thresholds &&
-           e->target_nodes && e->target_trees && e->weights;
+    return e->features && e->trues && e->falses && e->missing && e->thresholds && e->target_nodes &&
+           e->target_trees && e->weights;
 }
 
 static mw_status find_roots(machine *m, const Onnx__NodeProto *node, mw_err *err) {
@@ -307,8 +307,10 @@ static size_t first_target(const ensemble *e, int64_t tree, int64_t node) {
         size_t middle = low + (high - low) / 2;
         bool before = e->target_trees[middle] < tree ||
                       (e->target_trees[middle] == tree && e->target_nodes[middle] < node);
-        if (before) low = middle + 1;
-        else high = middle;
+        if (before)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -339,11 +341,10 @@ static const struct {
     size_t n_inputs;
     operator_fn run;
 } operators[] = {
-    {"Add", 2, run_add},         {"Cast", 1, run_cast},   {"Concat", 2, run_concat},
-    {"Equal", 2, run_equal},     {"Gather", 2, run_gather}, {"GreaterOrEqual", 2, run_at_least},
-    {"IsNaN", 1, run_is_nan},    {"MatMul", 2, run_matmul}, {"Mul", 2, run_mul},
-    {"Pow", 2, run_pow},         {"Where", 3, run_where},
-    {"TreeEnsembleRegressor", 1, run_trees},
+    {"Add", 2, run_add},      {"Cast", 1, run_cast},     {"Concat", 2, run_concat},
+    {"Equal", 2, run_equal},  {"Gather", 2, run_gather}, {"GreaterOrEqual", 2, run_at_least},
+    {"IsNaN", 1, run_is_nan}, {"MatMul", 2, run_matmul}, {"Div", 2, run_div},
+    {"Pow", 2, run_pow},      {"Where", 3, run_where},   {"TreeEnsembleRegressor", 1, run_trees},
 };
 
 static mw_status run_node(machine *m, const Onnx__NodeProto *node, mw_err *err) {

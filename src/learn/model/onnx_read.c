@@ -1,10 +1,10 @@
 /*
  * onnx_read.c -- from untrusted bytes to a checked ONNX document.
  *
- * protobuf-c recurses once per nested message and allocates a structure for each, without limits, so a
- * file of nested or empty messages could exhaust stack or memory. scan() walks the wire format first
- * (https://protobuf.dev/programming-guides/encoding/), guided by protobuf-c's own descriptors, and
- * refuses what our models never hold.
+ * protobuf-c recurses once per nested message and allocates a structure for each, without limits,
+ * so a file of nested or empty messages could exhaust stack or memory. scan() walks the wire format
+ * first (https://protobuf.dev/programming-guides/encoding/), guided by protobuf-c's own
+ * descriptors, and refuses what our models never hold.
  */
 #include "learn/model/onnx_graph.h"
 
@@ -132,11 +132,10 @@ static mw_status check_input(mw_onnx_doc *doc, mw_err *err) {
     const Onnx__ValueInfoProto *input = graph->n_input == 1 ? graph->input[0] : NULL;
     const Onnx__TypeProto *type = input ? input->type : NULL;
     if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !input->name ||
-        strcmp(input->name, MW_ONNX_INPUT) != 0 ||
-        type->tensor_type->elem_type != MW_ONNX_FLOAT || !type->tensor_type->shape ||
-        type->tensor_type->shape->n_dim != 2)
-        return mw_fail(err, MW_EDATA, "model.onnx must have one input '" MW_ONNX_INPUT
-                                      "' of type float [N, F]");
+        strcmp(input->name, MW_ONNX_INPUT) != 0 || type->tensor_type->elem_type != MW_ONNX_FLOAT ||
+        !type->tensor_type->shape || type->tensor_type->shape->n_dim != 2)
+        return mw_fail(err, MW_EDATA,
+                       "model.onnx must have one input '" MW_ONNX_INPUT "' of type float [N, F]");
     const Onnx__TensorShapeProto__Dimension *columns = type->tensor_type->shape->dim[1];
     if (columns->value_case != ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE ||
         columns->dim_value < 1 || columns->dim_value > MW_LIMIT(MODEL_FEATURES))
@@ -147,8 +146,9 @@ static mw_status check_input(mw_onnx_doc *doc, mw_err *err) {
 
 /* Every message has the names the readers and the evaluator look at. */
 static mw_status check_names(const Onnx__GraphProto *graph, mw_err *err) {
-    bool whole = graph->n_node <= MW_ONNX_NODES_MAX && graph->n_initializer <= MW_ONNX_TENSORS_MAX &&
-                 graph->n_output >= 1 && graph->n_output <= MW_ONNX_OUTPUTS_MAX;
+    bool whole = graph->n_node <= MW_ONNX_NODES_MAX &&
+                 graph->n_initializer <= MW_ONNX_TENSORS_MAX && graph->n_output >= 1 &&
+                 graph->n_output <= MW_ONNX_OUTPUTS_MAX;
     for (size_t i = 0; whole && i < graph->n_node; i++) {
         const Onnx__NodeProto *node = graph->node[i];
         whole = node->op_type && node->n_output >= 1;
@@ -176,7 +176,8 @@ mw_status mw_onnx_parse(const mw_ctx *ctx, const uint8_t *data, size_t size, mw_
     if (!doc->model)
         status = doc->out_of_memory ? mw_fail_nomem(err, "model.onnx")
                                     : mw_fail(err, MW_EDATA, "model.onnx is damaged");
-    else if (!doc->model->graph) status = mw_fail(err, MW_EDATA, "model.onnx holds no graph");
+    else if (!doc->model->graph)
+        status = mw_fail(err, MW_EDATA, "model.onnx holds no graph");
     if (!status) status = check_opsets(doc->model, err);
     if (!status) status = check_names(doc->model->graph, err);
     if (!status) status = check_input(doc, err);
@@ -198,22 +199,30 @@ static mw_str next_word(const char **text) {
     return word;
 }
 
-static bool node_is(const Onnx__NodeProto *node, const char *expected) {
-    if (!mw_str_is(next_word(&expected), node->op_type)) return false;
-    for (size_t i = 0; i < node->n_input; i++)
-        if (!mw_str_is(next_word(&expected), node->input[i])) return false;
-    if (!mw_str_is(next_word(&expected), ">")) return false;
-    for (size_t i = 0; i < node->n_output; i++)
-        if (!mw_str_is(next_word(&expected), node->output[i])) return false;
+static bool names_are(char *const *names, size_t n, const char *expected) {
+    for (size_t i = 0; i < n; i++)
+        if (!mw_str_is(next_word(&expected), names[i])) return false;
     return next_word(&expected).size == 0;
 }
 
-mw_status mw_onnx_expect(const mw_onnx_doc *doc, const char *const *nodes, mw_err *err) {
-    const Onnx__GraphProto *graph = doc->model->graph;
+static bool node_is(const Onnx__NodeProto *node, const mw_onnx_step *step) {
+    if (strcmp(node->op_type, step->op) != 0 ||
+        !names_are(node->input, node->n_input, step->inputs) ||
+        !names_are(node->output, node->n_output, step->outputs))
+        return false;
+    if (node->domain && strcmp(node->domain, "ai.onnx.ml") == 0) return true;
     size_t n = 0;
-    while (nodes[n]) n++;
+    for (; n < 2 && step->attributes[n].name; n++) {
+        const Onnx__AttributeProto *found = mw_onnx_attribute(node, step->attributes[n].name);
+        if (!found || !found->has_i || found->i != step->attributes[n].value) return false;
+    }
+    return node->n_attribute == n;
+}
+
+mw_status mw_onnx_expect(const mw_onnx_doc *doc, const mw_onnx_step *steps, size_t n, mw_err *err) {
+    const Onnx__GraphProto *graph = doc->model->graph;
     bool same = n == graph->n_node;
-    for (size_t i = 0; same && i < n; i++) same = node_is(graph->node[i], nodes[i]);
+    for (size_t i = 0; same && i < n; i++) same = node_is(graph->node[i], &steps[i]);
     return same ? MW_OK
                 : mw_fail(err, MW_EDATA, "model.onnx does not compute what its learner computes");
 }
@@ -254,7 +263,8 @@ mw_status mw_onnx_constant(const mw_onnx_doc *doc, const char *name, mw_onnx_typ
     mw_status status = mw_onnx_tensor_shape(tensor, shape, err);
     if (status) return status;
     if (tensor->data_type != (int32_t)type || shape[0] != d0 || shape[1] != d1)
-        return mw_fail(err, MW_EDATA, "model.onnx: constant '%s' has the wrong type or shape", name);
+        return mw_fail(err, MW_EDATA, "model.onnx: constant '%s' has the wrong type or shape",
+                       name);
     *ret = tensor->raw_data.data;
     return MW_OK;
 }

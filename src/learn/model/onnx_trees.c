@@ -1,11 +1,11 @@
 /*
  * onnx_trees.c -- tree ensembles as the TreeEnsembleRegressor of ai.onnx.ml 3, and back.
  *
- * Every forest is a regressor with one target per output and aggregate SUM: class shares are sums of
- * leaf shares, so parity needs no classifier semantics. Thresholds and leaf values are float32 numbers
- * written as doubles: a runtime then adds in float64, as our own scoring does, and a sum of large
- * values of both signs keeps its digits. Covers stand in nodes_hitrates, as float32 while that is
- * exact (2^24 rows) and as double beyond.
+ * Every forest is a regressor with one target per output and aggregate SUM: class shares are sums
+ * of leaf shares, so parity needs no classifier semantics. Thresholds and leaf values are float32
+ * numbers written as doubles: a runtime then adds in float64, as our own scoring does, and a sum of
+ * large values of both signs keeps its digits. Covers stand in nodes_hitrates, as float32 while
+ * that is exact (2^24 rows) and as double beyond.
  */
 #include "learn/model/onnx_graph.h"
 
@@ -110,8 +110,7 @@ static void write_targets(mw_onnx *onnx, Onnx__NodeProto *node, const mw_trees *
                 targets[at] = k;
                 ids[at] = i - root;
                 tree_ids[at] = tree;
-                weights[at++] =
-                    (double)trees->values[(int64_t)leaf->right * trees->n_outputs + k];
+                weights[at++] = (double)trees->values[(int64_t)leaf->right * trees->n_outputs + k];
             }
         }
     }
@@ -149,10 +148,10 @@ typedef struct lists {
     const int64_t *features, *trues, *falses, *missing, *ids, *trees;
     const int64_t *target_ids, *target_nodes, *target_trees;
     const ProtobufCBinaryData *modes;
-    const float *covers;             /* or */
-    const uint8_t *wide_covers;      /* doubles, unaligned */
-    const uint8_t *thresholds;       /* doubles, unaligned */
-    const uint8_t *weights;          /* doubles, unaligned */
+    const float *covers;        /* or */
+    const uint8_t *wide_covers; /* doubles, unaligned */
+    const uint8_t *thresholds;  /* doubles, unaligned */
+    const uint8_t *weights;     /* doubles, unaligned */
 } lists;
 
 static double double_at(const uint8_t *bytes, size_t i) {
@@ -194,8 +193,7 @@ static mw_status take_node_lists(const Onnx__NodeProto *node, lists *in, mw_err 
     mw_status status = take_ints(node, "nodes_featureids", n, &in->features, err);
     if (!status) status = take_ints(node, "nodes_truenodeids", n, &in->trues, err);
     if (!status) status = take_ints(node, "nodes_falsenodeids", n, &in->falses, err);
-    if (!status)
-        status = take_ints(node, "nodes_missing_value_tracks_true", n, &in->missing, err);
+    if (!status) status = take_ints(node, "nodes_missing_value_tracks_true", n, &in->missing, err);
     if (!status) status = take_ints(node, "nodes_nodeids", n, &in->ids, err);
     if (!status) status = take_ints(node, "nodes_treeids", n, &in->trees, err);
     if (!status) status = take_doubles(node, "nodes_values_as_tensor", n, &in->thresholds, err);
@@ -360,8 +358,7 @@ static mw_trees *new_trees(mw_mem *mem, const lists *in, int32_t n_trees, int64_
     trees->n_leaves = n_leaves;
     trees->roots = mw_calloc(mem, (size_t)n_trees, sizeof *trees->roots);
     trees->nodes = mw_calloc(mem, in->n_nodes, sizeof *trees->nodes);
-    trees->values =
-        mw_calloc(mem, (size_t)n_leaves * (size_t)in->n_outputs, sizeof *trees->values);
+    trees->values = mw_calloc(mem, (size_t)n_leaves * (size_t)in->n_outputs, sizeof *trees->values);
     if (trees->roots && trees->nodes && trees->values) return trees;
     return mw_trees_free(trees);
 }
@@ -383,7 +380,8 @@ mw_status mw_onnx_read_trees(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_trees
     mw_status status = take_lists(node, &in, err);
     if (!status) status = check_order(&in, &n_trees, &n_leaves, err);
     if (status) return status;
-    /* Each leaf has a target entry, which bounds values by what the file holds times its outputs. */
+    /* Each leaf has a target entry, which bounds values by what the file holds times its outputs.
+     */
     if ((uint64_t)n_leaves > in.n_targets) return bad_list("target_nodeids", err);
     if (n_leaves * in.n_outputs > MW_ONNX_VALUES_MAX)
         return mw_fail(err, MW_ETOOLARGE, "model.onnx: %lld leaves with %d values each",

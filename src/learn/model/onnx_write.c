@@ -239,6 +239,12 @@ size_t mw_onnx_type_bytes(int32_t type) {
     }
 }
 
+void mw_onnx_add_step(mw_onnx *onnx, const mw_onnx_step *step) {
+    Onnx__NodeProto *node = mw_onnx_node(onnx, step->op, step->inputs, step->outputs);
+    for (size_t i = 0; i < 2 && step->attributes[i].name; i++)
+        mw_onnx_int(onnx, node, step->attributes[i].name, step->attributes[i].value);
+}
+
 static Onnx__TensorProto *tensor(mw_onnx *onnx, const char *name, mw_onnx_type type, int64_t d0,
                                  int64_t d1) {
     Onnx__TensorProto *made = take(onnx, 1, sizeof *made);
@@ -271,8 +277,7 @@ void *mw_onnx_tensor(mw_onnx *onnx, const char *name, mw_onnx_type type, int64_t
 double *mw_onnx_doubles(mw_onnx *onnx, Onnx__NodeProto *node, const char *name, size_t n) {
     Onnx__AttributeProto *made =
         attribute(onnx, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
-    Onnx__TensorProto *values =
-        made ? tensor(onnx, name, MW_ONNX_DOUBLE, (int64_t)n, -1) : NULL;
+    Onnx__TensorProto *values = made ? tensor(onnx, name, MW_ONNX_DOUBLE, (int64_t)n, -1) : NULL;
     if (!values) return NULL;
     made->t = values;
     return (double *)(void *)values->raw_data.data;
