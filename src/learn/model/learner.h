@@ -2,9 +2,9 @@
  * learner.h -- what a learner is, and the model value the files of this folder share.
  *
  * What      a learner is one row of functions in learners.c. Its fitted state hangs below mw_model
- * as an opaque pointer that only the learner's own file looks into. Order     fit | import ->
- * (score | importance | export)* -> free_state Rule      import(export(state)) scores
- * bit-identically to state.
+ *           as an opaque pointer that only the learner's own file looks into.
+ * Order     fit | import -> (score | importance | export)* -> free_state
+ * Rule      import(export(state)) scores bit-identically to state.
  */
 #ifndef MW_LEARN_MODEL_LEARNER_H
 #define MW_LEARN_MODEL_LEARNER_H

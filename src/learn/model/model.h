@@ -1,11 +1,11 @@
 /*
  * model.h -- one fit / score / importance / save / load over all learners.
  *
- * What      a model knows its learner, task, feature columns (with categories), parameters and
- * fitted state. On disk it is an MLflow model folder whose model.onnx is authoritative
- * (DESIGN 3.6). Learners  one file and one line in learners.c each; a line has name, tasks,
- * parameter table, fit, score, importance, export to and import from ONNX. Lifetime  mw_model_fit |
- * mw_model_load -> mw_model_score* -> mw_model_free; immutable once made.
+ * What      a model knows its learner, task, feature columns (with categories), parameters and fitted
+ *           state. On disk it is an MLflow model folder whose model.onnx is authoritative (DESIGN 3.6).
+ * Learners  one file and one line in learners.c each; a line has name, tasks, parameter table, fit,
+ *           score, importance, export to and import from ONNX.
+ * Lifetime  mw_model_fit | mw_model_load -> mw_model_score* -> mw_model_free; immutable once made.
  */
 #ifndef MW_LEARN_MODEL_MODEL_H
 #define MW_LEARN_MODEL_MODEL_H
@@ -16,22 +16,13 @@
 #include "learn/metric/metric.h"
 #include "learn/tree/trees.h"
 
-typedef enum mw_task {
-    MW_TASK_REGRESSION,
-    MW_TASK_BINARY,
-    MW_TASK_MULTICLASS,
-    MW_TASK_ANOMALY
-} mw_task;
+typedef enum mw_task { MW_TASK_REGRESSION, MW_TASK_BINARY, MW_TASK_MULTICLASS, MW_TASK_ANOMALY } mw_task;
 
 const char *mw_task_name(mw_task task); /* "regression", "binary", "multiclass", "anomaly" */
 
 /* ---- features: from a table to a float32 matrix, the same way at fit and at score ---- */
 
-typedef enum mw_feature_kind {
-    MW_FEATURE_NUMBER,
-    MW_FEATURE_BOOL,
-    MW_FEATURE_CATEGORY
-} mw_feature_kind;
+typedef enum mw_feature_kind { MW_FEATURE_NUMBER, MW_FEATURE_BOOL, MW_FEATURE_CATEGORY } mw_feature_kind;
 
 typedef struct mw_feature {
     char *name;
@@ -48,8 +39,7 @@ mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const c
 void *mw_features_free(mw_features *features);
 int32_t mw_features_count(const mw_features *features);
 const mw_feature *mw_features_at(const mw_features *features, int32_t index);
-/* *ret_x [table->n_rows][count], mw_free it. MW_EDATA names a missing column; extra ones are
- * ignored. */
+/* *ret_x [table->n_rows][count], mw_free it. MW_EDATA names a missing column; extra ones are ignored. */
 mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
                              float **ret_x, mw_err *err);
 
@@ -58,15 +48,15 @@ mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, con
 typedef struct mw_model mw_model;
 
 typedef struct mw_fit {
-    const char *learner; /* "linear", "forest", "isolation" */
+    const char *learner;          /* "linear", "forest", "isolation" */
     mw_task task;
-    const mw_features *features; /* copied */
-    const char *target;          /* name of the target column; NULL for isolation */
-    const char *const *classes;  /* [n_classes] labels in index order; classification only */
+    const mw_features *features;  /* copied */
+    const char *target;           /* name of the target column; NULL for isolation */
+    const char *const *classes;   /* [n_classes] labels in index order; classification only */
     int32_t n_classes;
-    const mw_args *params; /* of the learner's table; see mw_model_params */
-    mw_matrix matrix;      /* [n_rows][count(features)] */
-    const double *y;       /* [n_rows]; target or class index; NULL for isolation */
+    const mw_args *params;        /* of the learner's table; see mw_model_params */
+    mw_matrix matrix;             /* [n_rows][count(features)] */
+    const double *y;              /* [n_rows]; target or class index; NULL for isolation */
 } mw_fit;
 
 /* The learner's parameter table; NULL when there is no such learner. */
@@ -78,8 +68,7 @@ mw_status mw_model_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model **ret, mw_
 void *mw_model_free(mw_model *model);
 
 int32_t mw_model_outputs(const mw_model *model); /* doubles per row of mw_model_score */
-/* regression: [n_rows] prediction; classes: [n_rows][n_classes] probabilities; isolation: [n_rows]
- * score */
+/* regression: [n_rows] prediction; classes: [n_rows][n_classes] probabilities; isolation: [n_rows] score */
 mw_status mw_model_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
                          mw_err *err);
 
@@ -89,22 +78,20 @@ const mw_features *mw_model_features(const mw_model *model);
 const char *const *mw_model_classes(const mw_model *model, int32_t *n);
 double mw_model_threshold(const mw_model *model); /* isolation: score from which a row is flagged */
 
-/* Native importance [count(features)], sums to 1: forest by gain, ridge by |standardised
- * coefficient|, isolation by path-length share. */
-mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance,
-                              mw_err *err);
-/* By permutation on the given rows, `repeats` times: rise of RMSE / log loss, isolation: mean
- * |score change|. importance [count(features)] mean, spread [count(features)] standard deviation.
- */
+/* Native importance [count(features)], sums to 1: forest by gain, ridge by |standardised coefficient|,
+ * isolation by path-length share. */
+mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance, mw_err *err);
+/* By permutation on the given rows, `repeats` times: rise of RMSE / log loss, isolation: mean |score
+ * change|. importance [count(features)] mean, spread [count(features)] standard deviation. */
 mw_status mw_model_permutation(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
                                const double *y, int32_t repeats, double *importance, double *spread,
                                mw_err *err);
 
 /*
- * Writes an MLflow model folder: MLmodel, model.onnx, metadata.json. `extra` is a JSON object (or
- * empty) stored under metadata.json's "training" (metrics, data hash, range...). Parity of
- * model.onnx with mw_model_score on `check` rows (may be empty) is measured and stored; > 1e-5 is
- * MW_EINTERNAL. Same model, same bytes of model.onnx and metadata.json.
+ * Writes an MLflow model folder: MLmodel, model.onnx, metadata.json. `extra` is a JSON object (or empty)
+ * stored under metadata.json's "training" (metrics, data hash, range...). Parity of model.onnx with
+ * mw_model_score on `check` rows (may be empty) is measured and stored; > 1e-5 is MW_EINTERNAL.
+ * Same model, same bytes of model.onnx and metadata.json.
  */
 mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
                         mw_matrix check, mw_err *err);

@@ -2,13 +2,13 @@
  * onnx_graph.h -- ONNX models as protobuf messages: building, checked reading, and evaluation.
  *
  * What      mw_onnx is a graph under construction; mw_onnx_doc is one that was read and checked;
- *           mw_onnx_eval runs a document's own operators, so what is saved can be compared with
- * what was meant without another program. Form      opset ai.onnx 15 and ai.onnx.ml 3, IR 8. One
- * input, float [N,F]. Arithmetic between input and output is float64, so that float32 rounding
- * happens once, at the output. Hostile   before protobuf-c sees a byte, a scan over the wire format
- * bounds nesting, messages and values; sizes of every list are checked against each other before
- * they are used. Memory    everything is charged to the account handed in, protobuf-c's own
- * allocations too.
+ *           mw_onnx_eval runs a document's own operators, so what is saved can be compared with what
+ *           was meant without another program.
+ * Form      opset ai.onnx 15 and ai.onnx.ml 3, IR 8. One input, float [N,F]. Arithmetic between
+ *           input and output is float64, so that float32 rounding happens once, at the output.
+ * Hostile   before protobuf-c sees a byte, a scan over the wire format bounds nesting, messages and
+ *           values; sizes of every list are checked against each other before they are used.
+ * Memory    everything is charged to the account handed in, protobuf-c's own allocations too.
  */
 #ifndef MW_LEARN_MODEL_ONNX_GRAPH_H
 #define MW_LEARN_MODEL_ONNX_GRAPH_H
