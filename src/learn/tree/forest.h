@@ -20,13 +20,14 @@ void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for r
 
 /*
  * y [n_rows]: the target, finite; or the class index 0..n_classes-1.
- * Result: leaf values already divided by the number of trees, so that the score is the mean (the class
- * shares). Same seed, same bytes at any thread count.
+ * Result: leaf values already divided by the number of trees, so that the score is the mean (the
+ * class shares). Same seed, same bytes at any thread count.
  */
 mw_status mw_forest_fit(const mw_ctx *ctx, const mw_forest_options *options, mw_matrix matrix,
                         const double *y, mw_trees **ret, mw_err *err);
 
-/* importance [n_features]: mean decrease in impurity per tree, normalised to sum 1 (0 if no split). */
+/* importance [n_features]: mean decrease in impurity per tree, normalised to sum 1 (0 if no split).
+ */
 void mw_trees_gain_importance(const mw_trees *trees, double *importance);
 
 #endif

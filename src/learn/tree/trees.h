@@ -1,8 +1,8 @@
 /*
  * trees.h -- the node layout all tree ensembles share, and scoring.
  *
- * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a node when
- *           x[feature] <= threshold, or when x[feature] is NaN and the node sends missing values left.
+ * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a node
+ * when x[feature] <= threshold, or when x[feature] is NaN and the node sends missing values left.
  *           A row's output is the sum over trees of its leaves' values, added in tree order.
  * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
  * Threads   scoring is lock-free on a shared ensemble.
@@ -14,22 +14,16 @@
 #include <stdint.h>
 
 #include "core/base/ctx.h"
-
-/* Rows of float32 features, NaN = missing. Borrowed. */
-typedef struct mw_matrix {
-    const float *x; /* [n_rows][n_features] row-major */
-    int64_t n_rows;
-    int32_t n_features;
-} mw_matrix;
+#include "learn/stat/matrix.h"
 
 typedef struct mw_node {
-    int32_t feature;   /* -1 at a leaf */
+    int32_t feature; /* -1 at a leaf */
     float threshold;
-    int32_t left;      /* node index within the ensemble; -1 at a leaf */
-    int32_t right;     /* node index; at a leaf: row of values */
-    uint32_t cover;    /* training rows that reached it */
+    int32_t left;   /* node index within the ensemble; -1 at a leaf */
+    int32_t right;  /* node index; at a leaf: row of values */
+    uint32_t cover; /* training rows that reached it */
     bool missing_left;
-    float gain;        /* impurity decrease of the split, weighted by rows; 0 at a leaf */
+    float gain; /* impurity decrease of the split, weighted by rows; 0 at a leaf */
 } mw_node;
 
 typedef struct mw_trees {
@@ -39,9 +33,9 @@ typedef struct mw_trees {
     int32_t n_trees;
     int64_t n_nodes;
     int64_t n_leaves;
-    int64_t *roots;  /* [n_trees] node index */
-    mw_node *nodes;  /* [n_nodes], each tree's contiguous, parents before children */
-    float *values;   /* [n_leaves][n_outputs] */
+    int64_t *roots; /* [n_trees] node index */
+    mw_node *nodes; /* [n_nodes], each tree's contiguous, parents before children */
+    float *values;  /* [n_leaves][n_outputs] */
 } mw_trees;
 
 void *mw_trees_free(mw_trees *trees);
