@@ -1,10 +1,11 @@
 /*
  * json.h -- the one JSON reader and writer (RFC 8259), for every body and file.
  *
- * Reader    pulls one event at a time from a complete text in memory. Refused: duplicate keys are
- *           reported by mw_json_tree and mw_json_check_keys, invalid UTF-8, unpaired surrogates,
- *           control characters, trailing commas, anything after the value, depth beyond
- *           MW_LIMIT(JSON_DEPTH), numbers outside RFC 8259's grammar.
+ * Reader    pulls one event at a time from a complete text in memory. Refused: invalid UTF-8,
+ *           unpaired surrogates, control characters, a byte-order mark, trailing commas, anything
+ *           after the value, depth beyond MW_LIMIT(JSON_DEPTH), numbers outside RFC 8259's grammar or
+ *           beyond a double. A key that comes twice in one object is refused by mw_json_parse only.
+ *           \u0000 is a character like others: a decoded string may hold a NUL.
  * Writer    appends to an mw_buf; commas and quoting are its business. NaN and infinities become null.
  * Tree      for small documents that are looked into by name; nodes live in an arena.
  */
