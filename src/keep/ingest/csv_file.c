@@ -165,8 +165,7 @@ static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
 
 static mw_status write_segment(const file_job *job, const mw_table *table, mw_err *err) {
     const mw_ingest_file *f = job->file;
-    const mw_meta meta[] = {{"millwright.format", "1"},
-                            {"millwright.source", f->source},
+    const mw_meta meta[] = {{"millwright.source", f->source},
                             {"millwright.content_hash", f->content_hash},
                             {"millwright.layout", f->layout}};
     mw_file *file;

@@ -51,6 +51,24 @@ static mw_status fail_time(const reading *plain, uint64_t line, mw_str text, mw_
     return mw_err_hint(err, "Use YYYY-MM-DD HH:MM:SS, or name another time column.");
 }
 
+/* Seconds, milliseconds or microseconds since 1970, told apart by size: none of the three reaches the
+ * next one's numbers before the year 5138. */
+static bool read_epoch(double value, int64_t *ret_us) {
+    double size = mw_abs(value);
+    double us = size < 1e11 ? value * 1e6 : size < 1e14 ? value * 1e3 : value;
+    if (!(mw_abs(us) < 2.5e17)) return false;
+    *ret_us = (int64_t)mw_floor(us + 0.5);
+    return true;
+}
+
+static bool read_time(mw_str text, int64_t *ret_us) {
+    bool zone;
+    double value;
+    text = mw_str_trim(text);
+    if (mw_time_read(text.data, text.size, ret_us, &zone)) return true;
+    return mw_cell_read(text, &value) == MW_CELL_NUMBER && read_epoch(value, ret_us);
+}
+
 /* Classifies one cell; false when the caller's own time column holds something else. */
 static bool look(reading *plain, uint32_t field, mw_str text, mw_cell *ret_cell, double *ret_value) {
     *ret_cell = mw_cell_read(text, ret_value);
@@ -63,9 +81,7 @@ static bool look(reading *plain, uint32_t field, mw_str text, mw_cell *ret_cell,
     }
     if ((int32_t)field != plain->time_field || plain->time_refused) return true;
     int64_t us;
-    bool zone;
-    text = mw_str_trim(text);
-    if (mw_time_read(text.data, text.size, &us, &zone)) return true;
+    if (read_time(text, &us)) return true;
     plain->time_refused = true;
     return !plain->time_named;
 }
@@ -76,11 +92,9 @@ static mw_status store(reading *plain, uint32_t field, int64_t at, mw_str text, 
     text = mw_str_trim(text);
     int32_t column = (int32_t)field;
     int64_t us;
-    bool zone;
     switch (plain->types[field]) {
     case MW_TIMESTAMP:
-        if (mw_time_read(text.data, text.size, &us, &zone))
-            mw_builder_set_time(plain->builder, column, at, us);
+        if (read_time(text, &us)) mw_builder_set_time(plain->builder, column, at, us);
         return MW_OK;
     case MW_FLOAT64:
         /* A double cannot hold it: missing, as every reader of the table expects finite numbers. */
