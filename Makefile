@@ -31,8 +31,8 @@ ifeq ($(BUILD),fuzz)
 LDFLAGS := -pthread -Wl,--as-needed -fsanitize=address,undefined
 endif
 # Reference LAPACK and BLAS are linked statically: their bits then depend on nothing installed later.
-TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch)
-GCC_LIB := $(shell dirname "$$(gcc -print-libgcc-file-name)")
+TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch 2>/dev/null)
+GCC_LIB := $(shell dirname "$$(gcc -print-libgcc-file-name 2>/dev/null)")
 LAPACK := -L/usr/lib/$(TRIPLET)/lapack -L/usr/lib/$(TRIPLET)/blas -L$(GCC_LIB) \
           -l:liblapack.a -l:libblas.a -l:libgfortran.a $(if $(filter x86_64%,$(TRIPLET)),-l:libquadmath.a)
 LIBS := -lsqlite3 -luv -lcrypto -lprotobuf-c -lz -lsleef $(LAPACK) -lm
@@ -71,6 +71,10 @@ $(O)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS)' > $@
 FORCE:
+
+# A header that a package should have brought: say so instead of "no rule".
+/usr/include/%.h /usr/include/%.proto:
+	@echo '$@ is missing: run `make deps` (as root)' >&2; exit 1
 
 # --- generated ------------------------------------------------------------------------------------
 $(O)/gen/onnx.pb-c.c $(O)/gen/onnx.pb-c.h &: /usr/include/onnx/onnx.proto

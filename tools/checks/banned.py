@@ -25,7 +25,6 @@ RULES = [
      "use core/base/files.h and dir.h: tests make them fail"),
     ("system popen", "start programs with posix_spawn or execve and an argument list"),
     ("time gettimeofday clock_gettime usleep nanosleep sleep", "use core/base/clock.h: tests set it"),
-    ("qsort qsort_r", "use a stable order of your own: qsort's order of equals differs between libraries"),
 ]
 
 WHY = {word: why for words, why in RULES for word in words.split()}
