@@ -19,4 +19,4 @@ deps:
 # Each target that needs a group asks for it; the answer takes milliseconds when nothing is missing.
 .PHONY: deps-build deps-test deps-check deps-full
 deps-build deps-test deps-check deps-full: deps-%:
-	@tools/deps $(PACKAGES_build) $(if $(filter-out build,$*),$(PACKAGES_test)) $(PACKAGES_$*)
+	@tools/deps $(sort $(PACKAGES_build) $(if $(filter-out build,$*),$(PACKAGES_test)) $(PACKAGES_$*))
