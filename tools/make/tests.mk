@@ -11,7 +11,10 @@ $(O)/tests/%.o: tests/%.c $(O)/flags | $(O)/gen/onnx.pb-c.h $(O)/gen/llhttp.h
 
 $(UNIT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS) -lcmocka
+
+# Scenarios that every backend of the store must pass.
+$(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o
 
 .PRECIOUS: $(O)/tests/%.o
 
