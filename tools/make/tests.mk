@@ -27,7 +27,10 @@ $(O)/tests/%.o: tests/%.c $(O)/flags | $(O)/gen/onnx.pb-c.h $(O)/gen/llhttp.h
 
 $(UNIT_TESTS) $(FAULT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka -ljansson
+	$(CC) $(LDFLAGS) -o $@ $(filter-out $(TEST_SUPPORT),$(filter %.o,$^)) $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka -ljansson
+
+# Scenarios that every backend of the store must pass.
+$(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o
 
 # A fuzzer's entry point runs its corpus as a plain test; in BUILD=fuzz libFuzzer drives it.
 $(REPLAYS): $(O)/tests/fuzz/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/support/replay.o $(LIBRARY)

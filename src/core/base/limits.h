@@ -50,6 +50,8 @@
     X(WORKERS, 64, "job processes of one server")                                      \
     X(QUEUED_JOBS, 1000, "jobs waiting in one organization")                           \
     X(FRAME_BYTES, 67108864, "one worker protocol frame")                              \
+    X(STORE_TEXT_BYTES, 67108864, "one text of a stored record")                       \
+    X(STORE_QUEUE, 1024, "requests waiting for the store")                             \
     X(ANOMALIES, 1000, "anomalies in one answer")                                      \
     X(TREND_POINTS, 10000, "points in one trend")                                      \
     X(LOG_FILE_BYTES, 67108864, "one log file before it is rotated")                   \
