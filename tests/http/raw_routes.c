@@ -19,7 +19,7 @@ typedef struct raw_state {
     char path[32];
     int64_t bytes, total, delay_ms;
     uint64_t sum;
-    bool held;
+    bool pending; /* a thread will post the task */
 } raw_state;
 
 static _Atomic int gone;
@@ -81,22 +81,18 @@ static void *run_later(void *arg) {
 static void start_thread(raw_state *state, void (*run)(mw_http_task *)) {
     pthread_t thread;
     state->task.run = run;
-    state->held = true;
-    mw_exchange_hold(state->exchange);
+    state->pending = true;
     if (pthread_create(&thread, NULL, run_later, state) != 0) abort();
     pthread_detach(thread);
 }
 
 static void resume_sink(mw_http_task *task) {
     raw_state *state = (raw_state *)task;
-    mw_exchange *exchange = state->exchange;
-    bool alive = mw_exchange_alive(exchange);
-    state->held = false;
-    if (alive)
-        mw_exchange_resume(exchange);
+    state->pending = false;
+    if (state->exchange)
+        mw_exchange_resume(state->exchange);
     else
         mw_free(state);
-    mw_exchange_release(exchange);
 }
 
 void raw_on_body(mw_exchange *exchange, mw_str data) {
@@ -111,14 +107,11 @@ void raw_on_body(mw_exchange *exchange, mw_str data) {
 
 static void answer_later(mw_http_task *task) {
     raw_state *state = (raw_state *)task;
-    mw_exchange *exchange = state->exchange;
-    bool alive = mw_exchange_alive(exchange);
-    state->held = false;
-    if (alive)
-        answer_text(exchange, "later");
+    state->pending = false;
+    if (state->exchange)
+        answer_text(state->exchange, "later");
     else
         mw_free(state);
-    mw_exchange_release(exchange);
 }
 
 void raw_on_drain(mw_exchange *exchange) {
@@ -179,6 +172,9 @@ void raw_on_peer_end(mw_exchange *exchange) {
 
 void raw_on_done(mw_exchange *exchange) {
     raw_state *state = exchange->user;
-    if (state && !state->held) mw_free(state);
+    if (state && state->pending)
+        state->exchange = NULL;
+    else
+        mw_free(state);
     exchange->user = NULL;
 }

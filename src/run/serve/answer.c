@@ -199,7 +199,7 @@ static void begin_answer(mw_conn *conn, int status, bool close) {
     bool unread = conn->has_request && !conn->body_done && conn->message.content_length != 0;
     conn->answered = true;
     conn->status = status;
-    if (close || unread || !conn->has_request || !conn->message.keep_alive || conn->peer_ended ||
+    if (close || unread || !conn->has_request || !conn->message.keep_alive ||
         conn->loop->draining)
         conn->close_after = true;
 }
@@ -316,6 +316,12 @@ void mw_exchange_finish(mw_exchange *exchange) {
 
 void mw_exchange_abort(mw_exchange *exchange) { mw_conn__close(conn_of(exchange)); }
 
+char *mw_exchange_take_body(mw_exchange *exchange, size_t *size) {
+    mw_conn *conn = conn_of(exchange);
+    exchange->body = (mw_str){0};
+    return mw_buf_steal(&conn->body, size);
+}
+
 void mw_exchange_pause(mw_exchange *exchange) { conn_of(exchange)->paused = true; }
 
 void mw_exchange_resume(mw_exchange *exchange) {
@@ -324,18 +330,6 @@ void mw_exchange_resume(mw_exchange *exchange) {
     conn->paused = false;
     conn->turns = 0;
     mw_conn__advance(conn);
-}
-
-void mw_exchange_hold(mw_exchange *exchange) { conn_of(exchange)->holds++; }
-
-void mw_exchange_release(mw_exchange *exchange) {
-    mw_conn *conn = conn_of(exchange);
-    if (--conn->holds == 0 && conn->handle_closed) mw_conn__free(conn);
-}
-
-bool mw_exchange_alive(const mw_exchange *exchange) {
-    const mw_conn *conn = (const mw_conn *)((const char *)exchange - offsetof(mw_conn, exchange));
-    return conn->state != MW_CONN_GONE;
 }
 
 bool mw_http_loop_draining(const mw_http_loop *loop) { return loop->draining; }

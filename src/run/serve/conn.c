@@ -234,7 +234,8 @@ static void go_on(mw_conn *conn) {
     do {
         again = false;
         settle(conn);
-        if (conn->waiting.size && may_consume(conn)) {
+        /* Without bytes, too: the end of a body may have been reached while its sink was paused. */
+        if ((conn->waiting.size || !mw_message_in_head(&conn->message)) && may_consume(conn)) {
             size_t used = consume(conn, conn->waiting.data, conn->waiting.size);
             if (conn->state >= MW_CONN_LINGER) break;
             mw_buf_consume(&conn->waiting, used);
@@ -434,9 +435,8 @@ void mw_conn__free(mw_conn *conn) {
 
 static void on_closed(uv_handle_t *handle) {
     mw_conn *conn = (mw_conn *)handle;
-    conn->handle_closed = true;
     mw_loop__forget(conn);
-    if (conn->holds == 0) mw_conn__free(conn);
+    mw_conn__free(conn);
 }
 
 void mw_conn__close(mw_conn *conn) {

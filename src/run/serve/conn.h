@@ -7,7 +7,7 @@
  *   WAIT     a complete request waits for its answer    the handler; bytes are kept, up to a bound
  *   FLUSH    the answer is complete but not yet sent    the socket; nothing is read
  *   LINGER   the last answer is sent, our side closed   the peer's end or a time-out; bytes are
- * dropped GONE     closed; memory waits for libuv and holders
+ * dropped GONE     closed; memory waits for libuv
  */
 #ifndef MW_RUN_SERVE_CONN_H
 #define MW_RUN_SERVE_CONN_H
@@ -53,7 +53,6 @@ typedef struct mw_conn {
     mw_message message;
     mw_arena arena;
     mw_conn_state state;
-    int holds;
     bool has_request;  /* on_head has been called, on_done not yet */
     bool answered;     /* an answer has begun */
     bool answer_whole; /* ... and is complete */
@@ -68,7 +67,6 @@ typedef struct mw_conn {
     bool reading;      /* uv_read_start is on */
     bool writing;      /* a uv_write is under way */
     bool peer_ended;   /* it will send no more */
-    bool handle_closed;
     bool rejected; /* over the connection limit */
     mw_body_policy policy;
     int status;

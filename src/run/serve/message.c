@@ -362,6 +362,7 @@ static mw_message_event feed_body(mw_message *message, const char *data, size_t 
                                   size_t *used) {
     *used = 0;
     message->body = (mw_str){0};
+    if (!data) data = ""; /* llhttp takes a NULL position for "not inside a span" */
     if (llhttp_get_errno(&message->parser) == HPE_PAUSED) llhttp_resume(&message->parser);
     llhttp_errno_t error = llhttp_execute(&message->parser, data, size);
     if (error != HPE_OK && error != HPE_PAUSED) {

@@ -66,7 +66,7 @@ typedef struct mw_http_handler {
     mw_body_policy (*on_head)(void *self, mw_exchange *exchange);
     /* A piece of the body. The sink may call mw_exchange_pause. */
     void (*on_body)(void *self, mw_exchange *exchange, mw_str data);
-    /* The request is complete: answer now or, after mw_exchange_hold, later. */
+    /* The request is complete: answer now or later, until on_done. */
     void (*on_end)(void *self, mw_exchange *exchange);
     /* A streamed answer has room again. */
     void (*on_drain)(void *self, mw_exchange *exchange);
@@ -74,7 +74,7 @@ typedef struct mw_http_handler {
      * mw_exchange_abort) or only closed its half. */
     void (*on_peer_end)(void *self, mw_exchange *exchange);
     /* Called once for each on_head: the answer is complete, was given by the transport (a bad
-     * body), or is lost (status 499). `user` ends here. Also called for requests that could not be
+     * body), or is lost (status 499). The exchange and `user` end here. Also called for requests that could not be
      * read: method is then NULL and on_head was not called. */
     void (*on_done)(void *self, mw_exchange *exchange, int status, int64_t answer_bytes,
                     const char *method);
@@ -145,11 +145,9 @@ void mw_exchange_abort(mw_exchange *exchange);
 void mw_exchange_pause(mw_exchange *exchange);
 void mw_exchange_resume(mw_exchange *exchange);
 
-/* While held, the exchange's memory stays valid even when its connection is gone. */
-void mw_exchange_hold(mw_exchange *exchange);
-void mw_exchange_release(mw_exchange *exchange);
-/* False once the connection is gone: answers then go nowhere. */
-bool mw_exchange_alive(const mw_exchange *exchange);
+/* Moves the kept body to the caller (mw_free it), NUL-terminated; NULL when out of memory. */
+char *mw_exchange_take_body(mw_exchange *exchange, size_t *size);
+
 /* True while the server is being drained. */
 bool mw_http_loop_draining(const mw_http_loop *loop);
 int mw_http_loop_index(const mw_http_loop *loop);
