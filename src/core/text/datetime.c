@@ -16,6 +16,9 @@
 #define HOUR_US (60 * MINUTE_US)
 #define DAY_US (24 * HOUR_US)
 #define LONGEST_DURATION_US (3660 * DAY_US)
+/* Years 0000 to 9999 UTC: what four digits can say. */
+#define FIRST_US (-719528 * DAY_US)
+#define END_US (2932897 * DAY_US)
 
 static int64_t days_from_civil(int64_t year, int month, int day) {
     year -= month <= 2;
@@ -120,7 +123,9 @@ bool mw_time_read(const char *text, size_t size, int64_t *ret_us, bool *has_zone
         if (zoned && !take_zone(&c, &offset_us)) return false;
     }
     if (c.at != c.end) return false;
-    *ret_us = days * DAY_US + clock_us - offset_us;
+    int64_t time_us = days * DAY_US + clock_us - offset_us;
+    if (time_us < FIRST_US || time_us >= END_US) return false;
+    *ret_us = time_us;
     *has_zone = zoned;
     return true;
 }

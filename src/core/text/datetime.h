@@ -15,7 +15,8 @@
  * Reads `YYYY-MM-DD`, then optionally `T` or a blank and `HH:MM[:SS[.f...]]`, then optionally a zone
  * `Z`, `+HH:MM`, `+HHMM` or `+HH`. Digits past microseconds are cut. Without a zone the stamp is UTC
  * and *has_zone is false. Second 60 counts as the next minute's 0. False when it is not such a stamp
- * (month 13, 30 February, ...).
+ * (month 13, 30 February, ...) or lies outside the years 0000 to 9999 UTC: what is read can be printed
+ * and read again.
  */
 bool mw_time_read(const char *text, size_t size, int64_t *ret_us, bool *has_zone);
 
