@@ -26,7 +26,6 @@
     X(JSON_DEPTH, 64, "nesting of a JSON document")                                    \
     X(JSON_BYTES, 67108864, "one JSON document")                                       \
     X(STRING_BYTES, 4096, "one parameter value")                                       \
-    X(LIST_ITEMS, 20000, "items of one list parameter")                                            \
     X(CSV_FIELD_BYTES, 65536, "one CSV field")                                         \
     X(CSV_ROW_BYTES, 4194304, "one CSV row")                                           \
     X(CSV_COLUMNS, 20000, "columns of one CSV file")                                   \
