@@ -46,8 +46,7 @@ static mw_status sort_columns(void *arg, int64_t begin, int64_t end, int worker,
     return status;
 }
 
-/* The largest power of two by which values up to `largest` can be multiplied and n of them summed.
- */
+/* The largest power of two by which n values of at most `largest` can be multiplied and summed. */
 static double integer_scale(double largest, int64_t n) {
     const double room = 0x1p62 / (double)n;
     double scale = 1;
