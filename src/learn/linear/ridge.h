@@ -1,5 +1,5 @@
 /*
- * ridge.h -- linear least squares with an L2 penalty on standardised features, through LAPACK
+ * ridge.h -- linear least squares with an L2 penalty on standardized features, through LAPACK
  * (Cholesky, dgelsd when the normal equations are not positive definite).
  *
  * Model     prediction = intercept + sum of weights * x, with the least value of
@@ -27,7 +27,7 @@ typedef struct mw_ridge {
  * mw_ridge_fit -- alpha >= 0 and finite; y [n_rows] finite. Constant features get weight 0.
  *
  * With alpha 0 and features that depend on each other, the solution with the least sum of squared
- * standardised weights is taken.
+ * standardized weights is taken.
  *
  * Cost      O(n_rows * n_features^2 + n_features^3); cancellation is looked for between blocks of
  *           rows, not inside the solver (about 1.5 s at 2,000 features).

@@ -41,7 +41,7 @@ void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for r
 mw_status mw_forest_fit(const mw_ctx *ctx, const mw_forest_options *options, mw_matrix matrix,
                         const double *y, mw_trees **ret, mw_err *err);
 
-/* importance [n_features]: mean decrease in impurity per tree, normalised to sum 1 (0: no split) */
+/* importance [n_features]: mean decrease in impurity per tree, normalized to sum 1 (0: no split) */
 void mw_trees_gain_importance(const mw_trees *trees, double *importance);
 
 #endif

@@ -116,7 +116,7 @@ MW_TEST(columns_without_information) {
     mw_ridge_free(ridge);
 }
 
-/* A large offset and a small spread: centring must keep the digits. */
+/* A large offset and a small spread: centering must keep the digits. */
 MW_TEST(far_from_zero) {
     enum { ROWS = 64 };
     float x[ROWS];

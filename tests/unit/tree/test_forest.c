@@ -548,7 +548,7 @@ static void cancel_on_progress(void *self, const char *stage, double done, doubl
     atomic_store((atomic_bool *)self, true);
 }
 
-MW_TEST(stops_when_cancelled) {
+MW_TEST(stops_when_canceled) {
     mw_err err = {0};
     mw_cancel cancel = {0};
     mw_ctx ctx;
@@ -574,4 +574,4 @@ MW_TEST_MAIN(MW_RUN(regression_equals_scikit_learn), MW_RUN(classes_equal_scikit
              MW_RUN(constant_features_do_not_end_a_tree), MW_RUN(same_bytes_at_any_thread_count),
              MW_RUN(every_split_is_the_best_there_is), MW_RUN(limits_of_growth_are_kept),
              MW_RUN(class_shares_sum_to_one), MW_RUN(importance_finds_the_feature),
-             MW_RUN(bad_input), MW_RUN(every_allocation_fails_once), MW_RUN(stops_when_cancelled))
+             MW_RUN(bad_input), MW_RUN(every_allocation_fails_once), MW_RUN(stops_when_canceled))
