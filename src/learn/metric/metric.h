@@ -1,6 +1,5 @@
 /*
- * metric.h -- scores of predictions against the truth. All arrays are [n]; no allocation but in
- * AUC.
+ * metric.h -- scores of predictions against the truth. Arrays are [n]; only the AUC allocates.
  */
 #ifndef MW_LEARN_METRIC_METRIC_H
 #define MW_LEARN_METRIC_METRIC_H
@@ -17,8 +16,8 @@ typedef struct mw_regression_metrics {
 void mw_metric_regression(const double *truth, const double *prediction, int64_t n,
                           mw_regression_metrics *ret);
 
-/* Area under the ROC curve with ties counted half; label 0/1. MW_EDATA when one class is missing.
- */
+/* Area under the ROC curve, ties counted half; label 0/1. MW_EDATA when one class is missing or a
+ * score is NaN. */
 mw_status mw_metric_roc_auc(const mw_ctx *ctx, const double *score, const uint8_t *label, int64_t n,
                             double *ret, mw_err *err);
 

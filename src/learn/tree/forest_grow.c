@@ -62,7 +62,7 @@ void mw_forest__worker_done(mw_forest__worker *worker) {
 
 /* ---- the rows of a tree ---- */
 
-/* True every CELLS_PER_CHECK-th time: when a long loop looks whether it was cancelled. */
+/* True every CELLS_PER_CHECK-th time: when a long loop looks whether it was canceled. */
 static inline bool check_is_due(int64_t i) {
     return (uint64_t)i % CELLS_PER_CHECK == CELLS_PER_CHECK - 1;
 }

@@ -5,7 +5,7 @@
  * nodes into 16 bytes each, takes the rows in blocks small enough for their features to stay in the
  * first-level cache, and sends eight rows down a tree side by side, without branches: a leaf leads
  * to itself, and the eight stop together. (Asadi, Lin, de Vries: "Runtime optimizations for
- * tree-based machine learning models", TKDE 2014, call it predication with vectorisation.) Each row
+ * tree-based machine learning models", TKDE 2014, call it predication with vectorization.) Each row
  * adds its leaves in tree order, which makes the sums equal to the plain walk's, bit for bit.
  */
 #include "learn/tree/trees.h"

@@ -1,9 +1,10 @@
 /*
  * trees.h -- the node layout all tree ensembles share, and scoring.
  *
- * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a node
- * when x[feature] <= threshold, or when x[feature] is NaN and the node sends missing values left.
- *           A row's output is the sum over trees of its leaves' values, added in tree order.
+ * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a
+ *           node when x[feature] <= threshold, or when x[feature] is NaN and the node sends
+ *           missing values left. A row's output is the sum over trees of its leaves' values,
+ *           added in tree order.
  * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
  * Threads   scoring is lock-free on a shared ensemble.
  */

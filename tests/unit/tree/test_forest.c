@@ -215,6 +215,26 @@ MW_TEST(full_tree_gives_back_distinct_rows) {
     }
 }
 
+/* One feature of ten is tried at a node; the nine constant ones must not end the tree. */
+MW_TEST(constant_features_do_not_end_a_tree) {
+    enum { ROWS = 50, COLUMNS = 10 };
+    float x[ROWS * COLUMNS];
+    double y[ROWS], scored[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        for (int f = 0; f < COLUMNS; f++) x[i * COLUMNS + f] = f == 6 ? (float)i : 1;
+        y[i] = (i * 7) % 50;
+    }
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.seed = mw_test_seed();
+    mw_forest_options options = one_tree();
+    options.max_features = 0.1;
+    mw_trees *trees = fit(&ctx, options, (mw_matrix){x, ROWS, COLUMNS}, y);
+    score(trees, (mw_matrix){x, ROWS, COLUMNS}, scored);
+    for (int i = 0; i < ROWS; i++) assert_true(scored[i] == y[i]);
+    mw_trees_free(trees);
+}
+
 /* Parents before children, siblings' covers add up, leaves numbered in the order of their values,
  * and every training row reaches a leaf of the cover it is counted in. */
 static void assert_well_formed(const mw_trees *trees, int32_t min_leaf) {
@@ -528,7 +548,7 @@ static void cancel_on_progress(void *self, const char *stage, double done, doubl
     atomic_store((atomic_bool *)self, true);
 }
 
-MW_TEST(stops_when_cancelled) {
+MW_TEST(stops_when_canceled) {
     mw_err err = {0};
     mw_cancel cancel = {0};
     mw_ctx ctx;
@@ -551,7 +571,7 @@ MW_TEST(stops_when_cancelled) {
 MW_TEST_MAIN(MW_RUN(regression_equals_scikit_learn), MW_RUN(classes_equal_scikit_learn),
              MW_RUN(small_tree_by_hand), MW_RUN(missing_values_choose_the_better_side),
              MW_RUN(thresholds_separate_in_float32), MW_RUN(full_tree_gives_back_distinct_rows),
-             MW_RUN(same_bytes_at_any_thread_count), MW_RUN(every_split_is_the_best_there_is),
-             MW_RUN(limits_of_growth_are_kept), MW_RUN(class_shares_sum_to_one),
-             MW_RUN(importance_finds_the_feature), MW_RUN(bad_input),
-             MW_RUN(every_allocation_fails_once), MW_RUN(stops_when_cancelled))
+             MW_RUN(constant_features_do_not_end_a_tree), MW_RUN(same_bytes_at_any_thread_count),
+             MW_RUN(every_split_is_the_best_there_is), MW_RUN(limits_of_growth_are_kept),
+             MW_RUN(class_shares_sum_to_one), MW_RUN(importance_finds_the_feature),
+             MW_RUN(bad_input), MW_RUN(every_allocation_fails_once), MW_RUN(stops_when_canceled))
