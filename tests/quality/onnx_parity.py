@@ -72,6 +72,7 @@ def check_mlflow(folder, rows, got, metadata):
         import mlflow.pyfunc
     except ImportError:
         return
+    mlflow.set_tracking_uri("file:" + str(folder.parent / "mlruns"))
     loaded = mlflow.pyfunc.load_model(str(folder))
     out = loaded.predict(rows[:50])
     out = out[metadata["onnx"]["output"]] if isinstance(out, dict) else out

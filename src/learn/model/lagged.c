@@ -72,8 +72,9 @@ static mw_status split_rows(const mw_windows *w, const double *target, const dou
         l->n_rows++;
     }
     if (l->n_rows == 0) return too_little(w, 0, 0, err);
+    /* On the grid of windows, and never a shorter test part than asked for. */
     double range = (double)(last - first + w->interval_us);
-    int64_t cut = last + w->interval_us - (int64_t)(test_share * range);
+    int64_t cut = first + (int64_t)((1 - test_share) * range / (double)w->interval_us) * w->interval_us;
     mw_lagged_part *train = &l->train, *test = &l->test;
     train->window = mw_alloc_array(l->mem, (size_t)l->n_rows, sizeof *train->window);
     test->window = mw_alloc_array(l->mem, (size_t)l->n_rows, sizeof *test->window);

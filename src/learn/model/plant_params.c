@@ -101,8 +101,18 @@ static mw_status unknown_target(const mw_windows *w, const char *name, mw_err *e
     return MW_ENOTFOUND;
 }
 
+static mw_status check_count(const mw_windows *w, mw_err *err) {
+    if (w->n >= MW_LAGGED_TRAIN_MIN) return MW_OK;
+    mw_fail(err, MW_EDATA, "too little data: %lld window%s of %d device%s; at least %d are needed",
+            (long long)w->n, w->n == 1 ? "" : "s", w->n_devices, w->n_devices == 1 ? "" : "s",
+            MW_LAGGED_TRAIN_MIN);
+    return mw_err_hint(err, "bring more rows or a shorter interval");
+}
+
 mw_status mw_plant__choose_target(mw_plant *plant, mw_err *err) {
     const mw_windows *w = plant->windows;
+    mw_status status = check_count(w, err);
+    if (status) return status;
     const char *name = mw_args_string(plant->plan.args, "target");
     plant->plan.target_given = name != NULL;
     if (name) {
