@@ -35,6 +35,7 @@
     X(FILE_BYTES, 1099511627776, "one input file, after decompression")                \
     X(FILES_PER_INGEST, 100000, "files of one ingest")                                 \
     X(REJECTS_BYTES, 1073741824, "one rejects file")                                   \
+    X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                           \
     X(TABLE_ROWS, 4000000000, "rows of one table")                                     \
     X(TABLE_COLUMNS, 100000, "columns of one table")                                   \
     X(MODEL_FEATURES, 20000, "features of one model")                                  \

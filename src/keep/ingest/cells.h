@@ -1,7 +1,8 @@
 /*
  * cells.h -- what one CSV field means: a number, a truth value, text, or nothing.
  *
- * One place for the rules, so that telemetry files and plain tables read the same file the same way.
+ * One place for the rules, so that telemetry files and plain tables read the same file the same
+ * way.
  */
 #ifndef MW_KEEP_INGEST_CELLS_H
 #define MW_KEEP_INGEST_CELLS_H
@@ -26,9 +27,9 @@ mw_cell mw_cell_read(mw_str text, double *ret);
 bool mw_cell_is_missing(mw_str text);
 
 /*
- * A time stamp from up to three fields (any may be empty): stamp wins when it is filled; else date with
- * the time of day; a date alone may hold a whole stamp. False: *ret_field is 0, 1 or 2, the field that
- * is wrong (stamp, date, clock).
+ * A time stamp from up to three fields (any may be empty): stamp wins when it is filled; else date
+ * with the time of day; a date alone may hold a whole stamp. False: *ret_field is 0, 1 or 2, the
+ * field that is wrong (stamp, date, clock).
  */
 bool mw_cell_time(mw_str stamp, mw_str date, mw_str clock, int64_t *ret_us, int *ret_field);
 

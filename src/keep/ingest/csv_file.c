@@ -1,6 +1,7 @@
 /*
- * csv_file.c -- drives one file through rows, intake and builder into a segment. Names in staging come
- * from the hash of source name and content: two sources with the same content stay two segments.
+ * csv_file.c -- drives one file through rows, intake and builder into a segment. Names in staging
+ * come from the hash of source name and content: two sources with the same content stay two
+ * segments.
  */
 #include "keep/ingest/csv_file.h"
 
@@ -25,7 +26,7 @@ typedef struct file_job {
     mw_ingest_file *file; /* filled as we go; strings only at the end */
     mw_intake intake;
     mw_rejects rejects;
-    char part[PART_MAX];   /* rejects while they are written: the content hash is not known yet */
+    char part[PART_MAX];    /* rejects while they are written: the content hash is not known yet */
     uint64_t last_bad_line; /* 0: the last row was good */
 } file_job;
 
@@ -74,7 +75,8 @@ static mw_status fail_share(const file_job *job, mw_err *err) {
     return mw_err_prefix(err, "%s", job->file->source);
 }
 
-static mw_status reject(file_job *job, const mw_csv_row *row, const mw_refusal *refusal, mw_err *err) {
+static mw_status reject(file_job *job, const mw_csv_row *row, const mw_refusal *refusal,
+                        mw_err *err) {
     char number[16];
     mw_str column;
     if (refusal->field < job->intake.n_fields) {
@@ -85,8 +87,8 @@ static mw_status reject(file_job *job, const mw_csv_row *row, const mw_refusal *
     }
     job->file->n_rejected++;
     job->last_bad_line = row->line;
-    mw_status status = mw_rejects_add(&job->rejects, job->part, row->line, column, refusal->reason,
-                                      row->raw, err);
+    mw_status status =
+        mw_rejects_add(&job->rejects, job->part, row->line, column, refusal->reason, row->raw, err);
     if (status != MW_OK || job->file->n_rejected % 1024 != 0 || !is_hopeless(job)) return status;
     return fail_share(job, err);
 }
@@ -153,8 +155,7 @@ static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
     mw_buf_init(&buf, job->ctx->mem, 4096);
     mw_buf_printf(&buf, "%s\n%s", job->file->content_hash, job->file->source);
     mw_status status = mw_buf_status(&buf, "a segment", err);
-    if (status == MW_OK)
-        status = mw_sha256_of(mw_buf_text(&buf), buf.size, hex, err);
+    if (status == MW_OK) status = mw_sha256_of(mw_buf_text(&buf), buf.size, hex, err);
     mw_buf_clear(&buf);
     mw_buf_printf(&buf, "%.*s%s", STEM_DIGITS, hex, suffix);
     char *name = status == MW_OK ? mw_buf_steal(&buf, NULL) : NULL;
@@ -229,7 +230,8 @@ static void undo(file_job *job, const mw_ingest_file *before) {
 mw_status mw_csv_file_ingest(const mw_ctx *ctx, double max_reject_share, mw_dir *staging,
                              mw_ingest_file *file, mw_err *err) {
     const mw_ingest_file before = *file;
-    file_job job = {.ctx = ctx, .max_reject_share = max_reject_share, .staging = staging, .file = file};
+    file_job job = {
+        .ctx = ctx, .max_reject_share = max_reject_share, .staging = staging, .file = file};
     char hex[MW_SHA256_HEX];
     mw_status status = mw_sha256_of(file->source, strlen(file->source), hex, err);
     if (status != MW_OK) return status;
@@ -241,7 +243,8 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, double max_reject_share, mw_dir 
     if (status == MW_OK) status = judge(&job, err);
     if (status == MW_OK) status = store(&job, err);
     done(&job);
-    if (status != MW_OK) undo(&job, &before);
+    if (status != MW_OK)
+        undo(&job, &before);
     else if (file->n_rejected)
         mw_log_warn(ctx, "%s: %lld of %lld rows were rejected", file->source,
                     (long long)file->n_rejected, (long long)file->n_lines);

@@ -1,7 +1,7 @@
 /*
- * dataset.c -- segments back into one table. A column's type is that of the first segment with a value
- * in it; a segment that differs is converted: numbers to text without loss, text to numbers where it
- * reads as one (else missing, and said in the log).
+ * dataset.c -- segments back into one table. A column's type is that of the first segment with a
+ * value in it; a segment that differs is converted: numbers to text without loss, text to numbers
+ * where it reads as one (else missing, and said in the log).
  */
 #include "keep/ingest/ingest.h"
 
@@ -72,7 +72,8 @@ static mw_status convert(const mw_ctx *ctx, mw_table *table, int32_t i, mw_type 
     return status;
 }
 
-/* Merges the schema of table into that of `schema` (no rows), with types as the header comment says. */
+/* Merges the schema of table into that of `schema` (no rows), with types as the header comment
+ * says. */
 static mw_status agree(const mw_ctx *ctx, mw_table *schema, mw_table *table, const char *segment,
                        mw_err *err) {
     for (int32_t i = 0; i < table->n_columns; i++) {

@@ -1,6 +1,6 @@
 /*
- * ingest.c -- the list of files, what is known of them, and all-or-nothing over one call: when a file
- * fails, the segments already staged by the call are removed.
+ * ingest.c -- the list of files, what is known of them, and all-or-nothing over one call: when a
+ * file fails, the segments already staged by the call are removed.
  */
 #include "keep/ingest/ingest.h"
 
@@ -104,8 +104,7 @@ static int by_source(const void *a, const void *b) {
 
 /* A file's base name is its identity within a dataset, so two with the same name cannot both be. */
 static mw_status check_distinct(const mw_ctx *ctx, const mw_ingest_result *result, mw_err *err) {
-    const mw_ingest_file **sorted =
-        mw_alloc_array(ctx->mem, result->n_files + 1, sizeof *sorted);
+    const mw_ingest_file **sorted = mw_alloc_array(ctx->mem, result->n_files + 1, sizeof *sorted);
     if (!sorted) return mw_fail_nomem(err, "listing files");
     for (size_t i = 0; i < result->n_files; i++) sorted[i] = &result->files[i];
     qsort(sorted, result->n_files, sizeof *sorted, by_source);
@@ -140,7 +139,8 @@ static int by_known(const void *a, const void *b) {
 }
 
 /* Pointers into known [n], sorted by source; NULL on no memory. */
-static const mw_ingest_known **sort_known(const mw_ctx *ctx, const mw_ingest_known *known, size_t n) {
+static const mw_ingest_known **sort_known(const mw_ctx *ctx, const mw_ingest_known *known,
+                                          size_t n) {
     const mw_ingest_known **sorted = mw_alloc_array(ctx->mem, n + 1, sizeof *sorted);
     if (!sorted) return NULL;
     for (size_t i = 0; i < n; i++) sorted[i] = &known[i];
@@ -148,7 +148,8 @@ static const mw_ingest_known **sort_known(const mw_ctx *ctx, const mw_ingest_kno
     return sorted;
 }
 
-static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t n, const char *source) {
+static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t n,
+                                         const char *source) {
     const mw_ingest_known wanted = {.source = source}, *key = &wanted;
     const mw_ingest_known **found = bsearch(&key, sorted, n, sizeof *sorted, by_known);
     return found ? *found : NULL;
@@ -190,8 +191,8 @@ mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_pa
     if (status == MW_OK) status = list_files(ctx, paths, n_paths, &result, err);
     for (size_t i = 0; i < result.n_files && status == MW_OK; i++) {
         mw_ingest_file *file = &result.files[i];
-        status = ingest_file(ctx, find_known(sorted, n_known, file->source), max_share, staging, file,
-                             err);
+        status = ingest_file(ctx, find_known(sorted, n_known, file->source), max_share, staging,
+                             file, err);
     }
     mw_free(sorted);
     if (status != MW_OK) {

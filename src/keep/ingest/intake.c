@@ -19,7 +19,8 @@ void mw_intake__refuse(mw_refusal *refusal, uint32_t field, const char *why, con
 }
 
 static bool is_last(const mw_intake_last *last, mw_str text) {
-    return last->size == text.size && (text.size == 0 || memcmp(last->text, text.data, text.size) == 0);
+    return last->size == text.size &&
+           (text.size == 0 || memcmp(last->text, text.data, text.size) == 0);
 }
 
 static void remember(mw_intake_last *last, mw_str text, int64_t value) {
@@ -42,8 +43,8 @@ static void refuse_time(const mw_intake *intake, const mw_csv_row *row, int wron
     if (mw_cell_is_missing(mw_str_trim(text)))
         mw_intake__refuse(refusal, (uint32_t)at, "no time", NULL);
     else
-        mw_intake__refuse(refusal, (uint32_t)at, wrong == 2 ? "not a time of day" : "not a time stamp",
-                          &text);
+        mw_intake__refuse(refusal, (uint32_t)at,
+                          wrong == 2 ? "not a time of day" : "not a time stamp", &text);
 }
 
 bool mw_intake__time(mw_intake *intake, const mw_csv_row *row, int64_t *ret_us,
@@ -68,7 +69,8 @@ bool mw_intake__check_labels(mw_intake *intake, const mw_csv_row *row, mw_refusa
     for (int i = 0; i < MW_LABEL_N; i++) {
         mw_str text = field(row, intake->layout.label[i]);
         if (text.size <= (size_t)MW_LIMIT(STRING_BYTES)) continue;
-        mw_intake__refuse(refusal, (uint32_t)intake->layout.label[i], "longer than 4096 bytes", &text);
+        mw_intake__refuse(refusal, (uint32_t)intake->layout.label[i], "longer than 4096 bytes",
+                          &text);
         return false;
     }
     return true;

@@ -1,8 +1,9 @@
 /*
- * intake.h -- inside this folder: the state of reading one telemetry file, and the rows of both forms.
+ * intake.h -- inside this folder: the state of reading one telemetry file, and the rows of both
+ * forms.
  *
- * csv_file.c drives; intake_long.c and intake_wide.c turn one CSV row into cells of the builder. A row is
- * checked completely before the first cell is set, so a rejected row leaves no trace.
+ * csv_file.c drives; intake_long.c and intake_wide.c turn one CSV row into cells of the builder. A
+ * row is checked completely before the first cell is set, so a rejected row leaves no trace.
  */
 #ifndef MW_KEEP_INGEST_INTAKE_H
 #define MW_KEEP_INGEST_INTAKE_H
@@ -41,7 +42,7 @@ typedef struct mw_intake {
 
     /* long */
     mw_pivot pivot;
-    int32_t last_parameter; /* builder column; the next line often has the next one */
+    int32_t last_parameter;  /* builder column; the next line often has the next one */
     int32_t first_parameter; /* first builder column that is a parameter */
     int64_t n_collisions;
 

@@ -1,6 +1,7 @@
 /*
- * intake_long.c -- one line of a long file is one reading. The parameter's column is guessed to be the
- * one after the last line's, since files mostly repeat the same sequence; else it is looked up by hash.
+ * intake_long.c -- one line of a long file is one reading. The parameter's column is guessed to be
+ * the one after the last line's, since files mostly repeat the same sequence; else it is looked up
+ * by hash.
  */
 #include "keep/ingest/intake.h"
 

@@ -1,7 +1,7 @@
 /*
- * intake_wide.c -- one line of a wide file is one row. Whether a column is a sensor or text is decided
- * before the first row is stored, by the majority of its values in the first rows, so that one "Bad"
- * or "No Data" at the start does not turn a sensor into text.
+ * intake_wide.c -- one line of a wide file is one row. Whether a column is a sensor or text is
+ * decided before the first row is stored, by the majority of its values in the first rows, so that
+ * one "Bad" or "No Data" at the start does not turn a sensor into text.
  */
 #include "keep/ingest/intake.h"
 
@@ -91,7 +91,8 @@ static bool check_cells(mw_intake *intake, const mw_csv_row *row, mw_refusal *re
             text.size <= (size_t)MW_LIMIT(STRING_BYTES))
             continue;
         if (cell != MW_CELL_TEXT && cell != MW_CELL_INFINITE) continue;
-        mw_intake__refuse(refusal, field, cell == MW_CELL_TEXT ? "not a number" : "not finite", &text);
+        mw_intake__refuse(refusal, field, cell == MW_CELL_TEXT ? "not a number" : "not finite",
+                          &text);
         return false;
     }
     return true;
@@ -133,7 +134,8 @@ mw_status mw_intake__wide_row(mw_intake *intake, const mw_csv_row *row, mw_refus
     if (status != MW_OK) return status;
     mw_builder_set_time(intake->builder, 0, at, time_us);
     for (int i = 0; i < MW_LABEL_N; i++)
-        if (codes[i] >= 0) mw_builder_set_code(intake->builder, intake->label_columns[i], at, codes[i]);
+        if (codes[i] >= 0)
+            mw_builder_set_code(intake->builder, intake->label_columns[i], at, codes[i]);
     for (int32_t s = 0; s < intake->layout.n_sensors && status == MW_OK; s++)
         status = store_cell(intake, row, s, at, err);
     return status;

@@ -18,13 +18,13 @@ const char *const mw_label_names[MW_LABEL_N] = {
 
 enum { NAMES_MAX = 14 };
 
-static const char *const stamp_names[] = {"timestamp",  "datetime",   "date_time",
-                                          "time_stamp", "timestamps", "event_time",
-                                          "recorded_at", "ts", "ds", NULL};
+static const char *const stamp_names[] = {"timestamp",  "datetime",   "date_time",   "time_stamp",
+                                          "timestamps", "event_time", "recorded_at", "ts",
+                                          "ds",         NULL};
 static const char *const date_names[] = {"date", NULL};
 static const char *const clock_names[] = {"time", NULL};
-static const char *const parameter_names[] = {"parameter", "parameter_name", "metric",
-                                              "sensor",    "tag",            "variable", NULL};
+static const char *const parameter_names[] = {"parameter", "parameter_name", "metric", "sensor",
+                                              "tag",       "variable",       NULL};
 static const char *const value_names[] = {"value", "reading", "measurement", NULL};
 
 /* In a long file `unit` is a unit of measure, in a wide one a machine. */
@@ -103,9 +103,12 @@ static mw_status fail_no_time(const mw_str *names, uint32_t n, mw_err *err) {
     for (const char *c = ";\t|"; n == 1 && *c; c++)
         if (memchr(names[0].data, *c, names[0].size))
             return mw_err_hint(err, "Columns must be separated by commas, not by %s.",
-                               *c == '\t' ? "tabs" : *c == ';' ? "semicolons" : "bars");
-    return mw_err_hint(err, "Name it `timestamp`, `datetime`, `date` or `time`; the first column is "
-                            "\"%s\".",
+                               *c == '\t'  ? "tabs"
+                               : *c == ';' ? "semicolons"
+                                           : "bars");
+    return mw_err_hint(err,
+                       "Name it `timestamp`, `datetime`, `date` or `time`; the first column is "
+                       "\"%s\".",
                        mw_cell_show(n ? names[0] : (mw_str){0}, shown));
 }
 
@@ -136,7 +139,8 @@ static mw_status check_distinct(mw_mem *mem, const mw_str *names, uint32_t n, mw
     mw_status status = MW_OK;
     for (uint32_t i = 0; i < n && status == MW_OK; i++) {
         size_t at = mw_hash64(names[i].data, names[i].size) & (capacity - 1);
-        while (slots[at] && !mw_str_eq(names[slots[at] - 1], names[i])) at = (at + 1) & (capacity - 1);
+        while (slots[at] && !mw_str_eq(names[slots[at] - 1], names[i]))
+            at = (at + 1) & (capacity - 1);
         char shown[MW_CELL_SHOWN];
         if (slots[at]) {
             mw_fail(err, MW_EDATA, "the header has the column \"%s\" twice (columns %u and %u)",

@@ -1,6 +1,7 @@
 /*
  * pivot.c -- open addressing with linear probing (Knuth, TAOCP 3, 6.4). A slot holds 32 bits of the
- * hash, so that a probe rarely touches the columns and growing never does; keys live in the columns.
+ * hash, so that a probe rarely touches the columns and growing never does; keys live in the
+ * columns.
  */
 #include "keep/ingest/pivot.h"
 
@@ -67,7 +68,8 @@ mw_status mw_pivot_row(mw_pivot *pivot, const mw_pivot_key *key, int64_t *ret_ro
     uint32_t hash = (uint32_t)mw_hash64(key, sizeof *key);
     size_t at = hash & pivot->mask;
     for (; pivot->slots[at].row; at = (at + 1) & pivot->mask)
-        if (pivot->slots[at].hash == hash && row_has_key(pivot, (int64_t)pivot->slots[at].row - 1, key))
+        if (pivot->slots[at].hash == hash &&
+            row_has_key(pivot, (int64_t)pivot->slots[at].row - 1, key))
             break;
     if (!pivot->slots[at].row) {
         int64_t row;

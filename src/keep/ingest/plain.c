@@ -1,8 +1,8 @@
 /*
- * plain.c -- a CSV file as a table of its own, for `train FILE.csv` and `predict`. Types are decided by
- * all the data: columns are built as the first rows suggest while every cell is also classified; when
- * a later row contradicts (text in a column of numbers), the file is read once more with the final
- * types. Almost every file is read once.
+ * plain.c -- a CSV file as a table of its own, for `train FILE.csv` and `predict`. Types are
+ * decided by all the data: columns are built as the first rows suggest while every cell is also
+ * classified; when a later row contradicts (text in a column of numbers), the file is read once
+ * more with the final types. Almost every file is read once.
  */
 #include "keep/ingest/ingest.h"
 
@@ -26,11 +26,11 @@ typedef struct reading {
     mw_rows *rows;
     const mw_str *header;
     uint32_t n_fields;
-    uint8_t *seen;       /* [n_fields] */
-    mw_type *types;      /* [n_fields] as built in this pass */
-    int32_t time_field;  /* -1: none */
-    bool time_named;     /* by the caller: it must read */
-    bool time_refused;   /* a value of a time column by name is no time: it is text or numbers */
+    uint8_t *seen;      /* [n_fields] */
+    mw_type *types;     /* [n_fields] as built in this pass */
+    int32_t time_field; /* -1: none */
+    bool time_named;    /* by the caller: it must read */
+    bool time_refused;  /* a value of a time column by name is no time: it is text or numbers */
     bool contradicted;
     int64_t n_unreadable;
     mw_builder *builder; /* column i is field i */
@@ -51,8 +51,8 @@ static mw_status fail_time(const reading *plain, uint64_t line, mw_str text, mw_
     return mw_err_hint(err, "Use YYYY-MM-DD HH:MM:SS, or name another time column.");
 }
 
-/* Seconds, milliseconds or microseconds since 1970, told apart by size: none of the three reaches the
- * next one's numbers before the year 5138. */
+/* Seconds, milliseconds or microseconds since 1970, told apart by size: none of the three reaches
+ * the next one's numbers before the year 5138. */
 static bool read_epoch(double value, int64_t *ret_us) {
     double size = mw_abs(value);
     double us = size < 1e11 ? value * 1e6 : size < 1e14 ? value * 1e3 : value;
@@ -70,7 +70,8 @@ static bool read_time(mw_str text, int64_t *ret_us) {
 }
 
 /* Classifies one cell; false when the caller's own time column holds something else. */
-static bool look(reading *plain, uint32_t field, mw_str text, mw_cell *ret_cell, double *ret_value) {
+static bool look(reading *plain, uint32_t field, mw_str text, mw_cell *ret_cell,
+                 double *ret_value) {
     *ret_cell = mw_cell_read(text, ret_value);
     switch (*ret_cell) {
     case MW_CELL_MISSING: return true;
@@ -201,7 +202,8 @@ mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_
     if (status == MW_OK) status = pass(&plain, path, 0, err);
     if (status == MW_OK && plain.contradicted) status = pass(&plain, path, 0, err);
     if (status == MW_OK && plain.contradicted)
-        status = mw_fail(err, MW_EDATA, "%s: the file changed while it was read", mw_source_name(path));
+        status =
+            mw_fail(err, MW_EDATA, "%s: the file changed while it was read", mw_source_name(path));
     if (status == MW_OK && mw_builder_rows(plain.builder) == 0) {
         mw_fail(err, MW_EDATA, "%s: has a header but no rows", mw_source_name(path));
         status = mw_err_hint(err, "A CSV file has a header line and data lines.");

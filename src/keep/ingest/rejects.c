@@ -28,8 +28,7 @@ static void remember(mw_rejects *rejects, uint64_t line, mw_str column, const ch
 
 static mw_status begin(mw_rejects *rejects, const char *part, mw_err *err) {
     static const char header[] = "line,column,reason,row\r\n";
-    mw_status status =
-        mw_file_create(rejects->ctx, rejects->staging, part, &rejects->file, err);
+    mw_status status = mw_file_create(rejects->ctx, rejects->staging, part, &rejects->file, err);
     if (status != MW_OK) return status;
     return mw_file_write(rejects->file, header, sizeof header - 1, err);
 }
@@ -75,7 +74,8 @@ mw_status mw_rejects_commit(mw_rejects *rejects, const char *part, const char *n
 
 mw_status mw_rejects_fail(const mw_rejects *rejects, int64_t n_lines, double max_share,
                           mw_err *err) {
-    mw_fail(err, MW_EDATA, "%lld of %lld rows cannot be used, more than the share %g allowed: %s%s%s%s%s",
+    mw_fail(err, MW_EDATA,
+            "%lld of %lld rows cannot be used, more than the share %g allowed: %s%s%s%s%s",
             (long long)rejects->n, (long long)n_lines, max_share, rejects->first[0],
             rejects->n > 1 ? "; " : "", rejects->first[1], rejects->n > 2 ? "; " : "",
             rejects->first[2]);

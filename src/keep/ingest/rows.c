@@ -16,8 +16,8 @@ struct mw_rows {
     const char *name;
     mw_source *source;
     mw_csv *csv;
-    mw_arena arena;  /* of the header */
-    mw_str *header;  /* [n_fields] */
+    mw_arena arena; /* of the header */
+    mw_str *header; /* [n_fields] */
     uint32_t n_fields;
     bool ended;      /* the lexer has been told */
     bool open_ended; /* the last byte is no line end */

@@ -1,10 +1,10 @@
 /*
  * rows.h -- the rows of one CSV file: source, lexer and header together.
  *
- * What      opens a file, refuses what is not CSV text (empty, binary, another format) with one clear
- *           message, takes the first row as header, then gives row after row.
- * Lifetime  mw_rows_open -> mw_rows_next* -> mw_rows_hash -> mw_rows_close
- * Header    names are trimmed; field i without a name is called "column_<i + 1>".
+ * What      opens a file, refuses what is not CSV text (empty, binary, another format) with one
+ * clear message, takes the first row as header, then gives row after row. Lifetime  mw_rows_open ->
+ * mw_rows_next* -> mw_rows_hash -> mw_rows_close Header    names are trimmed; field i without a
+ * name is called "column_<i + 1>".
  */
 #ifndef MW_KEEP_INGEST_ROWS_H
 #define MW_KEEP_INGEST_ROWS_H
@@ -23,8 +23,8 @@ const mw_str *mw_rows_header(const mw_rows *rows, uint32_t *ret_n); /* [n] */
 /* *ret_has false at the end. The row's texts are valid until the next call. */
 mw_status mw_rows_next(mw_rows *rows, mw_csv_row *ret, bool *ret_has, mw_err *err);
 
-/* Why a row cannot be used at all (wrong number of fields, quoting, encoding), or NULL. *ret_field is
- * its 0-based field. scratch [96] may hold the text. */
+/* Why a row cannot be used at all (wrong number of fields, quoting, encoding), or NULL. *ret_field
+ * is its 0-based field. scratch [96] may hold the text. */
 enum { MW_ROWS_REASON = 96 };
 const char *mw_rows_problem(const mw_rows *rows, const mw_csv_row *row, uint32_t *ret_field,
                             char scratch[MW_ROWS_REASON]);

@@ -1,7 +1,7 @@
 /*
- * source.c -- reading goes through ctx->io so that tests can make it fail. Decoding is zlib's inflate
- * in gzip mode (RFC 1952): each member ends in a CRC and a length, which inflate checks; a file that
- * stops inside a member is therefore known to be cut.
+ * source.c -- reading goes through ctx->io so that tests can make it fail. Decoding is zlib's
+ * inflate in gzip mode (RFC 1952): each member ends in a CRC and a length, which inflate checks; a
+ * file that stops inside a member is therefore known to be cut.
  */
 #include "keep/ingest/source.h"
 
@@ -117,8 +117,8 @@ static mw_status read_stored(mw_source *source, size_t *ret_size, mw_err *err) {
     const mw_io *io = source->ctx->io;
     size_t size = 0;
     while (size < MW_SOURCE_CHUNK_BYTES) {
-        ssize_t got = io->read(io->self, source->fd, source->stored + size,
-                               MW_SOURCE_CHUNK_BYTES - size);
+        ssize_t got =
+            io->read(io->self, source->fd, source->stored + size, MW_SOURCE_CHUNK_BYTES - size);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return mw_fail_errno(err, errno, "%s: cannot be read", source->name);
         if (got == 0) {
@@ -138,8 +138,8 @@ static mw_status read_stored(mw_source *source, size_t *ret_size, mw_err *err) {
 static mw_status start_inflating(mw_source *source, mw_err *err) {
     source->decoded = mw_alloc(source->ctx->mem, MW_SOURCE_CHUNK_BYTES);
     if (!source->decoded) return mw_fail_nomem(err, "decompressing a file");
-    source->inflater = (z_stream){
-        .zalloc = inflater_alloc, .zfree = inflater_free, .opaque = source->ctx->mem};
+    source->inflater =
+        (z_stream){.zalloc = inflater_alloc, .zfree = inflater_free, .opaque = source->ctx->mem};
     if (inflateInit2(&source->inflater, 15 + 16) != Z_OK)
         return mw_fail_nomem(err, "decompressing a file");
     source->inflating = true;
@@ -147,8 +147,8 @@ static mw_status start_inflating(mw_source *source, mw_err *err) {
 }
 
 static mw_status fail_gzip(const mw_source *source, const char *what, mw_err *err) {
-    mw_fail(err, MW_EDATA, "%s: the gzip stream is %s (after %llu stored bytes)", source->name, what,
-            (unsigned long long)(source->stored_bytes - source->inflater.avail_in));
+    mw_fail(err, MW_EDATA, "%s: the gzip stream is %s (after %llu stored bytes)", source->name,
+            what, (unsigned long long)(source->stored_bytes - source->inflater.avail_in));
     return mw_err_hint(err, "Copy the file again; `gzip -t` shows whether a copy is whole.");
 }
 

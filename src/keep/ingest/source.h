@@ -1,8 +1,8 @@
 /*
  * source.h -- the bytes of one telemetry file: plain or gzip, hashed on the way.
  *
- * What      hands out the decoded content in chunks of at most 1 MiB. gzip is told by its magic bytes,
- *           never by the name; concatenated members are one content. The SHA-256 is of the bytes as
+ * What      hands out the decoded content in chunks of at most 1 MiB. gzip is told by its magic
+ * bytes, never by the name; concatenated members are one content. The SHA-256 is of the bytes as
  *           stored, so that it can be checked without decoding.
  * Lifetime  mw_source_open -> mw_source_read* -> mw_source_hash -> mw_source_close
  * Memory    1 MiB plain, 2 MiB and zlib's window (about 40 KiB) for gzip.
@@ -25,8 +25,9 @@ mw_status mw_source_open(const mw_ctx *ctx, const char *path, mw_source **ret, m
 void *mw_source_close(mw_source *source); /* NULL is allowed; returns NULL */
 
 /*
- * The next chunk, valid until the next call; *ret_size 0 at the end. Reports progress and checks for
- * cancellation. MW_EDATA when a gzip stream is damaged or cut, MW_ETOOLARGE past MW_LIMIT(FILE_BYTES).
+ * The next chunk, valid until the next call; *ret_size 0 at the end. Reports progress and checks
+ * for cancellation. MW_EDATA when a gzip stream is damaged or cut, MW_ETOOLARGE past
+ * MW_LIMIT(FILE_BYTES).
  */
 mw_status mw_source_read(mw_source *source, const char **ret, size_t *ret_size, mw_err *err);
 
