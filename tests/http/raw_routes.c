@@ -123,7 +123,7 @@ void raw_on_drain(mw_exchange *exchange) {
         state->bytes += (int64_t)n;
         room = mw_exchange_write(exchange, pattern, n);
     }
-    if (state->bytes == state->total && room) mw_exchange_finish(exchange);
+    if (room && state->bytes == state->total) mw_exchange_finish(exchange);
 }
 
 void raw_on_end(mw_exchange *exchange) {

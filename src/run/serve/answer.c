@@ -190,6 +190,7 @@ static void write_head(mw_conn *conn, int status, const char *content_type, cons
         mw_buf_add(out, "Connection: close\r\n");
     else if (conn->message.minor == 0)
         mw_buf_add(out, "Connection: keep-alive\r\n");
+    if (status >= 400) mw_buf_add(out, "Cache-Control: no-store\r\n");
     if (fields) mw_buf_add(out, fields);
     mw_buf_append(out, "\r\n", 2);
 }
@@ -199,8 +200,7 @@ static void begin_answer(mw_conn *conn, int status, bool close) {
     bool unread = conn->has_request && !conn->body_done && conn->message.content_length != 0;
     conn->answered = true;
     conn->status = status;
-    if (close || unread || !conn->has_request || !conn->message.keep_alive ||
-        conn->loop->draining)
+    if (close || unread || !conn->has_request || !conn->message.keep_alive || conn->loop->draining)
         conn->close_after = true;
 }
 

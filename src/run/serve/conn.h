@@ -67,7 +67,7 @@ typedef struct mw_conn {
     bool reading;      /* uv_read_start is on */
     bool writing;      /* a uv_write is under way */
     bool peer_ended;   /* it will send no more */
-    bool rejected; /* over the connection limit */
+    bool rejected;     /* over the connection limit */
     mw_body_policy policy;
     int status;
     int64_t answer_bytes;

@@ -74,8 +74,8 @@ typedef struct mw_http_handler {
      * mw_exchange_abort) or only closed its half. */
     void (*on_peer_end)(void *self, mw_exchange *exchange);
     /* Called once for each on_head: the answer is complete, was given by the transport (a bad
-     * body), or is lost (status 499). The exchange and `user` end here. Also called for requests that could not be
-     * read: method is then NULL and on_head was not called. */
+     * body), or is lost (status 499). The exchange and `user` end here. Also called for requests
+     * that could not be read: method is then NULL and on_head was not called. */
     void (*on_done)(void *self, mw_exchange *exchange, int status, int64_t answer_bytes,
                     const char *method);
     /* Body of an answer that the transport gives by itself (4xx, 5xx); appends to out. */
