@@ -43,6 +43,7 @@
     X(MODEL_TREES, 10000, "trees of one model")                                        \
     X(MODEL_CLASSES, 1000, "classes of one model")                                     \
     X(LINEAR_COLUMNS, 5000, "columns of a linear model, one-hot ones counted")         \
+    X(LIST_ITEMS, 20000, "items of one list parameter")                                            \
     X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \
