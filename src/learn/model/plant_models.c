@@ -101,8 +101,9 @@ static mw_status save_model(const mw_plant *plant, const mw_outcome *o, mw_matri
 
 /* ---- baseline and regression ---- */
 
-static mw_status fit_supervised(const mw_plant *plant, const char *learner, mw_outcome *o,
-                                mw_err *err) {
+/* anchor: name of the target's last mean, or NULL to fit the level. */
+static mw_status fit_rows(const mw_plant *plant, const char *learner, const mw_lagged_part *rows,
+                          const char *anchor, mw_model **ret, mw_err *err) {
     const mw_lagged *l = plant->lagged;
     mw_args *args = NULL;
     mw_status status = mw_plant__learner_args(plant, learner, &args, err);
@@ -112,25 +113,71 @@ static mw_status fit_supervised(const mw_plant *plant, const char *learner, mw_o
                   .features = l->features,
                   .target = plant->windows->parameters[plant->plan.target],
                   .params = args,
-                  .matrix = {l->train.x, l->train.n, l->n_features},
-                  .y = l->train.y};
-    status = mw_model_fit(plant->ctx, &fit, &o->model, err);
+                  .matrix = {rows->x, rows->n, l->n_features},
+                  .y = rows->y,
+                  .anchor = anchor};
+    status = mw_model_fit(plant->ctx, &fit, ret, err);
     mw_args_free(args);
+    return status;
+}
+
+static mw_status rmse_on(const mw_plant *plant, const mw_model *model, const mw_lagged_part *rows,
+                         mw_regression_metrics *ret, mw_err *err) {
+    mw_matrix matrix = {rows->x, rows->n, plant->lagged->n_features};
+    double *predicted = mw_alloc_array(plant->ctx->mem, (size_t)rows->n, sizeof *predicted);
+    if (!predicted) return mw_fail_nomem(err, "the predictions");
+    mw_status status = mw_model_score(plant->ctx, model, matrix, predicted, err);
+    if (!status) mw_metric_regression(rows->y, predicted, rows->n, ret);
+    mw_free(predicted);
+    return status;
+}
+
+static mw_status validate(const mw_plant *plant, const mw_lagged_part parts[2], const char *anchor,
+                          double *rmse, mw_err *err) {
+    mw_model *model = NULL;
+    mw_regression_metrics metrics;
+    mw_status status = fit_rows(plant, "forest", &parts[0], anchor, &model, err);
+    if (!status) status = rmse_on(plant, model, &parts[1], &metrics, err);
+    if (!status) *rmse = metrics.rmse;
+    mw_model_free(model);
+    return status;
+}
+
+/* Whether the forest should fit the change since the last value: what is better on the last part of
+ * the training rows, by a forest grown on those before. The test part is not looked at. */
+static mw_status choose_anchor(const mw_plant *plant, mw_outcome *o, const char **anchor,
+                               mw_err *err) {
+    const mw_lagged *l = plant->lagged;
+    mw_lagged_part parts[2] = {{0}, {0}};
+    *anchor = NULL;
+    if (l->last_feature < 0) return MW_OK;
+    const char *last = mw_features_at(l->features, l->last_feature)->name;
+    mw_status status =
+        mw_lagged_validation(plant->ctx, plant->windows, l, &parts[0], &parts[1], err);
+    if (!status && parts[0].n >= MW_LAGGED_TEST_MIN && parts[1].n >= MW_LAGGED_TEST_MIN) {
+        status = validate(plant, parts, NULL, &o->validation_level, err);
+        if (!status) status = validate(plant, parts, last, &o->validation_change, err);
+        o->fits_change = !status && o->validation_change < o->validation_level;
+        if (o->fits_change) *anchor = last;
+    }
+    mw_lagged_part_done(&parts[0]);
+    mw_lagged_part_done(&parts[1]);
+    return status;
+}
+
+static mw_status fit_supervised(const mw_plant *plant, const char *learner, mw_outcome *o,
+                                mw_err *err) {
+    const char *anchor = NULL;
+    mw_status status = MW_OK;
+    if (o == &plant->regression) status = choose_anchor(plant, o, &anchor, err);
+    if (!status) status = fit_rows(plant, learner, &plant->lagged->train, anchor, &o->model, err);
     return status;
 }
 
 static mw_status measure_supervised(const mw_plant *plant, mw_outcome *o, mw_err *err) {
     const mw_lagged_part *test = &plant->lagged->test;
-    mw_matrix rows = {test->x, test->n, plant->lagged->n_features};
-    double *predicted = mw_alloc_array(plant->ctx->mem, (size_t)test->n, sizeof *predicted);
-    if (!predicted) return mw_fail_nomem(err, "the predictions");
-    mw_status status = mw_model_score(plant->ctx, o->model, rows, predicted, err);
-    if (!status) {
-        mw_metric_regression(test->y, predicted, test->n, &o->metrics);
-        mw_metric_regression(test->y, test->naive, test->n, &o->naive);
-    }
-    mw_free(predicted);
-    return status;
+    mw_metric_regression(test->y, test->naive, test->n, &o->naive);
+    return rmse_on(plant, o->model, test, &o->metrics, err);
 }
 
 mw_status mw_plant__supervised(mw_plant *plant, const char *learner, mw_outcome *o, mw_dir *out,

@@ -25,11 +25,13 @@ typedef struct mw_plan {
 typedef struct mw_outcome {
     const char *name; /* "baseline", "regression", "anomaly" */
     mw_model *model;
-    double *importance;                   /* [n_features] native */
-    double *permutation;                  /* [n_features] */
-    double *spread;                       /* [n_features] */
-    mw_regression_metrics metrics, naive; /* supervised models */
-    int64_t n_flagged;                    /* anomaly */
+    double *importance;                         /* [n_features] native */
+    double *permutation;                        /* [n_features] */
+    double *spread;                             /* [n_features] */
+    mw_regression_metrics metrics, naive;       /* supervised models */
+    int64_t n_flagged;                          /* anomaly */
+    bool fits_change;                           /* regression: the change since the last value */
+    double validation_level, validation_change; /* regression: RMSE of either way */
     double seconds_fit, seconds_total;
 } mw_outcome;
 

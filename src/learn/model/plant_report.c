@@ -68,6 +68,17 @@ static void add_windows(mw_json_writer *w, const mw_plant *plant) {
     mw_json_array_end(w);
 }
 
+/* How the forest was fitted, and what decided it. */
+static void add_fits(mw_json_writer *w, const mw_plant *plant, const mw_outcome *o) {
+    if (o != &plant->regression) return;
+    mw_json_add_string(w, "fits", o->fits_change ? "the change since the last value" : "the level");
+    mw_json_key(w, "validation_rmse");
+    mw_json_object(w);
+    mw_json_add_number(w, "level", o->validation_level);
+    mw_json_add_number(w, "change", o->validation_change);
+    mw_json_object_end(w);
+}
+
 void mw_plant__write_training(const mw_plant *plant, const mw_outcome *o, mw_json_writer *w) {
     bool supervised = o != &plant->anomaly;
     mw_json_object(w);
@@ -81,6 +92,7 @@ void mw_plant__write_training(const mw_plant *plant, const mw_outcome *o, mw_jso
         add_split(w, plant);
         add_metrics(w, "metrics", &o->metrics);
         add_metrics(w, "naive", &o->naive);
+        add_fits(w, plant, o);
         mw_json_add_string(w, "measured_on", "the test part; not fitted again afterwards");
     } else {
         mw_json_add_int(w, "flagged", o->n_flagged);
@@ -129,6 +141,8 @@ static void write_features(const mw_plant *plant, const mw_outcome *o, int32_t m
 static const char *importance_meaning(const mw_outcome *o) {
     const char *learner = mw_model_learner(o->model);
     if (strcmp(learner, "linear") == 0) return "share of |standardised coefficient|";
+    if (o->fits_change)
+        return "share of the gain of all splits, of the change since the last value";
     if (strcmp(learner, "forest") == 0) return "share of the gain of all splits";
     return "share of all path steps taken on the feature";
 }
@@ -263,6 +277,7 @@ static void add_outcome(const mw_plant *plant, const mw_outcome *o, mw_json_writ
     } else {
         add_metrics(w, "metrics", &o->metrics);
         add_metrics(w, "naive", &o->naive);
+        add_fits(w, plant, o);
     }
     mw_json_add_int(w, "features", mw_features_count(mw_model_features(o->model)));
     mw_json_add_string(w, "importance_is", importance_meaning(o));
