@@ -18,7 +18,8 @@ typedef enum mw_param_type {
     MW_PARAM_STRING,   /* min and max bound its length in bytes when max > 0 */
     MW_PARAM_ENUM,     /* one of choices */
     MW_PARAM_DURATION, /* "5min"; stored as int64 us; min and max in us */
-    MW_PARAM_LIST,     /* of strings: "a,b,c" or repeated or a JSON array */
+    MW_PARAM_LIST,     /* of strings: "a,b,c" or repeated or a JSON array; min and max bound the
+                          number of items when max > 0; choices, if any, bound the items */
     MW_PARAM_TIME      /* time stamp; stored as int64 us UTC */
 } mw_param_type;
 
@@ -30,7 +31,8 @@ enum {
     MW_PARAM_BODY = 1 << 4,       /* HTTP: member of the JSON body */
     MW_PARAM_CLI_ONLY = 1 << 5,
     MW_PARAM_HTTP_ONLY = 1 << 6,
-    MW_PARAM_REPEATED = 1 << 7    /* command line: --set a=1 --set b=2 collects a list */
+    MW_PARAM_REPEATED = 1 << 7    /* --set a=1 --set b=2 collects a list, whatever the type; each
+                                     text is one item, commas and all */
 };
 
 typedef struct mw_param {
@@ -51,11 +53,15 @@ typedef struct mw_args mw_args;
 mw_status mw_args_new(mw_mem *mem, const mw_param *table, mw_args **ret, mw_err *err);
 void *mw_args_free(mw_args *args);
 
-/* MW_EINVAL: unknown name (with the nearest known one as hint), wrong type, out of range, not a
+/*
+ * Name as in the table (the command line turns --max-depth into max_depth); a BOOL flag without a value
+ * is set to "true". A JSON null is a wrong type.
+ * MW_EINVAL: unknown name (with the nearest known one as hint), wrong type, out of range, not a
  * choice, set twice. `pointer` of the error is the parameter's name. */
 mw_status mw_args_set(mw_args *args, mw_str name, mw_str value, mw_err *err);
 mw_status mw_args_set_json(mw_args *args, const mw_json *object, mw_err *err);
-/* Applies environment and defaults, then reports missing required ones. */
+/* Applies environment and defaults, then reports missing required ones. Needed before mw_args_list.
+ * MW_EINTERNAL when a default does not fit its own row. */
 mw_status mw_args_finish(mw_args *args, mw_err *err);
 
 bool mw_args_has(const mw_args *args, const char *name); /* set by user, environment or default */
@@ -66,7 +72,8 @@ double mw_args_float(const mw_args *args, const char *name);
 const char *mw_args_string(const mw_args *args, const char *name); /* NULL when unset */
 size_t mw_args_list(const mw_args *args, const char *name, const char *const **ret);
 
-/* The values as one JSON object in table order (unset ones left out); what a job payload carries. */
+/* The values as one JSON object in table order (unset ones left out), given, environment and default
+ * alike: mw_args_set_json with the same table makes the same values of it in another process. */
 void mw_args_write_json(const mw_args *args, mw_json_writer *writer);
 
 /* JSON schema of one parameter, and the help text of a table. */

@@ -1,7 +1,7 @@
 /*
- * ridge.c -- normal equations of standardised columns (Hoerl and Kennard, Technometrics 12, 1970).
+ * ridge.c -- normal equations of standardized columns (Hoerl and Kennard, Technometrics 12, 1970).
  *
- * Columns are centred and divided by their standard deviation before any product is taken, so that
+ * Columns are centered and divided by their standard deviation before any product is taken, so that
  * the matrix to factor is n times the correlation matrix plus alpha: units do not matter, and its
  * condition is that of the data. Rows are taken in blocks, each added by dsyrk. Where Cholesky
  * fails or leaves a pivot that is rounding error, dgelsd solves the same equations with minimum
@@ -13,7 +13,7 @@
 #include "core/base/math.h"
 #include "learn/stat/lapack.h"
 
-/* Floating-point operations of one block of rows: a few ms, so that cancelling is quick. */
+/* Floating-point operations of one block of rows: a few ms, so that canceling is quick. */
 #define BLOCK_WORK 8e6
 /* A squared pivot of Cholesky this far below the diagonal's scale is rounding error. */
 #define PIVOT_LEAST 1e-13
@@ -28,8 +28,8 @@ typedef struct fitting {
     mw_ridge *ridge;
     double *deviation; /* [n_features]; 0: constant, left out */
     double *gram;      /* [n_features][n_features] lower triangle, column-major */
-    double *right;     /* [n_features] right side, then the standardised weights */
-    double *block;     /* [BLOCK_ROWS_MOST][n_features] standardised rows */
+    double *right;     /* [n_features] right side, then the standardized weights */
+    double *block;     /* [BLOCK_ROWS_MOST][n_features] standardized rows */
 } fitting;
 
 void *mw_ridge_free(mw_ridge *ridge) {
@@ -54,8 +54,8 @@ static mw_ridge *ridge_new(mw_mem *mem, int32_t n_features) {
 
 /* Means of the values present and standard deviations with missing ones put at the mean, both
  * relative to the first value present: exact 0 for constants, and no digits lost to a large offset.
- * Uses gram's place-holder arrays: right counts values, block holds first values. */
-static mw_status standardise(fitting *f, mw_err *err) {
+ * The arrays of later steps serve as work space: right counts values, block holds first values. */
+static mw_status standardize(fitting *f, mw_err *err) {
     const int64_t n_rows = f->matrix.n_rows;
     const int32_t n_features = f->matrix.n_features;
     double *first = f->block, *count = f->right, *mean = f->ridge->fill;
@@ -91,7 +91,7 @@ static void center_target(fitting *f) {
     f->y_mean = f->y[0] + sum / (double)f->matrix.n_rows;
 }
 
-static void standardised_row(const fitting *f, int64_t row, double *out) {
+static void standardized_row(const fitting *f, int64_t row, double *out) {
     const float *x = f->matrix.x + row * f->matrix.n_features;
     for (int32_t j = 0; j < f->matrix.n_features; j++) {
         bool skip = f->deviation[j] == 0 || __builtin_isnan(x[j]);
@@ -115,7 +115,7 @@ static mw_status accumulate(fitting *f, mw_err *err) {
         const int32_t n_rows = (int32_t)(left < most ? left : most);
         for (int32_t i = 0; i < n_rows; i++) {
             double *z = f->block + (int64_t)i * n;
-            standardised_row(f, begin + i, z);
+            standardized_row(f, begin + i, z);
             const double y = f->y[begin + i] - f->y_mean;
             for (int32_t j = 0; j < n; j++) f->right[j] += z[j] * y;
         }
@@ -188,7 +188,7 @@ static mw_status solve(fitting *f, mw_err *err) {
 }
 
 static mw_status fit_all(fitting *f, mw_err *err) {
-    mw_status status = standardise(f, err);
+    mw_status status = standardize(f, err);
     if (status != MW_OK) return status;
     center_target(f);
     status = accumulate(f, err);

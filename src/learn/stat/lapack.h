@@ -24,8 +24,7 @@ void dpotrf_(const char *uplo, const int32_t *n, double *a, const int32_t *lda, 
 void dpotrs_(const char *uplo, const int32_t *n, const int32_t *nrhs, const double *a,
              const int32_t *lda, double *b, const int32_t *ldb, int32_t *info, size_t uplo_length);
 
-/* Least squares of minimum norm by divide-and-conquer singular values; lwork -1 asks for the sizes.
- */
+/* Least squares of minimum norm by divide-and-conquer singular values; lwork -1 asks for sizes. */
 void dgelsd_(const int32_t *m, const int32_t *n, const int32_t *nrhs, double *a, const int32_t *lda,
              double *b, const int32_t *ldb, double *s, const double *rcond, int32_t *rank,
              double *work, const int32_t *lwork, int32_t *iwork, int32_t *info);

@@ -138,6 +138,7 @@ static mw_status grow_all(const mw_ctx *ctx, const mw_forest__data *data, mw_tre
     fit.trees = mw_calloc(ctx->mem, (size_t)n_trees, sizeof *fit.trees);
     if (!fit.workers || !fit.trees) status = mw_fail_nomem(err, "growing trees");
     if (status == MW_OK) status = mw_pool_for(ctx, n_trees, 1, grow_range, &fit, err);
+    if (status == MW_OK) mw_ctx_report(ctx, "growing trees", n_trees, n_trees);
     if (status == MW_OK)
         status = join(&fit, data->n_features,
                       data->options.n_classes > 0 ? data->options.n_classes : 1, ret, err);

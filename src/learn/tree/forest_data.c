@@ -1,7 +1,7 @@
 /*
  * forest_data.c -- what is done once for all trees: columns sorted, target made integer.
  *
- * The target is centred and scaled by a power of two so that no sum over all rows leaves an int64;
+ * The target is centered and scaled by a power of two so that no sum over all rows leaves an int64;
  * that keeps at least 30 bits of the largest |y - mean| at the row limit and 45 bits at 100,000
  * rows. Integer sums have no rounding, so nothing depends on the order in which rows are added.
  */
@@ -46,8 +46,7 @@ static mw_status sort_columns(void *arg, int64_t begin, int64_t end, int worker,
     return status;
 }
 
-/* The largest power of two by which values up to `largest` can be multiplied and n of them summed.
- */
+/* The largest power of two by which n values of at most `largest` can be multiplied and summed. */
 static double integer_scale(double largest, int64_t n) {
     const double room = 0x1p62 / (double)n;
     double scale = 1;
@@ -57,7 +56,7 @@ static double integer_scale(double largest, int64_t n) {
     return scale;
 }
 
-static mw_status quantise(mw_forest__data *data, mw_err *err) {
+static mw_status quantize(mw_forest__data *data, mw_err *err) {
     const int64_t n = data->n_rows;
     double sum = 0, largest = 0, squares = 0;
     for (int64_t row = 0; row < n; row++) {
@@ -73,9 +72,9 @@ static mw_status quantise(mw_forest__data *data, mw_err *err) {
     }
     const double scale = integer_scale(largest, n);
     for (int64_t row = 0; row < n; row++) {
-        double centred = (data->y[row] - mean) * scale;
-        data->target[row] = (int64_t)__builtin_rint(centred);
-        squares += centred * centred;
+        double centered = (data->y[row] - mean) * scale;
+        data->target[row] = (int64_t)__builtin_rint(centered);
+        squares += centered * centered;
     }
     data->gain_unit = squares > 0 ? (double)n / squares : 0;
     return MW_OK;
@@ -102,7 +101,7 @@ mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *optio
         goto fail;
     }
     if (options->n_classes == 0)
-        status = quantise(data, err);
+        status = quantize(data, err);
     else
         for (size_t row = 0; row < n_rows; row++) data->target[row] = (int64_t)y[row];
     if (status != MW_OK) goto fail;

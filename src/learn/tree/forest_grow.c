@@ -62,15 +62,24 @@ void mw_forest__worker_done(mw_forest__worker *worker) {
 
 /* ---- the rows of a tree ---- */
 
-static void draw_rows(mw_forest__worker *worker) {
+/* True every CELLS_PER_CHECK-th time: when a long loop looks whether it was canceled. */
+static inline bool check_is_due(int64_t i) {
+    return (uint64_t)i % CELLS_PER_CHECK == CELLS_PER_CHECK - 1;
+}
+
+static mw_status draw_rows(mw_forest__worker *worker, mw_err *err) {
     const mw_forest__data *data = worker->data;
     const int64_t n = data->n_rows;
     uint32_t *local = worker->local; /* first how often a row was drawn, then its index */
     for (int64_t row = 0; row < n; row++) local[row] = data->options.bootstrap ? 0 : 1;
-    for (int64_t draw = 0; data->options.bootstrap && draw < n; draw++)
+    mw_status status = MW_OK;
+    for (int64_t draw = 0; data->options.bootstrap && draw < n && status == MW_OK; draw++) {
         local[mw_rng_below(&worker->rng, (uint64_t)n)]++;
+        if (check_is_due(draw)) status = mw_ctx_check(worker->ctx, err);
+    }
     int64_t n_drawn = 0;
-    for (int64_t row = 0; row < n; row++) {
+    for (int64_t row = 0; row < n && status == MW_OK; row++) {
+        if (check_is_due(row)) status = mw_ctx_check(worker->ctx, err);
         const uint32_t weight = local[row];
         local[row] = weight > 0 ? (uint32_t)n_drawn : UINT32_MAX;
         if (weight == 0) continue;
@@ -80,6 +89,7 @@ static void draw_rows(mw_forest__worker *worker) {
         worker->rows[n_drawn++] = (mw_forest__row){target, weight, (uint32_t)row};
     }
     worker->n_drawn = n_drawn;
+    return status;
 }
 
 static mw_status fill_cells(mw_forest__worker *worker, mw_err *err) {
@@ -87,13 +97,15 @@ static mw_status fill_cells(mw_forest__worker *worker, mw_err *err) {
     const uint32_t *local = worker->local;
     for (int32_t feature = 0; feature < data->n_features; feature++) {
         mw_status status = mw_ctx_check(worker->ctx, err);
-        if (status != MW_OK) return status;
         const uint32_t *order = data->order + feature * data->n_rows;
         const float *sorted = data->sorted + feature * data->n_rows;
         mw_forest__cell *cells = worker->cells + feature * worker->n_drawn;
-        for (int64_t i = 0; i < data->n_rows; i++)
+        for (int64_t i = 0; i < data->n_rows && status == MW_OK; i++) {
             if (local[order[i]] != UINT32_MAX)
                 *cells++ = (mw_forest__cell){local[order[i]], sorted[i]};
+            if (check_is_due(i)) status = mw_ctx_check(worker->ctx, err);
+        }
+        if (status != MW_OK) return status;
     }
     return MW_OK;
 }
@@ -228,32 +240,33 @@ static void partition_members(mw_forest__worker *worker, int64_t begin, int64_t 
     memcpy(members + n_left, right, (size_t)n_right * sizeof *right);
 }
 
-static void partition_cells(mw_forest__worker *worker, int32_t feature, int64_t begin,
-                            int64_t end) {
+static mw_status partition_cells(mw_forest__worker *worker, int32_t feature, int64_t begin,
+                                 int64_t end, mw_err *err) {
     mw_forest__cell *cells = worker->cells + feature * worker->n_drawn + begin;
     mw_forest__cell *right = worker->scratch;
     int64_t n_left = 0, n_right = 0;
-    for (int64_t i = 0; i < end - begin; i++) {
+    mw_status status = MW_OK;
+    for (int64_t i = 0; i < end - begin && status == MW_OK; i++) {
         const mw_forest__cell cell = cells[i];
         const uint8_t left = worker->goes_left[cell.row];
         cells[n_left] = cell;
         right[n_right] = cell;
         n_left += left;
         n_right += !left;
+        if (check_is_due(i)) status = mw_ctx_check(worker->ctx, err);
     }
     memcpy(cells + n_left, right, (size_t)n_right * sizeof *right);
+    return status;
 }
 
 static mw_status partition_features(mw_forest__worker *worker, int64_t begin, int64_t end,
                                     mw_err *err) {
-    for (int32_t feature = 0; feature < worker->data->n_features; feature++) {
-        if (end - begin > CELLS_PER_CHECK / 16) {
-            mw_status status = mw_ctx_check(worker->ctx, err);
-            if (status != MW_OK) return status;
-        }
-        partition_cells(worker, feature, begin, end);
+    mw_status status = MW_OK;
+    for (int32_t feature = 0; feature < worker->data->n_features && status == MW_OK; feature++) {
+        if (end - begin > CELLS_PER_CHECK / 16) status = mw_ctx_check(worker->ctx, err);
+        if (status == MW_OK) status = partition_cells(worker, feature, begin, end, err);
     }
-    return MW_OK;
+    return status;
 }
 
 static mw_status push(mw_forest__worker *worker, mw_forest__job job, mw_err *err) {
@@ -307,11 +320,22 @@ static mw_status grow_node(mw_forest__worker *worker, mw_forest__job job, mw_err
     return split_node(worker, job, sums.weight, &split, err);
 }
 
+/* Gives back what doubling left over; a refusal leaves the larger block in place. */
+static void shrink(mw_forest__worker *worker) {
+    mw_forest__tree *tree = &worker->tree;
+    mw_mem *mem = worker->ctx->mem;
+    mw_node *nodes = mw_realloc(mem, tree->nodes, (size_t)tree->n_nodes * sizeof *nodes);
+    if (nodes) tree->nodes = nodes;
+    size_t bytes = (size_t)(tree->n_leaves * n_outputs(worker->data)) * sizeof *tree->values;
+    float *values = mw_realloc(mem, tree->values, bytes);
+    if (values) tree->values = values;
+}
+
 mw_status mw_forest__tree_grow(mw_forest__worker *worker, int32_t index, mw_err *err) {
     mw_rng_init(&worker->rng, worker->ctx->seed, FOREST_STREAM | (uint64_t)index, 0);
     for (int32_t f = 0; f < worker->data->n_features; f++) worker->features[f] = (uint32_t)f;
-    draw_rows(worker);
-    mw_status status = fill_cells(worker, err);
+    mw_status status = draw_rows(worker, err);
+    if (status == MW_OK) status = fill_cells(worker, err);
     if (status == MW_OK) status = reserve_nodes(worker, 1, err);
     if (status != MW_OK) return status;
     worker->tree.n_nodes = 1;
@@ -323,5 +347,6 @@ mw_status mw_forest__tree_grow(mw_forest__worker *worker, int32_t index, mw_err 
         if (n % 64 == 0) status = mw_ctx_check(worker->ctx, err);
         if (status == MW_OK) status = grow_node(worker, worker->stack[--worker->stack_size], err);
     }
+    if (status == MW_OK) shrink(worker);
     return status;
 }

@@ -1,12 +1,12 @@
 /*
- * forest_grow.h -- one exactly split tree at a time; shared by forest.c and forest_grow.c only.
+ * forest_grow.h -- one exactly split tree at a time; shared by the forest_*.c files only.
  *
  * What      mw_forest__data is the training set in the form growing needs: every column sorted
- * once, the target as integers. mw_forest__worker holds the buffers of one thread. Lifetime
- * data_init -> (worker_init -> tree_grow* -> worker_done)* -> data_done Memory    data: 8 bytes a
- * cell; a worker: 8 bytes a cell and 40 bytes a row. Threads   data is read-only once made; one
- * worker per thread. Order     a tree depends on (data, options, seed, its number) and on nothing
- * else.
+ *           once, the target as integers. mw_forest__worker holds the buffers of one thread.
+ * Lifetime  data_init -> (worker_init -> tree_grow* -> worker_done)* -> data_done
+ * Memory    data: 8 bytes a cell; a worker: 8 bytes a cell and 40 bytes a row.
+ * Threads   data is read-only once made; one worker per thread.
+ * Order     a tree depends on (data, options, seed, its number) and on nothing else.
  */
 #ifndef MW_LEARN_TREE_FOREST_GROW_H
 #define MW_LEARN_TREE_FOREST_GROW_H

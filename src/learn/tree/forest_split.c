@@ -7,7 +7,7 @@
  *   threshold  half way between neighbors, so that x <= threshold separates them in float32;
  *   ties       the first candidate met wins: features in drawn order, thresholds ascending.
  *
- * Regression maximises W / (wl wr) (sl - wl S / W)^2, the decrease of the sum of squares, written
+ * Regression maximizes W / (wl wr) (sl - wl S / W)^2, the decrease of the sum of squares, written
  * so that it keeps its digits when the node's mean is large beside its spread. Classes maximise
  * sum(left counts^2) / wl + sum(right counts^2) / wr, which is Gini's decrease up to a constant.
  */
@@ -25,7 +25,7 @@ typedef struct search {
     int64_t n_present;            /* cells before the first missing one */
     mw_forest__sums missing;
     bool missing_left;
-    double best; /* of the maximised quantity; -1: nothing yet */
+    double best; /* of the maximized quantity; -1: nothing yet */
     mw_forest__split split;
 } search;
 

@@ -285,6 +285,7 @@ mw_status mw_isolation_fit(const mw_ctx *ctx, const mw_isolation_options *option
         status = mw_fail_nomem(err, "the isolation forest");
     if (status == MW_OK) status = mw_pool_for(ctx, g.n_trees, 1, grow_range, &g, err);
     if (status == MW_OK) {
+        mw_ctx_report(ctx, "growing isolation trees", g.n_trees, g.n_trees);
         close_gaps(&g, trees);
         shrink(trees);
         *ret = trees;

@@ -1,8 +1,8 @@
 /*
  * isolation.h -- isolation forest (Liu, Ting, Zhou: "Isolation Forest", ICDM 2008), on raw values.
  *
- * Score     s = 2^(-E[h] / c(psi)), h the path length with c(n) added at leaves of n > 1 rows, as
- * the paper's equations 1 and 2 define them; 0..1, higher is more anomalous.
+ * Score     s = 2^(-E[h] / c(psi)), h the path length with c(n) added at leaves of n > 1 rows,
+ *           as the paper's equations 1 and 2 define them; 0..1, higher is more anomalous.
  */
 #ifndef MW_LEARN_TREE_ISOLATION_H
 #define MW_LEARN_TREE_ISOLATION_H
@@ -19,13 +19,18 @@ void mw_isolation_defaults(mw_isolation_options *options);
 /*
  * mw_isolation_fit -- grow n_estimators trees, each on max_samples rows drawn without replacement.
  *
- * Splits    a feature drawn evenly among those that are not constant in the node, then a threshold
- * drawn evenly between its least and largest value there; no deeper than ceil(log2(psi)). Missing
- * left out of a node's least and largest value; each node sends all of its missing values to one
- * side, drawn with the odds of the rows that have a value. Result    leaf values are path lengths
- * divided by the number of trees; *ret_c is c(psi), psi the rows per tree; `cover` counts sampled
- * rows; `gain` is 0. Errors    MW_EINVAL for an option, MW_EDATA for rows (mw_matrix_check),
- * MW_ETOOLARGE when the trees would have more nodes than one model may, MW_ENOMEM, MW_ECANCELED.
+ *   *ret     leaf values are path lengths divided by the number of trees; `cover` counts sampled
+ *            rows; `gain` is 0
+ *   *ret_c   c(psi), psi the rows per tree
+ *
+ * Splits    a feature drawn evenly among those that are not constant in the node, then a
+ *           threshold drawn evenly between its least and largest value there; no deeper than
+ *           ceil(log2(psi)).
+ * Missing   left out of a node's least and largest value; each node sends all of its missing
+ *           values to one side, drawn with the odds of the rows that have a value.
+ * Order     same seed, same bytes at any thread count.
+ * Errors    MW_EINVAL names the option; MW_EDATA for rows (mw_matrix_check); MW_ETOOLARGE when
+ *           the trees would have more nodes than one model may; MW_ENOMEM; MW_ECANCELED.
  */
 mw_status mw_isolation_fit(const mw_ctx *ctx, const mw_isolation_options *options, mw_matrix matrix,
                            mw_trees **ret, double *ret_c, mw_err *err);

@@ -5,7 +5,7 @@
  * nodes into 16 bytes each, takes the rows in blocks small enough for their features to stay in the
  * first-level cache, and sends eight rows down a tree side by side, without branches: a leaf leads
  * to itself, and the eight stop together. (Asadi, Lin, de Vries: "Runtime optimizations for
- * tree-based machine learning models", TKDE 2014, call it predication with vectorisation.) Each row
+ * tree-based machine learning models", TKDE 2014, call it predication with vectorization.) Each row
  * adds its leaves in tree order, which makes the sums equal to the plain walk's, bit for bit.
  */
 #include "learn/tree/trees.h"
@@ -17,7 +17,7 @@
 enum {
     LANES = 8,
     ROWS_PER_BLOCK = 128,
-    BATCH_ROWS = 64, /* below this many rows the copy of the nodes costs more than it saves */
+    STEPS_PER_ROW = 16, /* a guess of a walk's length, to weigh walking against copying nodes */
 };
 
 #define MISSING_LEFT UINT32_C(0x80000000)
@@ -60,9 +60,10 @@ void mw_trees_score_row(const mw_trees *trees, const float *row, double *out) {
 typedef struct scoring {
     const mw_ctx *ctx;
     const mw_trees *trees;
-    const walk_node *nodes; /* [trees->n_nodes] */
+    const walk_node *nodes; /* [trees->n_nodes], or NULL: the plain walk */
     mw_matrix matrix;
     double *out;
+    _Atomic int64_t n_done;
 } scoring;
 
 static walk_node *compact(mw_mem *mem, const mw_trees *trees) {
@@ -119,19 +120,37 @@ static void score_tree(const scoring *s, int32_t tree, int64_t begin, int64_t n)
     }
 }
 
-static mw_status score_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    (void)worker;
-    const scoring *s = arg;
+static mw_status score_block(const scoring *s, int64_t begin, int64_t n, mw_err *err) {
     const mw_trees *trees = s->trees;
-    for (int64_t row = begin; row < end; row += ROWS_PER_BLOCK) {
-        int64_t n = end - row < ROWS_PER_BLOCK ? end - row : ROWS_PER_BLOCK;
-        memset(s->out + row * trees->n_outputs, 0, (size_t)(n * trees->n_outputs) * sizeof *s->out);
-        for (int32_t t = 0; t < trees->n_trees; t++) {
-            mw_status status = t % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
-            if (status != MW_OK) return status;
-            score_tree(s, t, row, n);
-        }
+    memset(s->out + begin * trees->n_outputs, 0, (size_t)(n * trees->n_outputs) * sizeof *s->out);
+    for (int32_t t = 0; t < trees->n_trees; t++) {
+        mw_status status = t % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
+        if (status != MW_OK) return status;
+        score_tree(s, t, begin, n);
     }
+    return MW_OK;
+}
+
+static mw_status score_rows(const scoring *s, int64_t begin, int64_t n, mw_err *err) {
+    for (int64_t row = begin; row < begin + n; row++) {
+        mw_status status = mw_ctx_check(s->ctx, err);
+        if (status != MW_OK) return status;
+        mw_trees_score_row(s->trees, s->matrix.x + row * s->matrix.n_features,
+                           s->out + row * s->trees->n_outputs);
+    }
+    return MW_OK;
+}
+
+static mw_status score_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    scoring *s = arg;
+    for (int64_t row = begin; row < end; row += ROWS_PER_BLOCK) {
+        const int64_t n = end - row < ROWS_PER_BLOCK ? end - row : ROWS_PER_BLOCK;
+        mw_status status = s->nodes ? score_block(s, row, n, err) : score_rows(s, row, n, err);
+        if (status != MW_OK) return status;
+    }
+    const int64_t n_done = atomic_fetch_add(&s->n_done, end - begin) + end - begin;
+    if (worker == 0) /* one thread at a time may report */
+        mw_ctx_report(s->ctx, "scoring", (double)n_done, (double)s->matrix.n_rows);
     return MW_OK;
 }
 
@@ -140,18 +159,12 @@ mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix mat
     if (matrix.n_features != trees->n_features)
         return mw_fail(err, MW_EINVAL, "the rows have %d features, the model was fitted with %d",
                        (int)matrix.n_features, (int)trees->n_features);
-    if (matrix.n_rows < BATCH_ROWS) {
-        for (int64_t row = 0; row < matrix.n_rows; row++) {
-            mw_status status = mw_ctx_check(ctx, err);
-            if (status != MW_OK) return status;
-            mw_trees_score_row(trees, matrix.x + row * matrix.n_features,
-                               out + row * trees->n_outputs);
-        }
-        return MW_OK;
-    }
-    walk_node *nodes = compact(ctx->mem, trees);
-    if (!nodes) return mw_fail_nomem(err, "scoring");
-    scoring s = {ctx, trees, nodes, matrix, out};
+    /* Few rows walk fewer nodes than a copy would touch. */
+    const double n_steps = (double)matrix.n_rows * (double)trees->n_trees * STEPS_PER_ROW;
+    const bool batch = matrix.n_rows >= LANES && n_steps >= (double)trees->n_nodes;
+    walk_node *nodes = batch ? compact(ctx->mem, trees) : NULL;
+    if (batch && !nodes) return mw_fail_nomem(err, "scoring");
+    scoring s = {.ctx = ctx, .trees = trees, .nodes = nodes, .matrix = matrix, .out = out};
     mw_status status = mw_pool_for(ctx, matrix.n_rows, 4 * ROWS_PER_BLOCK, score_range, &s, err);
     mw_free(nodes);
     return status;

@@ -1,8 +1,8 @@
 /*
  * serve.h -- the HTTP server: libuv + llhttp, one loop per thread, operations behind it.
  *
- * What      transport.h owns sockets, parsing, limits, time-outs, back-pressure and drain; api.h maps
- *           requests onto operations (validation, organization, async jobs, problem+json, embedded
+ * What      transport.h owns sockets, parsing, limits, time-outs, back-pressure and drain; api.h
+ * maps requests onto operations (validation, organization, async jobs, problem+json, embedded
  *           pages). Nothing above 50 us runs on a loop: QUICK operations run on handler threads.
  * Lifetime  mw_serve_run blocks until SIGTERM or SIGINT, drains, and returns.
  */
@@ -12,11 +12,11 @@
 #include "run/op/app.h"
 
 typedef struct mw_serve_options {
-    const char *host;  /* loopback only until keys exist: 127.0.0.1, ::1 or localhost */
-    int port;          /* 0: any free one, told to on_ready */
-    int n_loops;       /* 0: one per core, at most 4 */
-    int n_handlers;    /* threads for QUICK operations; 0: 2 per loop */
-    int64_t drain_us;  /* time for open requests at shutdown; default 10 s when 0 */
+    const char *host; /* loopback only until keys exist: 127.0.0.1, ::1 or localhost */
+    int port;         /* 0: any free one, told to on_ready */
+    int n_loops;      /* 0: one per core, at most 4 */
+    int n_handlers;   /* threads for QUICK operations; 0: 2 per loop */
+    int64_t drain_us; /* time for open requests at shutdown; default 10 s when 0 */
     void (*on_ready)(void *arg, const char *host, int port);
     void *on_ready_arg;
 } mw_serve_options;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/base/rng.h"
 #include "golden/linear/values.h"
 #include "learn/linear/ridge.h"
 
@@ -59,6 +60,32 @@ MW_TEST(doubled_column) {
     mw_ridge_free(ridge);
 }
 
+/* c = a + b exactly, so that rounding alone decides the last pivot. Leaving c out is one
+ * least-squares solution; the one of minimum norm has no larger weights. */
+MW_TEST(dependent_columns_keep_small_weights) {
+    enum { ROWS = 30 };
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 1, 0);
+    for (int round = 0; round < 50; round++) {
+        float all[ROWS * 3], two[ROWS * 2];
+        double y[ROWS], norm[2] = {0, 0};
+        for (int i = 0; i < ROWS; i++) {
+            float a = (float)mw_rng_below(&rng, 1000), b = (float)mw_rng_below(&rng, 1000);
+            all[i * 3] = two[i * 2] = a;
+            all[i * 3 + 1] = two[i * 2 + 1] = b;
+            all[i * 3 + 2] = a + b;
+            y[i] = mw_rng_normal(&rng) + (double)a / 500;
+        }
+        mw_ridge *with = fit(0, (mw_matrix){all, ROWS, 3}, y);
+        mw_ridge *without = fit(0, (mw_matrix){two, ROWS, 2}, y);
+        for (int j = 0; j < 3; j++) norm[0] += with->standardised[j] * with->standardised[j];
+        for (int j = 0; j < 2; j++) norm[1] += without->standardised[j] * without->standardised[j];
+        assert_true(norm[0] <= norm[1] * (1 + 1e-9));
+        mw_ridge_free(with);
+        mw_ridge_free(without);
+    }
+}
+
 /* Fewer rows than features, without penalty: the rows are met exactly. */
 MW_TEST(more_features_than_rows) {
     const float x[2 * 4] = {1, 2, 3, 5, 2, 1, 0, 7};
@@ -89,7 +116,7 @@ MW_TEST(columns_without_information) {
     mw_ridge_free(ridge);
 }
 
-/* A large offset and a small spread: centring must keep the digits. */
+/* A large offset and a small spread: centering must keep the digits. */
 MW_TEST(far_from_zero) {
     enum { ROWS = 64 };
     float x[ROWS];
@@ -156,6 +183,7 @@ MW_TEST(every_allocation_fails_once) {
     }
 }
 
-MW_TEST_MAIN(MW_RUN(equals_scikit_learn), MW_RUN(doubled_column), MW_RUN(more_features_than_rows),
+MW_TEST_MAIN(MW_RUN(equals_scikit_learn), MW_RUN(doubled_column),
+             MW_RUN(dependent_columns_keep_small_weights), MW_RUN(more_features_than_rows),
              MW_RUN(columns_without_information), MW_RUN(far_from_zero), MW_RUN(bad_input),
              MW_RUN(every_allocation_fails_once))

@@ -48,7 +48,7 @@ MW_TEST(sorts_and_is_stable) {
     }
 }
 
-MW_TEST(stops_when_cancelled) {
+MW_TEST(stops_when_canceled) {
     mw_cancel cancel = {0};
     atomic_store(&cancel.requested, true);
     mw_ctx ctx;
@@ -59,4 +59,4 @@ MW_TEST(stops_when_cancelled) {
 }
 
 MW_TEST_MAIN(MW_RUN(keys_keep_the_order_of_numbers), MW_RUN(sorts_and_is_stable),
-             MW_RUN(stops_when_cancelled))
+             MW_RUN(stops_when_canceled))

@@ -120,6 +120,8 @@ MW_TEST(trees_are_well_formed) {
         double c = 0;
         mw_trees *trees = fit(&ctx, 20, cases[i].max_samples, (mw_matrix){x, 1000, 3}, &c);
         assert_true(c == mw_isolation_c(cases[i].max_samples));
+        mw_err err = {0};
+        assert_ok(mw_trees_check(trees, &err));
         for (int32_t t = 0; t < 20; t++) {
             assert_int_equal(trees->nodes[trees->roots[t]].cover, cases[i].max_samples);
             assert_well_formed(trees, trees->roots[t], 0, cases[i].depth);

@@ -9,9 +9,9 @@
 #include "learn/tree/trees.h"
 
 /* Chains, stumps and bushes: each new split takes a random leaf of the tree so far. */
-static mw_trees *random_trees(mw_rng *rng, int32_t n_trees, int32_t n_features, int32_t n_outputs) {
-    enum { SPLITS_MOST = 40 };
-    const int64_t most = (int64_t)n_trees * (2 * SPLITS_MOST + 1);
+static mw_trees *random_trees(mw_rng *rng, int32_t n_trees, uint64_t splits_most,
+                              int32_t n_features, int32_t n_outputs) {
+    const int64_t most = (int64_t)n_trees * (2 * (int64_t)splits_most + 1);
     mw_trees *trees = mw_calloc(NULL, 1, sizeof *trees);
     *trees = (mw_trees){.n_features = n_features, .n_outputs = n_outputs, .n_trees = n_trees};
     trees->roots = mw_alloc_array(NULL, (size_t)n_trees, sizeof *trees->roots);
@@ -21,7 +21,7 @@ static mw_trees *random_trees(mw_rng *rng, int32_t n_trees, int32_t n_features, 
         const int64_t root = trees->n_nodes++;
         trees->roots[t] = root;
         trees->nodes[root].left = -1;
-        const uint64_t n_splits = mw_rng_below(rng, SPLITS_MOST + 1);
+        const uint64_t n_splits = mw_rng_below(rng, splits_most + 1);
         for (uint64_t k = 0; k < n_splits; k++) {
             int64_t at = root + (int64_t)mw_rng_below(rng, (uint64_t)(trees->n_nodes - root));
             while (trees->nodes[at].left >= 0) at++; /* the last node of a tree is a leaf */
@@ -67,8 +67,10 @@ MW_TEST(batch_equals_plain_walk) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const int32_t n_features = 1 + (int32_t)mw_rng_below(&rng, 6);
         const int32_t n_outputs = 1 + (int32_t)mw_rng_below(&rng, 3);
-        mw_trees *trees =
-            random_trees(&rng, 1 + (int32_t)mw_rng_below(&rng, 70), n_features, n_outputs);
+        /* Large trees and few rows take the plain walk, the others the batch. */
+        const uint64_t splits_most = i % 3 == 2 ? 4000 : 40;
+        mw_trees *trees = random_trees(&rng, 1 + (int32_t)mw_rng_below(&rng, 70), splits_most,
+                                       n_features, n_outputs);
         const size_t n_values = (size_t)(rows[i] * n_outputs);
         float *x = random_rows(&rng, rows[i] * n_features);
         double *got = mw_alloc_array(NULL, n_values, sizeof *got);
@@ -90,6 +92,53 @@ MW_TEST(batch_equals_plain_walk) {
     }
     mw_pool_free(ctx.pool);
     assert_int_equal(mw_mem_used(ctx.mem), 0);
+}
+
+MW_TEST(untrusted_trees) {
+    mw_rng rng;
+    mw_rng_init(&rng, 3, 1, 0);
+    mw_err err = {0};
+    mw_trees *trees = random_trees(&rng, 6, 40, 3, 2);
+    assert_ok(mw_trees_check(trees, &err));
+    int64_t split = trees->roots[2];
+    while (trees->nodes[split].left < 0) split++;
+    int64_t leaf = split;
+    while (trees->nodes[leaf].left >= 0) leaf++;
+    mw_node *s = &trees->nodes[split], *l = &trees->nodes[leaf];
+    const mw_node good_split = *s, good_leaf = *l;
+    const mw_node bad_splits[] = {
+        {.left = (int32_t)split, .right = good_split.right},         /* itself */
+        {.left = 0, .right = good_split.right},                      /* an earlier tree's */
+        {.left = good_split.right, .right = good_split.right},       /* the same twice */
+        {.left = good_split.left, .right = (int32_t)trees->n_nodes}, /* beyond the end */
+        {.left = good_split.left, .right = -5},
+        {.left = good_split.left, .right = good_split.right, .feature = 3},
+        {.left = good_split.left, .right = good_split.right, .feature = -1},
+        {.left = good_split.left, .right = good_split.right, .threshold = __builtin_nanf("")},
+        {.left = -1, .right = 0}, /* its children then have no parent */
+    };
+    for (size_t i = 0; i < sizeof bad_splits / sizeof *bad_splits; i++) {
+        *s = bad_splits[i];
+        assert_status(mw_trees_check(trees, &err), MW_EDATA);
+    }
+    *s = good_split;
+    l->right = (int32_t)trees->n_leaves;
+    assert_status(mw_trees_check(trees, &err), MW_EDATA);
+    *l = good_leaf;
+    const int64_t root = trees->roots[3];
+    const int64_t bad_roots[] = {-1, trees->roots[2], trees->n_nodes, root + 1};
+    for (size_t i = 0; i < 4; i++) {
+        trees->roots[3] = bad_roots[i];
+        assert_status(mw_trees_check(trees, &err), MW_EDATA);
+    }
+    trees->roots[3] = root;
+    trees->values[3] = __builtin_inff();
+    assert_status(mw_trees_check(trees, &err), MW_EDATA);
+    trees->values[3] = 0;
+    assert_ok(mw_trees_check(trees, &err));
+    trees->n_trees = 0;
+    assert_status(mw_trees_check(trees, &err), MW_EDATA);
+    mw_trees_free(trees);
 }
 
 /* x0 <= 1 ? (missing x1 left, x1 <= 5 ? 10 : 20) : 30, and a second tree that is one leaf of 0.5.
@@ -127,7 +176,7 @@ MW_TEST(bad_input) {
     mw_err err = {0};
     mw_ctx ctx;
     mw_ctx_init(&ctx);
-    mw_trees *trees = random_trees(&rng, 5, 3, 1);
+    mw_trees *trees = random_trees(&rng, 5, 40, 3, 1);
     float *x = random_rows(&rng, 300);
     double out[100];
     const mw_matrix narrow = {x, 100, 2}, good = {x, 100, 3};
@@ -145,4 +194,5 @@ MW_TEST(bad_input) {
     assert_int_equal(mw_mem_used(ctx.mem), 0);
 }
 
-MW_TEST_MAIN(MW_RUN(batch_equals_plain_walk), MW_RUN(by_hand), MW_RUN(bad_input))
+MW_TEST_MAIN(MW_RUN(batch_equals_plain_walk), MW_RUN(untrusted_trees), MW_RUN(by_hand),
+             MW_RUN(bad_input))

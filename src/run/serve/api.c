@@ -1,0 +1,368 @@
+/*
+ * api.c -- what happens to a request on the loop: address, guard, route, and answers that need no
+ * other thread. Whatever may block becomes a task (api_call.c).
+ */
+#include "run/serve/api.h"
+
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "run/serve/api_inside.h"
+#include "run/serve/guard.h"
+#include "run/serve/problem.h"
+
+enum { HANDLERS_PER_LOOP = 2 };
+
+static const mw_body_policy no_body = {MW_BODY_REFUSE, 0};
+
+/* ---- refusals ---- */
+
+int mw_api__status_of(const mw_err *error) { return mw_status_http(error->code); }
+
+const char *mw_api__retry_fields(int status) {
+    return status == 503 || status == 429 ? "Retry-After: 1\r\n" : NULL;
+}
+
+static mw_body_policy refuse(mw_exchange *exchange, int status, const mw_err *err) {
+    mw_exchange_refuse(exchange, status, err, mw_api__retry_fields(status));
+    return no_body;
+}
+
+static const char *allow_field(mw_exchange *exchange, unsigned methods) {
+    char names[64];
+    mw_routes_allow(methods, names, sizeof names);
+    const char *field = mw_arena_printf(exchange->arena, "Allow: %s\r\n", names);
+    return field ? field : "";
+}
+
+static mw_body_policy refuse_method(mw_exchange *exchange, mw_str path, unsigned methods) {
+    mw_err err;
+    const char *allow = allow_field(exchange, methods);
+    mw_fail(&err, MW_EINVAL, "%.*s is not called with %s", (int)path.size, path.data,
+            mw_http_method_name(exchange->message->method));
+    char names[64];
+    mw_routes_allow(methods, names, sizeof names);
+    mw_err_hint(&err, "it takes %s", names);
+    mw_exchange_refuse(exchange, 405, &err, allow);
+    return no_body;
+}
+
+static mw_body_policy refuse_path(mw_exchange *exchange, mw_str path) {
+    mw_err err;
+    mw_fail(&err, MW_ENOTFOUND, "there is nothing at %.*s",
+            (int)(path.size > 200 ? 200 : path.size), path.data);
+    mw_err_hint(&err, "/docs lists all routes");
+    return refuse(exchange, 404, &err);
+}
+
+static mw_body_policy answer_options(mw_exchange *exchange, unsigned methods) {
+    if (exchange->message->content_length != 0) return no_body;
+    mw_exchange_answer(exchange,
+                       &(mw_answer){.status = 204, .fields = allow_field(exchange, methods)});
+    return no_body;
+}
+
+/* ---- heads ---- */
+
+/* The organization asked for, or NULL with err set. */
+static const char *org_of(const mw_exchange *exchange, char out[MW_ORG_MAX + 2], mw_err *err) {
+    mw_str field = mw_message_field(exchange->message, "X-Organization-ID");
+    if (!field.data) return "default";
+    mw_str_copy(out, MW_ORG_MAX + 2, field);
+    if (field.size <= MW_ORG_MAX && mw_name_valid(out)) return out;
+    mw_fail(err, MW_EPARSE, "X-Organization-ID is not a name of an organization");
+    mw_err_hint(err, "names have 1 to 64 letters, digits, '_' and '-'");
+    return NULL;
+}
+
+static bool has_body_method(mw_http_method method) {
+    return method == MW_HTTP_POST || method == MW_HTTP_PUT || method == MW_HTTP_PATCH;
+}
+
+static int check_content(const mw_message *message, mw_err *err) {
+    mw_str coding = mw_message_field(message, "Content-Encoding");
+    if (coding.data && !mw_str_is_nocase(coding, "identity")) {
+        mw_fail(err, MW_EUNSUPPORTED, "compressed request bodies are not taken here");
+        return 415;
+    }
+    mw_str type = mw_message_field(message, "Content-Type");
+    if (mw_guard_json(type)) return 0;
+    mw_fail(err, MW_EUNSUPPORTED, "this route takes JSON, not '%.*s'",
+            (int)(type.size > 80 ? 80 : type.size), type.data ? type.data : "");
+    mw_err_hint(err, "send Content-Type: application/json");
+    return 415;
+}
+
+static mw_body_policy on_operation(mw_api *api, mw_exchange *exchange, int route) {
+    const mw_message *message = exchange->message;
+    char org[MW_ORG_MAX + 2];
+    mw_err err;
+    exchange->route = route;
+    if (!org_of(exchange, org, &err)) return refuse(exchange, 400, &err);
+    if (!has_body_method(message->method)) return no_body;
+    int status = message->content_length != 0 ? check_content(message, &err) : 0;
+    if (status) return refuse(exchange, status, &err);
+    return (mw_body_policy){MW_BODY_KEEP, api->options.body_bytes};
+}
+
+static bool is_page(const mw_api *api, mw_str path) {
+    char name[128];
+    if (!api->services.find_asset || path.size >= sizeof name) return false;
+    return api->services.find_asset(mw_str_copy(name, sizeof name, path)) != NULL;
+}
+
+static mw_body_policy on_page(mw_api *api, mw_exchange *exchange, mw_str path) {
+    const mw_message *message = exchange->message;
+    exchange->route = api->routes.n;
+    if (message->method != MW_HTTP_GET && message->method != MW_HTTP_HEAD)
+        return refuse_method(exchange, path, 1u << MW_HTTP_GET);
+    if (message->content_length == 0) mw_api__answer_page(api, exchange, path);
+    return no_body;
+}
+
+static mw_body_policy on_head(void *self, mw_exchange *exchange) {
+    mw_api *api = self;
+    const mw_message *message = exchange->message;
+    mw_err err;
+    mw_url url;
+    mw_str path;
+    unsigned methods;
+    mw_status read = mw_url_split(message->target, &url, &err);
+    if (read != MW_OK) return refuse(exchange, mw_status_http(read), &err);
+    int guarded = mw_guard_check(message, url.authority, &err);
+    if (guarded) return refuse(exchange, guarded, &err);
+    if (mw_str_is(url.path, "*"))
+        return answer_options(exchange, 1u << MW_HTTP_GET | 1u << MW_HTTP_POST);
+    read = mw_url_decode_path(exchange->arena, url.path, &path, &err);
+    if (read != MW_OK) return refuse(exchange, mw_status_http(read), &err);
+    int route = mw_routes_find(&api->routes, message->method, path, &methods);
+    bool options = message->method == MW_HTTP_OPTIONS;
+    if (route >= 0) return on_operation(api, exchange, route);
+    if (methods && options) return answer_options(exchange, methods);
+    if (methods) return refuse_method(exchange, path, methods);
+    if (!is_page(api, path)) return refuse_path(exchange, path);
+    if (options) return answer_options(exchange, 1u << MW_HTTP_GET);
+    return on_page(api, exchange, path);
+}
+
+/* ---- operations on the loop ---- */
+
+static mw_status call_on_loop(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                              const char *org, mw_buf *out, mw_err *err) {
+    mw_ctx ctx = *api->ctx;
+    ctx.org = org;
+    ctx.request_id = exchange->request_id;
+    mw_call call = {.ctx = &ctx,
+                    .app = api->services.app,
+                    .principal = {.name = "loopback", .role = MW_ROLE_ADMIN}};
+    mw_url url;
+    mw_status status = mw_url_split(exchange->message->target, &url, err);
+    if (status != MW_OK) return status;
+    mw_args *args = api->empty_args[route - api->routes.rows];
+    mw_args *own = NULL;
+    if (!args || url.has_query || exchange->body.size) {
+        bool wait;
+        mw_api_input input = {route, {0}, url.query, exchange->body};
+        status = mw_url_decode_path(exchange->arena, url.path, &input.path, err);
+        if (status == MW_OK)
+            status = mw_api__read_args(ctx.mem, exchange->arena, &input, &wait, &own, err);
+        if (status != MW_OK) return status;
+        args = own;
+    }
+    call.args = args;
+    char job_id[MW_JOB_ID_MAX];
+    status = api->services.call(route->op, &call, out, job_id, err);
+    mw_args_free(own);
+    return status == MW_OK ? mw_buf_status(out, "the answer", err) : status;
+}
+
+static void answer_on_loop(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                           const char *org) {
+    mw_err err;
+    mw_buf *out = &api->loop_out[mw_http_loop_index(exchange->loop)];
+    mw_buf_clear(out);
+    mw_status status = call_on_loop(api, exchange, route, org, out, &err);
+    if (status != MW_OK) {
+        refuse(exchange, mw_status_http(status), &err);
+        return;
+    }
+    const char *type = route->op->content_type ? route->op->content_type : "application/json";
+    mw_exchange_answer(exchange, &(mw_answer){.status = 200,
+                                              .content_type = type,
+                                              .fields = "Cache-Control: no-store\r\n",
+                                              .body = mw_buf_text(out),
+                                              .size = out->size,
+                                              .memory = MW_ANSWER_COPY});
+}
+
+static void on_end(void *self, mw_exchange *exchange) {
+    mw_api *api = self;
+    if (exchange->route < 0 || exchange->route >= api->routes.n) return;
+    const mw_route *route = &api->routes.rows[exchange->route];
+    char buffer[MW_ORG_MAX + 2];
+    mw_err err;
+    const char *org = org_of(exchange, buffer, &err);
+    if (!org) {
+        refuse(exchange, 400, &err);
+        return;
+    }
+    /* Asking whether an organization exists may block, so only the one that always does is quick.
+     */
+    bool known = route->op->public || strcmp(org, "default") == 0;
+    if (route->op->kind == MW_OP_LOOP && known)
+        answer_on_loop(api, exchange, route, org);
+    else
+        mw_api__start_task(api, exchange, route, org);
+}
+
+/* ---- ends ---- */
+
+static void on_peer_end(void *self, mw_exchange *exchange) {
+    mw_api *api = self;
+    if (exchange->route < 0 || exchange->route >= api->routes.n) return;
+    /* Nobody half-closes and waits minutes for a training: the client has left. */
+    if (api->routes.rows[exchange->route].op->kind == MW_OP_JOB) mw_exchange_abort(exchange);
+}
+
+static void on_done(void *self, mw_exchange *exchange, int status, int64_t answer_bytes,
+                    const char *method) {
+    mw_api *api = self;
+    (void)answer_bytes;
+    if (exchange->user) mw_api__forget(exchange->user);
+    exchange->user = NULL;
+    int64_t duration = mw_clock_monotonic(api->ctx->clock) - exchange->begun_us;
+    mw_http_metrics_add(api->metrics, mw_http_loop_index(exchange->loop), exchange->route,
+                        method != NULL, status, duration);
+    if (status < 400) return;
+    mw_ctx ctx = *api->ctx;
+    ctx.request_id = exchange->request_id;
+    mw_str target = method ? exchange->message->target : (mw_str){"", 0};
+    const char *mark = target.size ? memchr(target.data, '?', target.size) : NULL;
+    size_t size = mark ? (size_t)(mark - target.data) : target.size;
+    mw_log_write(&ctx, status >= 500 ? MW_LOG_WARN : MW_LOG_DEBUG, "%s %.*s: %d after %lld us",
+                 method ? method : "unreadable request", (int)size, target.data, status,
+                 (long long)duration);
+}
+
+static void write_problem(void *self, int status, const mw_err *error, const char *request_id,
+                          mw_buf *out) {
+    (void)self;
+    mw_problem_write(status, error, request_id, out);
+}
+
+void mw_api_handler(mw_api *api, mw_http_handler *ret) {
+    *ret = (mw_http_handler){.self = api,
+                             .on_head = on_head,
+                             .on_end = on_end,
+                             .on_peer_end = on_peer_end,
+                             .on_done = on_done,
+                             .write_problem = write_problem};
+}
+
+/* ---- life ---- */
+
+void mw_api_options_default(mw_api_options *ret, int n_loops) {
+    *ret = (mw_api_options){.n_loops = n_loops,
+                            .n_handlers = HANDLERS_PER_LOOP * n_loops,
+                            .max_queued = MW_LIMIT(REQUEST_QUEUE),
+                            .max_waiting = MW_LIMIT(WAITING_REQUESTS),
+                            .body_bytes = MW_LIMIT(HTTP_BODY_BYTES)};
+}
+
+static mw_status make_tables(mw_api *api, mw_err *err) {
+    mw_mem *mem = api->ctx->mem;
+    size_t n = (size_t)api->routes.n;
+    api->empty_args = mw_calloc(mem, n + 1, sizeof(mw_args *));
+    api->metric_routes = mw_calloc(mem, n + 1, sizeof *api->metric_routes);
+    api->loop_out = mw_calloc(mem, (size_t)api->options.n_loops, sizeof *api->loop_out);
+    if (!api->empty_args || !api->metric_routes || !api->loop_out)
+        return mw_fail_nomem(err, "the table of routes");
+    for (int i = 0; i < api->options.n_loops; i++)
+        mw_buf_init(&api->loop_out[i], mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES));
+    mw_arena arena;
+    mw_arena_init(&arena, mem);
+    for (size_t i = 0; i < n; i++) {
+        const mw_route *route = &api->routes.rows[i];
+        api->metric_routes[i] = (mw_http_metrics_route){route->op->path, route->op->method};
+        mw_api_input input = {.route = route};
+        mw_err ignored; /* some need parameters: those read theirs for each request */
+        bool wait;
+        if (!route->has_template &&
+            mw_api__read_args(mem, &arena, &input, &wait, &api->empty_args[i], &ignored) != MW_OK)
+            api->empty_args[i] = NULL;
+    }
+    mw_arena_done(&arena);
+    api->metric_routes[n] = (mw_http_metrics_route){"pages", "GET"};
+    return MW_OK;
+}
+
+static void *free_api(mw_api *api) {
+    for (int i = 0; api->empty_args && i < api->routes.n; i++) mw_args_free(api->empty_args[i]);
+    for (int i = 0; api->loop_out && i < api->options.n_loops; i++) mw_buf_done(&api->loop_out[i]);
+    mw_free(api->empty_args);
+    mw_free(api->metric_routes);
+    mw_free(api->loop_out);
+    mw_http_metrics_free(api->metrics);
+    mw_routes_done(&api->routes);
+    pthread_mutex_destroy(&api->lock);
+    return mw_free(api);
+}
+
+void mw_api__unref(mw_api *api) {
+    pthread_mutex_lock(&api->lock);
+    bool last = --api->refs == 0;
+    pthread_mutex_unlock(&api->lock);
+    if (last) free_api(api);
+}
+
+mw_status mw_api_new(const mw_ctx *ctx, const mw_api_services *services,
+                     const mw_api_options *options, mw_api **ret, mw_err *err) {
+    mw_api *api = mw_calloc(ctx->mem, 1, sizeof *api);
+    if (!api) return mw_fail_nomem(err, "the HTTP interface");
+    api->ctx = ctx;
+    api->services = *services;
+    api->options = *options;
+    api->refs = 1;
+    pthread_mutex_init(&api->lock, NULL);
+    mw_status status = mw_routes_init(ctx->mem, services->ops, &api->routes, err);
+    if (status == MW_OK) status = make_tables(api, err);
+    if (status == MW_OK)
+        status = mw_http_metrics_new(ctx->mem, api->metric_routes, api->routes.n + 1,
+                                     options->n_loops, &api->metrics, err);
+    if (status == MW_OK)
+        status =
+            mw_handlers_start(ctx, options->n_handlers, options->max_queued, &api->handlers, err);
+    if (status != MW_OK) {
+        free_api(api);
+        return status;
+    }
+    *ret = api;
+    return MW_OK;
+}
+
+void mw_api_attach(mw_api *api, const mw_http *http) { atomic_store(&api->http, http); }
+
+void mw_api_write_metrics(void *self, mw_buf *out) {
+    mw_api *api = self;
+    mw_http_metrics_write(api->metrics, atomic_load(&api->http), out);
+    mw_buf_printf(out,
+                  "# HELP millwright_http_queued_requests Requests waiting for a handler thread.\n"
+                  "# TYPE millwright_http_queued_requests gauge\n"
+                  "millwright_http_queued_requests %lld\n"
+                  "# HELP millwright_http_waiting_requests Requests waiting for a job.\n"
+                  "# TYPE millwright_http_waiting_requests gauge\n"
+                  "millwright_http_waiting_requests %lld\n",
+                  (long long)mw_handlers_queued(api->handlers),
+                  (long long)atomic_load(&api->n_waiting));
+}
+
+void *mw_api_close(mw_api *api) {
+    if (!api) return NULL;
+    pthread_mutex_lock(&api->lock);
+    api->closing = true;
+    pthread_mutex_unlock(&api->lock);
+    api->handlers = mw_handlers_stop(api->handlers);
+    mw_api__unref(api);
+    return NULL;
+}

@@ -1,0 +1,118 @@
+/*
+ * api_args.c -- path, query and JSON body of a request into the operation's arguments.
+ *
+ * A parameter is accepted only where its table says it belongs, so that no request can be written
+ * in two ways.
+ */
+#include "run/serve/api_inside.h"
+
+#include <string.h>
+
+
+static const mw_param *find(const mw_op *op, mw_str name) {
+    for (const mw_param *param = mw_op_params(op); param->name; param++)
+        if (mw_str_is(name, param->name)) return param;
+    return NULL;
+}
+
+static unsigned place_of(const mw_route *route, const mw_param *param) {
+    if (param->flags & MW_PARAM_CLI_ONLY) return 0;
+    unsigned place = param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_BODY);
+    if (place) return place;
+    bool has_body = route->method == MW_HTTP_POST || route->method == MW_HTTP_PUT ||
+                    route->method == MW_HTTP_PATCH;
+    return has_body ? MW_PARAM_BODY : MW_PARAM_QUERY;
+}
+
+static mw_status misplaced(const mw_route *route, const mw_param *param, mw_str name,
+                           const char *where, mw_err *err) {
+    unsigned place = param ? place_of(route, param) : 0;
+    mw_fail(err, MW_EINVAL, "'%.*s' is not a parameter of the %s of %s %s", (int)name.size,
+            name.data, where, route->op->method, route->op->path);
+    mw_err_at(err, "%.*s", (int)name.size, name.data);
+    if (place & MW_PARAM_BODY) mw_err_hint(err, "it belongs in the JSON body");
+    if (place & MW_PARAM_QUERY) mw_err_hint(err, "it belongs in the query string");
+    if (place & MW_PARAM_PATH) mw_err_hint(err, "it is part of the path");
+    if (!place) mw_err_hint(err, "see /docs for the parameters of this route");
+    return MW_EINVAL;
+}
+
+static mw_status read_wait(mw_str value, bool *wait, mw_err *err) {
+    if (mw_str_is(value, "true") || mw_str_is(value, "1")) {
+        *wait = true;
+    } else if (mw_str_is(value, "false") || mw_str_is(value, "0")) {
+        *wait = false;
+    } else {
+        mw_fail(err, MW_EINVAL, "wait must be true or false");
+        return mw_err_at(err, "wait");
+    }
+    return MW_OK;
+}
+
+static mw_status read_query(mw_arena *arena, const mw_api_input *input, mw_args *args, bool *wait,
+                            mw_err *err) {
+    const mw_route *route = input->route;
+    mw_str rest = input->query;
+    bool wait_given = false;
+    for (;;) {
+        mw_str name, value;
+        bool found;
+        mw_status status = mw_url_next_query(arena, &rest, &name, &value, &found, err);
+        if (status != MW_OK || !found) return status;
+        const mw_param *param = find(route->op, name);
+        if (!param && route->op->kind == MW_OP_JOB && mw_str_is(name, "wait")) {
+            if (wait_given) {
+                mw_fail(err, MW_EINVAL, "wait is given twice");
+                return mw_err_at(err, "wait");
+            }
+            wait_given = true;
+            status = read_wait(value, wait, err);
+        } else if (!param || !(place_of(route, param) & MW_PARAM_QUERY)) {
+            status = misplaced(route, param, name, "query", err);
+        } else {
+            status = mw_args_set(args, name, value, err);
+        }
+        if (status != MW_OK) return status;
+    }
+}
+
+static mw_status read_path(const mw_api_input *input, mw_args *args, mw_err *err) {
+    mw_str name, value;
+    for (int k = 0; mw_route_value(input->route, input->path, k, &name, &value); k++) {
+        mw_status status = mw_args_set(args, name, value, err);
+        if (status != MW_OK) return status;
+    }
+    return MW_OK;
+}
+
+static mw_status read_body(mw_arena *arena, const mw_api_input *input, mw_args *args, mw_err *err) {
+    const mw_json *body;
+    if (mw_str_trim(input->body).size == 0) return MW_OK;
+    mw_status status = mw_json_parse(arena, input->body.data, input->body.size, &body, err);
+    if (status != MW_OK) return status;
+    if (body->kind != MW_JSON_OBJECT)
+        return mw_fail(err, MW_EINVAL, "the request body must be a JSON object");
+    for (const mw_json *member = body->first; member; member = member->next) {
+        const mw_param *param = find(input->route->op, member->key);
+        if (param && !(place_of(input->route, param) & MW_PARAM_BODY))
+            return misplaced(input->route, param, member->key, "body", err);
+    }
+    return mw_args_set_json(args, body, err);
+}
+
+mw_status mw_api__read_args(mw_mem *mem, mw_arena *arena, const mw_api_input *input, bool *wait,
+                            mw_args **ret, mw_err *err) {
+    mw_args *args = NULL;
+    *wait = true;
+    mw_status status = mw_args_new(mem, mw_op_params(input->route->op), &args, err);
+    if (status == MW_OK) status = read_path(input, args, err);
+    if (status == MW_OK) status = read_query(arena, input, args, wait, err);
+    if (status == MW_OK) status = read_body(arena, input, args, err);
+    if (status == MW_OK) status = mw_args_finish(args, err);
+    if (status != MW_OK) {
+        mw_args_free(args);
+        return status;
+    }
+    *ret = args;
+    return MW_OK;
+}

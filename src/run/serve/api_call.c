@@ -1,0 +1,283 @@
+/*
+ * api_call.c -- a request's way through other threads.
+ *
+ *   loop     start_task: copies what it needs of the request
+ *   handler  run_task: organization, arguments, the operation itself
+ *              QUICK, an error, or ?wait=false: post to the loop
+ *              JOB: watch; the manager's thread calls on_job_final ...
+ *   handler  read_outcome: ... which reads the job's result and posts to the loop
+ *   loop     give_answer: unless the client has left
+ */
+#include "run/serve/api_inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "run/serve/problem.h"
+
+static void release_slot(mw_task *task) {
+    if (task->has_slot) atomic_fetch_sub(&task->api->n_waiting, 1);
+    task->has_slot = false;
+}
+
+static void free_task(mw_task *task) {
+    release_slot(task);
+    mw_free(task->target);
+    mw_free(task->body);
+    mw_buf_done(&task->out);
+    mw_arena_done(&task->arena);
+    mw_free(task);
+}
+
+static mw_task *task_of_work(mw_handler_work *work) {
+    return (mw_task *)((char *)work - offsetof(mw_task, work));
+}
+
+/* ---- the answer, on the loop ---- */
+
+void mw_api__forget(mw_task *task) { task->exchange = NULL; }
+
+static void log_task(const mw_task *task) {
+    const mw_op *op = task->route->op;
+    mw_log_level level = task->status >= 500     ? MW_LOG_ERROR
+                         : op->kind == MW_OP_JOB ? MW_LOG_INFO
+                                                 : MW_LOG_DEBUG;
+    if (task->error.code != MW_OK)
+        mw_log_write(&task->ctx, level, "%s %s: %d %s", op->method, op->path, task->status,
+                     task->error.message);
+    else
+        mw_log_write(&task->ctx, level, "%s %s: %d", op->method, op->path, task->status);
+}
+
+static void give_answer(mw_http_task *post) {
+    mw_task *task = (mw_task *)post;
+    mw_exchange *exchange = task->exchange;
+    if (exchange) {
+        exchange->user = NULL;
+        size_t size = task->out.size;
+        char *body = mw_buf_steal(&task->out, NULL);
+        if (body) {
+            mw_exchange_answer(exchange, &(mw_answer){.status = task->status,
+                                                      .content_type = task->content_type,
+                                                      .fields = task->fields,
+                                                      .body = body,
+                                                      .size = size,
+                                                      .memory = MW_ANSWER_GIVE});
+        } else {
+            mw_err err;
+            mw_fail_nomem(&err, "the answer");
+            mw_exchange_refuse(exchange, 503, &err, mw_api__retry_fields(503));
+        }
+    }
+    free_task(task);
+}
+
+/* ---- on a handler thread ---- */
+
+static void post_answer(mw_task *task) {
+    mw_err *err = &task->error;
+    if (err->code == MW_OK && mw_buf_status(&task->out, "the answer", err) != MW_OK)
+        err->code = task->out.failed;
+    if (err->code != MW_OK) {
+        task->status = mw_api__status_of(err);
+        task->content_type = "application/problem+json";
+        mw_buf_clear(&task->out);
+        mw_problem_write(task->status, err, task->request_id, &task->out);
+        const char *retry = mw_api__retry_fields(task->status);
+        (void)snprintf(task->fields, sizeof task->fields, "%s", retry ? retry : "");
+    }
+    log_task(task);
+    task->post.run = give_answer;
+    if (!mw_http_post(task->loop, &task->post)) free_task(task);
+}
+
+static void set_answer(mw_task *task, int status, const char *fields) {
+    const char *type = task->route->op->content_type;
+    task->error.code = MW_OK;
+    task->status = status;
+    task->content_type = type ? type : "application/json";
+    (void)snprintf(task->fields, sizeof task->fields, "%sCache-Control: no-store\r\n", fields);
+}
+
+/* The error object of a job ({code, message, hint}) as an mw_err. */
+static void read_job_error(mw_task *task, const mw_job_record *job) {
+    const mw_json *error;
+    mw_err ignored;
+    const char *text = job->error ? job->error : "{}";
+    if (mw_json_parse(&task->arena, text, strlen(text), &error, &ignored) != MW_OK) error = NULL;
+    char code[32], message[MW_ERR_MESSAGE_MAX], hint[MW_ERR_HINT_MAX];
+    mw_str_copy(code, sizeof code, mw_json_string(mw_json_get(error, "code"), "EINTERNAL"));
+    mw_str_copy(message, sizeof message,
+                mw_json_string(mw_json_get(error, "message"), "the job failed"));
+    mw_str_copy(hint, sizeof hint, mw_json_string(mw_json_get(error, "hint"), ""));
+    mw_status status = mw_status_from_name(code);
+    mw_fail(&task->error, status == MW_OK ? MW_EINTERNAL : status, "%s", message);
+    mw_err_hint(&task->error, "%s", hint);
+    mw_str pointer = mw_json_string(mw_json_get(error, "pointer"), "");
+    if (pointer.size) mw_err_at(&task->error, "%.*s", (int)pointer.size, pointer.data);
+}
+
+static void read_outcome(mw_handler_work *work, bool dropped) {
+    mw_task *task = task_of_work(work);
+    if (dropped) {
+        free_task(task);
+        return;
+    }
+    mw_job_record job;
+    const mw_api_services *services = &task->api->services;
+    mw_err *err = &task->error;
+    mw_status status =
+        services->read_job(services->app, &task->ctx, &task->arena, task->job_id, &job, err);
+    if (status == MW_OK && job.state == MW_JOB_SUCCESS) {
+        set_answer(task, 200, "");
+        mw_buf_add(&task->out, job.result ? job.result : "null");
+    } else if (status == MW_OK && job.state == MW_JOB_REVOKED) {
+        mw_fail(err, MW_ECANCELED, "job %s was canceled", task->job_id);
+    } else if (status == MW_OK) {
+        read_job_error(task, &job);
+    }
+    post_answer(task);
+}
+
+/* From the manager's thread, once. */
+static void on_job_final(void *arg, const char *id) {
+    (void)id;
+    mw_task *task = arg;
+    mw_api *api = task->api;
+    task->work.run = read_outcome;
+    pthread_mutex_lock(&api->lock);
+    bool taken = !api->closing && mw_handlers_push(api->handlers, &task->work, true);
+    pthread_mutex_unlock(&api->lock);
+    if (!taken) free_task(task);
+    mw_api__unref(api);
+}
+
+static void answer_submitted(mw_task *task) {
+    char location[64];
+    (void)snprintf(location, sizeof location, "Location: /jobs/%s\r\n", task->job_id);
+    set_answer(task, 202, location);
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, &task->out, 0);
+    mw_json_object(&writer);
+    mw_json_add_string(&writer, "job_id", task->job_id);
+    mw_json_add_string(&writer, "state", mw_job_state_name(MW_JOB_PENDING));
+    mw_json_object_end(&writer);
+}
+
+static mw_status take_slot(mw_task *task) {
+    mw_api *api = task->api;
+    if (atomic_fetch_add(&api->n_waiting, 1) < api->options.max_waiting) {
+        task->has_slot = true;
+        return MW_OK;
+    }
+    atomic_fetch_sub(&api->n_waiting, 1);
+    mw_fail(&task->error, MW_EBUSY, "too many requests wait for jobs already");
+    return mw_err_hint(&task->error, "send it again with ?wait=false and follow GET /jobs/{id}");
+}
+
+/* True: the task now belongs to the job's watcher. */
+static bool watch_job(mw_task *task) {
+    mw_api *api = task->api;
+    pthread_mutex_lock(&api->lock);
+    api->refs++;
+    pthread_mutex_unlock(&api->lock);
+    mw_status status = api->services.watch(api->services.app, task->org, task->job_id, on_job_final,
+                                           task, &task->error);
+    if (status == MW_OK) return true;
+    mw_api__unref(api);
+    return false;
+}
+
+static mw_status call_operation(mw_task *task, bool *wait) {
+    mw_api *api = task->api;
+    const mw_route *route = task->route;
+    mw_err *err = &task->error;
+    mw_url url;
+    mw_args *args = NULL;
+    mw_api_input input = {.route = route, .body = {task->body ? task->body : "", task->body_size}};
+    mw_status status = MW_OK;
+    if (!route->op->public) status = api->services.check_org(api->services.app, &task->ctx, err);
+    if (status == MW_OK) status = mw_url_split(mw_str_of(task->target), &url, err);
+    if (status == MW_OK) status = mw_url_decode_path(&task->arena, url.path, &input.path, err);
+    if (status != MW_OK) return status;
+    input.query = url.query;
+    status = mw_api__read_args(task->ctx.mem, &task->arena, &input, wait, &args, err);
+    if (status != MW_OK) return status;
+    if (route->op->kind == MW_OP_JOB && *wait) status = take_slot(task);
+    mw_call call = {.ctx = &task->ctx,
+                    .app = api->services.app,
+                    .principal = {.name = "loopback", .role = MW_ROLE_ADMIN},
+                    .args = args};
+    if (status == MW_OK)
+        status = api->services.call(route->op, &call, &task->out, task->job_id, err);
+    mw_args_free(args);
+    return status;
+}
+
+static void run_task(mw_handler_work *work, bool dropped) {
+    mw_task *task = task_of_work(work);
+    if (dropped) {
+        free_task(task);
+        return;
+    }
+    bool wait = true;
+    mw_status status = call_operation(task, &wait);
+    bool job = status == MW_OK && task->route->op->kind == MW_OP_JOB;
+    if (status == MW_OK) task->error.code = MW_OK;
+    if (status != MW_OK && task->error.code == MW_OK) task->error.code = status;
+    task->body = mw_free(task->body); /* a job may take long: hold no more than it needs */
+    if (job && !wait) answer_submitted(task);
+    if (job && wait && watch_job(task)) return;
+    if (status == MW_OK && !job) set_answer(task, 200, "");
+    post_answer(task);
+}
+
+/* ---- the start, on the loop ---- */
+
+static mw_task *new_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                         const char *org) {
+    mw_mem *mem = api->ctx->mem;
+    mw_task *task = mw_calloc(mem, 1, sizeof *task);
+    if (!task) return NULL;
+    task->api = api;
+    task->loop = exchange->loop;
+    task->route = route;
+    mw_arena_init(&task->arena, mem);
+    mw_buf_init(&task->out, mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES));
+    mw_str target = exchange->message->target;
+    task->target = mw_strndup(mem, target.data, target.size);
+    bool has_body = exchange->body.size > 0;
+    if (has_body) task->body = mw_exchange_take_body(exchange, &task->body_size);
+    if (!task->target || (has_body && !task->body)) {
+        free_task(task);
+        return NULL;
+    }
+    (void)snprintf(task->org, sizeof task->org, "%s", org);
+    (void)snprintf(task->request_id, sizeof task->request_id, "%s", exchange->request_id);
+    task->ctx = *api->ctx;
+    task->ctx.org = task->org;
+    task->ctx.request_id = task->request_id;
+    return task;
+}
+
+void mw_api__start_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                        const char *org) {
+    mw_err err;
+    mw_task *task = new_task(api, exchange, route, org);
+    if (!task) {
+        mw_fail_nomem(&err, "the request");
+        mw_exchange_refuse(exchange, 503, &err, mw_api__retry_fields(503));
+        return;
+    }
+    task->exchange = exchange;
+    task->work.run = run_task;
+    exchange->user = task;
+    if (mw_handlers_push(api->handlers, &task->work, false)) return;
+    exchange->user = NULL;
+    free_task(task);
+    mw_fail(&err, MW_EBUSY, "too many requests wait for a free thread");
+    mw_err_hint(&err, "send it again in a moment");
+    mw_exchange_refuse(exchange, 503, &err, mw_api__retry_fields(503));
+}

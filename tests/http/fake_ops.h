@@ -1,0 +1,26 @@
+/*
+ * fake_ops.h -- operations of the test server: each shows one way an answer can come about.
+ *
+ *   GET  /health               LOOP, public
+ *   GET  /items/status         LOOP; beside GET /items/{id}?limit=1..100 (QUICK)
+ *   POST /echo                 QUICK; count 1..10, name, flag, tags: answers its arguments
+ *   GET  /slow?ms=             QUICK; holds a handler thread
+ *   GET  /fail?code=           QUICK; fails with that status
+ *   GET  /large?bytes=         QUICK; a big answer
+ *   POST /job                  JOB, exclusive per organization; ms, fail
+ *   GET  /jobs/{id}            QUICK
+ *   GET  /metrics              QUICK, text
+ * Organizations: default and acme. The page /docs is embedded.
+ */
+#ifndef MW_TESTS_HTTP_FAKE_OPS_H
+#define MW_TESTS_HTTP_FAKE_OPS_H
+
+#include "run/serve/api.h"
+
+/* api is read by /metrics and may be set later. */
+void fake_services(mw_api_services *ret);
+void fake_set_api(mw_api *api);
+/* Ends all jobs at once and waits for their threads. */
+void fake_stop_jobs(void);
+
+#endif
