@@ -51,7 +51,7 @@ static mw_table *make_plant(const plant_spec *spec) {
     for (int64_t row = 0; row < table->n_rows; row++) {
         int32_t d = (int32_t)(row / per_device);
         int64_t hour = row % per_device / spec->samples, sample = row % spec->samples;
-        char name[16];
+        char name[32];
         mw_rng rng;
         mw_rng_init(&rng, 3, (uint64_t)d, (uint64_t)row);
         time->time[row] = START_US + hour * HOUR_US + sample * HOUR_US / spec->samples;
