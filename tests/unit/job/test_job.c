@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/log.h"
 #include "core/base/rng.h"
 #include "core/base/threads.h"
 #include "run/job/holder.h"
@@ -468,9 +469,9 @@ MW_TEST(stop_ends_running_jobs) {
     begin(&s);
     const char *polite = submit(&s, &s.acme, "sleep", "{}"),
                *deaf = submit(&s, &s.acme, "deaf", "{}");
-    const char *waiting = submit(&s, &s.globex, "sleep", "{}");
     wait_until_state(&s, &s.acme, polite, MW_JOB_PROGRESS);
     wait_until_state(&s, &s.acme, deaf, MW_JOB_PROGRESS);
+    const char *waiting = submit(&s, &s.globex, "sleep", "{}");
     waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
     assert_ok(mw_jobs_watch(s.jobs, "globex", waiting, on_done, &w, &err));
     s.jobs = mw_jobs_stop(s.jobs, 300 * MS);
@@ -608,7 +609,7 @@ MW_TEST(kill_workers_at_random) {
     int n_success = 0;
     for (int round = 0; round < 20; round++) {
         const char *id = submit(&s, &s.acme, "echo", "{\"text\":\"x\"}");
-        nap((int64_t)mw_rng_below(&rng, 12));
+        nap((int64_t)mw_rng_below(&rng, 30));
         kill_workers();
         mw_job_record job = wait_for(&s, &s.acme, id);
         if (job.state == MW_JOB_SUCCESS)
