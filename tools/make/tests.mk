@@ -20,3 +20,11 @@ unit: $(UNIT_TESTS)
 	prove -e '' $(UNIT_TESTS)
 
 -include $(UNIT_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
+
+# The server that tests/http/test_*.py drive.
+HTTP_SERVER := $(O)/tests/http/test_server
+HTTP_OBJECTS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/http/*.c)))
+$(HTTP_SERVER): $(HTTP_OBJECTS) $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $(HTTP_OBJECTS) $(LIBRARY) $(LIBS)
+build-unit: $(HTTP_SERVER)
+-include $(HTTP_OBJECTS:.o=.d)
