@@ -51,13 +51,14 @@ static int run_child(const mw_test *test) {
     return failed ? 1 : 0;
 }
 
-/* Prints a failed test's output as TAP comments. */
+/* A failed test's output goes to standard error: prove keeps comments on standard output to itself.
+ */
 static void print_output(FILE *output) {
     char line[4096];
     rewind(output);
     while (fgets(line, sizeof line, output)) {
         line[strcspn(line, "\n")] = '\0';
-        printf("# %s\n", line);
+        fprintf(stderr, "# %s\n", line);
     }
 }
 
@@ -81,11 +82,14 @@ static bool run_one(const mw_test *test, size_t number, unsigned limit_s) {
     bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     printf("%s %zu - %s\n", passed ? "ok" : "not ok", number, test->name);
     if (!passed) {
+        fflush(stdout);
+        fprintf(stderr, "# %s failed, --seed %llu\n", test->name, (unsigned long long)seed);
         if (output) print_output(output);
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-            printf("# exceeded its time limit of %u s\n", limit_s);
+            fprintf(stderr, "# exceeded its time limit of %u s\n", limit_s);
         else if (WIFSIGNALED(status))
-            printf("# killed by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+            fprintf(stderr, "# killed by signal %d (%s)\n", WTERMSIG(status),
+                    strsignal(WTERMSIG(status)));
     }
     if (output) fclose(output);
     return passed;

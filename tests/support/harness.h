@@ -4,7 +4,8 @@
  *   MW_TEST(adds_up) { assert_int_equal(1 + 1, 2); }
  *   MW_TEST_MAIN(MW_RUN(adds_up))
  *
- * Options of a test program: names of tests to run; --seed N (else random and printed, see mw_test_seed);
+ * Options of a test program: names of tests to run; --seed N (else random and printed, see
+ * mw_test_seed);
  * --limit SECONDS (default 60, five times as much under a sanitizer or valgrind).
  */
 #ifndef MW_TESTS_SUPPORT_HARNESS_H
@@ -25,11 +26,12 @@ typedef struct mw_test {
 } mw_test;
 
 #define MW_TEST(name) static void name(void **state __attribute__((unused)))
-#define MW_RUN(name) {#name, name}
-#define MW_TEST_MAIN(...)                                                                          \
-    int main(int argc, char **argv) {                                                              \
-        static const mw_test tests[] = {__VA_ARGS__};                                              \
-        return mw_test_main(argc, argv, tests, sizeof tests / sizeof *tests);                      \
+#define MW_RUN(name) \
+    { #name, name }
+#define MW_TEST_MAIN(...)                                                     \
+    int main(int argc, char **argv) {                                         \
+        static const mw_test tests[] = {__VA_ARGS__};                         \
+        return mw_test_main(argc, argv, tests, sizeof tests / sizeof *tests); \
     }
 
 int mw_test_main(int argc, char **argv, const mw_test *tests, size_t n);
@@ -38,20 +40,20 @@ int mw_test_main(int argc, char **argv, const mw_test *tests, size_t n);
 uint64_t mw_test_seed(void);
 
 /* Fails with code, message and hint when the call does not return MW_OK. */
-#define assert_ok(call)                                                                            \
-    do {                                                                                           \
-        mw_status assert_status = (call);                                                          \
-        if (assert_status != MW_OK)                                                                \
-            fail_msg("%s: %s %s", #call, mw_status_name(assert_status), err.message);              \
+#define assert_ok(call)                                                               \
+    do {                                                                              \
+        mw_status assert_status = (call);                                             \
+        if (assert_status != MW_OK)                                                   \
+            fail_msg("%s: %s %s", #call, mw_status_name(assert_status), err.message); \
     } while (0)
 
 /* Fails unless the call returns exactly this code. */
-#define assert_status(call, code)                                                                  \
-    do {                                                                                           \
-        mw_status assert_got = (call);                                                             \
-        if (assert_got != (code))                                                                  \
-            fail_msg("%s: got %s, want %s", #call, mw_status_name(assert_got),                     \
-                     mw_status_name(code));                                                        \
+#define assert_status(call, code)                                              \
+    do {                                                                       \
+        mw_status assert_got = (call);                                         \
+        if (assert_got != (code))                                              \
+            fail_msg("%s: got %s, want %s", #call, mw_status_name(assert_got), \
+                     mw_status_name(code));                                    \
     } while (0)
 
 /* A fresh, empty folder of this test (removed when the test ends). */

@@ -1,25 +1,113 @@
-# `make test`: unit tests, each in a process of its own with a time limit, reported as TAP through prove.
-##  make test        build and run every fast test
+# Tests: C programs and scripts that print TAP, run through prove. Each C test has a process and a time limit.
+##  make test        build and run every fast test (unit, fuzz corpora, HTTP, command line)
+##  make unit        only the C unit tests
+##  make test-full   all that and sanitizers, faults, valgrind, fuzzing, real data, browser, clean room (at most 60 minutes)
+##  make asan, tsan  unit and fault tests under gcc's sanitizers
+##  make fuzz        every fuzzer for FUZZ_SECONDS (default 600) seconds
 
-TEST_SUPPORT := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/support/*.c)))
+JOBS ?= $(shell nproc)
+PYTHON ?= python3
+PROVE := prove -j$(JOBS) -e ''
+# V=1 shows every command.
+QUIETLY := $(if $(V),,-s)
+
+TEST_SUPPORT := $(patsubst %.c,$(O)/%.o,$(filter-out %/replay.c,$(sort $(wildcard tests/support/*.c))))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
+FAULT_SOURCES := $(sort $(wildcard tests/fault/fault_*.c))
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+FAULT_TESTS := $(FAULT_SOURCES:%.c=$(O)/%)
+FUZZERS := $(FUZZ_SOURCES:%.c=$(O)/%)
+REPLAYS := $(FUZZ_SOURCES:tests/fuzz/fuzz_%.c=$(O)/tests/fuzz/replay_%)
+FAST_SCRIPTS := $(sort $(wildcard $(foreach folder,http cli,tests/$(folder)/test_*.sh tests/$(folder)/test_*.py)))
 
 $(O)/tests/%.o: tests/%.c $(O)/flags | $(O)/gen/onnx.pb-c.h $(O)/gen/llhttp.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -UNDEBUG $(WARNINGS) -MMD -MP -c -o $@ $<
 
-$(UNIT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
+$(UNIT_TESTS) $(FAULT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
+	$(CC) $(LDFLAGS) -o $@ $(filter-out $(TEST_SUPPORT),$(filter %.o,$^)) $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka -ljansson
+
+# Scenarios that every backend of the store must pass.
+$(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o
+
+# A fuzzer's entry point runs its corpus as a plain test; in BUILD=fuzz libFuzzer drives it.
+$(REPLAYS): $(O)/tests/fuzz/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/support/replay.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $< $(O)/tests/support/replay.o $(LIBRARY) $(LIBS)
+
+$(FUZZERS): %: %.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
 
 .PRECIOUS: $(O)/tests/%.o
 
-.PHONY: unit
-unit: $(UNIT_TESTS)
-	prove -e '' $(UNIT_TESTS)
+.PHONY: build-unit build-fault build-fuzz
+build-unit: $(UNIT_TESTS) $(REPLAYS)
+build-fault: $(FAULT_TESTS)
+build-fuzz: $(FUZZERS)
 
--include $(UNIT_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
+.PHONY: unit
+unit: build-unit
+	$(PROVE) $(UNIT_TESTS) $(REPLAYS)
+
+.PHONY: test
+test: deps-test
+	@$(MAKE) -j$(JOBS) --no-print-directory $(QUIETLY) all build-unit
+	$(PROVE) $(UNIT_TESTS) $(REPLAYS) $(FAST_SCRIPTS)
+
+.PHONY: fault
+fault: deps-test
+	@$(MAKE) -j$(JOBS) --no-print-directory $(QUIETLY) build-fault
+	$(if $(FAULT_TESTS),$(PROVE) $(FAULT_TESTS),@echo 'no fault tests')
+
+# Some kernels hand out addresses that gcc 12's thread sanitizer cannot map: no randomisation there.
+ASAN_ENV := MW_TEST_SLOW=1 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+TSAN_ENV := MW_TEST_SLOW=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch -R
+
+.PHONY: asan tsan
+asan: deps-test
+	@$(MAKE) BUILD=asan -j$(JOBS) --no-print-directory build-unit build-fault
+	@$(MAKE) BUILD=asan --no-print-directory asan-run
+tsan: deps-test
+	@$(MAKE) BUILD=tsan -j$(JOBS) --no-print-directory build-unit
+	@$(MAKE) BUILD=tsan --no-print-directory tsan-run
+
+.PHONY: asan-run tsan-run
+asan-run:
+	$(ASAN_ENV) $(PROVE) $(UNIT_TESTS) $(REPLAYS) $(FAULT_TESTS)
+tsan-run:
+	$(TSAN_ENV) $(PROVE) $(UNIT_TESTS)
+
+# Valgrind sees what gcc's sanitizers cannot: reads of memory that was never written.
+VALGRIND_FOLDERS ?= base text param table ingest serve op
+VALGRIND_TESTS = $(foreach folder,$(VALGRIND_FOLDERS),$(filter $(O)/tests/unit/$(folder)/%,$(UNIT_TESTS)))
+.PHONY: valgrind
+valgrind: deps-full
+	@$(MAKE) -j$(JOBS) --no-print-directory build-unit
+	MW_TEST_SLOW=1 prove -j$(JOBS) -e 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+	    $(VALGRIND_TESTS) $(REPLAYS)
+
+FUZZ_SECONDS ?= 600
+.PHONY: fuzz
+fuzz: deps-full
+	@$(MAKE) BUILD=fuzz -j$(JOBS) --no-print-directory build-fuzz
+	@tools/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+# Python packages that tests compare with; never needed to build or run.
+VENV := build/venv
+.PHONY: venv
+venv: $(VENV)/.stamp
+$(VENV)/.stamp: $(wildcard tests/requirements.txt)
+	$(PYTHON) -m venv $(VENV)
+	$(if $<,$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<)
+	@touch $@
+
+.PHONY: test-full
+test-full: deps-full
+	@$(MAKE) -j$(JOBS) --no-print-directory all
+	@tools/test-full
+
+-include $(UNIT_SOURCES:%.c=$(O)/%.d) $(FAULT_SOURCES:%.c=$(O)/%.d) $(FUZZ_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
 
 # The server that tests/http/test_*.py drive.
 HTTP_SERVER := $(O)/tests/http/test_server

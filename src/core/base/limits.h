@@ -26,7 +26,6 @@
     X(JSON_DEPTH, 64, "nesting of a JSON document")                                    \
     X(JSON_BYTES, 67108864, "one JSON document")                                       \
     X(STRING_BYTES, 4096, "one parameter value")                                       \
-    X(LIST_ITEMS, 20000, "items of one list parameter")                                            \
     X(CSV_FIELD_BYTES, 65536, "one CSV field")                                         \
     X(CSV_ROW_BYTES, 4194304, "one CSV row")                                           \
     X(CSV_COLUMNS, 20000, "columns of one CSV file")                                   \
@@ -36,17 +35,23 @@
     X(FILE_BYTES, 1099511627776, "one input file, after decompression")                \
     X(FILES_PER_INGEST, 100000, "files of one ingest")                                 \
     X(REJECTS_BYTES, 1073741824, "one rejects file")                                   \
+    X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                           \
     X(TABLE_ROWS, 4000000000, "rows of one table")                                     \
     X(TABLE_COLUMNS, 100000, "columns of one table")                                   \
     X(MODEL_FEATURES, 20000, "features of one model")                                  \
     X(MODEL_NODES, 20000000, "nodes of one tree model")                                \
     X(MODEL_TREES, 10000, "trees of one model")                                        \
+    X(MODEL_CLASSES, 1000, "classes of one model")                                     \
+    X(LINEAR_COLUMNS, 5000, "columns of a linear model, one-hot ones counted")         \
+    X(LIST_ITEMS, 20000, "items of one list parameter")                                            \
     X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \
     X(WORKERS, 64, "job processes of one server")                                      \
     X(QUEUED_JOBS, 1000, "jobs waiting in one organization")                           \
     X(FRAME_BYTES, 67108864, "one worker protocol frame")                              \
+    X(STORE_TEXT_BYTES, 67108864, "one text of a stored record")                       \
+    X(STORE_QUEUE, 1024, "requests waiting for the store")                             \
     X(ANOMALIES, 1000, "anomalies in one answer")                                      \
     X(TREND_POINTS, 10000, "points in one trend")                                      \
     X(LOG_FILE_BYTES, 67108864, "one log file before it is rotated")                   \

@@ -28,6 +28,8 @@ struct mw_log {
     int64_t size_bytes;
     int64_t max_bytes;
     pthread_mutex_t mutex; /* guards fd and size_bytes during rotation */
+    void (*write)(void *self, mw_log_level level, const char *message);
+    void *self;
 };
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
@@ -60,6 +62,8 @@ mw_status mw_log_open(const mw_log_options *options, mw_log **ret, mw_err *err) 
     log->level = options->level;
     log->json = options->json;
     log->to_stderr = options->to_stderr;
+    log->write = options->write;
+    log->self = options->self;
     log->fd = -1;
     log->max_bytes = options->max_bytes > 0 ? options->max_bytes : MW_LIMIT(LOG_FILE_BYTES);
     pthread_mutex_init(&log->mutex, NULL);
@@ -178,6 +182,10 @@ void mw_log_write(const mw_ctx *ctx, mw_log_level level, const char *format, ...
     int n = vsnprintf(message, sizeof message, format, args);
     va_end(args);
     if (n < 0) return;
+    if (log->write) {
+        log->write(log->self, level, message);
+        return;
+    }
     char time[40];
     format_time(mw_clock_utc(ctx->clock), time);
     /* Worst case: each byte of the message becomes a six-byte escape. */

@@ -25,6 +25,9 @@ typedef struct mw_log_options {
     bool to_stderr;
     const char *path;  /* NULL: no file */
     int64_t max_bytes; /* 0: the default limit */
+    /* Called with each message instead of formatting it: a worker hands its log to the server. */
+    void (*write)(void *self, mw_log_level level, const char *message);
+    void *self;
 } mw_log_options;
 
 mw_status mw_log_open(const mw_log_options *options, mw_log **ret, mw_err *err);

@@ -1,12 +1,12 @@
 /*
  * table.h -- columns in Arrow's memory layout.
  *
- * What      a table is n_columns columns of n_rows rows. Buffers are 64-byte aligned and padded to 64.
- *           Validity: bit i (least significant first) of `validity` is 1 when row i has a value; NULL
- *           validity means all have. A missing float64 is also NaN in its buffer, a missing timestamp
- *           MW_TIME_NONE, a missing dictionary code -1, so that fast loops need no bitmap.
- * Types     timestamp (us, UTC), float64, bool (bits), dictionary (int32 codes of utf8), utf8.
- * Memory    everything belongs to the table's account; mw_table_free frees all columns.
+ * What      a table is n_columns columns of n_rows rows. Buffers are 64-byte aligned and padded
+ * to 64. Validity: bit i (least significant first) of `validity` is 1 when row i has a value; NULL
+ *           validity means all have. A missing float64 is also NaN in its buffer, a missing
+ * timestamp MW_TIME_NONE, a missing dictionary code -1, so that fast loops need no bitmap. Types
+ * timestamp (us, UTC), float64, bool (bits), dictionary (int32 codes of utf8), utf8. Memory
+ * everything belongs to the table's account; mw_table_free frees all columns.
  */
 #ifndef MW_CORE_TABLE_TABLE_H
 #define MW_CORE_TABLE_TABLE_H
@@ -29,8 +29,12 @@ void *mw_dictionary_free(mw_dictionary *dictionary);
 /* Code of text, adding it when new. MW_ETOOLARGE past MW_LIMIT(DICTIONARY_VALUES). */
 mw_status mw_dictionary_add(mw_dictionary *dictionary, mw_str text, int32_t *ret_code, mw_err *err);
 int32_t mw_dictionary_find(const mw_dictionary *dictionary, mw_str text); /* -1: not there */
-mw_str mw_dictionary_text(const mw_dictionary *dictionary, int32_t code); /* empty for -1 */
+/* Empty for -1. The view is good until the next mw_dictionary_add. */
+mw_str mw_dictionary_text(const mw_dictionary *dictionary, int32_t code);
 int32_t mw_dictionary_size(const mw_dictionary *dictionary);
+/* The same texts with the same codes, in mem. */
+mw_status mw_dictionary_copy(mw_mem *mem, const mw_dictionary *dictionary, mw_dictionary **ret,
+                             mw_err *err);
 
 typedef struct mw_column {
     char *name;
@@ -54,25 +58,44 @@ typedef struct mw_table {
     int64_t n_rows;
     int32_t n_columns;
     int32_t capacity;
-    mw_column *columns; /* [n_columns] */
+    mw_column *columns;   /* [n_columns]; moves when mw_table_add needs room */
+    mw_dictionary *names; /* column index by name */
 } mw_table;
 
 mw_status mw_table_new(mw_mem *mem, int64_t n_rows, mw_table **ret, mw_err *err);
 void *mw_table_free(mw_table *table);
-/* A new column of table->n_rows rows, all missing. The name is copied; a repeated name is MW_EDATA. */
+/* Room for n_columns columns, so that the pointers of the next mw_table_add calls stay good. */
+mw_status mw_table_reserve(mw_table *table, int32_t n_columns, mw_err *err);
+/*
+ * A new column of table->n_rows rows, all missing. The name is copied; a repeated name is MW_EDATA.
+ * *ret is good until the next mw_table_add without mw_table_reserve. Fill its buffer, then
+ * mw_column_seal.
+ */
 mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **ret, mw_err *err);
 mw_column *mw_table_column(const mw_table *table, const char *name); /* NULL: none */
 
+/* A utf8 column from texts [n_rows]; a text with data NULL is missing. Sealed. */
+mw_status mw_table_add_texts(mw_table *table, mw_str name, const mw_str *texts, mw_column **ret,
+                             mw_err *err);
+
+/* By NaN, MW_TIME_NONE and -1, or by the bitmap for bool and utf8: right before mw_column_seal too.
+ */
 bool mw_column_has(const mw_column *column, int64_t row);
-mw_str mw_column_text(const mw_column *column, int64_t row); /* dictionary and utf8; empty if missing */
-/* Recounts n_missing from NaN / MW_TIME_NONE / -1 and builds (or drops) the validity bitmap. */
+bool mw_column_bool(const mw_column *column, int64_t row);           /* false if missing */
+void mw_column_set_bool(mw_column *column, int64_t row, bool value); /* bit and validity */
+mw_str mw_column_text(const mw_column *column,
+                      int64_t row); /* dictionary and utf8; empty if missing */
+/* Recounts n_missing from NaN / MW_TIME_NONE / -1 and builds (or drops) the validity bitmap; bool
+ * and utf8 have only the bitmap, which stays. Every missing float64 becomes the same NaN. */
 mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err);
 
-/* New table with the rows named by index [n] in that order; dictionaries are copied. */
+/* New table with the rows named by index [n] in that order; dictionaries are copied. MW_EINVAL for
+ * an index outside the table. */
 mw_status mw_table_take(const mw_ctx *ctx, const mw_table *table, const int64_t *index, int64_t n,
                         mw_table **ret, mw_err *err);
-/* Rows of a, then of b; columns by name, missing where one lacks them; types must agree. Frees neither. */
-mw_status mw_table_concat(const mw_ctx *ctx, const mw_table *const *tables, int32_t n, mw_table **ret,
-                          mw_err *err);
+/* Rows of a, then of b; columns by name, missing where one lacks them; types must agree. Frees
+ * neither. */
+mw_status mw_table_concat(const mw_ctx *ctx, const mw_table *const *tables, int32_t n,
+                          mw_table **ret, mw_err *err);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * ingest.h -- telemetry files to dataset segments.
  *
- * What      reads each source file (long or wide CSV, plain or gzip), pivots long rows, and writes one
- *           Arrow IPC segment file per source into a staging folder, plus a rejects CSV when rows were
- *           refused. The caller commits: moves the files and records them. A file whose content hash is
- *           already known is skipped; a failing file leaves nothing behind.
- * Sources   one file each in this folder, one line in a table: csv (this issue's), later others.
+ * What      reads each source file (long or wide CSV, plain or gzip), pivots long rows, and writes
+ * one Arrow IPC segment file per source into a staging folder, plus a rejects CSV when rows were
+ *           refused. The caller commits: moves the files and records them. A file whose content
+ * hash is already known is skipped; a failing file leaves nothing behind. Sources   one file each
+ * in this folder, one line in a table: csv (this issue's), later others.
  */
 #ifndef MW_KEEP_INGEST_INGEST_H
 #define MW_KEEP_INGEST_INGEST_H
@@ -23,16 +23,17 @@ typedef struct mw_ingest_known {
 
 /* One file's outcome. */
 typedef struct mw_ingest_file {
-    char *source;       /* base name of the file: identity within the dataset */
-    char *path;         /* where it was read */
+    char *source; /* base name of the file: identity within the dataset */
+    char *path;   /* where it was read */
     char content_hash[MW_SHA256_HEX];
-    bool unchanged;     /* already in the dataset with this hash: nothing was written */
-    bool replaces;      /* the dataset has another version of this source: its rows are replaced */
-    char *segment;      /* file name in staging: "<first 32 hex of hash>.arrow"; NULL when unchanged */
-    char *rejects;      /* file name in staging: "<hash>.rejects.csv"; NULL when there are none */
-    char *layout;       /* "long" or "wide" */
-    uint64_t bytes;     /* as stored */
-    int64_t n_lines, n_rows, n_rejected, n_collisions; /* rows after the pivot; repeated (time, device, parameter) */
+    bool unchanged; /* already in the dataset with this hash: nothing was written */
+    bool replaces;  /* the dataset has another version of this source: its rows are replaced */
+    char *segment;  /* file name in staging: "<first 32 hex of hash>.arrow"; NULL when unchanged */
+    char *rejects;  /* file name in staging: "<hash>.rejects.csv"; NULL when there are none */
+    char *layout;   /* "long" or "wide" */
+    uint64_t bytes; /* as stored */
+    int64_t n_lines, n_rows, n_rejected,
+        n_collisions; /* rows after the pivot; repeated (time, device, parameter) */
     int64_t first_us, last_us;
 } mw_ingest_file;
 
@@ -46,17 +47,17 @@ typedef struct mw_ingest_result {
 extern const mw_param mw_ingest_params[];
 
 /*
- * paths [n_paths]: files or folders (a folder stands for the *.csv and *.csv.gz directly in it, sorted).
- * An error names the file and leaves staging without that call's files.
+ * paths [n_paths]: files or folders (a folder stands for the *.csv and *.csv.gz directly in it,
+ * sorted). An error names the file and leaves staging without that call's files.
  */
 mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
                         const mw_ingest_known *known, size_t n_known, const mw_args *args,
                         mw_dir *staging, mw_ingest_result *ret, mw_err *err);
 void mw_ingest_result_done(mw_ingest_result *result);
 
-/* Reads a plain table (for `train FILE.csv` and `predict`): no pivot, no sorting, rows in file order;
- * an unreadable row gives an all-missing row. Column types: float64, bool, dictionary; a time only by
- * name or when named in time_column. */
+/* Reads a plain table (for `train FILE.csv` and `predict`): no pivot, no sorting, rows in file
+ * order; an unreadable row gives an all-missing row. Column types: float64, bool, dictionary; a
+ * time only by name or when named in time_column. */
 mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_column,
                           mw_table **ret, int64_t *ret_unreadable, mw_err *err);
 
@@ -64,6 +65,7 @@ mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_
  * (device_id, device_name, employee_id, employee_name, category), then one float64 column per
  * parameter, in order of first appearance. columns NULL: all. Rows by (segment order, row). */
 mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
-                          const char *const *columns, size_t n_columns, mw_table **ret, mw_err *err);
+                          const char *const *columns, size_t n_columns, mw_table **ret,
+                          mw_err *err);
 
 #endif

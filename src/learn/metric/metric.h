@@ -1,5 +1,5 @@
 /*
- * metric.h -- scores of predictions against the truth. All arrays are [n]; no allocation but in AUC.
+ * metric.h -- scores of predictions against the truth. Arrays are [n]; only the AUC allocates.
  */
 #ifndef MW_LEARN_METRIC_METRIC_H
 #define MW_LEARN_METRIC_METRIC_H
@@ -16,14 +16,17 @@ typedef struct mw_regression_metrics {
 void mw_metric_regression(const double *truth, const double *prediction, int64_t n,
                           mw_regression_metrics *ret);
 
-/* Area under the ROC curve with ties counted half; label 0/1. MW_EDATA when one class is missing. */
+/* Area under the ROC curve, ties counted half; label 0/1. MW_EDATA when one class is missing or a
+ * score is NaN. */
 mw_status mw_metric_roc_auc(const mw_ctx *ctx, const double *score, const uint8_t *label, int64_t n,
                             double *ret, mw_err *err);
 
 /* Share of equal class indices. */
 double mw_metric_accuracy(const double *truth, const double *prediction, int64_t n);
-/* Mean negative log likelihood; probability [n][n_classes] clipped to [1e-15, 1-1e-15]. */
-double mw_metric_log_loss(const double *truth, const double *probability, int64_t n, int32_t n_classes);
+/* Mean negative log likelihood; probability [n][n_classes] clipped to [1e-15, 1-1e-15]. NaN when a
+ * truth is not in [0, n_classes). */
+double mw_metric_log_loss(const double *truth, const double *probability, int64_t n,
+                          int32_t n_classes);
 /* Harmonic mean of precision and recall of class 1; NaN when undefined. */
 double mw_metric_f1(const double *truth, const double *prediction, int64_t n);
 

@@ -19,14 +19,29 @@ typedef struct mw_forest_options {
 void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for regression */
 
 /*
- * y [n_rows]: the target, finite; or the class index 0..n_classes-1.
- * Result: leaf values already divided by the number of trees, so that the score is the mean (the class
- * shares). Same seed, same bytes at any thread count.
+ * mw_forest_fit -- grow n_estimators trees on all rows (bootstrap: n_rows draws with replacement).
+ *
+ *   y        [n_rows] the target, finite and within float32; or the class index 0..n_classes-1
+ *   *ret     leaf values already divided by the number of trees, so that the score is the mean
+ *            (the class shares); `cover` counts a row as often as it was drawn; `gain` is the
+ *            decrease of the sum of squares in units of the target's variance, or of rows * Gini
+ *
+ * Splits    as scikit-learn's RandomForestRegressor and RandomForestClassifier: exact, over all
+ *           thresholds; constant features count as tried, but one that is not constant always
+ *           is; min_samples_* count distinct rows. Unlike there, values closer than 1e-7 differ.
+ * Missing   both sides are tried and the better kept; with none at a node they go to the side
+ *           with more rows.
+ * Order     same seed, same bytes at any thread count.
+ * Cost      O(n_features * n_rows log n_rows) for a tree that comes out balanced.
+ * Memory    8 bytes a cell (n_rows * n_features), as much again for each working thread;
+ *           28 bytes a node, twice that for a moment at the end.
+ * Errors    MW_EINVAL names the option; MW_EDATA names the row (and feature); MW_ETOOLARGE when
+ *           the model would have more nodes than one may; MW_ENOMEM; MW_ECANCELED.
  */
 mw_status mw_forest_fit(const mw_ctx *ctx, const mw_forest_options *options, mw_matrix matrix,
                         const double *y, mw_trees **ret, mw_err *err);
 
-/* importance [n_features]: mean decrease in impurity per tree, normalised to sum 1 (0 if no split). */
+/* importance [n_features]: mean decrease in impurity per tree, normalized to sum 1 (0: no split) */
 void mw_trees_gain_importance(const mw_trees *trees, double *importance);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * trees.h -- the node layout all tree ensembles share, and scoring.
  *
- * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a node when
- *           x[feature] <= threshold, or when x[feature] is NaN and the node sends missing values left.
- *           A row's output is the sum over trees of its leaves' values, added in tree order.
+ * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a
+ *           node when x[feature] <= threshold, or when x[feature] is NaN and the node sends
+ *           missing values left. A row's output is the sum over trees of its leaves' values,
+ *           added in tree order.
  * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
  * Threads   scoring is lock-free on a shared ensemble.
  */
@@ -14,22 +15,16 @@
 #include <stdint.h>
 
 #include "core/base/ctx.h"
-
-/* Rows of float32 features, NaN = missing. Borrowed. */
-typedef struct mw_matrix {
-    const float *x; /* [n_rows][n_features] row-major */
-    int64_t n_rows;
-    int32_t n_features;
-} mw_matrix;
+#include "learn/stat/matrix.h"
 
 typedef struct mw_node {
-    int32_t feature;   /* -1 at a leaf */
+    int32_t feature; /* -1 at a leaf */
     float threshold;
-    int32_t left;      /* node index within the ensemble; -1 at a leaf */
-    int32_t right;     /* node index; at a leaf: row of values */
-    uint32_t cover;    /* training rows that reached it */
+    int32_t left;   /* node index within the ensemble; -1 at a leaf */
+    int32_t right;  /* node index; at a leaf: row of values */
+    uint32_t cover; /* training rows that reached it */
     bool missing_left;
-    float gain;        /* impurity decrease of the split, weighted by rows; 0 at a leaf */
+    float gain; /* decrease of impurity times rows (forest.h says in which unit); 0 at a leaf */
 } mw_node;
 
 typedef struct mw_trees {
@@ -39,14 +34,32 @@ typedef struct mw_trees {
     int32_t n_trees;
     int64_t n_nodes;
     int64_t n_leaves;
-    int64_t *roots;  /* [n_trees] node index */
-    mw_node *nodes;  /* [n_nodes], each tree's contiguous, parents before children */
-    float *values;   /* [n_leaves][n_outputs] */
+    int64_t *roots; /* [n_trees] node index */
+    mw_node *nodes; /* [n_nodes], each tree's contiguous, parents before children */
+    float *values;  /* [n_leaves][n_outputs] */
 } mw_trees;
 
 void *mw_trees_free(mw_trees *trees);
 
-/* out[row * n_outputs + k], float64 sums over trees. Rows are shared over ctx->pool. */
+/*
+ * mw_trees_check -- is this ensemble safe to score and well formed? For whoever reads one from
+ * outside.
+ *
+ * Checks counts and limits, that roots ascend and cut the nodes into whole trees, that every node
+ * but a root is the child of exactly one earlier node of its tree, that features and rows of values
+ * exist, and that thresholds are not NaN and values are finite.
+ *
+ * Errors    MW_EDATA says which tree and node and what is wrong; MW_ENOMEM.
+ */
+mw_status mw_trees_check(const mw_trees *trees, mw_err *err);
+
+/*
+ * mw_trees_score -- out[row * n_outputs + k], float64 sums over trees. Rows are shared over
+ * ctx->pool.
+ *
+ * Memory    16 bytes a node while many rows are scored.
+ * Errors    MW_EINVAL when the matrix has another number of features; MW_ENOMEM; MW_ECANCELED.
+ */
 mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix matrix, double *out,
                          mw_err *err);
 

@@ -3,9 +3,9 @@
  *
  * What      routes, command-line verbs, job kinds and api/openapi.json are all read from mw_ops[].
  *           Adding an operation is one file and one line in ops.c.
- * Phases    prepare (reads the store, answers or writes a job payload) -> work (files in, files out; in
- *           a worker) -> commit (one fenced transaction). A quick operation has only prepare.
- * Caller    a principal with a role stands in every call; on loopback without keys it is admin.
+ * Phases    prepare (reads the store, answers or writes a job payload) -> work (files in, files
+ * out; in a worker) -> commit (one fenced transaction). A quick operation has only prepare. Caller
+ * a principal with a role stands in every call; on loopback without keys it is admin.
  */
 #ifndef MW_RUN_OP_OP_H
 #define MW_RUN_OP_OP_H
@@ -31,18 +31,28 @@ typedef struct mw_call {
     const mw_args *args;
 } mw_call;
 
-/* JSON type of one member of a result, for the contract and the tests that hold answers against it. */
+/* JSON type of one member of a result, for the contract and the tests that hold answers against it.
+ */
 typedef enum mw_field_type {
-    MW_FIELD_STRING, MW_FIELD_NUMBER, MW_FIELD_INTEGER, MW_FIELD_BOOL, MW_FIELD_TIME, MW_FIELD_OBJECT,
-    MW_FIELD_ARRAY, MW_FIELD_MAP, MW_FIELD_ANY
+    MW_FIELD_STRING,
+    MW_FIELD_NUMBER,
+    MW_FIELD_INTEGER,
+    MW_FIELD_BOOL,
+    MW_FIELD_TIME,
+    MW_FIELD_OBJECT,
+    MW_FIELD_ARRAY,
+    MW_FIELD_MAP,
+    MW_FIELD_ANY
 } mw_field_type;
 
 typedef struct mw_field {
-    const char *name;              /* NULL ends a table */
+    const char *name; /* NULL ends a table */
     mw_field_type type;
     bool nullable, optional;
-    const struct mw_field *fields; /* members of OBJECT, or of the items of ARRAY / MAP of objects */
-    mw_field_type items;           /* ARRAY, MAP: what each holds */
+    const struct mw_field
+        *fields;                /* members of OBJECT, or of the items of ARRAY / MAP of objects */
+    mw_field_type items;        /* ARRAY, MAP: what each holds */
+    const char *const *choices; /* NULL-terminated, for STRING; NULL: any */
     const char *help;
 } mw_field;
 
@@ -53,20 +63,21 @@ typedef enum mw_op_kind {
 } mw_op_kind;
 
 typedef struct mw_op {
-    const char *name;    /* operationId and job kind: "summary" */
-    const char *verb;    /* command-line verb, or NULL */
-    const char *method;  /* "GET" | "POST" | ..., NULL: not reachable over HTTP */
-    const char *path;    /* "/jobs/{id}" */
-    const char *area;    /* tag in the contract: "service", "quick analytics", "jobs", "models" */
-    mw_role role;        /* least role that may call it */
+    const char *name;   /* operationId and job kind: "summary" */
+    const char *verb;   /* command-line verb, or NULL */
+    const char *method; /* "GET" | "POST" | ..., NULL: not reachable over HTTP */
+    const char *path;   /* "/jobs/{id}" */
+    const char *area;   /* tag in the contract: "service", "quick analytics", "jobs", "models" */
+    mw_role role;       /* least role that may call it */
     mw_op_kind kind;
-    bool public;         /* needs no key, ever: /health, /models/status */
-    bool exclusive;      /* JOB: one at a time per organization */
-    bool local;          /* command line only; may touch paths the caller names */
-    const char *summary; /* one line */
-    const char *help;    /* a paragraph */
+    bool public;                 /* needs no key, ever: /health, /models/status */
+    bool exclusive;              /* JOB: one at a time per organization */
+    bool local;                  /* command line only; may touch paths the caller names */
+    const char *summary;         /* one line */
+    const char *help;            /* a paragraph */
     const char *const *examples; /* command lines, NULL-terminated; run as tests */
-    const mw_param *params;      /* NULL: none */
+    const mw_param *params;      /* ended by a NULL name; NULL: none. Read them with mw_op_params */
+    const mw_param *more_params; /* a second table (a learner's, a source's) taken over as it is */
     const mw_field *result;      /* members of the answer; NULL with content_type other than JSON */
     bool result_is_array;        /* the answer is an array of such objects */
     const char *content_type;    /* NULL: application/json */
@@ -86,7 +97,11 @@ extern const mw_op *const mw_ops[]; /* ends with NULL */
 const mw_op *mw_op_by_verb(const char *verb);
 const mw_op *mw_op_by_name(const char *name);
 
-/* Job kinds of all JOB operations, ended by a NULL name; what mw_jobs_start and mw_worker_main take. */
+/* params and more_params as one table, ended by a NULL name; lives for ever. */
+const mw_param *mw_op_params(const mw_op *op);
+
+/* Job kinds of all JOB operations, ended by a NULL name; what mw_jobs_start and mw_worker_main
+ * take. */
 const mw_job_kind *mw_op_job_kinds(void);
 
 /*

@@ -8,12 +8,9 @@
 
 #include <string.h>
 
-static const mw_param no_params[] = {{0}};
-
-static const mw_param *params_of(const mw_op *op) { return op->params ? op->params : no_params; }
 
 static const mw_param *find(const mw_op *op, mw_str name) {
-    for (const mw_param *param = params_of(op); param->name; param++)
+    for (const mw_param *param = mw_op_params(op); param->name; param++)
         if (mw_str_is(name, param->name)) return param;
     return NULL;
 }
@@ -107,7 +104,7 @@ mw_status mw_api__read_args(mw_mem *mem, mw_arena *arena, const mw_api_input *in
                             mw_args **ret, mw_err *err) {
     mw_args *args = NULL;
     *wait = true;
-    mw_status status = mw_args_new(mem, params_of(input->route->op), &args, err);
+    mw_status status = mw_args_new(mem, mw_op_params(input->route->op), &args, err);
     if (status == MW_OK) status = read_path(input, args, err);
     if (status == MW_OK) status = read_query(arena, input, args, wait, err);
     if (status == MW_OK) status = read_body(arena, input, args, err);

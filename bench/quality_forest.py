@@ -1,0 +1,175 @@
+"""Isolation forest and random forest beside scikit-learn, through the program's own command line.
+
+    python3 -m venv VENV && VENV/bin/pip install numpy pandas scikit-learn
+    make && VENV/bin/python bench/quality_forest.py [--seeds 10] [--only 4_breastw,california_housing]
+
+ROC AUC of the isolation forest on every ADBench set and R2 of the random forest on california_housing (a new
+3:1 split for each seed, ocean_proximity as its number in sorted order, missing cells left empty). Both programs
+get the same file and the same settings. A set fails when Millwright's mean is lower by more than
+max(0.01, 3 standard errors); the whole fails when the mean over the AUC sets is lower by more than 2 of its
+standard errors. Rows of bench/results.csv for the sets that ran are replaced. Exit status 1: something failed.
+"""
+import argparse
+import csv
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn.ensemble import IsolationForest, RandomForestRegressor
+from sklearn.metrics import r2_score, roc_auc_score
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SUITE = "quality_forest"
+TARGET = "median_house_value"
+FIELDS = ["suite", "set", "metric", "seeds", "millwright", "peer", "difference", "standard_error",
+          "verdict", "peer_version"]
+
+
+def run(binary, *arguments):
+    done = subprocess.run([binary, *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{binary} {' '.join(arguments)}: exit status {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def train_and_predict(binary, folder, train_file, predict_file, column, *arguments):
+    model, scores = os.path.join(folder, "model"), os.path.join(folder, "scores.csv")
+    run(binary, "train", train_file, *arguments, "--out", model, "--json")
+    run(binary, "predict", model, predict_file, "--out", scores)
+    shutil.rmtree(model)
+    return pd.read_csv(scores)[column].to_numpy(float)
+
+
+def isolation_set(binary, path, seeds):
+    table = pd.read_csv(path)
+    label = table["label"].to_numpy(int)
+    x = table.drop(columns="label").to_numpy(np.float32)
+    ours, peers = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        plain = os.path.join(folder, "set.csv")
+        opener = gzip.open if path.endswith(".gz") else open
+        with opener(path, "rb") as packed, open(plain, "wb") as out:
+            shutil.copyfileobj(packed, out)
+        for seed in range(seeds):
+            score = train_and_predict(binary, folder, plain, plain, "score", "--learner", "isolation",
+                                      "--drop", "label", "--set", "n_estimators=100",
+                                      "--set", "max_samples=256", "--set", f"seed={seed}")
+            ours.append(roc_auc_score(label, score))
+            peer = IsolationForest(n_estimators=100, max_samples=256, random_state=seed).fit(x)
+            peers.append(roc_auc_score(label, -peer.score_samples(x)))
+    return ours, peers
+
+
+def housing(binary, path, seeds):
+    table = pd.read_csv(path)
+    table["ocean_proximity"] = table["ocean_proximity"].astype("category").cat.codes
+    ours, peers = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        files = [os.path.join(folder, name) for name in ("train.csv", "test.csv")]
+        for seed in range(seeds):
+            order = np.random.default_rng(seed).permutation(len(table))
+            cut = len(table) * 3 // 4
+            parts = [table.iloc[order[:cut]], table.iloc[order[cut:]]]
+            for part, name in zip(parts, files):
+                part.to_csv(name, index=False)
+            truth = parts[1][TARGET].to_numpy(float)
+            prediction = train_and_predict(binary, folder, *files, "prediction", "--learner", "forest",
+                                           "--task", "regression", "--target", TARGET,
+                                           "--set", "n_estimators=100", "--set", "max_features=1",
+                                           "--set", "min_samples_leaf=1", "--set", f"seed={seed}")
+            ours.append(r2_score(truth, prediction))
+            x, x_test = [part.drop(columns=TARGET).to_numpy(np.float32) for part in parts]
+            peer = RandomForestRegressor(n_estimators=100, random_state=seed, n_jobs=-1)
+            peer.fit(x, parts[0][TARGET].to_numpy(float))
+            peers.append(r2_score(truth, peer.predict(x_test)))
+    return ours, peers
+
+
+def compare(name, metric, ours, peers):
+    ours, peers, n = np.array(ours), np.array(peers), len(ours)
+    error = np.sqrt((ours.var(ddof=1) + peers.var(ddof=1)) / n)
+    difference = ours.mean() - peers.mean()
+    verdict = "worse" if difference < -max(0.01, 3 * error) else "ok"
+    row = dict(zip(FIELDS, [SUITE, name, metric, n, f"{ours.mean():.4f}", f"{peers.mean():.4f}",
+                            f"{difference:+.4f}", f"{error:.4f}", verdict,
+                            f"scikit-learn {sklearn.__version__}"]))
+    print(f"{name:24s} {metric:8s} {row['millwright']} (sd {ours.std(ddof=1):.4f})  "
+          f"{row['peer']} (sd {peers.std(ddof=1):.4f})  {row['difference']}  se {row['standard_error']}  "
+          f"{verdict}", flush=True)
+    return row, difference, error
+
+
+def store(rows, path):
+    replaced = {(r["suite"], r["set"]) for r in rows}
+    kept, fields = [], FIELDS
+    if os.path.exists(path):
+        with open(path, newline="") as f:
+            reader = csv.DictReader(f)
+            kept = [r for r in reader if (r.get("suite"), r.get("set")) not in replaced]
+            fields = list(reader.fieldnames or []) + [n for n in FIELDS if n not in (reader.fieldnames or [])]
+    with open(path, "w", newline="") as f:
+        writer = csv.DictWriter(f, fields, lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(kept + rows)
+
+
+def find(folder, name):
+    for ending in (".csv", ".csv.gz"):
+        if os.path.exists(os.path.join(folder, name + ending)):
+            return os.path.join(folder, name + ending)
+    sys.exit(f"no {name}.csv or {name}.csv.gz in {folder}: set MILLWRIGHT_TEST_DATA or --data")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", default=os.path.join(ROOT, "build", "millwright"))
+    parser.add_argument("--data", default=os.environ.get("MILLWRIGHT_TEST_DATA",
+                                                         os.path.join(ROOT, "..", "shared", "data")))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--only", help="names of sets, separated by commas")
+    parser.add_argument("--results", default=os.path.join(ROOT, "bench", "results.csv"))
+    options = parser.parse_args()
+    if options.seeds < 2:
+        parser.error("--seeds must be at least 2: a standard error is needed")
+    adbench = os.path.join(options.data, "adbench")
+    names = sorted(f.split(".csv")[0] for f in os.listdir(adbench) if ".csv" in f)
+    names.append("california_housing")
+    if options.only:
+        unknown = set(options.only.split(",")) - set(names)
+        if unknown:
+            parser.error(f"no such set: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        names = [n for n in names if n in options.only.split(",")]
+    print(f"{'set':24s} {'metric':8s} millwright          scikit-learn {sklearn.__version__}  difference")
+    rows, differences, errors = [], [], []
+    for name in names:
+        if name == "california_housing":
+            path = find(os.path.join(options.data, name), "housing")
+            row, _, _ = compare(name, "R2", *housing(options.binary, path, options.seeds))
+        else:
+            row, difference, error = compare(
+                name, "ROC AUC", *isolation_set(options.binary, find(adbench, name), options.seeds))
+            differences.append(difference)
+            errors.append(error)
+        rows.append(row)
+    failed = [r["set"] for r in rows if r["verdict"] != "ok"]
+    if differences:
+        mean = np.mean(differences)
+        error = np.sqrt(np.sum(np.square(errors))) / len(errors)
+        verdict = "worse" if mean < -2 * error else "ok"
+        print(f"mean over {len(differences)} AUC sets: {mean:+.4f}, standard error {error:.4f}: {verdict}")
+        if verdict != "ok":
+            failed.append("the mean")
+    store(rows, options.results)
+    print(json.dumps({"sets": len(rows), "failed": failed}))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,325 @@
+/*
+ * table.c -- tables and their columns: making, finding, sealing.
+ *
+ * Every buffer is allocated whole when its column is added, filled with "missing", and padded with
+ * zeros, so that a column is valid from its first moment and its bytes depend on its values only.
+ */
+#include "core/table/table.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "core/table/columns.h"
+#include "core/text/datetime.h"
+
+enum { ALIGNMENT = 64 };
+
+/* Under AddressSanitizer every added column moves the array, so that a pointer kept too long shows.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+enum { COLUMN_SLACK = 0 };
+#else
+enum { COLUMN_SLACK = 16 };
+#endif
+
+const char *mw_type_name(mw_type type) {
+    static const char *const names[] = {"timestamp", "float64", "bool", "dictionary", "utf8"};
+    return (size_t)type < sizeof names / sizeof *names ? names[type] : "unknown";
+}
+
+void *mw_table__buffer(mw_mem *mem, size_t size) {
+    if (size > SIZE_MAX / 2) return NULL;
+    size_t padded = size ? (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
+    char *p = mw_alloc_aligned(mem, padded);
+    if (p) memset(p + padded - ALIGNMENT, 0, ALIGNMENT);
+    return p;
+}
+
+int64_t mw_table__ones(const uint8_t *bits, int64_t n) {
+    int64_t ones = 0;
+    int64_t bytes = n / 8;
+    int64_t i = 0;
+    for (; i + 8 <= bytes; i += 8) {
+        uint64_t word;
+        memcpy(&word, bits + i, sizeof word);
+        ones += __builtin_popcountll(word);
+    }
+    for (; i < bytes; i++) ones += __builtin_popcount(bits[i]);
+    if (n & 7) ones += __builtin_popcount(bits[bytes] & ((1u << (n & 7)) - 1));
+    return ones;
+}
+
+/* --- table ----------------------------------------------------------------------------------- */
+
+mw_status mw_table_new(mw_mem *mem, int64_t n_rows, mw_table **ret, mw_err *err) {
+    if (n_rows < 0)
+        return mw_fail(err, MW_EINVAL, "a table cannot have %lld rows", (long long)n_rows);
+    if (n_rows > MW_LIMIT(TABLE_ROWS))
+        return mw_fail(err, MW_ETOOLARGE, "a table of %lld rows; at most %lld are supported",
+                       (long long)n_rows, (long long)MW_LIMIT(TABLE_ROWS));
+    mw_table *table = mw_calloc(mem, 1, sizeof *table);
+    if (!table) return mw_fail_nomem(err, "a table");
+    table->mem = mem;
+    table->n_rows = n_rows;
+    if (mw_dictionary_new(mem, &table->names, err) != MW_OK) {
+        mw_free(table);
+        return MW_ENOMEM;
+    }
+    *ret = table;
+    return MW_OK;
+}
+
+static void release_column(mw_column *column) {
+    mw_free(column->name);
+    mw_free(column->validity);
+    mw_free(column->time); /* whichever of the union it is */
+    mw_free(column->bytes);
+    mw_dictionary_free(column->dictionary);
+}
+
+void *mw_table_free(mw_table *table) {
+    if (!table) return NULL;
+    for (int32_t i = 0; i < table->n_columns; i++) release_column(&table->columns[i]);
+    mw_free(table->columns);
+    mw_dictionary_free(table->names);
+    return mw_free(table);
+}
+
+mw_status mw_table_reserve(mw_table *table, int32_t n_columns, mw_err *err) {
+    if (n_columns <= table->capacity) return MW_OK;
+    if (n_columns > MW_LIMIT(TABLE_COLUMNS))
+        return mw_fail(err, MW_ETOOLARGE, "a table of more than %lld columns",
+                       (long long)MW_LIMIT(TABLE_COLUMNS));
+    mw_column *columns =
+        mw_realloc(table->mem, table->columns, (size_t)n_columns * sizeof *columns);
+    if (!columns) return mw_fail_nomem(err, "the columns of a table");
+    table->columns = columns;
+    table->capacity = n_columns;
+    return MW_OK;
+}
+
+mw_column *mw_table_column(const mw_table *table, const char *name) {
+    int32_t index = mw_dictionary_find(table->names, mw_str_of(name));
+    return index < 0 ? NULL : &table->columns[index];
+}
+
+/* --- adding a column ------------------------------------------------------------------------- */
+
+static size_t value_bytes(mw_type type, int64_t n_rows) {
+    size_t n = (size_t)n_rows;
+    switch (type) {
+    case MW_TIMESTAMP: return n * sizeof(int64_t);
+    case MW_FLOAT64: return n * sizeof(double);
+    case MW_BOOL: return mw_table__bitmap_bytes(n_rows);
+    case MW_DICTIONARY: return n * sizeof(int32_t);
+    case MW_UTF8: return (n + 1) * sizeof(int32_t);
+    }
+    return 0;
+}
+
+static void fill_missing(mw_column *c) {
+    switch (c->type) {
+    case MW_TIMESTAMP:
+        for (int64_t i = 0; i < c->n_rows; i++) c->time[i] = MW_TIME_NONE;
+        break;
+    case MW_FLOAT64:
+        for (int64_t i = 0; i < c->n_rows; i++) c->number[i] = MW_NAN;
+        break;
+    case MW_BOOL: memset(c->bits, 0, mw_table__bitmap_bytes(c->n_rows)); break;
+    case MW_DICTIONARY:
+        for (int64_t i = 0; i < c->n_rows; i++) c->codes[i] = -1;
+        break;
+    case MW_UTF8: memset(c->offsets, 0, ((size_t)c->n_rows + 1) * sizeof *c->offsets); break;
+    }
+}
+
+static mw_status make_column(mw_mem *mem, mw_str name, mw_type type, int64_t n_rows, mw_column *ret,
+                             mw_err *err) {
+    mw_column c = {.type = type, .n_rows = n_rows, .n_missing = n_rows};
+    c.name = mw_strndup(mem, name.data ? name.data : "", name.size);
+    c.time = mw_table__buffer(mem, value_bytes(type, n_rows));
+    if (!c.name || !c.time) goto fail;
+    if (n_rows > 0) {
+        c.validity = mw_table__buffer(mem, mw_table__bitmap_bytes(n_rows));
+        if (!c.validity) goto fail;
+        memset(c.validity, 0, mw_table__bitmap_bytes(n_rows));
+    }
+    if (type == MW_UTF8 && !(c.bytes = mw_table__buffer(mem, 0))) goto fail;
+    if (type == MW_DICTIONARY && mw_dictionary_new(mem, &c.dictionary, err) != MW_OK) goto fail;
+    fill_missing(&c);
+    *ret = c;
+    return MW_OK;
+fail:
+    release_column(&c);
+    return mw_fail_nomem(err, "a column");
+}
+
+static mw_status check_new(const mw_table *table, mw_str name, mw_type type, mw_err *err) {
+    int shown = name.size < 64 ? (int)name.size : 64;
+    if ((unsigned)type > MW_UTF8) return mw_fail(err, MW_EINVAL, "no column type %d", (int)type);
+    if ((int64_t)name.size > MW_LIMIT(STRING_BYTES))
+        return mw_fail(err, MW_ETOOLARGE, "the column name \"%.*s...\" is longer than %lld bytes",
+                       shown, name.data, (long long)MW_LIMIT(STRING_BYTES));
+    if (name.size && memchr(name.data, 0, name.size))
+        return mw_fail(err, MW_EDATA, "a column name holds a NUL character");
+    if (mw_dictionary_find(table->names, name) >= 0) {
+        mw_fail(err, MW_EDATA, "two columns are named \"%.*s\"", shown, name.data);
+        return mw_err_hint(err, "give each column its own name");
+    }
+    if (table->n_columns >= MW_LIMIT(TABLE_COLUMNS))
+        return mw_fail(err, MW_ETOOLARGE, "a table of more than %lld columns",
+                       (long long)MW_LIMIT(TABLE_COLUMNS));
+    return MW_OK;
+}
+
+mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **ret, mw_err *err) {
+    mw_status status = check_new(table, name, type, err);
+    if (status != MW_OK) return status;
+    if (table->n_columns == table->capacity) {
+        int64_t wanted = (int64_t)table->n_columns + 1;
+        if (COLUMN_SLACK) wanted += COLUMN_SLACK + table->n_columns;
+        if (wanted > MW_LIMIT(TABLE_COLUMNS)) wanted = MW_LIMIT(TABLE_COLUMNS);
+        status = mw_table_reserve(table, (int32_t)wanted, err);
+        if (status != MW_OK) return status;
+    }
+    mw_column column;
+    status = make_column(table->mem, name, type, table->n_rows, &column, err);
+    if (status != MW_OK) return status;
+    int32_t index;
+    status = mw_dictionary_add(table->names, name, &index, err);
+    if (status != MW_OK) {
+        release_column(&column);
+        return status;
+    }
+    assert(index == table->n_columns);
+    table->columns[index] = column;
+    table->n_columns = index + 1;
+    if (ret) *ret = &table->columns[index];
+    return MW_OK;
+}
+
+mw_status mw_table_add_texts(mw_table *table, mw_str name, const mw_str *texts, mw_column **ret,
+                             mw_err *err) {
+    size_t total = 0;
+    for (int64_t i = 0; i < table->n_rows; i++) {
+        if (!texts[i].data) continue;
+        if (texts[i].size > (size_t)INT32_MAX - total)
+            return mw_fail(err, MW_ETOOLARGE, "the texts of one column exceed 2 GiB");
+        total += texts[i].size;
+    }
+    char *bytes = mw_table__buffer(table->mem, total);
+    if (!bytes) return mw_fail_nomem(err, "a text column");
+    mw_column *c;
+    mw_status status = mw_table_add(table, name, MW_UTF8, &c, err);
+    if (status != MW_OK) {
+        mw_free(bytes);
+        return status;
+    }
+    mw_free(c->bytes);
+    c->bytes = bytes;
+    int32_t at = 0;
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        if (texts[i].data) {
+            memcpy(bytes + at, texts[i].data, texts[i].size);
+            at += (int32_t)texts[i].size;
+            mw_table__set_bit(c->validity, i, true);
+        }
+        c->offsets[i + 1] = at;
+    }
+    if (ret) *ret = c;
+    return mw_column_seal(table, c, err);
+}
+
+/* --- cells ----------------------------------------------------------------------------------- */
+
+bool mw_column_has(const mw_column *column, int64_t row) {
+    assert(row >= 0 && row < column->n_rows);
+    switch (column->type) {
+    case MW_TIMESTAMP: return column->time[row] != MW_TIME_NONE;
+    case MW_FLOAT64: return !mw_isnan(column->number[row]);
+    case MW_DICTIONARY: return column->codes[row] >= 0;
+    case MW_BOOL:
+    case MW_UTF8: break;
+    }
+    return !column->validity || mw_table__bit(column->validity, row);
+}
+
+bool mw_column_bool(const mw_column *column, int64_t row) {
+    assert(column->type == MW_BOOL);
+    return mw_column_has(column, row) && mw_table__bit(column->bits, row);
+}
+
+void mw_column_set_bool(mw_column *column, int64_t row, bool value) {
+    assert(column->type == MW_BOOL && row >= 0 && row < column->n_rows);
+    mw_table__set_bit(column->bits, row, value);
+    if (column->validity) mw_table__set_bit(column->validity, row, true);
+}
+
+mw_str mw_column_text(const mw_column *column, int64_t row) {
+    assert(row >= 0 && row < column->n_rows);
+    if (column->type == MW_DICTIONARY)
+        return mw_dictionary_text(column->dictionary, column->codes[row]);
+    if (column->type != MW_UTF8 || !mw_column_has(column, row)) return MW_STR("");
+    int32_t start = column->offsets[row];
+    return (mw_str){column->bytes + start, (size_t)(column->offsets[row + 1] - start)};
+}
+
+/* --- sealing --------------------------------------------------------------------------------- */
+
+static int64_t count_missing(mw_column *c) {
+    int64_t missing = 0;
+    switch (c->type) {
+    case MW_TIMESTAMP:
+        for (int64_t i = 0; i < c->n_rows; i++) missing += c->time[i] == MW_TIME_NONE;
+        break;
+    case MW_FLOAT64:
+        for (int64_t i = 0; i < c->n_rows; i++) missing += mw_isnan(c->number[i]);
+        break;
+    case MW_DICTIONARY:
+        for (int64_t i = 0; i < c->n_rows; i++) missing += c->codes[i] < 0;
+        break;
+    case MW_BOOL:
+    case MW_UTF8:
+        missing = c->validity ? c->n_rows - mw_table__ones(c->validity, c->n_rows) : 0;
+        break;
+    }
+    return missing;
+}
+
+static void rebuild_validity(mw_column *c) {
+    memset(c->validity, 0, mw_table__bitmap_bytes(c->n_rows));
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        if (mw_column_has(c, i))
+            c->validity[i >> 3] = (uint8_t)(c->validity[i >> 3] | 1u << (i & 7));
+        else if (c->type == MW_FLOAT64)
+            c->number[i] = MW_NAN;
+        else if (c->type == MW_DICTIONARY)
+            c->codes[i] = -1;
+    }
+}
+
+/* A missing bool is 0 in its bits, and bits past the end are 0. */
+static void clean_bits(mw_column *c) {
+    size_t bytes = mw_table__bitmap_bytes(c->n_rows);
+    if (c->validity)
+        for (size_t i = 0; i < bytes; i++) c->bits[i] &= c->validity[i];
+    if (c->n_rows & 7) c->bits[bytes - 1] &= (uint8_t)((1u << (c->n_rows & 7)) - 1);
+}
+
+mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err) {
+    int64_t missing = count_missing(column);
+    if (missing > 0 && !column->validity) {
+        column->validity = mw_table__buffer(table->mem, mw_table__bitmap_bytes(column->n_rows));
+        if (!column->validity) return mw_fail_nomem(err, "a validity bitmap");
+    }
+    column->n_missing = missing;
+    bool has_sentinel = column->type != MW_BOOL && column->type != MW_UTF8;
+    if (missing == 0)
+        column->validity = mw_free(column->validity);
+    else if (has_sentinel)
+        rebuild_validity(column);
+    if (column->type == MW_BOOL) clean_bits(column);
+    return MW_OK;
+}

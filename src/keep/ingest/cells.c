@@ -1,0 +1,80 @@
+/* cells.c -- see cells.h. Numbers are tried first: almost every cell is one. */
+#include "keep/ingest/cells.h"
+
+#include <string.h>
+
+#include "core/base/math.h"
+#include "core/text/datetime.h"
+#include "core/text/number.h"
+
+bool mw_cell_is_missing(mw_str text) {
+    static const char *const marks[] = {"na", "n/a", "nan", "null"};
+    if (text.size == 0) return true;
+    if (text.size > 4) return false;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (mw_str_is_nocase(text, marks[i])) return true;
+    return false;
+}
+
+static bool is_infinite(mw_str text) {
+    if (text.size > 0 && (text.data[0] == '+' || text.data[0] == '-')) {
+        text.data++;
+        text.size--;
+    }
+    return mw_str_is_nocase(text, "inf") || mw_str_is_nocase(text, "infinity");
+}
+
+mw_cell mw_cell_read(mw_str text, double *ret) {
+    text = mw_str_trim(text);
+    double value;
+    if (text.size > 0 && mw_number_read(text.data, text.size, &value)) {
+        if (!mw_isfinite(value)) return MW_CELL_INFINITE;
+        *ret = value;
+        return MW_CELL_NUMBER;
+    }
+    if (mw_cell_is_missing(text)) return MW_CELL_MISSING;
+    bool is_true = mw_str_is_nocase(text, "true");
+    if (is_true || mw_str_is_nocase(text, "false")) {
+        *ret = is_true ? 1 : 0;
+        return MW_CELL_BOOL;
+    }
+    return is_infinite(text) ? MW_CELL_INFINITE : MW_CELL_TEXT;
+}
+
+bool mw_cell_time(mw_str stamp, mw_str date, mw_str clock, int64_t *ret_us, int *ret_field) {
+    bool has_zone;
+    stamp = mw_str_trim(stamp);
+    date = mw_str_trim(date);
+    clock = mw_str_trim(clock);
+    if (!mw_cell_is_missing(stamp)) {
+        *ret_field = 0;
+        return mw_time_read(stamp.data, stamp.size, ret_us, &has_zone);
+    }
+    *ret_field = mw_cell_is_missing(date) ? 0 : 1;
+    if (mw_cell_is_missing(date)) return false;
+    int64_t day;
+    if (mw_cell_is_missing(clock) || !mw_time_read_date(date.data, date.size, &day))
+        return mw_time_read(date.data, date.size, ret_us, &has_zone);
+    int64_t since_midnight;
+    *ret_field = 2;
+    if (!mw_time_read_clock(clock.data, clock.size, &since_midnight)) return false;
+    *ret_us = day + since_midnight;
+    return true;
+}
+
+const char *mw_cell_show(mw_str text, char out[MW_CELL_SHOWN]) {
+    enum { SHOWN_BYTES = 40 };
+    size_t size = text.size < SHOWN_BYTES ? text.size : SHOWN_BYTES;
+    while (size < text.size && size > 0 && ((unsigned char)text.data[size] & 0xC0) == 0x80) size--;
+    bool valid = mw_utf8_valid(text.data, size);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        out[i] = (char)(c < 0x20 || c == 0x7f || (c >= 0x80 && !valid) ? '?' : c);
+    }
+    if (size < text.size) {
+        memcpy(out + size, "...", 3);
+        size += 3;
+    }
+    out[size] = '\0';
+    return out;
+}

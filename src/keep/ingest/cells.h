@@ -1,0 +1,40 @@
+/*
+ * cells.h -- what one CSV field means: a number, a truth value, text, or nothing.
+ *
+ * One place for the rules, so that telemetry files and plain tables read the same file the same
+ * way.
+ */
+#ifndef MW_KEEP_INGEST_CELLS_H
+#define MW_KEEP_INGEST_CELLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/str.h"
+
+typedef enum mw_cell {
+    MW_CELL_MISSING,  /* empty, blanks, NA, N/A, NaN, null (any case) */
+    MW_CELL_NUMBER,   /* finite */
+    MW_CELL_BOOL,     /* true, false (any case): 1 and 0 */
+    MW_CELL_INFINITE, /* a number past what a double holds, or inf */
+    MW_CELL_TEXT
+} mw_cell;
+
+/* Blanks and tabs around are ignored. *ret is written for NUMBER and BOOL. */
+mw_cell mw_cell_read(mw_str text, double *ret);
+
+/* True for what mw_cell_read calls missing; text must be trimmed. */
+bool mw_cell_is_missing(mw_str text);
+
+/*
+ * A time stamp from up to three fields (any may be empty): stamp wins when it is filled; else date
+ * with the time of day; a date alone may hold a whole stamp. False: *ret_field is 0, 1 or 2, the
+ * field that is wrong (stamp, date, clock).
+ */
+bool mw_cell_time(mw_str stamp, mw_str date, mw_str clock, int64_t *ret_us, int *ret_field);
+
+/* Text for a message: at most 40 bytes, cut at a character, control characters as '?'. out [64]. */
+enum { MW_CELL_SHOWN = 64 };
+const char *mw_cell_show(mw_str text, char out[MW_CELL_SHOWN]);
+
+#endif

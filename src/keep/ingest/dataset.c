@@ -1,0 +1,152 @@
+/*
+ * dataset.c -- segments back into one table. A column's type is that of the first segment with a
+ * value in it; a segment that differs is converted: numbers to text without loss, text to numbers
+ * where it reads as one (else missing, and said in the log).
+ */
+#include "keep/ingest/ingest.h"
+
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/table/ipc.h"
+#include "core/text/number.h"
+#include "keep/ingest/cells.h"
+#include "keep/ingest/layout.h"
+
+static const char segment_suffix[] = ".arrow";
+
+static mw_status check_segment(const char *name, mw_err *err) {
+    size_t n = strlen(name), m = sizeof segment_suffix - 1;
+    if (n > m && strcmp(name + n - m, segment_suffix) == 0 && name[0] != '.' && !strchr(name, '/'))
+        return MW_OK;
+    return mw_fail(err, MW_EINVAL, "\"%.64s\" is not the name of a segment", name);
+}
+
+static mw_status fill_text(const mw_column *from, mw_column *to, mw_err *err) {
+    for (int64_t i = 0; i < from->n_rows; i++) {
+        char text[MW_NUMBER_MAX];
+        if (!mw_column_has(from, i)) continue;
+        size_t size = mw_number_print(from->number[i], text);
+        mw_status status =
+            mw_dictionary_add(to->dictionary, (mw_str){text, size}, &to->codes[i], err);
+        if (status != MW_OK) return status;
+    }
+    return MW_OK;
+}
+
+static void fill_number(const mw_column *from, mw_column *to, int64_t *n_lost) {
+    for (int64_t i = 0; i < from->n_rows; i++) {
+        double value;
+        mw_str text = mw_column_text(from, i);
+        mw_cell cell = mw_cell_read(text, &value);
+        if (cell == MW_CELL_NUMBER || cell == MW_CELL_BOOL)
+            to->number[i] = value;
+        else if (cell != MW_CELL_MISSING)
+            ++*n_lost;
+    }
+}
+
+/* Replaces column i of the table by one of another type. */
+static mw_status convert(const mw_ctx *ctx, mw_table *table, int32_t i, mw_type type,
+                         const char *segment, mw_err *err) {
+    mw_table *spare;
+    mw_column *to, *from = &table->columns[i];
+    bool to_text = from->type == MW_FLOAT64 && type == MW_DICTIONARY;
+    if (!to_text && !(from->type == MW_DICTIONARY && type == MW_FLOAT64)) return MW_OK;
+    mw_status status = mw_table_new(ctx->mem, table->n_rows, &spare, err);
+    if (status != MW_OK) return status;
+    status = mw_table_add(spare, mw_str_of(from->name), type, &to, err);
+    int64_t n_lost = 0;
+    if (status == MW_OK && to_text) status = fill_text(from, to, err);
+    if (status == MW_OK && !to_text) fill_number(from, to, &n_lost);
+    if (status == MW_OK) status = mw_column_seal(spare, to, err);
+    if (status == MW_OK) {
+        mw_column swapped = *from;
+        *from = *to;
+        *to = swapped;
+    }
+    if (status == MW_OK && n_lost)
+        mw_log_warn(ctx, "segment %s: %lld texts in column %s are no numbers and count as missing",
+                    segment, (long long)n_lost, from->name);
+    mw_table_free(spare);
+    return status;
+}
+
+/* Merges the schema of table into that of `schema` (no rows), with types as the header comment
+ * says. */
+static mw_status agree(const mw_ctx *ctx, mw_table *schema, mw_table *table, const char *segment,
+                       mw_err *err) {
+    for (int32_t i = 0; i < table->n_columns; i++) {
+        const mw_column *column = &table->columns[i];
+        const mw_column *known = mw_table_column(schema, column->name);
+        mw_status status = MW_OK;
+        if (known && known->type != column->type)
+            status = convert(ctx, table, i, known->type, segment, err);
+        else if (!known && column->n_missing < column->n_rows)
+            status = mw_table_add(schema, mw_str_of(column->name), column->type, NULL, err);
+        if (status != MW_OK) return status;
+    }
+    return MW_OK;
+}
+
+/* `time`, then the labels, other texts, and the parameters. */
+static int rank(const mw_column *column) {
+    if (column->type == MW_TIMESTAMP) return -1;
+    for (int i = 0; i < MW_LABEL_N; i++)
+        if (strcmp(column->name, mw_label_names[i]) == 0) return i;
+    return column->type == MW_FLOAT64 ? MW_LABEL_N + 1 : MW_LABEL_N;
+}
+
+static mw_status sort_columns(const mw_ctx *ctx, mw_table *table, mw_err *err) {
+    size_t n = (size_t)table->n_columns, at = 0;
+    mw_column *sorted = mw_alloc_array(ctx->mem, n, sizeof *sorted);
+    if (!sorted) return mw_fail_nomem(err, "reading a dataset");
+    for (int r = -1; r <= MW_LABEL_N + 1; r++)
+        for (size_t i = 0; i < n; i++)
+            if (rank(&table->columns[i]) == r) sorted[at++] = table->columns[i];
+    memcpy(table->columns, sorted, n * sizeof *sorted);
+    mw_free(sorted);
+    return MW_OK;
+}
+
+/* Twice over the segments: an all-missing column must not fix a type that a later segment has. */
+static mw_status join(const mw_ctx *ctx, mw_table **tables, const char *const *segments, size_t n,
+                      mw_table **ret, mw_err *err) {
+    mw_table *schema, *table = NULL;
+    mw_status status = mw_table_new(ctx->mem, 0, &schema, err);
+    if (status != MW_OK) return status;
+    for (size_t i = 0; i < 2 * n && status == MW_OK; i++)
+        status = agree(ctx, schema, tables[i % n], segments[i % n], err);
+    if (status == MW_OK)
+        status = mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n, &table, err);
+    if (status == MW_OK) status = sort_columns(ctx, table, err);
+    mw_table_free(schema);
+    if (status == MW_OK)
+        *ret = table;
+    else
+        mw_table_free(table);
+    return status;
+}
+
+mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
+                          const char *const *columns, size_t n_columns, mw_table **ret,
+                          mw_err *err) {
+    if (n == 0) {
+        mw_fail(err, MW_ENOTFOUND, "the dataset has no rows yet");
+        return mw_err_hint(err, "Ingest a file first.");
+    }
+    mw_table **tables = mw_calloc(ctx->mem, n, sizeof *tables);
+    if (!tables) return mw_fail_nomem(err, "reading a dataset");
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < n && status == MW_OK; i++) {
+        status = check_segment(segments[i], err);
+        if (status == MW_OK) status = mw_ctx_check(ctx, err);
+        if (status == MW_OK)
+            status = mw_ipc_read(ctx, dir, segments[i], columns, n_columns, &tables[i], err);
+        mw_ctx_report(ctx, "reading the dataset", (double)i + 1, (double)n);
+    }
+    if (status == MW_OK) status = join(ctx, tables, segments, n, ret, err);
+    for (size_t i = 0; i < n; i++) mw_table_free(tables[i]);
+    mw_free(tables);
+    return status;
+}

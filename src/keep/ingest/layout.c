@@ -1,0 +1,216 @@
+/*
+ * layout.c -- a table of known names, most certain first within a role. A role goes to the field
+ * that comes first in that order; a second candidate is an ordinary column.
+ */
+#include "keep/ingest/layout.h"
+
+#include <string.h>
+
+#include "core/base/hash.h"
+#include "core/base/limits.h"
+#include "core/text/datetime.h"
+#include "core/text/number.h"
+#include "keep/ingest/cells.h"
+
+const char *const mw_label_names[MW_LABEL_N] = {
+    "device_id", "device_name", "employee_id", "employee_name", "category",
+};
+
+enum { NAMES_MAX = 14 };
+
+static const char *const stamp_names[] = {"timestamp",  "datetime",   "date_time",   "time_stamp",
+                                          "timestamps", "event_time", "recorded_at", "ts",
+                                          "ds",         NULL};
+static const char *const date_names[] = {"date", NULL};
+static const char *const clock_names[] = {"time", NULL};
+static const char *const parameter_names[] = {"parameter", "parameter_name", "metric", "sensor",
+                                              "tag",       "variable",       NULL};
+static const char *const value_names[] = {"value", "reading", "measurement", NULL};
+
+/* In a long file `unit` is a unit of measure, in a wide one a machine. */
+static const char *const unit_names[] = {"unit", NULL};
+
+static const char *const label_names[MW_LABEL_N][NAMES_MAX] = {
+    {"device_id", "device", "deviceid", "machine_id", "machineid", "machine", "asset_id", "asset",
+     "equipment_id", "equipment", "unit_id", NULL},
+    {"device_name", "machine_name", "asset_name", "equipment_name", NULL},
+    {"employee_id", "operator_id", "employee", "operator", NULL},
+    {"employee_name", "operator_name", NULL},
+    {"category", NULL},
+};
+
+bool mw_layout_reserved(mw_str name) {
+    if (mw_str_is_nocase(name, "time")) return true;
+    for (int i = 0; i < MW_LABEL_N; i++)
+        if (mw_str_is_nocase(name, mw_label_names[i])) return true;
+    return false;
+}
+
+static bool same_name(mw_str name, const char *known) {
+    if (name.size != strlen(known)) return false;
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
+        if (c == ' ' || c == '-' || c == '.') c = '_';
+        if (c != known[i]) return false;
+    }
+    return true;
+}
+
+static int32_t find(const mw_str *names, uint32_t n, const char *const *known) {
+    for (; *known; known++)
+        for (uint32_t i = 0; i < n; i++)
+            if (same_name(names[i], *known)) return (int32_t)i;
+    return -1;
+}
+
+/* pandas writes a time index as a first column without a name (see rows.h). */
+static bool is_unnamed_index(mw_str name) {
+    return mw_str_is(name, "column_1") || mw_str_is_nocase(name, "unnamed: 0");
+}
+
+static void find_time(const mw_str *names, uint32_t n, mw_layout *layout) {
+    layout->stamp = find(names, n, stamp_names);
+    layout->date = find(names, n, date_names);
+    layout->clock = find(names, n, clock_names);
+    if (layout->stamp < 0 && layout->date < 0) {
+        layout->stamp = layout->clock;
+        layout->clock = -1;
+    }
+    if (layout->stamp < 0 && layout->date < 0 && n > 0 && is_unnamed_index(names[0]))
+        layout->stamp = 0;
+}
+
+int32_t mw_layout_time_field(const mw_str *names, uint32_t n) {
+    mw_layout layout;
+    find_time(names, n, &layout);
+    if (layout.stamp == 0 && is_unnamed_index(names[0])) return -1;
+    return layout.stamp >= 0 ? layout.stamp : layout.date;
+}
+
+static mw_status fail_no_time(const mw_str *names, uint32_t n, mw_err *err) {
+    char shown[MW_CELL_SHOWN];
+    int64_t us;
+    double number;
+    bool zone;
+    mw_fail(err, MW_EDATA, "the header has no time column");
+    for (uint32_t i = 0; i < n; i++)
+        if (mw_time_read(names[i].data, names[i].size, &us, &zone) ||
+            mw_number_read(names[i].data, names[i].size, &number))
+            return mw_err_hint(err,
+                               "The first line must name the columns; it holds the value \"%s\".",
+                               mw_cell_show(names[i], shown));
+    for (const char *c = ";\t|"; n == 1 && *c; c++)
+        if (memchr(names[0].data, *c, names[0].size))
+            return mw_err_hint(err, "Columns must be separated by commas, not by %s.",
+                               *c == '\t'  ? "tabs"
+                               : *c == ';' ? "semicolons"
+                                           : "bars");
+    return mw_err_hint(err,
+                       "Name it `timestamp`, `datetime`, `date` or `time`; the first column is "
+                       "\"%s\".",
+                       mw_cell_show(n ? names[0] : (mw_str){0}, shown));
+}
+
+static void find_roles(const mw_str *names, uint32_t n, mw_layout *layout) {
+    find_time(names, n, layout);
+    layout->parameter = find(names, n, parameter_names);
+    layout->value = find(names, n, value_names);
+    layout->is_long = layout->parameter >= 0 && layout->value >= 0;
+    for (int i = 0; i < MW_LABEL_N; i++) layout->label[i] = find(names, n, label_names[i]);
+    if (layout->is_long) return;
+    layout->parameter = layout->value = -1;
+    int32_t *device = &layout->label[MW_LABEL_DEVICE_ID];
+    if (*device < 0) *device = find(names, n, unit_names);
+}
+
+static bool has_role(const mw_layout *layout, int32_t field) {
+    for (int i = 0; i < MW_LABEL_N; i++)
+        if (layout->label[i] == field) return true;
+    return field == layout->stamp || field == layout->date || field == layout->clock;
+}
+
+/* An open-addressed set of the names seen: a header may have 20,000. */
+static mw_status check_distinct(mw_mem *mem, const mw_str *names, uint32_t n, mw_err *err) {
+    size_t capacity = 16;
+    while (capacity < (size_t)n * 2) capacity *= 2;
+    uint32_t *slots = mw_calloc(mem, capacity, sizeof *slots); /* field + 1 */
+    if (!slots) return mw_fail_nomem(err, "reading a header");
+    mw_status status = MW_OK;
+    for (uint32_t i = 0; i < n && status == MW_OK; i++) {
+        size_t at = mw_hash64(names[i].data, names[i].size) & (capacity - 1);
+        while (slots[at] && !mw_str_eq(names[slots[at] - 1], names[i]))
+            at = (at + 1) & (capacity - 1);
+        char shown[MW_CELL_SHOWN];
+        if (slots[at]) {
+            mw_fail(err, MW_EDATA, "the header has the column \"%s\" twice (columns %u and %u)",
+                    mw_cell_show(names[i], shown), slots[at], i + 1);
+            status = mw_err_hint(err, "Rename or remove one of them.");
+        }
+        slots[at] = i + 1;
+    }
+    mw_free(slots);
+    return status;
+}
+
+mw_status mw_layout_check_names(mw_mem *mem, const mw_str *names, uint32_t n, mw_err *err) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (names[i].size <= (size_t)MW_LIMIT(COLUMN_NAME_BYTES)) continue;
+        mw_fail(err, MW_ETOOLARGE, "column %u has a name of %zu bytes; the limit is %lld", i + 1,
+                names[i].size, (long long)MW_LIMIT(COLUMN_NAME_BYTES));
+        return mw_err_hint(err, "Shorten it.");
+    }
+    return check_distinct(mem, names, n, err);
+}
+
+static mw_status check_sensor(mw_str name, uint32_t field, mw_err *err) {
+    char shown[MW_CELL_SHOWN];
+    if (!mw_layout_reserved(name)) return MW_OK;
+    mw_fail(err, MW_EDATA, "column %u, \"%s\", has a reserved name, and its role is taken already",
+            field + 1, mw_cell_show(name, shown));
+    return mw_err_hint(err, "Rename or remove it: a dataset has one `time` and one column each of "
+                            "device, employee and category.");
+}
+
+static mw_status find_sensors(mw_mem *mem, const mw_str *names, uint32_t n, mw_layout *layout,
+                              mw_err *err) {
+    layout->sensors = mw_alloc_array(mem, n, sizeof *layout->sensors);
+    if (!layout->sensors) return mw_fail_nomem(err, "reading a header");
+    for (uint32_t i = 0; i < n; i++) {
+        if (has_role(layout, (int32_t)i)) continue;
+        mw_status status = check_sensor(names[i], i, err);
+        if (status != MW_OK) return status;
+        layout->sensors[layout->n_sensors++] = (int32_t)i;
+    }
+    if (layout->n_sensors > (int32_t)MW_LIMIT(PARAMETERS)) {
+        mw_fail(err, MW_ETOOLARGE, "the header names %d sensors; the limit is %lld",
+                layout->n_sensors, (long long)MW_LIMIT(PARAMETERS));
+        return mw_err_hint(err, "Split the file by columns.");
+    }
+    if (layout->n_sensors > 0) return MW_OK;
+    mw_fail(err, MW_EDATA, "the header has neither `parameter` and `value` nor any sensor column");
+    return mw_err_hint(err, "A wide file has one column per sensor beside its time column.");
+}
+
+mw_status mw_layout_detect(mw_mem *mem, const mw_str *names, uint32_t n, mw_layout *ret,
+                           mw_err *err) {
+    mw_layout layout = {.mem = mem};
+    mw_status status = mw_layout_check_names(mem, names, n, err);
+    if (status != MW_OK) return status;
+    find_roles(names, n, &layout);
+    if (layout.stamp < 0 && layout.date < 0) return fail_no_time(names, n, err);
+    int32_t parameter = find(names, n, parameter_names);
+    if (!layout.is_long && parameter >= 0 && same_name(names[parameter], "parameter")) {
+        mw_fail(err, MW_EDATA, "the header has a `parameter` column but no `value` column");
+        return mw_err_hint(err, "A long file names the reading's column `value`.");
+    }
+    if (!layout.is_long) status = find_sensors(mem, names, n, &layout, err);
+    if (status != MW_OK) {
+        mw_layout_done(&layout);
+        return status;
+    }
+    *ret = layout;
+    return MW_OK;
+}
+
+void mw_layout_done(mw_layout *layout) { layout->sensors = mw_free(layout->sensors); }

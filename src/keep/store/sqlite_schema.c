@@ -1,0 +1,148 @@
+/*
+ * sqlite_schema.c -- the schema as numbered forward steps.
+ *
+ * Each step runs in a transaction of its own together with the new user_version, so a crash leaves
+ * the schema of one step or the next, never between. Two processes that open a fresh file race for
+ * the write lock; the later one finds the work done. docs/formats/store.md explains the tables.
+ */
+#include "keep/store/sqlite.h"
+
+enum { APPLICATION_ID = 0x4d696c6c }; /* "Mill" */
+
+static const char STEP_1[] =
+    "CREATE TABLE meta ("
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " change INTEGER NOT NULL," /* grows with every transaction that caches care about */
+    " pinged_us INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO meta VALUES (1, 1, 0);"
+
+    "CREATE TABLE orgs ("
+    " org TEXT PRIMARY KEY CHECK (length(org) BETWEEN 1 AND 64),"
+    " created_us INTEGER NOT NULL,"
+    " last_claim INTEGER NOT NULL DEFAULT 0" /* turn of its latest claimed job: fairness */
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE datasets ("
+    " org TEXT NOT NULL REFERENCES orgs (org),"
+    " dataset TEXT NOT NULL,"
+    " created_us INTEGER NOT NULL,"
+    " PRIMARY KEY (org, dataset)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE segments ("
+    " org TEXT NOT NULL, dataset TEXT NOT NULL, source TEXT NOT NULL,"
+    " content_hash TEXT NOT NULL, file TEXT NOT NULL, rejects TEXT, layout TEXT NOT NULL,"
+    " bytes INTEGER NOT NULL, n_lines INTEGER NOT NULL, n_rows INTEGER NOT NULL,"
+    " n_rejected INTEGER NOT NULL, n_collisions INTEGER NOT NULL,"
+    " first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, added_us INTEGER NOT NULL,"
+    " PRIMARY KEY (org, dataset, source), UNIQUE (org, dataset, file),"
+    " FOREIGN KEY (org, dataset) REFERENCES datasets (org, dataset)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE jobs ("
+    " seq INTEGER PRIMARY KEY,"
+    " id TEXT NOT NULL UNIQUE CHECK (length(id) = 26),"
+    " org TEXT NOT NULL REFERENCES orgs (org), kind TEXT NOT NULL,"
+    " state TEXT NOT NULL CHECK (state IN"
+    "  ('PENDING', 'STARTED', 'PROGRESS', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED')),"
+    " attempts INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL CHECK (max_attempts >= 1),"
+    " priority INTEGER NOT NULL, fence INTEGER NOT NULL DEFAULT 0,"
+    " lease_until_us INTEGER NOT NULL DEFAULT 0, worker TEXT,"
+    " cancel_requested INTEGER NOT NULL DEFAULT 0,"
+    " created_us INTEGER NOT NULL, started_us INTEGER NOT NULL DEFAULT 0,"
+    " finished_us INTEGER NOT NULL DEFAULT 0,"
+    " progress REAL NOT NULL DEFAULT 0, message TEXT,"
+    " payload TEXT NOT NULL, result TEXT, error TEXT"
+    ") STRICT;"
+    "CREATE INDEX jobs_by_org ON jobs (org, seq);"
+    "CREATE INDEX jobs_waiting ON jobs (org, priority, seq) WHERE state IN ('PENDING', 'RETRY');"
+    "CREATE INDEX jobs_running ON jobs (org, lease_until_us) WHERE state IN ('STARTED', "
+    "'PROGRESS');"
+    "CREATE INDEX jobs_open ON jobs (org, kind) WHERE finished_us = 0;"
+
+    "CREATE TABLE versions ("
+    " org TEXT NOT NULL REFERENCES orgs (org), model TEXT NOT NULL,"
+    " version INTEGER NOT NULL CHECK (version >= 1),"
+    " run_id TEXT NOT NULL, job_id TEXT, created_us INTEGER NOT NULL,"
+    " folder TEXT NOT NULL, sha256 TEXT NOT NULL, metrics TEXT NOT NULL, params TEXT NOT NULL,"
+    " data_hash TEXT NOT NULL, production INTEGER NOT NULL CHECK (production IN (0, 1)),"
+    " PRIMARY KEY (org, model, version)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX versions_production ON versions (org, model) WHERE production = 1;"
+
+    "CREATE TABLE audit ("
+    " seq INTEGER PRIMARY KEY, org TEXT NOT NULL, at_us INTEGER NOT NULL,"
+    " principal TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX audit_by_org ON audit (org, seq);";
+
+static const struct {
+    int version;
+    const char *sql;
+} steps[] = {{1, STEP_1}};
+
+enum { N_STEPS = sizeof steps / sizeof *steps };
+
+int mw_sqlite__newest_schema(void) { return steps[N_STEPS - 1].version; }
+
+/* One number from a statement that is not kept. */
+static mw_status read_int(mw_sqlite *db, const char *sql, int64_t *ret, mw_err *err) {
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK) code = sqlite3_step(statement);
+    int64_t value = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    mw_status status = code == SQLITE_ROW || code == SQLITE_DONE
+                           ? MW_OK
+                           : mw_sqlite__fail(db->handle, code, db->label, err);
+    sqlite3_finalize(statement);
+    if (status == MW_OK) *ret = value;
+    return status;
+}
+
+static mw_status fail_newer(mw_sqlite *db, int64_t found, mw_err *err) {
+    mw_fail(err, MW_EDATA, "the store %s has schema version %lld; this program knows up to %d",
+            db->label, (long long)found, mw_sqlite__newest_schema());
+    return mw_err_hint(err, "run the newer Millwright that wrote it; nothing was changed");
+}
+
+mw_status mw_sqlite__check(mw_sqlite *db, mw_err *err) {
+    int64_t application = 0, version = 0, n_objects = 0;
+    mw_status status = read_int(db, "SELECT count(*) FROM sqlite_schema", &n_objects, err);
+    if (status == MW_OK) status = read_int(db, "PRAGMA application_id", &application, err);
+    if (status == MW_OK) status = read_int(db, "PRAGMA user_version", &version, err);
+    if (status != MW_OK) return status;
+    bool fresh = application == 0 && version == 0 && n_objects == 0;
+    if (application != APPLICATION_ID && !fresh) {
+        mw_fail(err, MW_EDATA, "%s is a database of another program", db->label);
+        return mw_err_hint(err, "name another data folder; nothing was changed");
+    }
+    return version > mw_sqlite__newest_schema() ? fail_newer(db, version, err) : MW_OK;
+}
+
+static mw_status run_step(mw_sqlite *db, size_t i, mw_err *err) {
+    int64_t version = 0;
+    mw_status status = mw_sqlite__exec(db, "BEGIN IMMEDIATE", err);
+    if (status == MW_OK) status = read_int(db, "PRAGMA user_version", &version, err);
+    if (status == MW_OK && version < steps[i].version) {
+        char pragma[96];
+        sqlite3_snprintf(sizeof pragma, pragma,
+                         "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                         (int)APPLICATION_ID, steps[i].version);
+        status = mw_sqlite__exec(db, steps[i].sql, err);
+        if (status == MW_OK) status = mw_sqlite__exec(db, pragma, err);
+    }
+    if (status == MW_OK && version > mw_sqlite__newest_schema())
+        status = fail_newer(db, version, err);
+    if (status == MW_OK) status = mw_sqlite__exec(db, "COMMIT", err);
+    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "ROLLBACK", NULL);
+    return status;
+}
+
+mw_status mw_sqlite__migrate(mw_sqlite *db, mw_err *err) {
+    int64_t version = 0;
+    mw_status status = read_int(db, "PRAGMA user_version", &version, err);
+    for (size_t i = 0; status == MW_OK && i < N_STEPS; i++)
+        if (version < steps[i].version) status = run_step(db, i, err);
+    return status;
+}

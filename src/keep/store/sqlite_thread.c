@@ -1,0 +1,169 @@
+/*
+ * sqlite_thread.c -- the thread that owns the connection, and group commit.
+ *
+ * Group commit (DeWitt et al., "Implementation techniques for main memory database systems", SIGMOD
+ * 1984): all writes that wait while one fsync runs share the next. A savepoint around each keeps a
+ * failing one from touching its neighbors. When the transaction as a whole is lost (disk full, I/O
+ * error, COMMIT refused), each request is tried again alone, so that one cause costs one request.
+ */
+#include <signal.h>
+
+#include "core/base/limits.h"
+#include "keep/store/sqlite.h"
+
+static const char SQL_CHANGED[] = "UPDATE meta SET change = change + 1";
+
+static void rollback(mw_sqlite *db) {
+    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "ROLLBACK", NULL);
+}
+
+static mw_status commit(mw_sqlite *db, bool changed, mw_err *err) {
+    mw_status status = MW_OK;
+    if (changed) {
+        mw_query query;
+        mw_query_start(&query, db, SQL_CHANGED, NULL, err);
+        status = mw_query_run(&query, NULL);
+    }
+    if (status == MW_OK) status = mw_sqlite__exec(db, "COMMIT", err);
+    return status;
+}
+
+static void run_read(mw_sqlite *db, mw_sqlite_request *request) {
+    request->status = mw_sqlite__exec(db, "BEGIN", request->err);
+    if (request->status != MW_OK) return;
+    request->status = request->run(db, request->ctx, request->args, request->err);
+    rollback(db);
+}
+
+static void run_alone(mw_sqlite *db, mw_sqlite_request *request) {
+    request->status = mw_sqlite__exec(db, "BEGIN IMMEDIATE", request->err);
+    if (request->status == MW_OK)
+        request->status = request->run(db, request->ctx, request->args, request->err);
+    if (request->status == MW_OK)
+        request->status = commit(db, request->kind == MW_SQLITE_WRITE, request->err);
+    rollback(db);
+}
+
+/* False: the whole transaction is gone, not only this request's part. */
+static bool run_in_savepoint(mw_sqlite *db, mw_sqlite_request *request) {
+    request->status = mw_sqlite__exec(db, "SAVEPOINT request", request->err);
+    if (request->status != MW_OK) return false;
+    request->status = request->run(db, request->ctx, request->args, request->err);
+    if (sqlite3_get_autocommit(db->handle)) return false;
+    if (request->status == MW_OK) return mw_sqlite__exec(db, "RELEASE request", NULL) == MW_OK;
+    return mw_sqlite__exec(db, "ROLLBACK TO request; RELEASE request", NULL) == MW_OK;
+}
+
+/* True: everything that reports MW_OK is on disk. */
+static bool run_together(mw_sqlite *db, mw_sqlite_request *writes) {
+    if (mw_sqlite__exec(db, "BEGIN IMMEDIATE", NULL) != MW_OK) return false;
+    bool changed = false, whole = true;
+    for (mw_sqlite_request *r = writes; r && whole; r = r->next) {
+        whole = run_in_savepoint(db, r);
+        changed |= r->status == MW_OK && r->kind == MW_SQLITE_WRITE;
+    }
+    whole = whole && commit(db, changed, NULL) == MW_OK;
+    rollback(db);
+    return whole;
+}
+
+static void run_writes(mw_sqlite *db, mw_sqlite_request *writes) {
+    if (writes->next && run_together(db, writes)) return;
+    for (mw_sqlite_request *r = writes; r; r = r->next) {
+        mw_err_clear(r->err);
+        run_alone(db, r);
+    }
+}
+
+static void wake_all(mw_sqlite *db, mw_sqlite_request *done) {
+    pthread_mutex_lock(&db->mutex);
+    while (done) {
+        mw_sqlite_request *next =
+            done->next; /* the request is its caller's again once done is seen */
+        done->done = true;
+        pthread_cond_signal(&done->wake);
+        done = next;
+    }
+    pthread_mutex_unlock(&db->mutex);
+}
+
+static void serve(mw_sqlite *db, mw_sqlite_request *batch) {
+    mw_sqlite_request *lists[2] = {NULL, NULL}, **ends[2] = {&lists[0], &lists[1]};
+    while (batch) {
+        mw_sqlite_request *next = batch->next;
+        int which = batch->kind == MW_SQLITE_READ ? 0 : 1;
+        batch->next = NULL;
+        *ends[which] = batch;
+        ends[which] = &batch->next;
+        batch = next;
+    }
+    for (mw_sqlite_request *r = lists[0]; r; r = r->next) run_read(db, r);
+    wake_all(db, lists[0]);
+    if (!lists[1]) return;
+    run_writes(db, lists[1]);
+    wake_all(db, lists[1]);
+}
+
+static void *thread_main(void *arg) {
+    mw_sqlite *db = arg;
+    pthread_mutex_lock(&db->mutex);
+    for (;;) {
+        while (!db->first && !db->closing) pthread_cond_wait(&db->work, &db->mutex);
+        mw_sqlite_request *batch = db->first;
+        if (!batch) break;
+        db->first = NULL;
+        db->last = &db->first;
+        db->n_waiting = 0;
+        pthread_mutex_unlock(&db->mutex);
+        serve(db, batch);
+        pthread_mutex_lock(&db->mutex);
+    }
+    pthread_mutex_unlock(&db->mutex);
+    return NULL;
+}
+
+mw_status mw_sqlite__start(mw_sqlite *db, mw_err *err) {
+    db->last = &db->first;
+    pthread_mutex_init(&db->mutex, NULL);
+    pthread_cond_init(&db->work, NULL);
+    sigset_t all, before; /* signals are for the program's own threads */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&db->thread, NULL, thread_main, db);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code == 0) return MW_OK;
+    pthread_mutex_destroy(&db->mutex);
+    pthread_cond_destroy(&db->work);
+    return mw_fail_errno(err, code, "cannot start the store's thread");
+}
+
+void mw_sqlite__stop(mw_sqlite *db) {
+    pthread_mutex_lock(&db->mutex);
+    db->closing = true;
+    pthread_cond_signal(&db->work);
+    pthread_mutex_unlock(&db->mutex);
+    pthread_join(db->thread, NULL);
+    pthread_mutex_destroy(&db->mutex);
+    pthread_cond_destroy(&db->work);
+}
+
+mw_status mw_sqlite__call(mw_sqlite *db, const mw_ctx *ctx, mw_sqlite_kind kind, mw_sqlite_fn run,
+                          void *args, mw_err *err) {
+    mw_sqlite_request request = {.ctx = ctx, .kind = kind, .run = run, .args = args, .err = err};
+    pthread_cond_init(&request.wake, NULL);
+    pthread_mutex_lock(&db->mutex);
+    if ((int64_t)db->n_waiting >= MW_LIMIT(STORE_QUEUE)) {
+        pthread_mutex_unlock(&db->mutex);
+        pthread_cond_destroy(&request.wake);
+        mw_fail(err, MW_EBUSY, "too many requests wait for the store");
+        return mw_err_hint(err, "try again in a moment");
+    }
+    *db->last = &request;
+    db->last = &request.next;
+    db->n_waiting++;
+    pthread_cond_signal(&db->work);
+    while (!request.done) pthread_cond_wait(&request.wake, &db->mutex);
+    pthread_mutex_unlock(&db->mutex);
+    pthread_cond_destroy(&request.wake);
+    return request.status;
+}

@@ -1,0 +1,343 @@
+/*
+ * features.c -- the ordered feature list, and table columns to float32 by it.
+ *
+ * The list fixes names, kinds and category codes at fit; the same list turns any later table into
+ * the same matrix, whatever order its columns or dictionaries have.
+ */
+#include "learn/model/learner.h"
+
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "core/text/number.h"
+
+struct mw_features {
+    mw_mem *mem;
+    int32_t n;
+    int32_t capacity;
+    mw_feature *items; /* [capacity] */
+};
+
+enum { CHECK_ROWS = 65536 }; /* rows converted between two looks at the cancel token */
+
+const char *mw_feature__kind_name(mw_feature_kind kind) {
+    static const char *const names[] = {"number", "bool", "category"};
+    return names[kind];
+}
+
+mw_status mw_features__new(mw_mem *mem, int32_t n, mw_features **ret, mw_err *err) {
+    if (n < 0 || n > MW_LIMIT(MODEL_FEATURES)) {
+        mw_fail(err, MW_ETOOLARGE, "%d features; a model takes at most %lld", n,
+                (long long)MW_LIMIT(MODEL_FEATURES));
+        mw_err_hint(err, "drop columns that are not needed");
+        return MW_ETOOLARGE;
+    }
+    mw_features *features = mw_calloc(mem, 1, sizeof *features);
+    if (!features) return mw_fail_nomem(err, "the feature list");
+    features->mem = mem;
+    features->capacity = n;
+    features->items = mw_calloc(mem, (size_t)n, sizeof *features->items);
+    if (!features->items) {
+        mw_free(features);
+        return mw_fail_nomem(err, "the feature list");
+    }
+    *ret = features;
+    return MW_OK;
+}
+
+void *mw_features_free(mw_features *features) {
+    if (!features) return NULL;
+    for (int32_t i = 0; i < features->n; i++) {
+        mw_feature *feature = &features->items[i];
+        for (int32_t k = 0; k < feature->n_categories; k++) mw_free(feature->categories[k]);
+        mw_free(feature->categories);
+        mw_free(feature->name);
+    }
+    mw_free(features->items);
+    return mw_free(features);
+}
+
+int32_t mw_features_count(const mw_features *features) { return features->n; }
+
+const mw_feature *mw_features_at(const mw_features *features, int32_t index) {
+    return &features->items[index];
+}
+
+mw_status mw_features__add(mw_features *features, mw_str name, mw_feature_kind kind,
+                           const mw_str *categories, int32_t n_categories, mw_err *err) {
+    if (features->n >= features->capacity)
+        return mw_fail(err, MW_EINTERNAL, "the feature list is full");
+    /* The entry counts from here on, so that a failure half-way is freed with the list. */
+    mw_feature *feature = &features->items[features->n++];
+    feature->kind = kind;
+    feature->name = mw_strndup(features->mem, name.data, name.size);
+    if (!feature->name) return mw_fail_nomem(err, "a feature's name");
+    if (n_categories == 0) return MW_OK;
+    feature->categories = mw_calloc(features->mem, (size_t)n_categories, sizeof(char *));
+    if (!feature->categories) return mw_fail_nomem(err, "categories");
+    for (int32_t k = 0; k < n_categories; k++) {
+        feature->categories[k] = mw_strndup(features->mem, categories[k].data, categories[k].size);
+        if (!feature->categories[k]) return mw_fail_nomem(err, "categories");
+        feature->n_categories = k + 1;
+    }
+    return MW_OK;
+}
+
+mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_features **ret,
+                            mw_err *err) {
+    mw_features *copy = NULL;
+    mw_str *texts = NULL;
+    mw_status status = mw_features__new(mem, features->n, &copy, err);
+    for (int32_t i = 0; !status && i < features->n; i++) {
+        const mw_feature *from = &features->items[i];
+        texts = mw_free(texts);
+        texts = mw_alloc_array(mem, (size_t)from->n_categories, sizeof *texts);
+        if (!texts) {
+            status = mw_fail_nomem(err, "categories");
+            break;
+        }
+        for (int32_t k = 0; k < from->n_categories; k++) texts[k] = mw_str_of(from->categories[k]);
+        status = mw_features__add(copy, mw_str_of(from->name), from->kind, texts,
+                                  from->n_categories, err);
+    }
+    mw_free(texts);
+    if (status) {
+        mw_features_free(copy);
+        return status;
+    }
+    *ret = copy;
+    return MW_OK;
+}
+
+int32_t mw_feature__code(const mw_feature *feature, mw_str text) {
+    int32_t low = 0, high = feature->n_categories;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        int order = mw_str_compare(mw_str_of(feature->categories[middle]), text);
+        if (order == 0) return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+/* ---- from a table ---- */
+
+static int compare_texts(const void *a, const void *b) {
+    return mw_str_compare(*(const mw_str *)a, *(const mw_str *)b);
+}
+
+/* The distinct texts of a column, sorted; texts point into the column or, for utf8, into *scratch.
+ */
+static mw_status distinct_texts(const mw_ctx *ctx, const mw_column *column, mw_dictionary **scratch,
+                                mw_str **ret, int32_t *ret_n, mw_err *err) {
+    mw_dictionary *dictionary = column->dictionary;
+    uint8_t *seen = NULL;
+    mw_str *texts = NULL;
+    mw_status status = MW_OK;
+    if (column->type == MW_UTF8) {
+        status = mw_dictionary_new(ctx->mem, scratch, err);
+        if (status) return status;
+        dictionary = *scratch;
+        for (int64_t row = 0; row < column->n_rows; row++) {
+            int32_t code;
+            if (!mw_column_has(column, row)) continue;
+            status = mw_dictionary_add(dictionary, mw_column_text(column, row), &code, err);
+            if (!status && row % CHECK_ROWS == 0) status = mw_ctx_check(ctx, err);
+            if (status) return status;
+            if (mw_dictionary_size(dictionary) > MW_LIMIT(CATEGORIES)) break;
+        }
+    }
+    int32_t size = mw_dictionary_size(dictionary), n = 0;
+    seen = mw_calloc(ctx->mem, (size_t)size, 1);
+    texts = mw_alloc_array(ctx->mem, (size_t)size, sizeof *texts);
+    if (!seen || !texts) {
+        status = mw_fail_nomem(err, "categories");
+        goto fail;
+    }
+    if (column->type == MW_UTF8)
+        memset(seen, 1, (size_t)size);
+    else
+        for (int64_t row = 0; row < column->n_rows; row++)
+            if (column->codes[row] >= 0) seen[column->codes[row]] = 1;
+    for (int32_t code = 0; code < size; code++)
+        if (seen[code]) texts[n++] = mw_dictionary_text(dictionary, code);
+    if (n > MW_LIMIT(CATEGORIES)) {
+        mw_fail(err, MW_ETOOLARGE, "column '%s' has more than %lld different texts", column->name,
+                (long long)MW_LIMIT(CATEGORIES));
+        mw_err_hint(err, "drop the column: it looks like an identifier, not a category");
+        status = MW_ETOOLARGE;
+        goto fail;
+    }
+    qsort(texts, (size_t)n, sizeof *texts, compare_texts);
+    mw_free(seen);
+    *ret = texts;
+    *ret_n = n;
+    return MW_OK;
+fail:
+    mw_free(seen);
+    mw_free(texts);
+    return status;
+}
+
+static bool is_named(const char *name, const char *const *names, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (names[i] && strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+static mw_status add_column(const mw_ctx *ctx, mw_features *features, const mw_column *column,
+                            mw_err *err) {
+    mw_str name = mw_str_of(column->name);
+    if (column->type == MW_FLOAT64)
+        return mw_features__add(features, name, MW_FEATURE_NUMBER, NULL, 0, err);
+    if (column->type == MW_BOOL)
+        return mw_features__add(features, name, MW_FEATURE_BOOL, NULL, 0, err);
+    mw_dictionary *scratch = NULL;
+    mw_str *texts = NULL;
+    int32_t n = 0;
+    mw_status status = distinct_texts(ctx, column, &scratch, &texts, &n, err);
+    if (!status) status = mw_features__add(features, name, MW_FEATURE_CATEGORY, texts, n, err);
+    mw_free(texts);
+    mw_dictionary_free(scratch);
+    return status;
+}
+
+mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const char *const *except,
+                               size_t n_except, mw_features **ret, mw_err *err) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < table->n_columns; i++)
+        n += table->columns[i].type != MW_TIMESTAMP &&
+             !is_named(table->columns[i].name, except, n_except);
+    if (n == 0) {
+        mw_fail(err, MW_EDATA, "there is no column to learn from");
+        return mw_err_hint(err, "the target, times and dropped columns are not features");
+    }
+    mw_features *features = NULL;
+    mw_status status = mw_features__new(ctx->mem, n, &features, err);
+    for (int32_t i = 0; !status && i < table->n_columns; i++) {
+        const mw_column *column = &table->columns[i];
+        if (column->type == MW_TIMESTAMP || is_named(column->name, except, n_except)) continue;
+        status = add_column(ctx, features, column, err);
+    }
+    if (status) {
+        mw_features_free(features);
+        return status;
+    }
+    *ret = features;
+    return MW_OK;
+}
+
+/* ---- to a matrix ---- */
+
+/* Beyond float32's range a value becomes its largest: an order that trees keep, and never infinite.
+ */
+static float to_float(double value) {
+    if (value > (double)FLT_MAX) return FLT_MAX;
+    if (value < -(double)FLT_MAX) return -FLT_MAX;
+    return (float)value;
+}
+
+static bool bit_at(const uint8_t *bits, int64_t row) { return bits[row >> 3] >> (row & 7) & 1; }
+
+static mw_status wrong_type(const mw_feature *feature, const mw_column *column, mw_err *err) {
+    mw_fail(err, MW_EDATA, "column '%s' holds %s, but the model was trained on %s values",
+            column->name, mw_type_name(column->type), mw_feature__kind_name(feature->kind));
+    return mw_err_at(err, "%s", column->name);
+}
+
+/* Text of a cell that was a category at fit but came as another type in this table. */
+static mw_str cell_text(const mw_column *column, int64_t row, char scratch[MW_NUMBER_MAX]) {
+    if (column->type == MW_BOOL)
+        return bit_at(column->bits, row) ? MW_STR("true") : MW_STR("false");
+    if (column->type == MW_FLOAT64)
+        return (mw_str){scratch, mw_number_print(column->number[row], scratch)};
+    return mw_column_text(column, row);
+}
+
+static mw_status category_cells(const mw_ctx *ctx, const mw_feature *feature,
+                                const mw_column *column, float *x, int32_t stride, mw_err *err) {
+    if (column->type == MW_DICTIONARY) {
+        int32_t size = mw_dictionary_size(column->dictionary);
+        float *map = mw_alloc_array(ctx->mem, (size_t)size, sizeof *map);
+        if (!map) return mw_fail_nomem(err, "category codes");
+        for (int32_t code = 0; code < size; code++) {
+            int32_t own = mw_feature__code(feature, mw_dictionary_text(column->dictionary, code));
+            map[code] = own < 0 ? __builtin_nanf("") : (float)own;
+        }
+        for (int64_t row = 0; row < column->n_rows; row++)
+            x[row * stride] = column->codes[row] < 0 ? __builtin_nanf("") : map[column->codes[row]];
+        mw_free(map);
+        return MW_OK;
+    }
+    char scratch[MW_NUMBER_MAX];
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        int32_t code = -1;
+        if (mw_column_has(column, row))
+            code = mw_feature__code(feature, cell_text(column, row, scratch));
+        x[row * stride] = code < 0 ? __builtin_nanf("") : (float)code;
+        mw_status status = row % CHECK_ROWS == 0 ? mw_ctx_check(ctx, err) : MW_OK;
+        if (status) return status;
+    }
+    return MW_OK;
+}
+
+static mw_status number_cells(const mw_feature *feature, const mw_column *column, float *x,
+                              int32_t stride, mw_err *err) {
+    if (column->type == MW_BOOL) {
+        for (int64_t row = 0; row < column->n_rows; row++)
+            x[row * stride] = !mw_column_has(column, row) ? __builtin_nanf("")
+                              : bit_at(column->bits, row) ? 1.0f
+                                                          : 0.0f;
+        return MW_OK;
+    }
+    if (column->type != MW_FLOAT64) {
+        /* A file without a single value for it cannot know the type: missing is missing. */
+        if (column->n_missing < column->n_rows) return wrong_type(feature, column, err);
+        for (int64_t row = 0; row < column->n_rows; row++) x[row * stride] = __builtin_nanf("");
+        return MW_OK;
+    }
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        double value = column->number[row];
+        if (feature->kind == MW_FEATURE_BOOL && value != 0.0 && value != 1.0 && !mw_isnan(value))
+            return wrong_type(feature, column, err);
+        x[row * stride] = mw_isnan(value) ? __builtin_nanf("") : to_float(value);
+    }
+    return MW_OK;
+}
+
+mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
+                             float **ret_x, mw_err *err) {
+    int32_t n = features->n;
+    for (int32_t i = 0; i < n; i++)
+        if (!mw_table_column(table, features->items[i].name)) {
+            mw_fail(err, MW_EDATA, "column '%s' is missing: the model was trained with it",
+                    features->items[i].name);
+            return mw_err_at(err, "%s", features->items[i].name);
+        }
+    size_t row_bytes = (size_t)n * sizeof(float);
+    float *x = mw_alloc_array(ctx->mem, (size_t)table->n_rows, row_bytes ? row_bytes : 1);
+    if (!x) return mw_fail_nomem(err, "the feature matrix");
+    mw_status status = MW_OK;
+    for (int32_t i = 0; !status && i < n; i++) {
+        const mw_feature *feature = &features->items[i];
+        const mw_column *column = mw_table_column(table, feature->name);
+        status = feature->kind == MW_FEATURE_CATEGORY
+                     ? category_cells(ctx, feature, column, x + i, n, err)
+                     : number_cells(feature, column, x + i, n, err);
+        if (!status) status = mw_ctx_check(ctx, err);
+        mw_ctx_report(ctx, "features", i + 1, n);
+    }
+    if (status) {
+        mw_free(x);
+        return status;
+    }
+    *ret_x = x;
+    return MW_OK;
+}

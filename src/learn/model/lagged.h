@@ -1,0 +1,43 @@
+/*
+ * lagged.h -- the supervised view of windows: what was known at a window, and the target one later.
+ *
+ * Row       a window whose successor (same device, exactly one interval later) has the target, and
+ *           whose device had the target at least once up to it.
+ * Features  every window column, then the target's mean 1 .. n_lags intervals back (missing where
+ *           that window does not exist), then the device as a category when there is more than one.
+ *           Nothing later than the window itself is looked at.
+ * Naive     the target's last known mean at the window: the forecast to beat.
+ * Split     by time over all devices: the last test_share of the range is the test part; a row
+ *           whose label reaches into it is purged.
+ */
+#ifndef MW_LEARN_MODEL_LAGGED_H
+#define MW_LEARN_MODEL_LAGGED_H
+
+#include "learn/model/windows.h"
+
+typedef struct mw_lagged_part {
+    int64_t *window; /* [n] index of the row's window */
+    int64_t n;
+    float *x;                  /* [n][n_features] */
+    double *y;                 /* [n] the target one interval ahead */
+    double *naive;             /* [n] */
+    int64_t first_us, last_us; /* window starts; 0 when empty */
+} mw_lagged_part;
+
+typedef struct mw_lagged {
+    mw_mem *mem;
+    mw_features *features;
+    int32_t n_features;
+    int32_t last_feature; /* the target's own mean at the window; -1 when it was dropped */
+    int64_t n_rows, n_purged;
+    mw_lagged_part train, test;
+} mw_lagged;
+
+enum { MW_LAGGED_TRAIN_MIN = 20, MW_LAGGED_TEST_MIN = 5 };
+
+/* MW_EDATA with numbers when either part has too few rows. */
+mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *windows, int32_t target,
+                         int32_t n_lags, double test_share, mw_lagged **ret, mw_err *err);
+void *mw_lagged_free(mw_lagged *lagged);
+
+#endif

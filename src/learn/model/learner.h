@@ -1,0 +1,78 @@
+/*
+ * learner.h -- what a learner is, and the model value the files of this folder share.
+ *
+ * What      a learner is one row of functions in learners.c. Its fitted state hangs below mw_model
+ *           as an opaque pointer that only the learner's own file looks into.
+ * Order     fit | import -> (score | importance | export)* -> free_state
+ * Rule      import(export(state)) scores bit-identically to state.
+ */
+#ifndef MW_LEARN_MODEL_LEARNER_H
+#define MW_LEARN_MODEL_LEARNER_H
+
+#include "learn/model/model.h"
+#include "learn/model/onnx_graph.h"
+
+enum {
+    MW_TASKS_REGRESSION = 1 << MW_TASK_REGRESSION,
+    MW_TASKS_CLASSES = 1 << MW_TASK_BINARY | 1 << MW_TASK_MULTICLASS,
+    MW_TASKS_ANOMALY = 1 << MW_TASK_ANOMALY
+};
+
+typedef struct mw_learner {
+    const char *name;
+    unsigned tasks; /* bit per mw_task */
+    const mw_param *params;
+    /* Sets model->state (and model->threshold); ctx->seed is the parameter's. */
+    mw_status (*fit)(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err);
+    mw_status (*score)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
+                       mw_err *err);
+    /* importance [count(features)], not yet normalised */
+    void (*importance)(const mw_model *model, double *importance);
+    /* Appends nodes, tensors and outputs; the input is named MW_ONNX_INPUT. */
+    mw_status (*export_graph)(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx, mw_err *err);
+    mw_status (*import_graph)(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_model *model,
+                              mw_err *err);
+    void (*free_state)(void *state);
+} mw_learner;
+
+extern const mw_learner mw_learner_linear;
+extern const mw_learner mw_learner_forest;
+extern const mw_learner mw_learner_isolation;
+
+/* NULL when there is none of that name. */
+const mw_learner *mw_learner_find(const char *name);
+
+struct mw_model {
+    mw_mem *mem;
+    const mw_learner *learner;
+    mw_task task;
+    mw_features *features;
+    char *target;   /* NULL: none */
+    char **classes; /* [n_classes] */
+    int32_t n_classes;
+    char *params_json; /* one JSON object */
+    int64_t n_rows;    /* rows it was fitted on */
+    double threshold;  /* isolation; NaN otherwise */
+    double
+        *importance; /* [count(features)] native, normalised to sum 1 (0 when nothing was used) */
+    void *state;
+};
+
+/* A deep copy; for the model, which outlives what it was fitted from. */
+mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_features **ret,
+                            mw_err *err);
+/* An empty list with room for n; entries are added with mw_features__add (name copied). */
+mw_status mw_features__new(mw_mem *mem, int32_t n, mw_features **ret, mw_err *err);
+/* categories [n_categories] are copied; they must be strictly ascending by bytes. */
+mw_status mw_features__add(mw_features *features, mw_str name, mw_feature_kind kind,
+                           const mw_str *categories, int32_t n_categories, mw_err *err);
+/* Code of a category; -1 when unseen. */
+int32_t mw_feature__code(const mw_feature *feature, mw_str text);
+const char *mw_feature__kind_name(mw_feature_kind kind); /* "number", "bool", "category" */
+
+/* A model without state; the caller fills the rest and frees it on failure. */
+mw_status mw_model__new(mw_mem *mem, const mw_learner *learner, mw_task task,
+                        const mw_features *features, mw_model **ret, mw_err *err);
+mw_status mw_model__set_classes(mw_model *model, const mw_str *classes, int32_t n, mw_err *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* learners.c -- the table of learners: a new one is a file of its own and one line here. */
+#include "learn/model/learner.h"
+
+#include <string.h>
+
+static const mw_learner *const learners[] = {
+    &mw_learner_linear,
+    &mw_learner_forest,
+    &mw_learner_isolation,
+};
+
+enum { N_LEARNERS = sizeof learners / sizeof *learners };
+
+const mw_learner *mw_learner_find(const char *name) {
+    for (size_t i = 0; i < N_LEARNERS; i++)
+        if (name && strcmp(learners[i]->name, name) == 0) return learners[i];
+    return NULL;
+}
+
+const mw_param *mw_model_params(const char *learner) {
+    const mw_learner *found = mw_learner_find(learner);
+    return found ? found->params : NULL;
+}
+
+const char *const *mw_model_learners(void) {
+    static const char *const names[] = {"linear", "forest", "isolation", NULL};
+    _Static_assert(sizeof names / sizeof *names == N_LEARNERS + 1, "a name per learner");
+    return names;
+}

@@ -1,0 +1,301 @@
+/* metadata.c -- metadata.json: writing it, and reading it as the untrusted text it is. */
+#include "learn/model/package.h"
+
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+
+static const char FORMAT[] = "millwright-model";
+
+/* ---- writing ---- */
+
+static void write_feature(mw_json_writer *w, const mw_feature *feature) {
+    mw_json_object(w);
+    mw_json_add_string(w, "name", feature->name);
+    mw_json_add_string(w, "kind", mw_feature__kind_name(feature->kind));
+    if (feature->kind == MW_FEATURE_CATEGORY) {
+        mw_json_key(w, "categories");
+        mw_json_array(w);
+        for (int32_t k = 0; k < feature->n_categories; k++)
+            mw_json_write_string(w, feature->categories[k]);
+        mw_json_array_end(w);
+    }
+    mw_json_object_end(w);
+}
+
+static void write_columns(mw_json_writer *w, const mw_model *model) {
+    int32_t n = mw_features_count(model->features);
+    mw_json_key(w, "features");
+    mw_json_array(w);
+    for (int32_t i = 0; i < n; i++) write_feature(w, mw_features_at(model->features, i));
+    mw_json_array_end(w);
+    mw_json_key(w, "classes");
+    mw_json_array(w);
+    for (int32_t i = 0; i < model->n_classes; i++) mw_json_write_string(w, model->classes[i]);
+    mw_json_array_end(w);
+    mw_json_key(w, "importance");
+    mw_json_array(w);
+    for (int32_t i = 0; i < n; i++) mw_json_write_number(w, model->importance[i]);
+    mw_json_array_end(w);
+}
+
+static void write_onnx(mw_json_writer *w, const mw_model *model, const mw_package *package) {
+    mw_json_key(w, "onnx");
+    mw_json_object(w);
+    mw_json_add_string(w, "file", "model.onnx");
+    mw_json_add_string(w, "sha256", package->onnx_sha256);
+    mw_json_add_int(w, "bytes", (int64_t)package->onnx_bytes);
+    mw_json_add_string(w, "input", MW_ONNX_INPUT);
+    mw_json_add_string(w, "output", mw_model__output_name(model));
+    mw_json_add_int(w, "opset", MW_ONNX_OPSET);
+    mw_json_add_int(w, "ml_opset", MW_ONNX_ML_OPSET);
+    mw_json_object_end(w);
+    mw_json_key(w, "parity");
+    mw_json_object(w);
+    mw_json_add_int(w, "rows", package->parity_rows);
+    mw_json_add_number(w, "max_error", package->parity_error);
+    mw_json_add_number(w, "bound", MW_PARITY_BOUND);
+    mw_json_object_end(w);
+}
+
+mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_package *package,
+                            mw_str extra, mw_dir *dir, mw_err *err) {
+    mw_buf buf;
+    mw_buf_init(&buf, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer w;
+    mw_json_writer_init(&w, &buf, 2);
+    mw_json_object(&w);
+    mw_json_add_string(&w, "format", FORMAT);
+    mw_json_add_int(&w, "format_version", MW_MODEL_FORMAT);
+    mw_json_add_string(&w, "producer", "millwright " MW_VERSION);
+    mw_json_add_string(&w, "learner", model->learner->name);
+    mw_json_add_string(&w, "task", mw_task_name(model->task));
+    mw_json_add_string(&w, "target", model->target);
+    mw_json_add_int(&w, "rows", model->n_rows);
+    mw_json_add_number(&w, "threshold", model->threshold);
+    mw_json_key(&w, "params");
+    mw_json_write_raw(&w, mw_str_of(model->params_json));
+    write_columns(&w, model);
+    write_onnx(&w, model, package);
+    mw_json_key(&w, "training");
+    mw_json_write_raw(&w, extra.size ? extra : MW_STR("{}"));
+    mw_json_object_end(&w);
+    mw_buf_add_char(&buf, '\n');
+    mw_status status = mw_buf_status(&buf, "metadata.json", err);
+    if (!status)
+        status = mw_file_replace(ctx, dir, "metadata.json", mw_buf_text(&buf), buf.size, err);
+    mw_buf_done(&buf);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static mw_status bad(mw_err *err, const char *what) {
+    return mw_fail(err, MW_EDATA, "metadata.json: '%s' is missing or unusable", what);
+}
+
+/* Text without a NUL, of at most max bytes. */
+static bool is_text(const mw_json *value, int64_t max) {
+    return value && value->kind == MW_JSON_STRING && (int64_t)value->string.size <= max &&
+           !memchr(value->string.data ? value->string.data : "", 0, value->string.size);
+}
+
+static mw_status check_format(const mw_json *root, mw_err *err) {
+    if (!mw_str_is(mw_json_string(mw_json_get(root, "format"), ""), FORMAT))
+        return mw_fail(err, MW_EDATA, "metadata.json does not describe a Millwright model");
+    int64_t version = mw_json_int(mw_json_get(root, "format_version"), 0);
+    if (version < 1) return bad(err, "format_version");
+    if (version > MW_MODEL_FORMAT) {
+        mw_fail(err, MW_EUNSUPPORTED, "the model has format version %lld; this program reads %d",
+                (long long)version, MW_MODEL_FORMAT);
+        return mw_err_hint(err, "load it with a newer Millwright");
+    }
+    return MW_OK;
+}
+
+static mw_status read_categories(mw_arena *arena, const mw_json *list, mw_str **ret, int32_t *ret_n,
+                                 mw_err *err) {
+    if (!list || list->kind != MW_JSON_ARRAY || list->n_children > MW_LIMIT(CATEGORIES))
+        return bad(err, "categories");
+    mw_str *texts = mw_arena_calloc(arena, (size_t)list->n_children + 1, sizeof *texts);
+    if (!texts) return mw_fail_nomem(err, "metadata.json");
+    int32_t n = 0;
+    for (const mw_json *item = list->first; item; item = item->next) {
+        if (!is_text(item, MW_LIMIT(CSV_FIELD_BYTES))) return bad(err, "categories");
+        texts[n] = item->string;
+        if (n > 0 && mw_str_compare(texts[n - 1], texts[n]) >= 0) return bad(err, "categories");
+        n++;
+    }
+    *ret = texts;
+    *ret_n = n;
+    return MW_OK;
+}
+
+static mw_status read_feature(mw_arena *arena, const mw_json *item, mw_features *features,
+                              mw_err *err) {
+    const mw_json *name = mw_json_get(item, "name");
+    mw_str kind = mw_json_string(mw_json_get(item, "kind"), "");
+    if (!is_text(name, MW_LIMIT(CSV_FIELD_BYTES))) return bad(err, "features");
+    if (mw_str_is(kind, "number"))
+        return mw_features__add(features, name->string, MW_FEATURE_NUMBER, NULL, 0, err);
+    if (mw_str_is(kind, "bool"))
+        return mw_features__add(features, name->string, MW_FEATURE_BOOL, NULL, 0, err);
+    if (!mw_str_is(kind, "category")) return bad(err, "features");
+    mw_str *texts = NULL;
+    int32_t n = 0;
+    mw_status status = read_categories(arena, mw_json_get(item, "categories"), &texts, &n, err);
+    if (status) return status;
+    return mw_features__add(features, name->string, MW_FEATURE_CATEGORY, texts, n, err);
+}
+
+static mw_status read_features(const mw_ctx *ctx, mw_arena *arena, const mw_json *list,
+                               mw_features **ret, mw_err *err) {
+    if (!list || list->kind != MW_JSON_ARRAY || list->n_children < 1 ||
+        list->n_children > MW_LIMIT(MODEL_FEATURES))
+        return bad(err, "features");
+    mw_features *features = NULL;
+    mw_status status = mw_features__new(ctx->mem, (int32_t)list->n_children, &features, err);
+    for (const mw_json *item = list->first; !status && item; item = item->next)
+        status = read_feature(arena, item, features, err);
+    if (status) {
+        mw_features_free(features);
+        return status;
+    }
+    *ret = features;
+    return MW_OK;
+}
+
+static mw_status read_task(const mw_json *root, const mw_learner **learner, mw_task *ret,
+                           mw_err *err) {
+    char name[32];
+    mw_str_copy(name, sizeof name, mw_json_string(mw_json_get(root, "learner"), ""));
+    *learner = mw_learner_find(name);
+    if (!*learner) {
+        mw_fail(err, MW_EUNSUPPORTED, "the model's learner '%s' is not known", name);
+        return mw_err_hint(err, "load it with a newer Millwright");
+    }
+    mw_str task = mw_json_string(mw_json_get(root, "task"), "");
+    for (int i = MW_TASK_REGRESSION; i <= MW_TASK_ANOMALY; i++)
+        if (mw_str_is(task, mw_task_name((mw_task)i)) && ((*learner)->tasks >> i & 1)) {
+            *ret = (mw_task)i;
+            return MW_OK;
+        }
+    return bad(err, "task");
+}
+
+static mw_status read_classes(mw_arena *arena, const mw_json *root, mw_model *model, mw_err *err) {
+    const mw_json *list = mw_json_get(root, "classes");
+    bool wanted = model->task == MW_TASK_BINARY || model->task == MW_TASK_MULTICLASS;
+    if (!list || list->kind != MW_JSON_ARRAY || list->n_children > MW_LIMIT(MODEL_CLASSES) ||
+        (wanted ? list->n_children < 2 : list->n_children > 0))
+        return bad(err, "classes");
+    mw_str *texts = mw_arena_calloc(arena, (size_t)list->n_children + 1, sizeof *texts);
+    if (!texts) return mw_fail_nomem(err, "metadata.json");
+    int32_t n = 0;
+    for (const mw_json *item = list->first; item; item = item->next) {
+        if (!is_text(item, MW_LIMIT(CSV_FIELD_BYTES))) return bad(err, "classes");
+        texts[n++] = item->string;
+    }
+    return mw_model__set_classes(model, texts, n, err);
+}
+
+static mw_status read_importance(const mw_json *root, mw_model *model, mw_err *err) {
+    const mw_json *list = mw_json_get(root, "importance");
+    int32_t n = mw_features_count(model->features), at = 0;
+    if (!list || list->kind != MW_JSON_ARRAY || list->n_children != (uint32_t)n)
+        return bad(err, "importance");
+    for (const mw_json *item = list->first; item; item = item->next) {
+        double share = mw_json_number(item, -1);
+        if (!(share >= 0 && share <= 1 + 1e-9)) return bad(err, "importance");
+        model->importance[at++] = share;
+    }
+    return MW_OK;
+}
+
+static mw_status read_params(const mw_json *root, mw_model *model, mw_err *err) {
+    const mw_json *params = mw_json_get(root, "params");
+    if (!params || params->kind != MW_JSON_OBJECT) return bad(err, "params");
+    mw_buf buf;
+    mw_buf_init(&buf, model->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer w;
+    mw_json_writer_init(&w, &buf, 0);
+    mw_json_write_value(&w, params);
+    mw_status status = mw_buf_status(&buf, "the model's parameters", err);
+    if (!status) {
+        model->params_json = mw_strdup(model->mem, mw_buf_text(&buf));
+        if (!model->params_json) status = mw_fail_nomem(err, "the model's parameters");
+    }
+    mw_buf_done(&buf);
+    return status;
+}
+
+static mw_status read_target(const mw_json *root, mw_model *model, mw_err *err) {
+    const mw_json *target = mw_json_get(root, "target");
+    if (!target || target->kind == MW_JSON_NULL) return MW_OK;
+    if (!is_text(target, MW_LIMIT(CSV_FIELD_BYTES))) return bad(err, "target");
+    model->target = mw_strndup(model->mem, target->string.data, target->string.size);
+    return model->target ? MW_OK : mw_fail_nomem(err, "metadata.json");
+}
+
+static mw_status read_package(const mw_json *root, mw_package *package, mw_err *err) {
+    const mw_json *onnx = mw_json_get(root, "onnx");
+    const mw_json *sha = mw_json_get(onnx, "sha256");
+    int64_t bytes = mw_json_int(mw_json_get(onnx, "bytes"), -1);
+    if (!is_text(sha, MW_SHA256_HEX - 1) || sha->string.size != MW_SHA256_HEX - 1)
+        return bad(err, "onnx.sha256");
+    if (bytes < 1) return bad(err, "onnx.bytes");
+    *package = (mw_package){.onnx_bytes = (uint64_t)bytes};
+    mw_str_copy(package->onnx_sha256, sizeof package->onnx_sha256, sha->string);
+    return MW_OK;
+}
+
+static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *root,
+                           mw_package *package, mw_model **ret, mw_err *err) {
+    const mw_learner *learner = NULL;
+    mw_task task = MW_TASK_REGRESSION;
+    mw_features *features = NULL;
+    mw_model *model = NULL;
+    mw_status status = check_format(root, err);
+    if (!status) status = read_task(root, &learner, &task, err);
+    if (!status) status = read_package(root, package, err);
+    if (!status) status = read_features(ctx, arena, mw_json_get(root, "features"), &features, err);
+    if (!status) status = mw_model__new(ctx->mem, learner, task, features, &model, err);
+    mw_features_free(features);
+    if (!status) status = read_classes(arena, root, model, err);
+    if (!status) status = read_importance(root, model, err);
+    if (!status) status = read_params(root, model, err);
+    if (!status) status = read_target(root, model, err);
+    if (status) {
+        mw_model_free(model);
+        return status;
+    }
+    int64_t rows = mw_json_int(mw_json_get(root, "rows"), 0);
+    model->n_rows = rows > 0 ? rows : 0;
+    *ret = model;
+    return MW_OK;
+}
+
+mw_status mw_metadata_read(const mw_ctx *ctx, mw_dir *dir, mw_package *package, mw_model **ret,
+                           mw_err *err) {
+    char *text = NULL;
+    size_t size = 0;
+    const mw_json *root = NULL;
+    mw_status status =
+        mw_file_read(ctx, dir, "metadata.json", (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
+    if (status == MW_ENOTFOUND)
+        return mw_fail(err, MW_EDATA, "the model folder has no metadata.json");
+    if (status) return status;
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    status = mw_json_parse(&arena, text, size, &root, err);
+    if (status == MW_EPARSE) {
+        mw_err_prefix(err, "metadata.json");
+        if (err) err->code = MW_EDATA;
+        status = MW_EDATA;
+    }
+    if (!status) status = read_root(ctx, &arena, root, package, ret, err);
+    mw_arena_done(&arena);
+    mw_free(text);
+    return status;
+}

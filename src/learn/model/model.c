@@ -1,0 +1,200 @@
+/* model.c -- fit, score and the accessors: what is the same for every learner. */
+#include "learn/model/learner.h"
+
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+
+const char *mw_task_name(mw_task task) {
+    static const char *const names[] = {"regression", "binary", "multiclass", "anomaly"};
+    return (unsigned)task < sizeof names / sizeof *names ? names[task] : "unknown";
+}
+
+mw_status mw_model__new(mw_mem *mem, const mw_learner *learner, mw_task task,
+                        const mw_features *features, mw_model **ret, mw_err *err) {
+    mw_model *model = mw_calloc(mem, 1, sizeof *model);
+    if (!model) return mw_fail_nomem(err, "the model");
+    *model = (mw_model){.mem = mem, .learner = learner, .task = task, .threshold = MW_NAN};
+    mw_status status = mw_features__copy(mem, features, &model->features, err);
+    if (!status) {
+        model->importance = mw_calloc(mem, (size_t)mw_features_count(features), sizeof(double));
+        if (!model->importance) status = mw_fail_nomem(err, "the model");
+    }
+    if (status) {
+        mw_model_free(model);
+        return status;
+    }
+    *ret = model;
+    return MW_OK;
+}
+
+mw_status mw_model__set_classes(mw_model *model, const mw_str *classes, int32_t n, mw_err *err) {
+    if (n == 0) return MW_OK;
+    model->classes = mw_calloc(model->mem, (size_t)n, sizeof(char *));
+    if (!model->classes) return mw_fail_nomem(err, "the classes");
+    model->n_classes = n;
+    for (int32_t i = 0; i < n; i++) {
+        model->classes[i] = mw_strndup(model->mem, classes[i].data, classes[i].size);
+        if (!model->classes[i]) return mw_fail_nomem(err, "the classes");
+    }
+    return MW_OK;
+}
+
+void *mw_model_free(mw_model *model) {
+    if (!model) return NULL;
+    if (model->state) model->learner->free_state(model->state);
+    for (int32_t i = 0; model->classes && i < model->n_classes; i++) mw_free(model->classes[i]);
+    mw_free(model->classes);
+    mw_free(model->target);
+    mw_free(model->params_json);
+    mw_free(model->importance);
+    mw_features_free(model->features);
+    return mw_free(model);
+}
+
+static mw_status check_y(const mw_fit *fit, mw_err *err) {
+    if (!fit->y) return mw_fail(err, MW_EINVAL, "learner '%s' needs a target", fit->learner);
+    bool classes = fit->task != MW_TASK_REGRESSION;
+    if (classes && fit->n_classes < 2) {
+        mw_fail(err, MW_EDATA, "the target has %d class%s; at least 2 are needed", fit->n_classes,
+                fit->n_classes == 1 ? "" : "es");
+        return mw_err_at(err, "%s", fit->target ? fit->target : "target");
+    }
+    if (classes && fit->n_classes > MW_LIMIT(MODEL_CLASSES))
+        return mw_fail(err, MW_ETOOLARGE, "the target has %d classes; at most %lld are allowed",
+                       fit->n_classes, (long long)MW_LIMIT(MODEL_CLASSES));
+    for (int64_t row = 0; row < fit->matrix.n_rows; row++) {
+        double y = fit->y[row];
+        bool fits = classes ? y >= 0 && y < fit->n_classes && y == mw_floor(y) : mw_isfinite(y);
+        if (!fits)
+            return mw_fail(err, MW_EDATA, "row %lld of the target is %s", (long long)row + 1,
+                           classes ? "not a class index" : "missing or not finite");
+    }
+    return MW_OK;
+}
+
+static mw_status check_fit(const mw_fit *fit, const mw_learner *learner, mw_err *err) {
+    if (!(learner->tasks >> fit->task & 1)) {
+        mw_fail(err, MW_EINVAL, "learner '%s' cannot do task '%s'", learner->name,
+                mw_task_name(fit->task));
+        return mw_err_at(err, "task");
+    }
+    if (fit->matrix.n_features != mw_features_count(fit->features))
+        return mw_fail(err, MW_EINVAL, "the matrix has %d columns for %d features",
+                       fit->matrix.n_features, mw_features_count(fit->features));
+    if (fit->matrix.n_features < 1) return mw_fail(err, MW_EDATA, "there is nothing to learn from");
+    if (fit->matrix.n_rows < 2) {
+        mw_fail(err, MW_EDATA, "%lld row%s to learn from; at least 2 are needed",
+                (long long)fit->matrix.n_rows, fit->matrix.n_rows == 1 ? "" : "s");
+        return MW_EDATA;
+    }
+    if (fit->matrix.n_rows > UINT32_MAX)
+        return mw_fail(err, MW_ETOOLARGE, "more than %u rows to learn from", UINT32_MAX);
+    return fit->task == MW_TASK_ANOMALY ? MW_OK : check_y(fit, err);
+}
+
+static mw_status keep_description(const mw_fit *fit, mw_model *model, mw_err *err) {
+    model->n_rows = fit->matrix.n_rows;
+    if (fit->target && fit->task != MW_TASK_ANOMALY) {
+        model->target = mw_strdup(model->mem, fit->target);
+        if (!model->target) return mw_fail_nomem(err, "the model");
+    }
+    if (fit->task == MW_TASK_BINARY || fit->task == MW_TASK_MULTICLASS) {
+        mw_str *texts = mw_alloc_array(model->mem, (size_t)fit->n_classes, sizeof *texts);
+        if (!texts) return mw_fail_nomem(err, "the classes");
+        for (int32_t i = 0; i < fit->n_classes; i++) texts[i] = mw_str_of(fit->classes[i]);
+        mw_status status = mw_model__set_classes(model, texts, fit->n_classes, err);
+        mw_free(texts);
+        if (status) return status;
+    }
+    mw_buf buf;
+    mw_buf_init(&buf, model->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, &buf, 0);
+    mw_args_write_json(fit->params, &writer);
+    mw_status status = mw_buf_status(&buf, "the model's parameters", err);
+    if (!status) {
+        model->params_json = mw_strdup(model->mem, mw_buf_text(&buf));
+        if (!model->params_json) status = mw_fail_nomem(err, "the model's parameters");
+    }
+    mw_buf_done(&buf);
+    return status;
+}
+
+static void keep_importance(mw_model *model) {
+    int32_t n = mw_features_count(model->features);
+    double total = 0;
+    model->learner->importance(model, model->importance);
+    for (int32_t i = 0; i < n; i++) total += model->importance[i];
+    for (int32_t i = 0; i < n; i++)
+        model->importance[i] = total > 0 ? model->importance[i] / total : 0;
+}
+
+static mw_status fit_with(const mw_ctx *ctx, const mw_fit *fit, const mw_learner *learner,
+                          mw_model **ret, mw_err *err) {
+    mw_ctx own = *ctx;
+    own.seed = (uint64_t)mw_args_int(fit->params, "seed");
+    mw_model *model = NULL;
+    mw_status status = mw_model__new(ctx->mem, learner, fit->task, fit->features, &model, err);
+    if (!status) status = keep_description(fit, model, err);
+    if (!status) status = learner->fit(&own, fit, model, err);
+    if (status) {
+        mw_model_free(model);
+        return status;
+    }
+    keep_importance(model);
+    *ret = model;
+    return MW_OK;
+}
+
+mw_status mw_model_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model **ret, mw_err *err) {
+    const mw_learner *learner = mw_learner_find(fit->learner);
+    if (!learner) {
+        mw_fail(err, MW_ENOTFOUND, "there is no learner '%s'", fit->learner ? fit->learner : "");
+        return mw_err_hint(err, "learners: linear, forest, isolation");
+    }
+    mw_status status = check_fit(fit, learner, err);
+    if (status) return status;
+    if (fit->params) return fit_with(ctx, fit, learner, ret, err);
+
+    mw_args *defaults = NULL;
+    mw_fit with_defaults = *fit;
+    status = mw_args_new(ctx->mem, learner->params, &defaults, err);
+    if (!status) status = mw_args_finish(defaults, err);
+    with_defaults.params = defaults;
+    if (!status) status = fit_with(ctx, &with_defaults, learner, ret, err);
+    mw_args_free(defaults);
+    return status;
+}
+
+mw_status mw_model_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
+                         mw_err *err) {
+    if (matrix.n_features != mw_features_count(model->features))
+        return mw_fail(err, MW_EINVAL, "rows have %d features, the model takes %d",
+                       matrix.n_features, mw_features_count(model->features));
+    return model->learner->score(ctx, model, matrix, out, err);
+}
+
+int32_t mw_model_outputs(const mw_model *model) {
+    return model->n_classes > 0 ? model->n_classes : 1;
+}
+
+mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance,
+                              mw_err *err) {
+    (void)ctx;
+    (void)err;
+    memcpy(importance, model->importance,
+           (size_t)mw_features_count(model->features) * sizeof *importance);
+    return MW_OK;
+}
+
+const char *mw_model_learner(const mw_model *model) { return model->learner->name; }
+mw_task mw_model_task(const mw_model *model) { return model->task; }
+const mw_features *mw_model_features(const mw_model *model) { return model->features; }
+double mw_model_threshold(const mw_model *model) { return model->threshold; }
+
+const char *const *mw_model_classes(const mw_model *model, int32_t *n) {
+    *n = model->n_classes;
+    return (const char *const *)model->classes;
+}

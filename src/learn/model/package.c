@@ -1,0 +1,112 @@
+/* package.c -- saving a model as a folder and loading it back (DESIGN.md 3.6,
+ * docs/formats/model.md). */
+#include "learn/model/package.h"
+
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+
+const char *mw_model__output_name(const mw_model *model) {
+    if (model->task == MW_TASK_ANOMALY) return "score";
+    return model->n_classes ? "probabilities" : "prediction";
+}
+
+static mw_status export_onnx(const mw_ctx *ctx, const mw_model *model, uint8_t **ret,
+                             size_t *ret_size, mw_err *err) {
+    mw_onnx *onnx = NULL;
+    mw_status status =
+        mw_onnx_new(ctx->mem, model->learner->name, mw_features_count(model->features), &onnx, err);
+    if (!status) status = model->learner->export_graph(ctx, model, onnx, err);
+    if (!status) status = mw_onnx_pack(ctx, onnx, ret, ret_size, err);
+    mw_onnx_free(onnx);
+    return status;
+}
+
+/* Runs the packed bytes, as another program would get them, beside our own scoring. */
+static mw_status measure_parity(const mw_ctx *ctx, const mw_model *model, const uint8_t *data,
+                                size_t size, mw_matrix check, mw_package *package, mw_err *err) {
+    int32_t outputs = mw_model_outputs(model);
+    size_t n = (size_t)check.n_rows * (size_t)outputs;
+    package->parity_rows = check.n_rows;
+    package->parity_error = 0;
+    if (n == 0) return MW_OK;
+    mw_onnx_doc *doc = NULL;
+    double *own = mw_alloc_array(ctx->mem, n, sizeof *own);
+    double *other = mw_alloc_array(ctx->mem, n, sizeof *other);
+    mw_status status = own && other ? MW_OK : mw_fail_nomem(err, "the ONNX check");
+    if (!status) status = mw_onnx_parse(ctx, data, size, &doc, err);
+    if (!status) status = mw_model_score(ctx, model, check, own, err);
+    if (!status)
+        status = mw_onnx_eval(ctx, doc, check, mw_model__output_name(model), outputs, other, err);
+    for (size_t i = 0; !status && i < n; i++) {
+        double scale = mw_abs(own[i]) > 1 ? mw_abs(own[i]) : 1;
+        double error = mw_abs(own[i] - other[i]) / scale;
+        if (!(error <= package->parity_error)) package->parity_error = error;
+        if (!(error <= MW_PARITY_BOUND))
+            status =
+                mw_fail(err, MW_EINTERNAL, "model.onnx gives %g where the model gives %g (row %zu)",
+                        other[i], own[i], i / (size_t)outputs);
+    }
+    mw_onnx_doc_free(doc);
+    mw_free(own);
+    mw_free(other);
+    return status;
+}
+
+mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
+                        mw_matrix check, mw_err *err) {
+    uint8_t *data = NULL;
+    size_t size = 0;
+    mw_package package = {0};
+    mw_ctx_report(ctx, "writing the model", 0, 1);
+    mw_status status = export_onnx(ctx, model, &data, &size, err);
+    if (status) return status;
+    package.onnx_bytes = size;
+    status = mw_sha256_of(data, size, package.onnx_sha256, err);
+    if (!status) status = measure_parity(ctx, model, data, size, check, &package, err);
+    if (!status) status = mw_file_replace(ctx, dir, "model.onnx", data, size, err);
+    mw_free(data);
+    if (!status) status = mw_mlmodel_write(ctx, model, dir, err);
+    if (!status) status = mw_metadata_write(ctx, model, &package, extra, dir, err);
+    return status;
+}
+
+/* model.onnx as its bytes say, checked against metadata.json. */
+static mw_status load_onnx(const mw_ctx *ctx, mw_dir *dir, const mw_package *package,
+                           mw_onnx_doc **ret, mw_err *err) {
+    char *data = NULL;
+    size_t size = 0;
+    char hex[MW_SHA256_HEX];
+    mw_status status =
+        mw_file_read(ctx, dir, "model.onnx", (size_t)MW_LIMIT(ONNX_BYTES), &data, &size, err);
+    if (status == MW_ENOTFOUND) return mw_fail(err, MW_EDATA, "the model folder has no model.onnx");
+    if (status) return status;
+    status = mw_sha256_of(data, size, hex, err);
+    if (!status && (size != package->onnx_bytes || strcmp(hex, package->onnx_sha256) != 0)) {
+        status = mw_fail(err, MW_EDATA, "model.onnx is not the file metadata.json describes");
+        mw_err_hint(err, "the folder was changed after it was saved; train or copy it again");
+    }
+    if (!status) status = mw_onnx_parse(ctx, (const uint8_t *)data, size, ret, err);
+    mw_free(data);
+    return status;
+}
+
+mw_status mw_model_load(const mw_ctx *ctx, mw_dir *dir, mw_model **ret, mw_err *err) {
+    mw_package package;
+    mw_model *model = NULL;
+    mw_onnx_doc *doc = NULL;
+    mw_status status = mw_metadata_read(ctx, dir, &package, &model, err);
+    if (!status) status = load_onnx(ctx, dir, &package, &doc, err);
+    if (!status && mw_onnx_doc_features(doc) != mw_features_count(model->features))
+        status = mw_fail(err, MW_EDATA, "model.onnx takes %d features, metadata.json lists %d",
+                         mw_onnx_doc_features(doc), mw_features_count(model->features));
+    if (!status) status = model->learner->import_graph(ctx, doc, model, err);
+    mw_onnx_doc_free(doc);
+    if (status) {
+        mw_model_free(model);
+        return status;
+    }
+    *ret = model;
+    return MW_OK;
+}

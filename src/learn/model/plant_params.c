@@ -1,0 +1,138 @@
+/* plant_params.c -- the main job's parameters, and what it makes of them. */
+#include "learn/model/plant_parts.h"
+
+#include <string.h>
+
+#include "core/base/math.h"
+#include "core/text/number.h"
+
+const mw_param mw_plant_params[] = {
+    {"target", MW_PARAM_STRING, NULL, 1, 256, NULL, MW_PARAM_BODY, NULL, NULL,
+     "Parameter to forecast one interval ahead. Unset: the first one that changes."},
+    {"interval", MW_PARAM_DURATION, "5min", 1e6, 3660.0 * 86400e6, NULL, MW_PARAM_BODY, "us",
+     "AGG_INTERVAL", "Shortest window; the median spacing of the data is used when it is longer."},
+    {"test_share", MW_PARAM_FLOAT, "0.2", 0.05, 0.5, NULL, MW_PARAM_BODY, NULL, NULL,
+     "Last share of the time range, kept from training to measure the models on."},
+    {"lags", MW_PARAM_INT, "6", 0, 1000, NULL, MW_PARAM_BODY, "intervals", NULL,
+     "How many of the target's earlier values are features."},
+    {"alpha", MW_PARAM_FLOAT, "1", 0, 1e12, NULL, MW_PARAM_BODY, NULL, NULL,
+     "L2 penalty of the baseline."},
+    {"n_estimators", MW_PARAM_INT, "100", 1, 10000, NULL, MW_PARAM_BODY, "trees", NULL,
+     "Trees of the regression forest and of the isolation forest."},
+    {"max_depth", MW_PARAM_INT, "0", 0, 1000, NULL, MW_PARAM_BODY, "levels", NULL,
+     "Deepest level of the regression forest's trees; 0: unlimited."},
+    {"min_samples_leaf", MW_PARAM_INT, "5", 1, 1e9, NULL, MW_PARAM_BODY, "rows", NULL,
+     "Fewest rows of a leaf of the regression forest."},
+    {"max_samples", MW_PARAM_INT, "256", 2, 1e6, NULL, MW_PARAM_BODY, "rows", NULL,
+     "Windows each isolation tree is grown on."},
+    {"contamination", MW_PARAM_FLOAT, "0.01", 0, 0.5, NULL, MW_PARAM_BODY, NULL, NULL,
+     "Share of all windows that is flagged as an anomaly."},
+    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, MW_PARAM_BODY, NULL, NULL,
+     "Seed of the random draws; the same seed gives the same models."},
+    {0},
+};
+
+static bool is_known(const mw_param *table, const char *name) {
+    for (const mw_param *row = table; row->name; row++)
+        if (strcmp(row->name, name) == 0) return true;
+    return false;
+}
+
+mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner, mw_args **ret,
+                                 mw_err *err) {
+    const mw_param *table = mw_model_params(learner);
+    mw_buf text;
+    mw_args *args = NULL;
+    mw_buf_init(&text, plant->ctx->mem, 64);
+    mw_status status = mw_args_new(plant->ctx->mem, table, &args, err);
+    for (const mw_param *row = table; !status && row->name; row++) {
+        if (!is_known(mw_plant_params, row->name)) continue;
+        mw_buf_clear(&text);
+        if (row->type == MW_PARAM_INT)
+            mw_buf_add_int(&text, mw_args_int(plant->plan.args, row->name));
+        else
+            mw_buf_add_number(&text, mw_args_float(plant->plan.args, row->name));
+        status = mw_buf_status(&text, "the parameters", err);
+        if (!status) status = mw_args_set(args, mw_str_of(row->name), mw_buf_str(&text), err);
+    }
+    if (!status) status = mw_args_finish(args, err);
+    mw_buf_done(&text);
+    if (status) {
+        mw_args_free(args);
+        return status;
+    }
+    *ret = args;
+    return MW_OK;
+}
+
+/* ---- the target ---- */
+
+enum { NAME_MAX_BYTES = 256 };
+
+/* Levenshtein distance of two short names; longer ones count as far. */
+static size_t distance(const char *a, const char *b) {
+    size_t row[NAME_MAX_BYTES + 1], n = strlen(a), m = strlen(b);
+    if (n > NAME_MAX_BYTES || m > NAME_MAX_BYTES) return SIZE_MAX;
+    for (size_t j = 0; j <= m; j++) row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+static mw_status unknown_target(const mw_windows *w, const char *name, mw_err *err) {
+    int32_t nearest = 0;
+    size_t best = SIZE_MAX;
+    for (int32_t i = 0; i < w->n_parameters; i++) {
+        size_t d = distance(w->parameters[i], name);
+        if (d < best) best = d, nearest = i;
+    }
+    mw_fail(err, MW_ENOTFOUND, "the dataset has no parameter '%s'", name);
+    mw_err_hint(err, "did you mean '%s'?", w->parameters[nearest]);
+    mw_err_at(err, "target");
+    return MW_ENOTFOUND;
+}
+
+static mw_status check_count(const mw_windows *w, mw_err *err) {
+    if (w->n >= MW_LAGGED_TRAIN_MIN) return MW_OK;
+    mw_fail(err, MW_EDATA, "too little data: %lld window%s of %d device%s; at least %d are needed",
+            (long long)w->n, w->n == 1 ? "" : "s", w->n_devices, w->n_devices == 1 ? "" : "s",
+            MW_LAGGED_TRAIN_MIN);
+    return mw_err_hint(err, "bring more rows or a shorter interval");
+}
+
+mw_status mw_plant__choose_target(mw_plant *plant, mw_err *err) {
+    const mw_windows *w = plant->windows;
+    mw_status status = check_count(w, err);
+    if (status) return status;
+    const char *name = mw_args_string(plant->plan.args, "target");
+    plant->plan.target_given = name != NULL;
+    if (name) {
+        int32_t found = mw_windows_parameter(w, name);
+        if (found < 0) return unknown_target(w, name, err);
+        plant->plan.target = found;
+        if (w->varies[found]) return MW_OK;
+        mw_fail(err, MW_EDATA, "target '%s' never changes in %lld windows: nothing to forecast",
+                name, (long long)w->n);
+        mw_err_at(err, "target");
+        return MW_EDATA;
+    }
+    for (int32_t i = 0; i < w->n_parameters; i++) {
+        if (!w->varies[i]) continue;
+        plant->plan.target = i;
+        return MW_OK;
+    }
+    mw_fail(err, MW_EDATA,
+            "none of the %d parameters changes in the %lld windows of %d device%s; the models need "
+            "at least two different values of one",
+            w->n_parameters, (long long)w->n, w->n_devices, w->n_devices == 1 ? "" : "s");
+    return MW_EDATA;
+}

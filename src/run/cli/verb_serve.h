@@ -1,0 +1,12 @@
+/*
+ * verb_serve.h -- `millwright serve`: configuration from flags and environment, then the server.
+ */
+#ifndef MW_RUN_CLI_VERB_SERVE_H
+#define MW_RUN_CLI_VERB_SERVE_H
+
+#include "core/base/ctx.h"
+
+/* argv[0] is "serve". Returns when the server has drained. */
+mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_err *err);
+
+#endif

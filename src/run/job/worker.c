@@ -1,0 +1,323 @@
+/*
+ * worker.c -- the other side of the protocol: main of `millwright worker`.
+ *
+ * Three threads: this one works; a reader turns CANCEL into the cancel flag and the end of the
+ * stream (the server died) into an immediate exit; a beater sends the newest progress four times a
+ * second when it changed, and otherwise often enough to keep the lease. Whatever happens, at most
+ * one answer is sent.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/files.h"
+#include "core/base/limits.h"
+#include "core/base/threads.h"
+#include "run/job/job.h"
+#include "run/job/message.h"
+
+enum { FD_IN = 3, FD_OUT = 4, READ_BYTES = 65536, NOTE_EVERY_MS = 250, NICENESS = 5 };
+
+typedef struct mw_worker {
+    mw_cancel cancel;
+    mw_frame_reader reader;
+
+    pthread_mutex_t out_mutex; /* one frame at a time on FD_OUT */
+
+    pthread_mutex_t note_mutex; /* guards the fields below */
+    pthread_cond_t note_wake;
+    mw_progress_note note;
+    bool note_is_new, stop;
+    int64_t heartbeat_us;
+} mw_worker;
+
+/* One job a process: the signal handler needs to find the flag. */
+static mw_worker worker;
+
+static void on_term(int signal_number) {
+    (void)signal_number;
+    atomic_store(&worker.cancel.requested, true);
+}
+
+/* ---- sending ---- */
+
+static void send_bytes(const char *data, size_t size) {
+    while (size > 0) {
+        ssize_t n = write(FD_OUT, data, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) _exit(mw_status_exit(MW_EIO)); /* the server has gone */
+        data += n;
+        size -= (size_t)n;
+    }
+}
+
+static bool send_frames(mw_buf *frames) {
+    bool good = frames->failed == MW_OK;
+    if (good) {
+        pthread_mutex_lock(&worker.out_mutex);
+        send_bytes(mw_buf_text(frames), frames->size);
+        pthread_mutex_unlock(&worker.out_mutex);
+    }
+    mw_buf_done(frames);
+    return good;
+}
+
+static mw_buf new_frames(void) {
+    mw_buf frames;
+    mw_buf_init(&frames, &mw_mem_process, ((size_t)MW_LIMIT(FRAME_BYTES) + MW_FRAME_HEAD) * 2);
+    return frames;
+}
+
+static void send_log(void *self, mw_log_level level, const char *message) {
+    (void)self;
+    mw_buf frames = new_frames();
+    mw_message_log(&frames, level, message);
+    (void)send_frames(&frames);
+}
+
+/* An answer must not depend on memory being left: the text of this frame is fixed. */
+static void send_last_resort(void) {
+    static const char json[] =
+        "{\"code\":\"ENOMEM\",\"message\":\"not enough memory to send the result\","
+        "\"hint\":\"use less data at once or raise the memory ceiling\","
+        "\"pointer\":\"\"}";
+    const char head[MW_FRAME_HEAD] = {
+        'M', 'W', MW_FRAME_VERSION, MW_FRAME_ERROR, (char)(sizeof json - 1), 0, 0, 0};
+    _Static_assert(sizeof json - 1 < 256, "the length fits its first byte");
+    pthread_mutex_lock(&worker.out_mutex);
+    send_bytes(head, sizeof head);
+    send_bytes(json, sizeof json - 1);
+    pthread_mutex_unlock(&worker.out_mutex);
+}
+
+static void send_answer(mw_status status, const mw_buf *result, const mw_err *error) {
+    mw_buf frames = new_frames();
+    if (status == MW_OK)
+        mw_frame_write(&frames, MW_FRAME_RESULT,
+                       result->size ? mw_buf_str(result) : MW_STR("null"));
+    else
+        mw_message_error(&frames, error);
+    if (frames.failed == MW_ETOOLARGE) {
+        mw_err large;
+        mw_buf_clear(&frames);
+        mw_fail(&large, MW_ETOOLARGE, "the result is larger than %lld bytes",
+                (long long)MW_LIMIT(FRAME_BYTES));
+        mw_message_error(&frames, &large);
+    }
+    mw_frame_write(&frames, MW_FRAME_BYE, (mw_str){"", 0});
+    if (!send_frames(&frames)) send_last_resort();
+}
+
+/* ---- progress ---- */
+
+static void report(void *self, const char *stage, double done, double total) {
+    (void)self;
+    pthread_mutex_lock(&worker.note_mutex);
+    mw_progress_note_set(&worker.note, stage, done, total);
+    worker.note_is_new = true;
+    pthread_mutex_unlock(&worker.note_mutex);
+}
+
+static void send_note(const mw_progress_note *note) {
+    mw_buf frames = new_frames();
+    mw_message_progress(&frames, note);
+    (void)send_frames(&frames);
+}
+
+static void *beat_main(void *unused) {
+    (void)unused;
+    int64_t sent_us = 0;
+    pthread_mutex_lock(&worker.note_mutex);
+    while (!worker.stop) {
+        int64_t now_us = mw_clock_monotonic(&mw_clock_system);
+        if (worker.note_is_new || now_us - sent_us >= worker.heartbeat_us) {
+            mw_progress_note note = worker.note;
+            worker.note_is_new = false;
+            sent_us = now_us;
+            pthread_mutex_unlock(&worker.note_mutex);
+            send_note(&note);
+            pthread_mutex_lock(&worker.note_mutex);
+            if (worker.stop) break;
+        }
+        int64_t wait_ms = worker.heartbeat_us / 1000 < NOTE_EVERY_MS
+                              ? worker.heartbeat_us / 1000 + 1
+                              : NOTE_EVERY_MS;
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += wait_ms * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&worker.note_wake, &worker.note_mutex, &until);
+    }
+    pthread_mutex_unlock(&worker.note_mutex);
+    return NULL;
+}
+
+/* ---- receiving ---- */
+
+/* The next frame, waiting for it; false when the stream ended. */
+static bool receive(mw_frame *frame, mw_err *err) {
+    char bytes[READ_BYTES];
+    for (;;) {
+        bool got = false;
+        if (mw_frame_next(&worker.reader, frame, &got, err) != MW_OK) return false;
+        if (got) return true;
+        ssize_t n = read(FD_IN, bytes, sizeof bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            mw_fail(err, MW_EIO, "the server has gone");
+            return false;
+        }
+        if (mw_frame_feed(&worker.reader, bytes, (size_t)n, err) != MW_OK) return false;
+    }
+}
+
+static void *read_main(void *unused) {
+    (void)unused;
+    mw_frame frame;
+    mw_err err;
+    while (receive(&frame, &err))
+        if (frame.type == MW_FRAME_CANCEL) atomic_store(&worker.cancel.requested, true);
+    _exit(mw_status_exit(MW_EIO)); /* nobody is left to work for */
+}
+
+/* ---- the job ---- */
+
+static const mw_job_kind *find_kind(const mw_job_kind *kinds, const char *name) {
+    for (; kinds->name; kinds++)
+        if (strcmp(kinds->name, name) == 0) return kinds;
+    return NULL;
+}
+
+static mw_status do_work(const mw_job_kind *kinds, const mw_work *work, const mw_ctx *ctx,
+                         mw_buf *result, mw_err *err) {
+    const mw_job_kind *kind = find_kind(kinds, work->kind);
+    if (!kind) return mw_fail(err, MW_EINTERNAL, "this program knows no job kind %s", work->kind);
+    mw_dir *dir = NULL;
+    mw_status status = mw_dir_open(ctx, work->work_path, MW_DIR_MUST_EXIST, &dir, err);
+    if (status == MW_OK) status = kind->work(ctx, work->payload, dir, result, err);
+    if (status == MW_OK) status = mw_buf_status(result, "the result of a job", err);
+    mw_dir_close(dir);
+    return status;
+}
+
+static mw_status run_job(const mw_job_kind *kinds, const mw_work *work, mw_mem *mem, mw_buf *result,
+                         mw_err *err) {
+    mw_log_level level = MW_LOG_INFO;
+    const char *wanted = getenv("LOG_LEVEL");
+    if (wanted) (void)mw_log_level_parse(wanted, &level);
+    const mw_log_options log_options = {.level = level, .write = send_log};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.org = work->org;
+    ctx.job_id = work->id;
+    ctx.mem = mem;
+    ctx.cancel = &worker.cancel;
+    ctx.progress = (mw_progress){report, NULL};
+    ctx.seed = work->seed;
+    mw_status status = mw_log_open(&log_options, &ctx.log, err);
+    if (status == MW_OK) status = mw_pool_new(mem, work->threads, &ctx.pool, err);
+    if (status == MW_OK) status = do_work(kinds, work, &ctx, result, err);
+    ctx.pool = mw_pool_free(ctx.pool);
+    ctx.log = mw_log_close(ctx.log);
+    return status;
+}
+
+static void start_threads(pthread_t *beater) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&worker.note_wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_t reader;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&reader, NULL, read_main, NULL) != 0 || pthread_detach(reader) != 0 ||
+        pthread_create(beater, NULL, beat_main, NULL) != 0)
+        _exit(mw_status_exit(MW_ENOMEM));
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void stop_beater(pthread_t beater) {
+    pthread_mutex_lock(&worker.note_mutex);
+    worker.stop = true;
+    pthread_cond_signal(&worker.note_wake);
+    pthread_mutex_unlock(&worker.note_mutex);
+    pthread_join(beater, NULL);
+}
+
+/* ---- the process ---- */
+
+/* Serving goes before training: for the processor, and when the kernel runs out of memory. */
+static void be_modest(void) {
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+    const mw_io *io = &mw_io_system;
+    int fd = io->open(io->self, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0) return;
+    (void)io->write(io->self, fd, "500", 3);
+    (void)io->close(io->self, fd);
+}
+
+static bool set_up(void) {
+    if (fcntl(FD_IN, F_SETFD, FD_CLOEXEC) != 0 || fcntl(FD_OUT, F_SETFD, FD_CLOEXEC) != 0)
+        return false;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGTERM, &term, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGINT, &ignore, NULL);
+    be_modest();
+    pthread_mutex_init(&worker.out_mutex, NULL);
+    pthread_mutex_init(&worker.note_mutex, NULL);
+    mw_progress_note_set(&worker.note, "starting", 0, 0);
+    mw_frame_reader_init(&worker.reader, &mw_mem_process);
+    return true;
+}
+
+static void run_and_answer(const mw_job_kind *kinds, const mw_work *work) {
+    mw_mem mem;
+    mw_buf result;
+    mw_err err = {0};
+    pthread_t beater;
+    worker.heartbeat_us = work->heartbeat_us;
+    mw_mem_init(&mem, &mw_mem_process, (size_t)work->memory_bytes);
+    mw_buf_init(&result, &mem, (size_t)MW_LIMIT(FRAME_BYTES));
+    start_threads(&beater);
+    mw_status status = run_job(kinds, work, &mem, &result, &err);
+    stop_beater(beater); /* so that nothing follows BYE */
+    send_answer(status, &result, &err);
+    mw_buf_done(&result);
+}
+
+int mw_worker_main(const mw_job_kind *kinds) {
+    static const char not_ours[] = "millwright: `worker` is started by a server, not by hand\n";
+    if (!set_up()) return write(STDERR_FILENO, not_ours, sizeof not_ours - 1) < 0 ? 1 : 2;
+    mw_buf frames = new_frames();
+    mw_message_hello(&frames);
+    if (!send_frames(&frames)) return mw_status_exit(MW_ENOMEM);
+    mw_frame frame;
+    mw_err err = {0};
+    if (!receive(&frame, &err)) return 0; /* the server changed its mind */
+    mw_arena arena;
+    mw_arena_init(&arena, &mw_mem_process);
+    mw_work work;
+    mw_status status =
+        frame.type == MW_FRAME_WORK
+            ? mw_message_read_work(frame.payload, &arena, &work, &err)
+            : mw_fail(&err, MW_EPARSE, "WORK was expected, not %s", mw_frame_name(frame.type));
+    if (status == MW_OK)
+        run_and_answer(kinds, &work);
+    else
+        send_answer(status, NULL, &err);
+    mw_arena_done(&arena);
+    return 0;
+}

@@ -1,0 +1,232 @@
+/*
+ * live.c -- a list of loaded models under one mutex. Loading happens outside of it, so that one
+ * slow disk read does not stop requests for other models; two threads may then load the same
+ * version, and the second one's copy is dropped.
+ */
+#include "run/live/live.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+
+typedef struct entry {
+    mw_live_model shown; /* first: callers hold pointers to it */
+    struct entry *next;
+    char org[65];
+    char name[65];
+    int64_t used_us; /* monotonic */
+    int n_refs;      /* the list's own included while it is listed */
+    mw_arena arena;
+} entry;
+
+struct mw_live {
+    const mw_ctx *ctx;
+    mw_dir *data;
+    mw_store *store;
+    int64_t idle_us;
+    pthread_mutex_t mutex;
+    entry *entries;
+};
+
+mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, int64_t idle_us,
+                      mw_live **ret, mw_err *err) {
+    mw_live *live = mw_calloc(ctx->mem, 1, sizeof *live);
+    if (!live) return mw_fail_nomem(err, "the model cache");
+    live->ctx = ctx;
+    live->data = data;
+    live->store = store;
+    live->idle_us = idle_us;
+    pthread_mutex_init(&live->mutex, NULL);
+    *ret = live;
+    return MW_OK;
+}
+
+static void free_entry(entry *e) {
+    mw_model_free(e->shown.model);
+    mw_arena_done(&e->arena);
+    mw_free(e);
+}
+
+static void unref_locked(entry *e) {
+    if (--e->n_refs == 0) free_entry(e);
+}
+
+void *mw_live_free(mw_live *live) {
+    if (!live) return NULL;
+    while (live->entries) {
+        entry *e = live->entries;
+        live->entries = e->next;
+        unref_locked(e);
+    }
+    pthread_mutex_destroy(&live->mutex);
+    return mw_free(live);
+}
+
+void mw_live_unref(mw_live *live, const mw_live_model *model) {
+    if (!model) return;
+    pthread_mutex_lock(&live->mutex);
+    unref_locked((entry *)(uintptr_t)model);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+size_t mw_live_count(mw_live *live) {
+    pthread_mutex_lock(&live->mutex);
+    size_t n = 0;
+    for (entry *e = live->entries; e; e = e->next) n++;
+    pthread_mutex_unlock(&live->mutex);
+    return n;
+}
+
+/* Takes idle entries, and the one of this organization and name unless it has this version, off the
+ * list; returns the match with a reference for the caller. */
+static entry *find_locked(mw_live *live, const char *org, const char *name, int32_t version) {
+    int64_t now = mw_clock_monotonic(live->ctx->clock);
+    entry *found = NULL;
+    for (entry **at = &live->entries; *at;) {
+        entry *e = *at;
+        bool same = strcmp(e->org, org) == 0 && strcmp(e->name, name) == 0;
+        bool keep = same ? e->shown.version == version : now - e->used_us < live->idle_us;
+        if (!keep) {
+            *at = e->next;
+            unref_locked(e);
+            continue;
+        }
+        if (same) found = e;
+        at = &e->next;
+    }
+    if (found) {
+        found->used_us = now;
+        found->n_refs++;
+    }
+    return found;
+}
+
+static mw_status open_version(const mw_ctx *ctx, mw_dir *data, const mw_version_record *record,
+                              mw_dir **ret, mw_err *err) {
+    const char *const steps[] = {"orgs",        ctx->org,   "models",
+                                 record->model, "versions", record->folder};
+    mw_dir *dir = NULL;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        mw_dir *below;
+        mw_status status =
+            mw_dir_sub(ctx, dir ? dir : data, steps[i], MW_DIR_MUST_EXIST, &below, err);
+        mw_dir_close(dir);
+        if (status) return status;
+        dir = below;
+    }
+    *ret = dir;
+    return MW_OK;
+}
+
+/* Parses a JSON file of the folder into the arena; a missing file gives NULL. */
+static mw_status read_document(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_arena *arena,
+                               const mw_json **ret, mw_err *err) {
+    *ret = NULL;
+    if (!mw_dir_has(dir, name)) return MW_OK;
+    char *text;
+    size_t size;
+    mw_status status =
+        mw_file_read(ctx, dir, name, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
+    if (status) return status;
+    const char *kept = mw_arena_strndup(arena, text, size);
+    mw_free(text);
+    if (!kept) return mw_fail_nomem(err, name);
+    status = mw_json_parse(arena, kept, size, ret, err);
+    if (!status) return MW_OK;
+    mw_err_prefix(err, "%s of the model is damaged", name);
+    if (err) err->code = MW_EDATA;
+    return MW_EDATA;
+}
+
+static mw_status parse_text(mw_arena *arena, const char *text, const mw_json **ret, mw_err *err) {
+    const char *kept = mw_arena_strdup(arena, text && *text ? text : "{}");
+    if (!kept) return mw_fail_nomem(err, "a model record");
+    return mw_json_parse(arena, kept, strlen(kept), ret, err);
+}
+
+static mw_status fill(const mw_ctx *ctx, mw_dir *dir, const mw_version_record *record, entry *e,
+                      mw_err *err) {
+    mw_live_model *shown = &e->shown;
+    mw_status status = parse_text(&e->arena, record->metrics, &shown->metrics, err);
+    if (!status) status = parse_text(&e->arena, record->params, &shown->params, err);
+    if (!status)
+        status = read_document(ctx, dir, "importance.json", &e->arena, &shown->importance, err);
+    if (!status)
+        status = read_document(ctx, dir, "anomalies.json", &e->arena, &shown->anomalies, err);
+    if (!status) status = mw_model_load(ctx, dir, &shown->model, err);
+    if (status) return status;
+    shown->sha256 = mw_arena_strdup(&e->arena, record->sha256 ? record->sha256 : "");
+    shown->data_hash = mw_arena_strdup(&e->arena, record->data_hash ? record->data_hash : "");
+    return shown->sha256 && shown->data_hash ? MW_OK : mw_fail_nomem(err, "a model");
+}
+
+static mw_status load(const mw_ctx *ctx, mw_live *live, const mw_version_record *record,
+                      entry **ret, mw_err *err) {
+    mw_ctx lasting = *ctx; /* the cache outlives the request: its memory is the process's */
+    lasting.mem = live->ctx->mem;
+    lasting.cancel = NULL;
+    entry *e = mw_calloc(lasting.mem, 1, sizeof *e);
+    if (!e) return mw_fail_nomem(err, "a model");
+    mw_arena_init(&e->arena, lasting.mem);
+    mw_str_copy(e->org, sizeof e->org, mw_str_of(ctx->org));
+    mw_str_copy(e->name, sizeof e->name, mw_str_of(record->model));
+    e->shown.name = e->name;
+    e->shown.version = record->version;
+    e->shown.created_us = record->created_us;
+    e->n_refs = 1;
+    mw_dir *dir = NULL;
+    mw_status status = open_version(&lasting, live->data, record, &dir, err);
+    if (!status) status = fill(&lasting, dir, record, e, err);
+    mw_dir_close(dir);
+    if (status) {
+        if (status == MW_ENOTFOUND) status = MW_EDATA; /* recorded, but its files are gone */
+        if (err) err->code = status;
+        mw_err_prefix(err, "model %s version %d cannot be loaded", record->model, record->version);
+        mw_log_error(ctx, "%s", err ? err->message : "a model cannot be loaded");
+        free_entry(e);
+        return status;
+    }
+    *ret = e;
+    return MW_OK;
+}
+
+mw_status mw_live_get(const mw_ctx *ctx, mw_live *live, const char *name, const mw_live_model **ret,
+                      mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_version_record record;
+    entry *e = NULL, *loaded = NULL;
+    mw_status status = mw_store_production(ctx, live->store, &arena, name, &record, err);
+    if (status == MW_ENOTFOUND) {
+        status = mw_fail(err, MW_ECONFLICT, "the model %s has not been trained yet", name);
+        mw_err_hint(err, "POST /train or run `millwright train` first");
+    }
+    if (status) goto done;
+    pthread_mutex_lock(&live->mutex);
+    e = find_locked(live, ctx->org, name, record.version);
+    pthread_mutex_unlock(&live->mutex);
+    if (!e) status = load(ctx, live, &record, &loaded, err);
+    if (status) goto done;
+    if (loaded) {
+        pthread_mutex_lock(&live->mutex);
+        e = find_locked(live, ctx->org, name,
+                        record.version); /* another thread may have been first */
+        if (e) {
+            unref_locked(loaded);
+        } else {
+            e = loaded;
+            e->n_refs++;
+            e->used_us = mw_clock_monotonic(live->ctx->clock);
+            e->next = live->entries;
+            live->entries = e;
+        }
+        pthread_mutex_unlock(&live->mutex);
+    }
+    *ret = &e->shown;
+done:
+    mw_arena_done(&arena);
+    return status;
+}

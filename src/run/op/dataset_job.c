@@ -1,0 +1,360 @@
+/* dataset_job.c -- see dataset_job.h. */
+#include "run/op/dataset_job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/table/table.h"
+
+/* ---- prepare ---- */
+
+mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, const char *dataset,
+                               const char *const *paths, size_t n_paths, size_t *n_known,
+                               mw_err *err) {
+    if (!mw_name_valid(dataset))
+        return mw_fail(err, MW_EINVAL, "a dataset's name is 1 to 64 letters, digits, '_' or '-'");
+    mw_arena arena;
+    mw_arena_init(&arena, call->ctx->mem);
+    const mw_segment_record *segments;
+    size_t n = 0;
+    mw_status status =
+        mw_store_segments(call->ctx, call->app->store, &arena, dataset, &segments, &n, err);
+    if (status == MW_ENOTFOUND) status = MW_OK; /* its first files make it */
+    const char *path = mw_app_dataset_path(call->app, call->ctx, dataset, &arena);
+    if (!status && !path) status = mw_fail_nomem(err, "a path");
+    if (!status) {
+        mw_json_add_string(writer, "dataset", dataset);
+        mw_json_add_string(writer, "dataset_path", path);
+        mw_json_key(writer, "paths");
+        mw_json_array(writer);
+        for (size_t i = 0; i < n_paths; i++) mw_json_write_string(writer, paths[i]);
+        mw_json_array_end(writer);
+        mw_json_key(writer, "known");
+        mw_json_array(writer);
+        for (size_t i = 0; i < n; i++) {
+            mw_json_object(writer);
+            mw_json_add_string(writer, "source", segments[i].source);
+            mw_json_add_string(writer, "content_hash", segments[i].content_hash);
+            mw_json_add_string(writer, "file", segments[i].file);
+            mw_json_add_int(writer, "first_us", segments[i].first_us);
+            mw_json_object_end(writer);
+        }
+        mw_json_array_end(writer);
+        *n_known = n;
+    }
+    mw_arena_done(&arena);
+    return status;
+}
+
+/* ---- work ---- */
+
+static bool table_has(const mw_param *table, mw_str name) {
+    for (; table->name; table++)
+        if (mw_str_is(name, table->name)) return true;
+    return false;
+}
+
+static mw_status set_member(mw_args *args, const mw_json *member, mw_err *err) {
+    if (member->kind == MW_JSON_NULL) return MW_OK;
+    mw_json alone = *member;
+    alone.next = NULL;
+    mw_json object = {.kind = MW_JSON_OBJECT, .n_children = 1, .first = &alone};
+    return mw_args_set_json(args, &object, err);
+}
+
+mw_status mw_op__args(const mw_ctx *ctx, const mw_json *payload, const mw_param *table,
+                      mw_args **ret, mw_err *err) {
+    mw_args *args;
+    mw_status status = mw_args_new(ctx->mem, table, &args, err);
+    if (status) return status;
+    const mw_json *values = mw_json_get(payload, "args");
+    for (const mw_json *item = values ? values->first : NULL; item && !status; item = item->next)
+        if (table_has(table, item->key)) status = set_member(args, item, err);
+    if (!status) status = mw_args_finish(args, err);
+    if (status) {
+        mw_args_free(args);
+        return status;
+    }
+    *ret = args;
+    return MW_OK;
+}
+
+static const char *keep_string(mw_arena *arena, const mw_json *object, const char *key) {
+    mw_str text = mw_json_string(mw_json_get(object, key), "");
+    return mw_arena_strndup(arena, text.data, text.size);
+}
+
+mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
+                        mw_dir *work_dir, mw_ingest_result *ret, mw_err *err) {
+    const mw_json *paths = mw_json_get(payload, "paths"), *known = mw_json_get(payload, "known");
+    uint32_t n_paths = paths ? paths->n_children : 0, n_known = known ? known->n_children : 0;
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    const char **path_list = mw_arena_calloc(&arena, n_paths + 1, sizeof *path_list);
+    mw_ingest_known *known_list = mw_arena_calloc(&arena, n_known + 1, sizeof *known_list);
+    mw_status status = MW_OK;
+    if (!path_list || !known_list) status = mw_fail_nomem(err, "the list of files");
+    uint32_t i = 0;
+    for (const mw_json *item = paths ? paths->first : NULL; item && !status; item = item->next) {
+        path_list[i] = mw_arena_strndup(&arena, item->string.data, item->string.size);
+        if (!path_list[i++]) status = mw_fail_nomem(err, "the list of files");
+    }
+    i = 0;
+    for (const mw_json *item = known ? known->first : NULL; item && !status; item = item->next) {
+        known_list[i].source = keep_string(&arena, item, "source");
+        known_list[i].content_hash = keep_string(&arena, item, "content_hash");
+        if (!known_list[i].source || !known_list[i].content_hash)
+            status = mw_fail_nomem(err, "the list of files");
+        i++;
+    }
+    mw_dir *staging = NULL;
+    if (!status) status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_CREATE, &staging, err);
+    if (!status)
+        status =
+            mw_ingest_run(ctx, path_list, n_paths, known_list, n_known, args, staging, ret, err);
+    mw_dir_close(staging);
+    mw_arena_done(&arena);
+    return status;
+}
+
+void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) {
+    mw_json_key(writer, "files");
+    mw_json_array(writer);
+    for (size_t i = 0; i < result->n_files; i++) {
+        const mw_ingest_file *file = &result->files[i];
+        mw_json_object(writer);
+        mw_json_add_string(writer, "source", file->source);
+        mw_json_add_string(writer, "content_hash", file->content_hash);
+        mw_json_add_bool(writer, "unchanged", file->unchanged);
+        mw_json_add_bool(writer, "replaces", file->replaces);
+        mw_json_add_string(writer, "segment", file->segment);
+        mw_json_add_string(writer, "rejects", file->rejects);
+        mw_json_add_string(writer, "layout", file->layout);
+        mw_json_add_int(writer, "bytes", (int64_t)file->bytes);
+        mw_json_add_int(writer, "lines", file->n_lines);
+        mw_json_add_int(writer, "rows", file->n_rows);
+        mw_json_add_int(writer, "rejected", file->n_rejected);
+        mw_json_add_int(writer, "collisions", file->n_collisions);
+        mw_json_add_int(writer, "first_us", file->first_us);
+        mw_json_add_int(writer, "last_us", file->last_us);
+        mw_json_object_end(writer);
+    }
+    mw_json_array_end(writer);
+}
+
+typedef struct piece {
+    mw_str source, content_hash, file;
+    int64_t first_us;
+    bool staged;
+} piece;
+
+static int by_time(const void *a, const void *b) {
+    const piece *x = a, *y = b;
+    if (x->first_us != y->first_us) return x->first_us < y->first_us ? -1 : 1;
+    return mw_str_compare(x->source, y->source);
+}
+
+/* The segments that will be live after the commit: known ones that are not replaced, and new ones.
+ */
+static size_t collect_pieces(const mw_json *known, const mw_ingest_result *ingested,
+                             piece *pieces) {
+    size_t n = 0;
+    for (size_t i = 0; i < ingested->n_files; i++) {
+        const mw_ingest_file *file = &ingested->files[i];
+        if (file->unchanged || !file->segment) continue;
+        pieces[n++] = (piece){mw_str_of(file->source), mw_str_of(file->content_hash),
+                              mw_str_of(file->segment), file->first_us, true};
+    }
+    size_t n_new = n;
+    for (const mw_json *item = known ? known->first : NULL; item; item = item->next) {
+        piece old = {mw_json_string(mw_json_get(item, "source"), ""),
+                     mw_json_string(mw_json_get(item, "content_hash"), ""),
+                     mw_json_string(mw_json_get(item, "file"), ""),
+                     mw_json_int(mw_json_get(item, "first_us"), 0), false};
+        bool replaced = false;
+        for (size_t i = 0; i < n_new && !replaced; i++)
+            replaced = mw_str_eq(pieces[i].source, old.source);
+        if (!replaced) pieces[n++] = old;
+    }
+    qsort(pieces, n, sizeof *pieces, by_time);
+    return n;
+}
+
+static mw_status hash_pieces(const piece *pieces, size_t n, char hex[MW_SHA256_HEX], mw_err *err) {
+    mw_sha256 *sha;
+    mw_status status = mw_sha256_new(&sha, err);
+    if (status) return status;
+    for (size_t i = 0; i < n; i++) {
+        mw_sha256_add(sha, pieces[i].source.data, pieces[i].source.size);
+        mw_sha256_add(sha, "\0", 1);
+        mw_sha256_add(sha, pieces[i].content_hash.data, pieces[i].content_hash.size);
+        mw_sha256_add(sha, "\n", 1);
+    }
+    mw_sha256_finish(sha, hex);
+    return MW_OK;
+}
+
+static mw_status read_piece(const mw_ctx *ctx, const piece *p, mw_dir *dataset, mw_dir *staging,
+                            mw_arena *arena, mw_table **ret, mw_err *err) {
+    const char *file = mw_arena_strndup(arena, p->file.data, p->file.size);
+    if (!file) return mw_fail_nomem(err, "the list of files");
+    mw_dir *dir = p->staged ? staging : dataset;
+    if (!dir)
+        return mw_fail(err, MW_EDATA, "the dataset's folder is missing, with segment %s", file);
+    return mw_dataset_read(ctx, dir, &file, 1, NULL, 0, ret, err);
+}
+
+mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
+                           const mw_ingest_result *ingested, mw_dir *work_dir, mw_table **ret,
+                           char data_hash[MW_SHA256_HEX], mw_err *err) {
+    const mw_json *known = mw_json_get(payload, "known");
+    size_t most = ingested->n_files + (known ? known->n_children : 0);
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_dir *dataset = NULL, *staging = NULL;
+    piece *pieces = mw_arena_calloc(&arena, most + 1, sizeof *pieces);
+    mw_table **tables = mw_arena_calloc(&arena, most + 1, sizeof *tables);
+    const char *path = keep_string(&arena, payload, "dataset_path");
+    size_t n = 0;
+    mw_status status = MW_OK;
+    if (!pieces || !tables || !path) status = mw_fail_nomem(err, "the list of segments");
+    if (!status) n = collect_pieces(known, ingested, pieces);
+    if (!status && n == 0) {
+        status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
+        mw_err_hint(err, "put CSV files into the csv folder, or run `millwright ingest FILE`");
+    }
+    if (!status) status = hash_pieces(pieces, n, data_hash, err);
+    if (!status) {
+        /* Either folder may be missing as long as no piece lies in it. */
+        (void)mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, &dataset, NULL);
+        (void)mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &staging, NULL);
+    }
+    for (size_t i = 0; i < n && !status; i++) {
+        mw_ctx_report(ctx, "reading the dataset", (double)i, (double)n);
+        status = mw_ctx_check(ctx, err);
+        if (!status)
+            status = read_piece(ctx, &pieces[i], dataset, staging, &arena, &tables[i], err);
+    }
+    if (!status && n == 1) {
+        *ret = tables[0];
+        tables[0] = NULL;
+    } else if (!status) {
+        status = mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n, ret, err);
+    }
+    for (size_t i = 0; tables && i < n; i++) mw_table_free(tables[i]);
+    mw_dir_close(dataset);
+    mw_dir_close(staging);
+    mw_arena_done(&arena);
+    return status;
+}
+
+/* ---- commit ---- */
+
+static const char *optional_string(mw_arena *arena, const mw_json *object, const char *key) {
+    const mw_json *value = mw_json_get(object, key);
+    if (!value || value->kind != MW_JSON_STRING) return NULL;
+    return mw_arena_strndup(arena, value->string.data, value->string.size);
+}
+
+static mw_segment_record *collect_segments(const mw_ctx *ctx, mw_arena *arena, const char *dataset,
+                                           const mw_json *files, size_t *n) {
+    size_t most = files ? files->n_children : 0;
+    mw_segment_record *records = mw_arena_calloc(arena, most + 1, sizeof *records);
+    *n = 0;
+    for (const mw_json *file = files ? files->first : NULL; file && records; file = file->next) {
+        const char *segment = optional_string(arena, file, "segment");
+        if (!segment || mw_json_bool(mw_json_get(file, "unchanged"), false)) continue;
+        records[(*n)++] =
+            (mw_segment_record){.dataset = dataset,
+                                .source = optional_string(arena, file, "source"),
+                                .content_hash = optional_string(arena, file, "content_hash"),
+                                .file = segment,
+                                .rejects = optional_string(arena, file, "rejects"),
+                                .layout = optional_string(arena, file, "layout"),
+                                .bytes = mw_json_int(mw_json_get(file, "bytes"), 0),
+                                .n_lines = mw_json_int(mw_json_get(file, "lines"), 0),
+                                .n_rows = mw_json_int(mw_json_get(file, "rows"), 0),
+                                .n_rejected = mw_json_int(mw_json_get(file, "rejected"), 0),
+                                .n_collisions = mw_json_int(mw_json_get(file, "collisions"), 0),
+                                .first_us = mw_json_int(mw_json_get(file, "first_us"), 0),
+                                .last_us = mw_json_int(mw_json_get(file, "last_us"), 0),
+                                .added_us = mw_clock_utc(ctx->clock)};
+    }
+    return records;
+}
+
+static mw_status move_files(const mw_ctx *ctx, mw_dir *staging, mw_dir *dataset,
+                            const mw_segment_record *records, size_t n, mw_err *err) {
+    for (size_t i = 0; i < n; i++) {
+        mw_status status =
+            mw_dir_move(ctx, staging, records[i].file, dataset, records[i].file, err);
+        if (!status && records[i].rejects)
+            status =
+                mw_dir_move(ctx, staging, records[i].rejects, dataset, records[i].rejects, err);
+        if (status) return status;
+    }
+    return MW_OK;
+}
+
+static bool still_live(const char *file, const mw_segment_record *now, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(now[i].file, file) == 0 || (now[i].rejects && strcmp(now[i].rejects, file) == 0))
+            return true;
+    return false;
+}
+
+/* Files of segments that were live before and are not now. Failing to remove one is no error of the
+ * job. */
+static void remove_replaced(const mw_ctx *ctx, mw_dir *dataset, const mw_segment_record *before,
+                            size_t n_before, const mw_segment_record *now, size_t n_now) {
+    mw_err err = {0};
+    for (size_t i = 0; i < n_before; i++) {
+        const char *const files[] = {before[i].file, before[i].rejects};
+        for (size_t k = 0; k < 2; k++) {
+            if (!files[k] || still_live(files[k], now, n_now)) continue;
+            if (mw_dir_remove(ctx, dataset, files[k], &err))
+                mw_log_warn(ctx, "replaced segment stays on disk: %s", err.message);
+        }
+    }
+}
+
+mw_status mw_op__commit(const mw_ctx *ctx, mw_app *app, const mw_job_record *job, mw_dir *work_dir,
+                        const char *dataset, const mw_json *files,
+                        const mw_version_record *versions, size_t n_versions, const char *result,
+                        mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_dir *target = NULL, *staging = NULL;
+    const mw_segment_record *before = NULL, *now = NULL;
+    size_t n = 0, n_before = 0, n_now = 0;
+    mw_segment_record *records = collect_segments(ctx, &arena, dataset, files, &n);
+    mw_status status = records ? MW_OK : mw_fail_nomem(err, "the list of segments");
+    if (!status) status = mw_app_folder(app, ctx, "datasets", dataset, &target, err);
+    if (!status) {
+        status = mw_store_segments(ctx, app->store, &arena, dataset, &before, &n_before, err);
+        if (status == MW_ENOTFOUND) status = MW_OK;
+    }
+    if (!status && n) {
+        status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &staging, err);
+        if (!status) status = move_files(ctx, staging, target, records, n, err);
+    }
+    if (!status) {
+        mw_commit commit = {.job_id = job->id,
+                            .fence = job->fence,
+                            .result = result,
+                            .dataset = dataset,
+                            .segments = records,
+                            .n_segments = n,
+                            .versions = versions,
+                            .n_versions = n_versions};
+        status = mw_store_commit(ctx, app->store, &commit, err);
+    }
+    if (!status && mw_store_segments(ctx, app->store, &arena, dataset, &now, &n_now, NULL) == MW_OK)
+        remove_replaced(ctx, target, before, n_before, now, n_now);
+    mw_dir_close(staging);
+    mw_dir_close(target);
+    mw_arena_done(&arena);
+    return status;
+}

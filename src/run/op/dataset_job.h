@@ -1,0 +1,46 @@
+/*
+ * dataset_job.h -- the part that ingest and train share: new files into a dataset, by a job.
+ *
+ * Payload   {"dataset", "dataset_path", "paths": [...], "known": [{"source", "content_hash",
+ * "file", "first_us"}], "args": {...}}: all a worker needs, so that it never opens the store.
+ * Result    {"files": [...]}: one entry a source, as mw_ingest_file says.
+ * Commit    files move into place first (their names are content hashes, so a repeat is harmless),
+ * then one fenced transaction makes them count, then replaced segments are removed.
+ */
+#ifndef MW_RUN_OP_DATASET_JOB_H
+#define MW_RUN_OP_DATASET_JOB_H
+
+#include "keep/ingest/ingest.h"
+#include "run/op/app.h"
+
+/* Writes dataset, dataset_path, paths and known as members of the open object. *n_known: live
+ * segments. */
+mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, const char *dataset,
+                               const char *const *paths, size_t n_paths, size_t *n_known,
+                               mw_err *err);
+
+/* The members of payload's "args" that `table` knows, as arguments of that table (finished). */
+mw_status mw_op__args(const mw_ctx *ctx, const mw_json *payload, const mw_param *table,
+                      mw_args **ret, mw_err *err);
+
+/* Ingests payload's paths into work_dir/segments. args: of mw_ingest_params. */
+mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
+                        mw_dir *work_dir, mw_ingest_result *ret, mw_err *err);
+
+/* Writes "files": [...] as a member of the open object. */
+void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer);
+
+/* All rows of the dataset as it will be after the commit, ordered by (first time, source) of their
+ * segments whatever the order they were ingested in; data_hash identifies the sources' contents. */
+mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
+                           const mw_ingest_result *ingested, mw_dir *work_dir, mw_table **ret,
+                           char data_hash[MW_SHA256_HEX], mw_err *err);
+
+/* Moves staged files, then commits them with the given versions (may be none); see mw_store_commit.
+ * files: the array written by mw_op__write_files. */
+mw_status mw_op__commit(const mw_ctx *ctx, mw_app *app, const mw_job_record *job, mw_dir *work_dir,
+                        const char *dataset, const mw_json *files,
+                        const mw_version_record *versions, size_t n_versions, const char *result,
+                        mw_err *err);
+
+#endif

@@ -1,0 +1,189 @@
+/* labels.c -- see labels.h. */
+#include "run/op/labels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "core/text/number.h"
+
+/* The cell's label as text; empty when missing. Numbers print in their shortest form. */
+static mw_str cell_text(const mw_column *column, int64_t row, char number[MW_NUMBER_MAX]) {
+    if (!mw_column_has(column, row)) return (mw_str){"", 0};
+    if (column->type == MW_FLOAT64)
+        return (mw_str){number, mw_number_print(column->number[row], number)};
+    if (column->type == MW_BOOL)
+        return mw_str_of(column->bits[row / 8] >> (row % 8) & 1 ? "true" : "false");
+    return mw_column_text(column, row);
+}
+
+/* Numbers by value, then texts by bytes. */
+static int by_label(const void *a, const void *b) {
+    mw_str x = mw_str_of(*(const char *const *)a), y = mw_str_of(*(const char *const *)b);
+    double u, v;
+    bool x_number = mw_number_read(x.data, x.size, &u),
+         y_number = mw_number_read(y.data, y.size, &v);
+    if (x_number && y_number && u < v) return -1;
+    if (x_number && y_number && u > v) return 1;
+    if (x_number != y_number) return x_number ? -1 : 1;
+    return mw_str_compare(x, y);
+}
+
+static mw_status collect_classes(const mw_ctx *ctx, mw_arena *arena, const mw_column *column,
+                                 mw_labels *labels, mw_err *err) {
+    mw_dictionary *seen;
+    mw_status status = mw_dictionary_new(ctx->mem, &seen, err);
+    if (status) return status;
+    char number[MW_NUMBER_MAX];
+    int32_t code;
+    for (int64_t row = 0; row < column->n_rows && !status; row++) {
+        mw_str text = cell_text(column, row, number);
+        if (text.size == 0) continue;
+        status = mw_dictionary_add(seen, text, &code, err);
+        if (!status && code >= MW_LIMIT(CATEGORIES))
+            status = mw_fail(err, MW_EDATA, "the target %s has more than %lld different labels",
+                             column->name, (long long)MW_LIMIT(CATEGORIES));
+    }
+    int32_t n = status ? 0 : mw_dictionary_size(seen);
+    labels->classes = mw_arena_calloc(arena, (size_t)n + 1, sizeof *labels->classes);
+    if (!status && !labels->classes) status = mw_fail_nomem(err, "the class labels");
+    for (int32_t i = 0; i < n && !status; i++) {
+        mw_str text = mw_dictionary_text(seen, i);
+        labels->classes[i] = mw_arena_strndup(arena, text.data, text.size);
+        if (!labels->classes[i]) status = mw_fail_nomem(err, "the class labels");
+    }
+    mw_dictionary_free(seen);
+    if (status) return status;
+    labels->n_classes = n;
+    qsort(labels->classes, (size_t)n, sizeof *labels->classes, by_label);
+    return MW_OK;
+}
+
+static double index_of_class(const char *const *classes, int32_t n, mw_str text) {
+    for (int32_t i = 0; i < n; i++)
+        if (mw_str_is(text, classes[i])) return i;
+    return MW_NAN;
+}
+
+static const mw_column *find_target(const mw_table *table, const char *target, mw_err *err) {
+    const mw_column *column = mw_table_column(table, target);
+    if (column) return column;
+    mw_fail(err, MW_ENOTFOUND, "there is no column \"%.100s\" to predict", target);
+    char names[200] = "";
+    for (int32_t i = 0; i < table->n_columns; i++) {
+        size_t used = strlen(names), more = strlen(table->columns[i].name);
+        if (used + more + 3 > sizeof names) break;
+        if (used) memcpy(names + used, ", ", 3);
+        memcpy(names + strlen(names), table->columns[i].name, more + 1);
+    }
+    mw_err_hint(err, "the columns are %s", names);
+    return NULL;
+}
+
+static bool only_zero_and_one(const mw_column *column) {
+    bool zero = false, one = false;
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        double value = column->number[row];
+        if (mw_isnan(value)) continue;
+        if (value != 0 && value != 1) return false;
+        zero = zero || value == 0;
+        one = one || value == 1;
+    }
+    return zero && one;
+}
+
+static mw_status decide_task(const mw_column *column, const char *task, mw_task *ret, mw_err *err) {
+    bool classes = column->type != MW_FLOAT64 || only_zero_and_one(column);
+    if (task) {
+        if (strcmp(task, "regression") == 0 && column->type != MW_FLOAT64)
+            return mw_fail(err, MW_EDATA, "the target %s is text; regression needs numbers",
+                           column->name);
+        classes = strcmp(task, "regression") != 0;
+    }
+    *ret = classes ? MW_TASK_BINARY : MW_TASK_REGRESSION;
+    return MW_OK;
+}
+
+static mw_status check_numbers(const mw_column *column, const double *y, int64_t n_missing,
+                               mw_err *err) {
+    double first = MW_NAN;
+    bool constant = true;
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        if (mw_isnan(y[row])) continue;
+        if (mw_isnan(first)) first = y[row];
+        constant = constant && y[row] == first;
+    }
+    if (n_missing == column->n_rows)
+        return mw_fail(err, MW_EDATA, "the target %s has no values", column->name);
+    if (constant)
+        return mw_fail(err, MW_EDATA,
+                       "the target %s is the same in every row: there is nothing to "
+                       "learn",
+                       column->name);
+    return MW_OK;
+}
+
+static mw_status fill_classes(const mw_ctx *ctx, mw_arena *arena, const mw_column *column,
+                              const char *task, mw_labels *labels, mw_err *err) {
+    mw_status status = collect_classes(ctx, arena, column, labels, err);
+    if (status) return status;
+    if (labels->n_classes < 2)
+        return mw_fail(err, MW_EDATA, "the target %s has %d label%s; at least two are needed",
+                       column->name, labels->n_classes, labels->n_classes == 1 ? "" : "s");
+    if (task && strcmp(task, "binary") == 0 && labels->n_classes != 2) {
+        mw_fail(err, MW_EDATA, "the target %s has %d labels; a binary task has two", column->name,
+                labels->n_classes);
+        return mw_err_hint(err, "use --task multiclass");
+    }
+    labels->task = labels->n_classes == 2 ? MW_TASK_BINARY : MW_TASK_MULTICLASS;
+    if (task && strcmp(task, "multiclass") == 0) labels->task = MW_TASK_MULTICLASS;
+    char number[MW_NUMBER_MAX];
+    for (int64_t row = 0; row < column->n_rows; row++)
+        labels->y[row] =
+            index_of_class(labels->classes, labels->n_classes, cell_text(column, row, number));
+    return MW_OK;
+}
+
+mw_status mw_op__labels(const mw_ctx *ctx, mw_arena *arena, const mw_table *table,
+                        const char *target, const char *task, mw_labels *ret, mw_err *err) {
+    const mw_column *column = find_target(table, target, err);
+    if (!column) return MW_ENOTFOUND;
+    if (column->type == MW_TIMESTAMP)
+        return mw_fail(err, MW_EDATA, "the target %s is a time, not something to predict", target);
+    mw_labels labels = {.y = mw_arena_calloc(arena, (size_t)table->n_rows + 1, sizeof(double))};
+    if (!labels.y) return mw_fail_nomem(err, "the target");
+    mw_status status = decide_task(column, task, &labels.task, err);
+    if (status) return status;
+    if (labels.task == MW_TASK_REGRESSION)
+        memcpy(labels.y, column->number, (size_t)table->n_rows * sizeof(double));
+    else
+        status = fill_classes(ctx, arena, column, task, &labels, err);
+    if (status) return status;
+    for (int64_t row = 0; row < table->n_rows; row++) labels.n_missing += mw_isnan(labels.y[row]);
+    if (labels.task == MW_TASK_REGRESSION)
+        status = check_numbers(column, labels.y, labels.n_missing, err);
+    if (!status) *ret = labels;
+    return status;
+}
+
+mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *target, mw_task task,
+                           const char *const *classes, int32_t n_classes, double **ret_y,
+                           int64_t *n_unknown, mw_err *err) {
+    const mw_column *column = find_target(table, target, err);
+    if (!column) return MW_ENOTFOUND;
+    if (task == MW_TASK_REGRESSION && column->type != MW_FLOAT64)
+        return mw_fail(err, MW_EDATA, "the target %s is not numeric in the test file", target);
+    double *y = mw_arena_calloc(arena, (size_t)table->n_rows + 1, sizeof *y);
+    if (!y) return mw_fail_nomem(err, "the target");
+    *n_unknown = 0;
+    char number[MW_NUMBER_MAX];
+    for (int64_t row = 0; row < table->n_rows; row++) {
+        y[row] = task == MW_TASK_REGRESSION
+                     ? column->number[row]
+                     : index_of_class(classes, n_classes, cell_text(column, row, number));
+        *n_unknown += mw_isnan(y[row]);
+    }
+    *ret_y = y;
+    return MW_OK;
+}

@@ -1,0 +1,405 @@
+/*
+ * op_fit.c -- `millwright train FILE.csv --target COLUMN --learner NAME --out DIR`: one model from
+ * a plain table, without a store.
+ *
+ * All rows with a target are fitted, unless --test-share keeps the last rows of the file for
+ * measuring, or
+ * --test names another file. --json prints metrics, rows, seconds, peak_bytes and model_sha256.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/hash.h"
+#include "core/base/math.h"
+#include "core/text/number.h"
+#include "keep/ingest/ingest.h"
+#include "run/op/app.h"
+#include "run/op/labels.h"
+
+typedef struct fit_job {
+    const mw_ctx *ctx;
+    const mw_args *args;
+    mw_arena arena;
+    mw_args *params; /* of the learner */
+    mw_table *table;
+    mw_features *features;
+    mw_model *model;
+    float *x; /* [n_rows][n_features] rows that are fitted, then rows held back */
+    double *y;
+    mw_labels labels;
+    int64_t n_fit, n_test; /* rows fitted, rows measured (0: the fitted ones are) */
+    int64_t unreadable, n_skipped;
+    bool test_in_file;
+    double read_s, features_s, fit_s, save_s;
+} fit_job;
+
+static double seconds_since(const mw_ctx *ctx, int64_t start_us) {
+    return (double)(mw_clock_monotonic(ctx->clock) - start_us) / 1e6;
+}
+
+/* --set name=value pairs into the learner's own table. */
+static mw_status read_params(fit_job *job, const char *learner, mw_err *err) {
+    const mw_param *table = mw_model_params(learner);
+    if (!table) return mw_fail(err, MW_EINVAL, "there is no learner \"%s\"", learner);
+    mw_status status = mw_args_new(job->ctx->mem, table, &job->params, err);
+    const char *const *pairs;
+    size_t n = mw_args_list(job->args, "set", &pairs);
+    for (size_t i = 0; i < n && !status; i++) {
+        const char *equals = strchr(pairs[i], '=');
+        if (!equals)
+            return mw_fail(err, MW_EINVAL, "--set takes name=value, not \"%.100s\"", pairs[i]);
+        mw_str name = {pairs[i], (size_t)(equals - pairs[i])};
+        status = mw_args_set(job->params, name, mw_str_of(equals + 1), err);
+    }
+    return status ? status : mw_args_finish(job->params, err);
+}
+
+/* Columns that are not features: the target, dropped ones, time and device. */
+static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
+    const char *const *drop;
+    size_t n_drop = mw_args_list(job->args, "drop", &drop), n = 0;
+    const char **except = mw_arena_calloc(&job->arena, n_drop + 3, sizeof *except);
+    if (!except) return mw_fail_nomem(err, "the list of columns");
+    for (size_t i = 0; i < n_drop; i++) {
+        if (!mw_table_column(job->table, drop[i]))
+            return mw_fail(err, MW_ENOTFOUND, "--drop: there is no column \"%.100s\"", drop[i]);
+        except[n++] = drop[i];
+    }
+    const char *const named[] = {target, mw_args_string(job->args, "time"),
+                                 mw_args_string(job->args, "device")};
+    for (size_t i = 0; i < 3; i++)
+        if (named[i]) except[n++] = named[i];
+    mw_status status = mw_features_of_table(job->ctx, job->table, except, n, &job->features, err);
+    if (!status && mw_features_count(job->features) == 0)
+        status = mw_fail(err, MW_EDATA, "no columns are left to learn from");
+    return status;
+}
+
+/* Rows without a target cannot be fitted: packs the others to the front of x and y. */
+static void pack_rows(fit_job *job) {
+    int64_t n = job->table->n_rows, kept = 0;
+    size_t width = (size_t)mw_features_count(job->features);
+    for (int64_t row = 0; row < n; row++) {
+        if (job->y && mw_isnan(job->y[row])) continue;
+        if (kept != row) {
+            memcpy(job->x + (size_t)kept * width, job->x + (size_t)row * width,
+                   width * sizeof *job->x);
+            if (job->y) job->y[kept] = job->y[row];
+        }
+        kept++;
+    }
+    job->n_skipped = n - kept;
+    double share = mw_args_float(job->args, "test_share");
+    job->n_test = (int64_t)mw_floor(share * (double)kept);
+    job->n_fit = kept - job->n_test;
+    job->test_in_file = job->n_test > 0;
+}
+
+static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
+    const mw_ctx *ctx = job->ctx;
+    const char *target = mw_args_string(job->args, "target");
+    bool unsupervised = strcmp(learner, "isolation") == 0;
+    if (unsupervised && target) {
+        mw_fail(err, MW_EINVAL, "the isolation forest learns without a target");
+        return mw_err_hint(err, "leave --target out; --drop %s keeps the column out", target);
+    }
+    if (!unsupervised && !target) {
+        mw_fail(err, MW_EINVAL, "--target is missing: which column shall be predicted?");
+        return mw_err_at(err, "target");
+    }
+    int64_t start = mw_clock_monotonic(ctx->clock);
+    mw_status status =
+        mw_ingest_plain(ctx, mw_args_string(job->args, "file"), mw_args_string(job->args, "time"),
+                        &job->table, &job->unreadable, err);
+    job->read_s = seconds_since(ctx, start);
+    start = mw_clock_monotonic(ctx->clock);
+    if (!status && !unsupervised)
+        status = mw_op__labels(ctx, &job->arena, job->table, target,
+                               mw_args_string(job->args, "task"), &job->labels, err);
+    if (!status) job->y = job->labels.y;
+    if (!status) status = make_features(job, target, err);
+    if (!status) status = mw_features_matrix(ctx, job->features, job->table, &job->x, err);
+    if (!status) pack_rows(job);
+    job->features_s = seconds_since(ctx, start);
+    if (!status && job->n_fit == 0)
+        status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
+    return status;
+}
+
+static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
+    bool unsupervised = job->y == NULL;
+    mw_fit fit = {.learner = learner,
+                  .task = unsupervised ? MW_TASK_ANOMALY : job->labels.task,
+                  .features = job->features,
+                  .target = mw_args_string(job->args, "target"),
+                  .classes = (const char *const *)job->labels.classes,
+                  .n_classes = job->labels.n_classes,
+                  .params = job->params,
+                  .matrix = {job->x, job->n_fit, mw_features_count(job->features)},
+                  .y = job->y};
+    int64_t start = mw_clock_monotonic(job->ctx->clock);
+    mw_ctx seeded = *job->ctx;
+    seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
+    mw_status status = mw_model_fit(&seeded, &fit, &job->model, err);
+    job->fit_s = seconds_since(job->ctx, start);
+    return status;
+}
+
+/* ---- measuring ---- */
+
+static void write_class_metrics(const fit_job *job, const double *truth, const double *out,
+                                int64_t n, mw_json_writer *writer, mw_err *err) {
+    int32_t n_classes = job->labels.n_classes;
+    double *best = mw_alloc_array(job->ctx->mem, (size_t)n + 1, sizeof *best);
+    uint8_t *positive = mw_alloc(job->ctx->mem, (size_t)n + 1);
+    double *score = mw_alloc_array(job->ctx->mem, (size_t)n + 1, sizeof *score);
+    if (best && positive && score) {
+        for (int64_t row = 0; row < n; row++) {
+            const double *p = out + row * n_classes;
+            int32_t top = 0;
+            for (int32_t k = 1; k < n_classes; k++)
+                if (p[k] > p[top]) top = k;
+            best[row] = top;
+            positive[row] = truth[row] == n_classes - 1;
+            score[row] = p[n_classes - 1];
+        }
+        mw_json_add_number(writer, "accuracy", mw_metric_accuracy(truth, best, n));
+        mw_json_add_number(writer, "log_loss", mw_metric_log_loss(truth, out, n, n_classes));
+        double auc;
+        if (n_classes == 2) {
+            mw_json_add_number(writer, "f1", mw_metric_f1(truth, best, n));
+            if (mw_metric_roc_auc(job->ctx, score, positive, n, &auc, err) == MW_OK)
+                mw_json_add_number(writer, "roc_auc", auc);
+        }
+    }
+    mw_free(best);
+    mw_free(positive);
+    mw_free(score);
+}
+
+static void write_metrics(const fit_job *job, const double *truth, const double *out, int64_t n,
+                          const char *measured_on, mw_json_writer *writer, mw_err *err) {
+    mw_task task = mw_model_task(job->model);
+    mw_json_object(writer);
+    mw_json_add_string(writer, "measured_on", measured_on);
+    mw_json_add_int(writer, "rows", n);
+    if (task == MW_TASK_REGRESSION) {
+        mw_regression_metrics m;
+        mw_metric_regression(truth, out, n, &m);
+        mw_json_add_number(writer, "rmse", m.rmse);
+        mw_json_add_number(writer, "mae", m.mae);
+        mw_json_add_number(writer, "mape", m.mape);
+        mw_json_add_number(writer, "r2", m.r2);
+    } else if (task == MW_TASK_ANOMALY) {
+        int64_t flagged = 0;
+        for (int64_t row = 0; row < n; row++) flagged += out[row] >= mw_model_threshold(job->model);
+        mw_json_add_int(writer, "flagged", flagged);
+        mw_json_add_number(writer, "threshold", mw_model_threshold(job->model));
+    } else {
+        write_class_metrics(job, truth, out, n, writer, err);
+    }
+    mw_json_object_end(writer);
+}
+
+static mw_status score_and_write(const fit_job *job, const float *x, const double *truth, int64_t n,
+                                 const char *measured_on, mw_json_writer *writer, mw_err *err) {
+    size_t width = (size_t)mw_model_outputs(job->model);
+    double *out = mw_alloc_array(job->ctx->mem, (size_t)n * width + 1, sizeof *out);
+    if (!out) return mw_fail_nomem(err, "the predictions");
+    mw_matrix matrix = {x, n, mw_features_count(job->features)};
+    mw_status status = mw_model_score(job->ctx, job->model, matrix, out, err);
+    if (!status) write_metrics(job, truth, out, n, measured_on, writer, err);
+    mw_free(out);
+    return status;
+}
+
+/* Metrics on --test FILE: its rows with a known target. */
+static mw_status measure_test_file(fit_job *job, const char *path, mw_json_writer *writer,
+                                   mw_err *err) {
+    mw_table *table = NULL;
+    float *x = NULL;
+    double *y = NULL;
+    int64_t unreadable, n_unknown = 0, kept = 0;
+    mw_status status = mw_ingest_plain(job->ctx, path, mw_args_string(job->args, "time"), &table,
+                                       &unreadable, err);
+    if (!status) status = mw_features_matrix(job->ctx, job->features, table, &x, err);
+    if (!status && job->y)
+        status = mw_op__labels_as(&job->arena, table, mw_args_string(job->args, "target"),
+                                  job->labels.task, (const char *const *)job->labels.classes,
+                                  job->labels.n_classes, &y, &n_unknown, err);
+    if (!status) {
+        size_t width = (size_t)mw_features_count(job->features);
+        for (int64_t row = 0; row < table->n_rows; row++) {
+            if (y && mw_isnan(y[row])) continue;
+            memmove(x + (size_t)kept * width, x + (size_t)row * width, width * sizeof *x);
+            if (y) y[kept] = y[row];
+            kept++;
+        }
+        status = kept ? score_and_write(job, x, y, kept, "test file", writer, err)
+                      : mw_fail(err, MW_EDATA, "%s has no rows to measure on", path);
+    }
+    mw_free(x);
+    mw_table_free(table);
+    return status;
+}
+
+static mw_status measure(fit_job *job, mw_json_writer *writer, mw_err *err) {
+    const char *test = mw_args_string(job->args, "test");
+    if (test) return measure_test_file(job, test, writer, err);
+    size_t width = (size_t)mw_features_count(job->features);
+    if (!job->test_in_file)
+        return score_and_write(job, job->x, job->y, job->n_fit, "training rows", writer, err);
+    return score_and_write(job, job->x + (size_t)job->n_fit * width,
+                           job->y ? job->y + job->n_fit : NULL, job->n_test, "last rows", writer,
+                           err);
+}
+
+/* ---- saving and telling ---- */
+
+static mw_status save(fit_job *job, mw_str metrics, char sha256[MW_SHA256_HEX], mw_err *err) {
+    const mw_ctx *ctx = job->ctx;
+    mw_dir *dir;
+    mw_map map;
+    mw_status status = mw_dir_open(ctx, mw_args_string(job->args, "out"), MW_DIR_CREATE, &dir, err);
+    if (status) return status;
+    mw_buf extra;
+    mw_buf_init(&extra, ctx->mem, metrics.size + 256);
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, &extra, 0);
+    mw_json_object(&writer);
+    mw_json_add_int(&writer, "rows", job->n_fit);
+    mw_json_key(&writer, "metrics");
+    mw_json_write_raw(&writer, metrics);
+    mw_json_object_end(&writer);
+    int64_t n_check = job->n_fit < 1000 ? job->n_fit : 1000;
+    mw_matrix check = {job->x, n_check, mw_features_count(job->features)};
+    status = mw_buf_status(&extra, "the metrics", err);
+    if (!status) status = mw_model_save(ctx, job->model, dir, mw_buf_str(&extra), check, err);
+    if (!status) status = mw_map_open(ctx, dir, "model.onnx", &map, err);
+    if (!status) {
+        status = mw_sha256_of(map.data, map.size, sha256, err);
+        mw_map_close(&map);
+    }
+    mw_buf_done(&extra);
+    mw_dir_close(dir);
+    return status;
+}
+
+static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
+                         mw_json_writer *writer) {
+    mw_json_object(writer);
+    mw_json_add_string(writer, "model", mw_args_string(job->args, "out"));
+    mw_json_add_string(writer, "learner", mw_model_learner(job->model));
+    mw_json_add_string(writer, "task", mw_task_name(mw_model_task(job->model)));
+    mw_json_add_string(writer, "target", mw_args_string(job->args, "target"));
+    mw_json_add_int(writer, "rows", job->n_fit);
+    mw_json_add_int(writer, "rows_without_target", job->n_skipped);
+    mw_json_add_int(writer, "unreadable_rows", job->unreadable);
+    mw_json_add_int(writer, "features", mw_features_count(job->features));
+    mw_json_key(writer, "metrics");
+    mw_json_write_raw(writer, metrics);
+    mw_json_key(writer, "seconds");
+    mw_json_object(writer);
+    mw_json_add_number(writer, "read", job->read_s);
+    mw_json_add_number(writer, "features", job->features_s);
+    mw_json_add_number(writer, "fit", job->fit_s);
+    mw_json_add_number(writer, "save", job->save_s);
+    mw_json_object_end(writer);
+    mw_json_add_int(writer, "peak_bytes", (int64_t)mw_mem_peak(&mw_mem_process));
+    mw_json_add_string(writer, "model_sha256", sha256);
+    mw_json_object_end(writer);
+}
+
+static mw_status run(fit_job *job, mw_buf *out, mw_err *err) {
+    const char *learner = mw_args_string(job->args, "learner");
+    char sha256[MW_SHA256_HEX];
+    mw_buf metrics;
+    mw_buf_init(&metrics, job->ctx->mem, 1 << 16);
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, &metrics, 0);
+    mw_status status = read_params(job, learner, err);
+    if (!status) status = prepare_data(job, learner, err);
+    if (!status) status = fit_model(job, learner, err);
+    if (!status) status = measure(job, &writer, err);
+    if (!status) status = mw_buf_status(&metrics, "the metrics", err);
+    int64_t start = mw_clock_monotonic(job->ctx->clock);
+    if (!status) status = save(job, mw_buf_str(&metrics), sha256, err);
+    job->save_s = seconds_since(job->ctx, start);
+    if (!status) {
+        mw_json_writer_init(&writer, out, 0);
+        write_result(job, mw_buf_str(&metrics), sha256, &writer);
+    }
+    mw_buf_done(&metrics);
+    return status;
+}
+
+static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
+    fit_job job = {.ctx = call->ctx, .args = call->args};
+    mw_arena_init(&job.arena, call->ctx->mem);
+    mw_status status = run(&job, out, err);
+    mw_model_free(job.model);
+    mw_features_free(job.features);
+    mw_table_free(job.table);
+    mw_free(job.x);
+    mw_args_free(job.params);
+    mw_arena_done(&job.arena);
+    return status;
+}
+
+static const char *const learners[] = {"forest", "linear", "isolation", NULL};
+static const char *const tasks[] = {"regression", "binary", "multiclass", NULL};
+
+static const mw_param params[] = {
+    {.name = "file",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
+     .help = "A table with a header: CSV, plain or gzip."},
+    {.name = "target", .type = MW_PARAM_STRING, .help = "The column to predict."},
+    {.name = "learner",
+     .type = MW_PARAM_ENUM,
+     .def = "forest",
+     .choices = learners,
+     .help = "How to learn."},
+    {.name = "task",
+     .type = MW_PARAM_ENUM,
+     .choices = tasks,
+     .help = "Without it: text and 0/1 targets are classes, other numbers are predicted."},
+    {.name = "set",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REPEATED,
+     .help = "A parameter of the learner, as name=value; repeat for more."},
+    {.name = "time", .type = MW_PARAM_STRING, .help = "A time column; not a feature."},
+    {.name = "device", .type = MW_PARAM_STRING, .help = "A device column; not a feature."},
+    {.name = "drop", .type = MW_PARAM_LIST, .help = "Columns to leave out."},
+    {.name = "test", .type = MW_PARAM_STRING, .help = "Another file to measure on."},
+    {.name = "test_share",
+     .type = MW_PARAM_FLOAT,
+     .def = "0",
+     .min = 0,
+     .max = 0.9,
+     .help = "Share of the file's last rows kept for measuring; 0 fits all."},
+    {.name = "out",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED,
+     .help = "Folder for the model."},
+    {0}};
+
+static const char *const examples[] = {
+    "millwright train housing.csv --target median_house_value --learner forest --set seed=1 --out "
+    "m",
+    "millwright train sensors.csv --learner isolation --drop label --out m --json", NULL};
+
+const mw_op mw_op_fit = {
+    .name = "fit",
+    .verb = "train",
+    .area = "models",
+    .role = MW_ROLE_TRAINER,
+    .kind = MW_OP_QUICK,
+    .local = true,
+    .summary = "Train one model from a plain table",
+    .help = "No time column is needed; rows are neither sorted nor resampled. Text columns are "
+            "categories, missing values are allowed.",
+    .examples = examples,
+    .params = params,
+    .prepare = prepare,
+};

@@ -1,0 +1,142 @@
+/* op_ingest.c -- `millwright ingest PATH...`: telemetry files into a dataset. */
+#include <string.h>
+
+#include "core/text/datetime.h"
+#include "run/op/dataset_job.h"
+
+static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
+    const char *const *paths;
+    size_t n_paths = mw_args_list(call->args, "paths", &paths), n_known;
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, out, 0);
+    mw_json_object(&writer);
+    mw_status status = mw_op__write_dataset(call, &writer, mw_args_string(call->args, "dataset"),
+                                            paths, n_paths, &n_known, err);
+    if (status) return status;
+    mw_json_key(&writer, "args");
+    mw_args_write_json(call->args, &writer);
+    mw_json_object_end(&writer);
+    return MW_OK;
+}
+
+static void write_result(const mw_json *payload, const mw_ingest_result *ingested,
+                         mw_json_writer *writer) {
+    int64_t rows = 0, rejected = 0, n_new = 0;
+    for (size_t i = 0; i < ingested->n_files; i++) {
+        const mw_ingest_file *file = &ingested->files[i];
+        if (file->unchanged) continue;
+        n_new++;
+        rows += file->n_rows;
+        rejected += file->n_rejected;
+    }
+    mw_json_object(writer);
+    mw_json_add_str(writer, "dataset", mw_json_string(mw_json_get(payload, "dataset"), ""));
+    mw_json_add_int(writer, "new_files", n_new);
+    mw_json_add_int(writer, "unchanged_files", (int64_t)ingested->n_files - n_new);
+    mw_json_add_int(writer, "rows", rows);
+    mw_json_add_int(writer, "rejected", rejected);
+    mw_op__write_files(ingested, writer);
+    mw_json_object_end(writer);
+}
+
+static mw_status work(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
+                      mw_err *err) {
+    mw_args *args;
+    mw_status status = mw_op__args(ctx, payload, mw_ingest_params, &args, err);
+    if (status) return status;
+    mw_ingest_result ingested;
+    status = mw_op__ingest(ctx, payload, args, work_dir, &ingested, err);
+    mw_args_free(args);
+    if (status) return status;
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, result, 0);
+    write_result(payload, &ingested, &writer);
+    mw_ingest_result_done(&ingested);
+    return mw_buf_status(result, "the result", err);
+}
+
+static mw_status commit(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *work_dir,
+                        mw_buf *result, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    const mw_json *tree;
+    mw_status status = mw_json_parse(&arena, mw_buf_text(result), result->size, &tree, err);
+    if (!status) {
+        mw_str name = mw_json_string(mw_json_get(tree, "dataset"), "");
+        const char *dataset = mw_arena_strndup(&arena, name.data, name.size);
+        status = dataset
+                     ? mw_op__commit(ctx, app, job, work_dir, dataset, mw_json_get(tree, "files"),
+                                     NULL, 0, mw_buf_text(result), err)
+                     : mw_fail_nomem(err, "the result");
+    }
+    mw_arena_done(&arena);
+    return status;
+}
+
+static void print(const mw_json *result, mw_buf *out) {
+    const mw_json *files = mw_json_get(result, "files");
+    for (const mw_json *file = files ? files->first : NULL; file; file = file->next) {
+        mw_str source = mw_json_string(mw_json_get(file, "source"), "");
+        if (mw_json_bool(mw_json_get(file, "unchanged"), false)) {
+            mw_buf_printf(out, "  %.*s: unchanged\n", (int)source.size, source.data);
+            continue;
+        }
+        char first[MW_TIME_TEXT_MAX], last[MW_TIME_TEXT_MAX];
+        mw_time_print(mw_json_int(mw_json_get(file, "first_us"), 0), first);
+        mw_time_print(mw_json_int(mw_json_get(file, "last_us"), 0), last);
+        mw_str layout = mw_json_string(mw_json_get(file, "layout"), "");
+        mw_buf_printf(out, "  %.*s: %lld rows (%.*s), %s to %s", (int)source.size, source.data,
+                      (long long)mw_json_int(mw_json_get(file, "rows"), 0), (int)layout.size,
+                      layout.data, first, last);
+        int64_t rejected = mw_json_int(mw_json_get(file, "rejected"), 0);
+        int64_t collisions = mw_json_int(mw_json_get(file, "collisions"), 0);
+        if (collisions)
+            mw_buf_printf(out, ", %lld repeated readings (the last one counts)",
+                          (long long)collisions);
+        if (rejected) {
+            mw_str rejects = mw_json_string(mw_json_get(file, "rejects"), "");
+            mw_buf_printf(out, ", %lld rejected (see %.*s)", (long long)rejected, (int)rejects.size,
+                          rejects.data);
+        }
+        mw_buf_add_char(out, '\n');
+    }
+    mw_str dataset = mw_json_string(mw_json_get(result, "dataset"), "");
+    mw_buf_printf(out, "dataset %.*s: %lld new rows from %lld files, %lld files unchanged\n",
+                  (int)dataset.size, dataset.data,
+                  (long long)mw_json_int(mw_json_get(result, "rows"), 0),
+                  (long long)mw_json_int(mw_json_get(result, "new_files"), 0),
+                  (long long)mw_json_int(mw_json_get(result, "unchanged_files"), 0));
+}
+
+static const mw_param params[] = {
+    {.name = "paths",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL | MW_PARAM_REPEATED,
+     .help = "CSV files (plain or gzip), or folders of them."},
+    {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "Where the rows go."},
+    {0}};
+
+static const char *const examples[] = {
+    "millwright ingest data/csv", "millwright ingest plant.csv.gz --dataset main --json", NULL};
+
+const mw_op mw_op_ingest = {
+    .name = "ingest",
+    .verb = "ingest",
+    .area = "datasets",
+    .role = MW_ROLE_OPERATOR,
+    .kind = MW_OP_JOB,
+    .exclusive = true,
+    .local = true,
+    .summary = "Read telemetry files into a dataset",
+    .help =
+        "Long files (parameter and value columns) and wide ones (one column per sensor) are told "
+        "apart by their header. A file that is already there with the same content is skipped; a "
+        "changed one replaces its own rows. Malformed rows go to a rejects file.",
+    .examples = examples,
+    .params = params,
+    .more_params = mw_ingest_params,
+    .prepare = prepare,
+    .work = work,
+    .commit = commit,
+    .print = print,
+};

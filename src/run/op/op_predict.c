@@ -1,0 +1,228 @@
+/*
+ * op_predict.c -- `millwright predict MODEL_DIR FILE.csv --out SCORES.csv`.
+ *
+ * One line per data row, in file order, under a header: regression `prediction`; binary
+ * `prediction,probability` (of the larger label); multiclass `prediction,probability_CLASS,...`;
+ * isolation `score,is_anomaly`. A row that could not be read gives empty cells.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "core/text/csv.h"
+#include "core/text/number.h"
+#include "keep/ingest/ingest.h"
+#include "run/op/app.h"
+
+enum { ROWS_AT_ONCE = 65536 };
+
+typedef struct scores {
+    const mw_model *model;
+    const char *const *classes;
+    int32_t n_classes;
+    int64_t n_flagged;
+} scores;
+
+static void write_header(const scores *s, mw_buf *line) {
+    switch (mw_model_task(s->model)) {
+    case MW_TASK_REGRESSION: mw_buf_add(line, "prediction\n"); break;
+    case MW_TASK_BINARY: mw_buf_add(line, "prediction,probability\n"); break;
+    case MW_TASK_ANOMALY: mw_buf_add(line, "score,is_anomaly\n"); break;
+    case MW_TASK_MULTICLASS:
+        mw_buf_add(line, "prediction");
+        for (int32_t k = 0; k < s->n_classes; k++) {
+            mw_buf name;
+            mw_buf_init(&name, line->mem, (size_t)MW_LIMIT(STRING_BYTES) + 32);
+            mw_buf_printf(&name, "probability_%s", s->classes[k]);
+            mw_buf_add_char(line, ',');
+            mw_csv_write_field(line, mw_buf_str(&name));
+            mw_buf_done(&name);
+        }
+        mw_buf_add_char(line, '\n');
+        break;
+    }
+}
+
+static void write_classes(const scores *s, const double *p, mw_buf *line) {
+    int32_t top = 0;
+    for (int32_t k = 1; k < s->n_classes; k++)
+        if (p[k] > p[top]) top = k;
+    mw_csv_write_field(line, mw_str_of(s->classes[top]));
+    int32_t first = mw_model_task(s->model) == MW_TASK_BINARY ? 1 : 0;
+    for (int32_t k = first; k < s->n_classes; k++) {
+        mw_buf_add_char(line, ',');
+        mw_buf_add_number(line, p[k]);
+    }
+    mw_buf_add_char(line, '\n');
+}
+
+static void write_row(scores *s, const double *out, mw_buf *line) {
+    switch (mw_model_task(s->model)) {
+    case MW_TASK_REGRESSION:
+        mw_buf_add_number(line, out[0]);
+        mw_buf_add_char(line, '\n');
+        break;
+    case MW_TASK_ANOMALY: {
+        bool flagged = out[0] >= mw_model_threshold(s->model);
+        s->n_flagged += flagged;
+        mw_buf_add_number(line, out[0]);
+        mw_buf_add(line, flagged ? ",1\n" : ",0\n");
+        break;
+    }
+    default: write_classes(s, out, line);
+    }
+}
+
+static void write_empty(const scores *s, mw_buf *line) {
+    int32_t cells = mw_model_task(s->model) == MW_TASK_REGRESSION   ? 1
+                    : mw_model_task(s->model) == MW_TASK_MULTICLASS ? 1 + s->n_classes
+                                                                    : 2;
+    for (int32_t i = 1; i < cells; i++) mw_buf_add_char(line, ',');
+    mw_buf_add_char(line, '\n');
+}
+
+static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *table, const float *x,
+                              const uint8_t *unreadable, mw_file *file, mw_err *err) {
+    int32_t width = mw_features_count(mw_model_features(s->model));
+    int32_t outputs = mw_model_outputs(s->model);
+    double *out = mw_alloc_array(ctx->mem, (size_t)ROWS_AT_ONCE * (size_t)outputs, sizeof *out);
+    if (!out) return mw_fail_nomem(err, "the predictions");
+    mw_buf lines;
+    mw_buf_init(&lines, ctx->mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES) * 16);
+    mw_status status = MW_OK;
+    write_header(s, &lines);
+    for (int64_t from = 0; (from < table->n_rows || from == 0) && !status; from += ROWS_AT_ONCE) {
+        int64_t n = table->n_rows - from < ROWS_AT_ONCE ? table->n_rows - from : ROWS_AT_ONCE;
+        mw_ctx_report(ctx, "scoring", (double)from, (double)table->n_rows);
+        mw_matrix matrix = {x + from * width, n, width};
+        if (n > 0) status = mw_model_score(ctx, s->model, matrix, out, err);
+        for (int64_t i = 0; i < n && !status; i++) {
+            if (unreadable[from + i])
+                write_empty(s, &lines);
+            else
+                write_row(s, out + i * outputs, &lines);
+        }
+        if (!status) status = mw_buf_status(&lines, "the scores", err);
+        if (!status) status = mw_file_write(file, mw_buf_text(&lines), lines.size, err);
+        mw_buf_clear(&lines);
+    }
+    mw_buf_done(&lines);
+    mw_free(out);
+    return status;
+}
+
+/* SCORES.csv may name a folder: dir/name are split at the last slash. */
+static mw_status create_output(const mw_ctx *ctx, const char *path, mw_file **ret, mw_err *err) {
+    const char *slash = strrchr(path, '/');
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    const char *folder = slash ? mw_arena_strndup(&arena, path, (size_t)(slash - path) + 1) : ".";
+    mw_dir *dir = NULL;
+    mw_status status = folder ? mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err)
+                              : mw_fail_nomem(err, "a path");
+    if (!status) status = mw_file_create(ctx, dir, slash ? slash + 1 : path, ret, err);
+    mw_dir_close(dir);
+    mw_arena_done(&arena);
+    return status;
+}
+
+/* A row all of whose cells are missing could not be read (see mw_ingest_plain). */
+static uint8_t *find_unreadable(const mw_ctx *ctx, const mw_table *table, int64_t n_unreadable) {
+    uint8_t *marks = mw_calloc(ctx->mem, (size_t)table->n_rows + 1, 1);
+    for (int64_t row = 0; marks && n_unreadable && row < table->n_rows; row++) {
+        bool any = false;
+        for (int32_t k = 0; k < table->n_columns && !any; k++)
+            any = mw_column_has(&table->columns[k], row);
+        marks[row] = !any;
+    }
+    return marks;
+}
+
+static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, mw_err *err) {
+    const mw_ctx *ctx = call->ctx;
+    mw_table *table = NULL;
+    mw_file *file = NULL;
+    float *x = NULL;
+    uint8_t *unreadable = NULL;
+    int64_t n_unreadable = 0;
+    scores s = {.model = model};
+    s.classes = mw_model_classes(model, &s.n_classes);
+    mw_status status =
+        mw_ingest_plain(ctx, mw_args_string(call->args, "file"), NULL, &table, &n_unreadable, err);
+    if (!status) status = mw_features_matrix(ctx, mw_model_features(model), table, &x, err);
+    if (!status) {
+        unreadable = find_unreadable(ctx, table, n_unreadable);
+        if (!unreadable) status = mw_fail_nomem(err, "the rows");
+    }
+    if (!status) status = create_output(ctx, mw_args_string(call->args, "out"), &file, err);
+    if (!status) {
+        status = write_scores(ctx, &s, table, x, unreadable, file, err);
+        if (status)
+            mw_file_abort(file);
+        else
+            status = mw_file_commit(file, err);
+    }
+    if (!status) {
+        mw_json_writer writer;
+        mw_json_writer_init(&writer, out, 0);
+        mw_json_object(&writer);
+        mw_json_add_string(&writer, "out", mw_args_string(call->args, "out"));
+        mw_json_add_string(&writer, "task", mw_task_name(mw_model_task(model)));
+        mw_json_add_int(&writer, "rows", table->n_rows);
+        mw_json_add_int(&writer, "unreadable_rows", n_unreadable);
+        if (mw_model_task(model) == MW_TASK_ANOMALY)
+            mw_json_add_int(&writer, "flagged", s.n_flagged);
+        mw_json_object_end(&writer);
+    }
+    mw_free(unreadable);
+    mw_free(x);
+    mw_table_free(table);
+    return status;
+}
+
+static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
+    mw_dir *dir;
+    mw_model *model = NULL;
+    mw_status status =
+        mw_dir_open(call->ctx, mw_args_string(call->args, "model"), MW_DIR_MUST_EXIST, &dir, err);
+    if (status) return status;
+    status = mw_model_load(call->ctx, dir, &model, err);
+    mw_dir_close(dir);
+    if (!status) status = score_file(call, model, out, err);
+    mw_model_free(model);
+    return status;
+}
+
+static const mw_param params[] = {
+    {.name = "model",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
+     .help = "A model folder, as `millwright train FILE --out` wrote it."},
+    {.name = "file",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
+     .help = "A table with the columns the model was trained on; others are ignored."},
+    {.name = "out",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED,
+     .help = "The CSV file to write."},
+    {0}};
+
+static const char *const examples[] = {"millwright predict m housing.csv --out scores.csv", NULL};
+
+const mw_op mw_op_predict = {
+    .name = "predict",
+    .verb = "predict",
+    .area = "models",
+    .role = MW_ROLE_VIEWER,
+    .kind = MW_OP_QUICK,
+    .local = true,
+    .summary = "Score a table with a saved model",
+    .help =
+        "Writes a header and one line per data row, in file order; a row that cannot be read gives "
+        "empty cells.",
+    .examples = examples,
+    .params = params,
+    .prepare = prepare,
+};

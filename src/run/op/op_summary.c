@@ -1,0 +1,314 @@
+/*
+ * op_summary.c -- GET /summary: what a dataset holds, column by column.
+ *
+ * Mean and variance are Welford's running ones, in row order, so the answer has one value.
+ */
+#include <string.h>
+
+#include "core/base/math.h"
+#include "core/text/datetime.h"
+#include "run/op/rows.h"
+
+typedef struct column_stats {
+    const char *name; /* in the arena */
+    mw_type type;
+    int64_t count;
+    double mean, m2, min, max;
+} column_stats;
+
+typedef struct summary {
+    const mw_ctx *ctx;
+    mw_arena arena;
+    column_stats *columns;
+    size_t n_columns, capacity;
+    mw_dictionary *devices, *names; /* names: column name -> index */
+    int64_t rows, rejects, n_files;
+    int64_t first_us, last_us;
+} summary;
+
+enum { MAX_LISTED_DEVICES = 1000 };
+
+static mw_status begin(void *self, const mw_segment_record *segments, size_t n, mw_err *err) {
+    summary *s = self;
+    const mw_ctx *ctx = s->ctx;
+    mw_dictionary_free(s->devices);
+    mw_dictionary_free(s->names);
+    mw_arena_reset(&s->arena);
+    mw_free(s->columns);
+    mw_arena arena = s->arena;
+    *s = (summary){.ctx = ctx, .arena = arena, .first_us = INT64_MAX, .last_us = INT64_MIN};
+    for (size_t i = 0; i < n; i++) s->rejects += segments[i].n_rejected;
+    s->n_files = (int64_t)n;
+    mw_status status = mw_dictionary_new(ctx->mem, &s->devices, err);
+    if (!status) status = mw_dictionary_new(ctx->mem, &s->names, err);
+    return status;
+}
+
+static mw_status stats_of(summary *s, const mw_column *column, column_stats **ret, mw_err *err) {
+    int32_t code;
+    mw_status status = mw_dictionary_add(s->names, mw_str_of(column->name), &code, err);
+    if (status) return status;
+    if ((size_t)code == s->n_columns) {
+        if (s->n_columns == s->capacity) {
+            size_t capacity = s->capacity ? 2 * s->capacity : 64;
+            column_stats *more = mw_realloc(s->ctx->mem, s->columns, capacity * sizeof *more);
+            if (!more) return mw_fail_nomem(err, "the summary");
+            s->columns = more;
+            s->capacity = capacity;
+        }
+        const char *name = mw_arena_strdup(&s->arena, column->name);
+        if (!name) return mw_fail_nomem(err, "the summary");
+        s->columns[s->n_columns++] = (column_stats){.name = name, .type = column->type};
+    }
+    *ret = &s->columns[code];
+    return MW_OK;
+}
+
+static void add_numbers(column_stats *stats, const mw_column *column, const uint8_t *pass) {
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        double value = column->number[row];
+        if (!pass[row] || mw_isnan(value)) continue;
+        stats->count++;
+        double delta = value - stats->mean;
+        stats->mean += delta / (double)stats->count;
+        stats->m2 += delta * (value - stats->mean);
+        if (stats->count == 1 || value < stats->min) stats->min = value;
+        if (stats->count == 1 || value > stats->max) stats->max = value;
+    }
+}
+
+static void add_times(summary *s, column_stats *stats, const mw_column *column,
+                      const uint8_t *pass) {
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        if (!pass[row] || column->time[row] == MW_TIME_NONE) continue;
+        stats->count++;
+        if (column->time[row] < s->first_us) s->first_us = column->time[row];
+        if (column->time[row] > s->last_us) s->last_us = column->time[row];
+    }
+}
+
+static mw_status add_texts(summary *s, column_stats *stats, const mw_column *column,
+                           const uint8_t *pass, mw_err *err) {
+    bool is_device = strcmp(column->name, "device_id") == 0;
+    int32_t last = -1, ignored;
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        int32_t code = column->codes[row];
+        if (!pass[row] || code < 0) continue;
+        stats->count++;
+        if (!is_device || code == last) continue;
+        last = code;
+        mw_status status = mw_dictionary_add(
+            s->devices, mw_dictionary_text(column->dictionary, code), &ignored, err);
+        if (status) return status;
+    }
+    return MW_OK;
+}
+
+static mw_status segment(void *self, const mw_table *table, const uint8_t *pass, mw_err *err) {
+    summary *s = self;
+    for (int64_t row = 0; row < table->n_rows; row++) s->rows += pass[row];
+    for (int32_t i = 0; i < table->n_columns; i++) {
+        const mw_column *column = &table->columns[i];
+        column_stats *stats = NULL;
+        mw_status status = stats_of(s, column, &stats, err);
+        if (status) return status;
+        if (column->type == MW_FLOAT64)
+            add_numbers(stats, column, pass);
+        else if (column->type == MW_TIMESTAMP)
+            add_times(s, stats, column, pass);
+        else if (column->type == MW_DICTIONARY)
+            status = add_texts(s, stats, column, pass, err);
+        if (status) return status;
+    }
+    return mw_ctx_check(s->ctx, err);
+}
+
+static double std_of(const column_stats *stats) {
+    return stats->count > 1 ? mw_sqrt(stats->m2 / (double)(stats->count - 1)) : MW_NAN;
+}
+
+static void write_column(const summary *s, const column_stats *stats, mw_json_writer *writer) {
+    bool numeric = stats->type == MW_FLOAT64 && stats->count > 0;
+    mw_json_object(writer);
+    mw_json_add_string(writer, "name", stats->name);
+    mw_json_add_string(writer, "type", mw_type_name(stats->type));
+    mw_json_add_int(writer, "count", stats->count);
+    mw_json_add_int(writer, "missing", s->rows - stats->count);
+    mw_json_add_number(writer, "mean", numeric ? stats->mean : MW_NAN);
+    mw_json_add_number(writer, "std", numeric ? std_of(stats) : MW_NAN);
+    mw_json_add_number(writer, "min", numeric ? stats->min : MW_NAN);
+    mw_json_add_number(writer, "max", numeric ? stats->max : MW_NAN);
+    mw_json_object_end(writer);
+}
+
+static void write_result(const summary *s, const char *org, const char *dataset,
+                         mw_json_writer *writer) {
+    int64_t cells = 0, filled = 0, n_parameters = 0;
+    mw_json_object(writer);
+    mw_json_add_string(writer, "organization", org);
+    mw_json_add_string(writer, "dataset", dataset);
+    mw_json_add_int(writer, "rows", s->rows);
+    mw_json_add_int(writer, "files", s->n_files);
+    mw_json_add_int(writer, "rejects", s->rejects);
+    int32_t n_devices = mw_dictionary_size(s->devices);
+    mw_json_add_int(writer, "device_count", n_devices);
+    mw_json_key(writer, "devices");
+    mw_json_array(writer);
+    for (int32_t i = 0; i < n_devices && i < MAX_LISTED_DEVICES; i++)
+        mw_json_write_str(writer, mw_dictionary_text(s->devices, i));
+    mw_json_array_end(writer);
+    mw_json_key(writer, "parameters");
+    mw_json_array(writer);
+    for (size_t i = 0; i < s->n_columns; i++) {
+        if (s->columns[i].type != MW_FLOAT64) continue;
+        mw_json_write_string(writer, s->columns[i].name);
+        n_parameters++;
+        filled += s->columns[i].count;
+        cells += s->rows;
+    }
+    mw_json_array_end(writer);
+    mw_json_add_int(writer, "parameter_count", n_parameters);
+    mw_json_key(writer, "time_range");
+    mw_json_object(writer);
+    mw_json_add_time(writer, "start", s->rows ? s->first_us : MW_TIME_NONE);
+    mw_json_add_time(writer, "end", s->rows ? s->last_us : MW_TIME_NONE);
+    mw_json_object_end(writer);
+    mw_json_add_number(writer, "missing_share",
+                       cells ? (double)(cells - filled) / (double)cells : 0.0);
+    mw_json_key(writer, "columns");
+    mw_json_array(writer);
+    for (size_t i = 0; i < s->n_columns; i++) write_column(s, &s->columns[i], writer);
+    mw_json_array_end(writer);
+    mw_json_object_end(writer);
+}
+
+static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
+    summary s = {.ctx = call->ctx};
+    mw_arena_init(&s.arena, call->ctx->mem);
+    mw_op__filter filter = {.device = mw_args_string(call->args, "device"),
+                            .employee_id = mw_args_string(call->args, "employee_id"),
+                            .category = mw_args_string(call->args, "category")};
+    mw_op__visitor visitor = {begin, segment, &s};
+    const char *dataset = mw_args_string(call->args, "dataset");
+    mw_status status = mw_op__each_segment(call, dataset, &filter, NULL, 0, &visitor, err);
+    if (!status) {
+        mw_json_writer writer;
+        mw_json_writer_init(&writer, out, 0);
+        write_result(&s, call->ctx->org, dataset, &writer);
+    }
+    mw_free(s.columns);
+    mw_dictionary_free(s.devices);
+    mw_dictionary_free(s.names);
+    mw_arena_done(&s.arena);
+    return status;
+}
+
+static void print(const mw_json *result, mw_buf *out) {
+    const mw_json *range = mw_json_get(result, "time_range");
+    mw_str start = mw_json_string(mw_json_get(range, "start"), "-");
+    mw_str end = mw_json_string(mw_json_get(range, "end"), "-");
+    mw_str dataset = mw_json_string(mw_json_get(result, "dataset"), "");
+    mw_buf_printf(out, "dataset    %.*s\nrows       %lld from %lld files, %lld rejected\n",
+                  (int)dataset.size, dataset.data,
+                  (long long)mw_json_int(mw_json_get(result, "rows"), 0),
+                  (long long)mw_json_int(mw_json_get(result, "files"), 0),
+                  (long long)mw_json_int(mw_json_get(result, "rejects"), 0));
+    mw_buf_printf(out, "devices    %lld\nparameters %lld, %.1f %% of the cells missing\n",
+                  (long long)mw_json_int(mw_json_get(result, "device_count"), 0),
+                  (long long)mw_json_int(mw_json_get(result, "parameter_count"), 0),
+                  100 * mw_json_number(mw_json_get(result, "missing_share"), 0));
+    mw_buf_printf(out, "time       %.*s to %.*s\n\n", (int)start.size, start.data, (int)end.size,
+                  end.data);
+    mw_buf_printf(out, "%-28s %-10s %10s %9s %12s %12s %12s %12s\n", "column", "type", "count",
+                  "missing", "mean", "std", "min", "max");
+    const mw_json *columns = mw_json_get(result, "columns");
+    for (const mw_json *c = columns ? columns->first : NULL; c; c = c->next) {
+        mw_str name = mw_json_string(mw_json_get(c, "name"), "");
+        mw_str type = mw_json_string(mw_json_get(c, "type"), "");
+        mw_buf_printf(out, "%-28.*s %-10.*s %10lld %9lld", (int)name.size, name.data,
+                      (int)type.size, type.data, (long long)mw_json_int(mw_json_get(c, "count"), 0),
+                      (long long)mw_json_int(mw_json_get(c, "missing"), 0));
+        static const char *const numbers[] = {"mean", "std", "min", "max"};
+        for (size_t i = 0; i < 4; i++) {
+            const mw_json *value = mw_json_get(c, numbers[i]);
+            if (value && value->kind == MW_JSON_NUMBER)
+                mw_buf_printf(out, " %12.6g", value->number);
+            else
+                mw_buf_printf(out, " %12s", "");
+        }
+        mw_buf_add_char(out, '\n');
+    }
+}
+
+static const mw_param params[] = {
+    {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "Which dataset."},
+    {.name = "device", .type = MW_PARAM_STRING, .help = "Only rows of this device_id."},
+    {.name = "employee_id", .type = MW_PARAM_STRING, .help = "Only rows of this employee."},
+    {.name = "category", .type = MW_PARAM_STRING, .help = "Only rows of this category."},
+    {0}};
+
+static const mw_field range_fields[] = {
+    {.name = "start", .type = MW_FIELD_TIME, .nullable = true, .help = "first time stamp"},
+    {.name = "end", .type = MW_FIELD_TIME, .nullable = true, .help = "last time stamp"},
+    {0}};
+
+static const mw_field column_fields[] = {
+    {.name = "name", .type = MW_FIELD_STRING, .help = "the column"},
+    {.name = "type", .type = MW_FIELD_STRING, .help = "timestamp, float64, bool, dictionary, utf8"},
+    {.name = "count", .type = MW_FIELD_INTEGER, .help = "rows with a value"},
+    {.name = "missing", .type = MW_FIELD_INTEGER, .help = "rows without one"},
+    {.name = "mean", .type = MW_FIELD_NUMBER, .nullable = true, .help = "of the values"},
+    {.name = "std", .type = MW_FIELD_NUMBER, .nullable = true, .help = "with n - 1"},
+    {.name = "min", .type = MW_FIELD_NUMBER, .nullable = true, .help = "smallest"},
+    {.name = "max", .type = MW_FIELD_NUMBER, .nullable = true, .help = "largest"},
+    {0}};
+
+static const mw_field result[] = {
+    {.name = "organization", .type = MW_FIELD_STRING, .help = "whose data"},
+    {.name = "dataset", .type = MW_FIELD_STRING, .help = "which dataset"},
+    {.name = "rows", .type = MW_FIELD_INTEGER, .help = "rows that pass the filters"},
+    {.name = "files", .type = MW_FIELD_INTEGER, .help = "source files of the dataset"},
+    {.name = "rejects", .type = MW_FIELD_INTEGER, .help = "rows refused at ingest"},
+    {.name = "device_count", .type = MW_FIELD_INTEGER, .help = "number of devices"},
+    {.name = "devices",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_STRING,
+     .help = "their ids, at most 1000"},
+    {.name = "parameters",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_STRING,
+     .help = "names of the measured parameters"},
+    {.name = "parameter_count", .type = MW_FIELD_INTEGER, .help = "how many"},
+    {.name = "time_range", .type = MW_FIELD_OBJECT, .fields = range_fields, .help = "UTC"},
+    {.name = "missing_share",
+     .type = MW_FIELD_NUMBER,
+     .help = "share of (row, parameter) cells without a value"},
+    {.name = "columns",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_OBJECT,
+     .fields = column_fields,
+     .help = "one entry a column"},
+    {0}};
+
+static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_OK};
+static const char *const examples[] = {"millwright summary", "millwright summary --json", NULL};
+
+const mw_op mw_op_summary = {
+    .name = "summary",
+    .verb = "summary",
+    .method = "GET",
+    .path = "/summary",
+    .area = "quick analytics",
+    .role = MW_ROLE_VIEWER,
+    .kind = MW_OP_QUICK,
+    .summary = "What a dataset holds, column by column",
+    .help =
+        "Rows, devices, parameters, time range, missing share and per-column statistics of the raw "
+        "rows, filtered by device, employee or category.",
+    .examples = examples,
+    .params = params,
+    .result = result,
+    .errors = errors,
+    .prepare = prepare,
+    .print = print,
+};

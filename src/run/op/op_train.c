@@ -1,0 +1,368 @@
+/*
+ * op_train.c -- POST /train and `millwright train`: new files in, three models out.
+ *
+ * Prepare   names the csv folder, the live segments and the parameters.
+ * Work      ingests new and changed files, reads the whole dataset, fits and measures the models.
+ * Commit    moves model folders to versions/{n}, then one transaction makes segments and versions
+ * count together; `current` links and the readable history follow from the store.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "keep/track/history.h"
+#include "learn/model/plant.h"
+#include "run/op/dataset_job.h"
+#include "run/op/report.h"
+
+static const char *const model_names[] = {"baseline", "regression", "anomaly"};
+enum { N_MODELS = 3 };
+
+/* ---- prepare ---- */
+
+/* True when the folder holds at least one *.csv or *.csv.gz. */
+static bool has_csv_files(const mw_ctx *ctx, const char *path) {
+    mw_dir *dir;
+    mw_dir_entry *entries;
+    size_t n = 0;
+    if (mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, &dir, NULL)) return false;
+    bool found = false;
+    if (mw_dir_list(ctx, dir, &entries, &n, NULL) == MW_OK) {
+        for (size_t i = 0; i < n && !found; i++) {
+            const char *end = strstr(entries[i].name, ".csv");
+            found = !entries[i].is_dir && end && (end[4] == '\0' || strcmp(end, ".csv.gz") == 0);
+        }
+        mw_free(entries);
+    }
+    mw_dir_close(dir);
+    return found;
+}
+
+static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, call->ctx->mem);
+    const char *csv = mw_app_csv_path(call->app, call->ctx, &arena);
+    size_t n_known = 0, n_paths = 0;
+    mw_status status = csv ? MW_OK : mw_fail_nomem(err, "a path");
+    const char *dataset = mw_args_string(call->args, "dataset");
+    if (!status) {
+        /* Files in the csv folder belong to `main`. */
+        n_paths = strcmp(dataset, "main") == 0 && has_csv_files(call->ctx, csv) ? 1 : 0;
+        mw_json_writer writer;
+        mw_json_writer_init(&writer, out, 0);
+        mw_json_object(&writer);
+        status = mw_op__write_dataset(call, &writer, dataset, &csv, n_paths, &n_known, err);
+        if (!status) {
+            mw_json_key(&writer, "args");
+            mw_args_write_json(call->args, &writer);
+            mw_json_object_end(&writer);
+        }
+    }
+    if (!status && n_paths == 0 && n_known == 0) {
+        mw_fail(err, MW_EDATA,
+                "there is no data to train on: %s holds no CSV files and the dataset "
+                "%s is empty",
+                csv, dataset);
+        status = mw_err_hint(err, "put CSV files there, or run `millwright ingest FILE`");
+    }
+    mw_arena_done(&arena);
+    return status;
+}
+
+/* ---- work ---- */
+
+static mw_status fit(const mw_ctx *ctx, const mw_json *payload, const mw_ingest_result *ingested,
+                     mw_dir *work_dir, mw_buf *training, mw_err *err) {
+    char hash[MW_SHA256_HEX];
+    mw_args *args = NULL;
+    mw_table *table = NULL;
+    mw_dir *out = NULL;
+    mw_status status = mw_op__read_rows(ctx, payload, ingested, work_dir, &table, hash, err);
+    if (!status) status = mw_op__args(ctx, payload, mw_plant_params, &args, err);
+    if (!status) status = mw_dir_sub(ctx, work_dir, "models", MW_DIR_CREATE, &out, err);
+    if (!status) {
+        mw_ctx seeded = *ctx;
+        seeded.seed = (uint64_t)mw_args_int(args, "seed");
+        mw_json_writer writer;
+        mw_json_writer_init(&writer, training, 0);
+        status = mw_plant_fit(&seeded, table, args, hash, out, &writer, err);
+    }
+    mw_dir_close(out);
+    mw_args_free(args);
+    mw_table_free(table);
+    return status;
+}
+
+/* The members of the fit's result, with what was ingested beside them. */
+static mw_status write_result(const mw_json *payload, const mw_ingest_result *ingested,
+                              const mw_buf *training, mw_buf *result, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, result->mem);
+    const mw_json *tree;
+    mw_status status = mw_json_parse(&arena, mw_buf_text(training), training->size, &tree, err);
+    if (!status) {
+        mw_json_writer writer;
+        mw_json_writer_init(&writer, result, 0);
+        mw_json_object(&writer);
+        mw_json_add_str(&writer, "dataset", mw_json_string(mw_json_get(payload, "dataset"), ""));
+        for (const mw_json *item = tree->first; item; item = item->next) {
+            mw_json_key_str(&writer, item->key);
+            mw_json_write_value(&writer, item);
+        }
+        mw_json_key(&writer, "args");
+        mw_json_write_value(&writer, mw_json_get(payload, "args"));
+        mw_op__write_files(ingested, &writer);
+        mw_json_object_end(&writer);
+        status = mw_buf_status(result, "the result", err);
+    }
+    mw_arena_done(&arena);
+    return status;
+}
+
+static mw_status work(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
+                      mw_err *err) {
+    mw_args *args;
+    mw_status status = mw_op__args(ctx, payload, mw_ingest_params, &args, err);
+    if (status) return status;
+    mw_ingest_result ingested;
+    status = mw_op__ingest(ctx, payload, args, work_dir, &ingested, err);
+    mw_args_free(args);
+    if (status) return status;
+    mw_buf training;
+    mw_buf_init(&training, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    status = fit(ctx, payload, &ingested, work_dir, &training, err);
+    if (!status) status = mw_buf_status(&training, "the result", err);
+    if (!status) status = write_result(payload, &ingested, &training, result, err);
+    mw_buf_done(&training);
+    mw_ingest_result_done(&ingested);
+    return status;
+}
+
+/* ---- commit ---- */
+
+static mw_status file_hash(const mw_ctx *ctx, mw_dir *dir, const char *name,
+                           char hex[MW_SHA256_HEX], mw_err *err) {
+    mw_map map;
+    mw_status status = mw_map_open(ctx, dir, name, &map, err);
+    if (status) return status;
+    status = mw_sha256_of(map.data, map.size, hex, err);
+    mw_map_close(&map);
+    return status;
+}
+
+static const char *as_text(const mw_json *value, mw_arena *arena) {
+    mw_buf text;
+    mw_buf_init(&text, arena->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, &text, 0);
+    if (value)
+        mw_json_write_value(&writer, value);
+    else
+        mw_buf_add(&text, "{}");
+    const char *kept = text.failed ? NULL : mw_arena_strndup(arena, mw_buf_text(&text), text.size);
+    mw_buf_done(&text);
+    return kept;
+}
+
+/* Moves one model's folder to versions/{next} and describes it. */
+static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record *job,
+                             mw_dir *models, const char *name, const mw_json *result,
+                             mw_arena *arena, mw_version_record *ret, mw_err *err) {
+    const mw_version_record *old;
+    size_t n_old = 0;
+    mw_dir *folder = NULL, *versions = NULL, *from = NULL;
+    char hex[MW_SHA256_HEX];
+    mw_status status = mw_store_versions(ctx, app->store, arena, name, &old, &n_old, err);
+    int32_t next = n_old ? old[0].version + 1 : 1; /* newest first */
+    const char *number = mw_arena_printf(arena, "%d", next);
+    if (!status && !number) status = mw_fail_nomem(err, "a version");
+    if (!status) status = mw_app_folder(app, ctx, "models", name, &folder, err);
+    if (!status) status = mw_dir_sub(ctx, folder, "versions", MW_DIR_CREATE, &versions, err);
+    if (!status) status = mw_dir_sub(ctx, models, name, MW_DIR_MUST_EXIST, &from, err);
+    if (!status) status = file_hash(ctx, from, "model.onnx", hex, err);
+    /* A folder of that number can only be left from a commit that never happened. */
+    if (!status) status = mw_dir_remove(ctx, versions, number, err);
+    if (!status) status = mw_dir_move(ctx, models, name, versions, number, err);
+    mw_dir_close(from);
+    mw_dir_close(versions);
+    mw_dir_close(folder);
+    if (status) return status;
+    const mw_json *of_model = mw_json_get(mw_json_get(result, "models"), name);
+    mw_str hash = mw_json_string(mw_json_get(result, "data_hash"), "");
+    *ret = (mw_version_record){.model = name,
+                               .run_id = job->id,
+                               .job_id = job->id,
+                               .created_us = mw_clock_utc(ctx->clock),
+                               .folder = number,
+                               .sha256 = mw_arena_strdup(arena, hex),
+                               .metrics = as_text(of_model, arena),
+                               .params = as_text(mw_json_get(result, "args"), arena),
+                               .data_hash = mw_arena_strndup(arena, hash.data, hash.size)};
+    if (!ret->sha256 || !ret->metrics || !ret->params || !ret->data_hash)
+        return mw_fail_nomem(err, "a version");
+    return MW_OK;
+}
+
+/* models/{name}/current -> versions/{n}: derived from the store, so a failure is only logged. */
+static void link_current(const mw_ctx *ctx, const mw_app *app, const char *name,
+                         const char *folder_name) {
+    mw_dir *folder;
+    char target[64];
+    if (mw_app_folder(app, ctx, "models", name, &folder, NULL)) return;
+    (void)snprintf(target, sizeof target, "versions/%s", folder_name);
+    int fd = mw_dir_fd(folder);
+    (void)unlinkat(fd, ".current", 0);
+    if (symlinkat(target, fd, ".current") != 0 ||
+        ctx->io->rename(ctx->io->self, fd, ".current", fd, "current") != 0)
+        mw_log_warn(ctx, "cannot update %s/current: errno %d", mw_dir_label(folder), errno);
+    mw_dir_close(folder);
+}
+
+static void write_history(const mw_ctx *ctx, const mw_app *app) {
+    mw_err err = {0};
+    mw_dir *models;
+    mw_status status = mw_app_folder(app, ctx, "models", NULL, &models, &err);
+    if (!status) {
+        status = mw_history_write(ctx, app->store, models, &err);
+        mw_dir_close(models);
+    }
+    if (status) mw_log_warn(ctx, "the readable history was not written: %s", err.message);
+}
+
+static mw_status commit(const mw_ctx *ctx, void *self, const mw_job_record *job, mw_dir *work_dir,
+                        mw_buf *result, mw_err *err) {
+    mw_app *app = self;
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    const mw_json *tree = NULL;
+    mw_version_record versions[N_MODELS];
+    mw_dir *models = NULL;
+    const char *dataset = NULL;
+    mw_status status = mw_json_parse(&arena, mw_buf_text(result), result->size, &tree, err);
+    if (!status) status = mw_dir_sub(ctx, work_dir, "models", MW_DIR_MUST_EXIST, &models, err);
+    for (size_t i = 0; i < N_MODELS && !status; i++)
+        status =
+            place_model(ctx, app, job, models, model_names[i], tree, &arena, &versions[i], err);
+    if (!status) {
+        mw_str name = mw_json_string(mw_json_get(tree, "dataset"), "");
+        dataset = mw_arena_strndup(&arena, name.data, name.size);
+        if (!dataset) status = mw_fail_nomem(err, "the result");
+    }
+    if (!status)
+        status = mw_op__commit(ctx, app, job, work_dir, dataset, mw_json_get(tree, "files"),
+                               versions, N_MODELS, mw_buf_text(result), err);
+    if (!status) {
+        for (size_t i = 0; i < N_MODELS; i++)
+            link_current(ctx, app, model_names[i], versions[i].folder);
+        write_history(ctx, app);
+    }
+    mw_dir_close(models);
+    mw_arena_done(&arena);
+    return status;
+}
+
+/* ---- declaration ---- */
+
+static const mw_param params[] = {
+    {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "What to learn from."},
+    {.name = "wait",
+     .type = MW_PARAM_BOOL,
+     .def = "true",
+     .flags = MW_PARAM_QUERY | MW_PARAM_HTTP_ONLY,
+     .help = "false: answer 202 with the job's id at once, and follow it at GET /jobs/{id}."},
+    {0}};
+
+static const mw_field metric_fields[] = {
+    {.name = "rmse", .type = MW_FIELD_NUMBER, .nullable = true, .help = "root mean squared error"},
+    {.name = "mae", .type = MW_FIELD_NUMBER, .nullable = true, .help = "mean absolute error"},
+    {.name = "mape", .type = MW_FIELD_NUMBER, .nullable = true, .help = "mean |error| / |truth|"},
+    {.name = "r2",
+     .type = MW_FIELD_NUMBER,
+     .nullable = true,
+     .help = "share of variance explained"},
+    {0}};
+
+static const mw_field model_fields[] = {
+    {.name = "learner", .type = MW_FIELD_STRING, .help = "linear, forest or isolation"},
+    {.name = "metrics",
+     .type = MW_FIELD_OBJECT,
+     .fields = metric_fields,
+     .optional = true,
+     .help = "on the last part of the time range, not seen in training"},
+    {.name = "naive",
+     .type = MW_FIELD_OBJECT,
+     .fields = metric_fields,
+     .optional = true,
+     .help = "the same of the last-value forecast"},
+    {.name = "scored", .type = MW_FIELD_INTEGER, .optional = true, .help = "windows scored"},
+    {.name = "flagged", .type = MW_FIELD_INTEGER, .optional = true, .help = "of them flagged"},
+    {.name = "threshold",
+     .type = MW_FIELD_NUMBER,
+     .optional = true,
+     .help = "score from which a window is flagged"},
+    {.name = "features", .type = MW_FIELD_INTEGER, .help = "how many it uses"},
+    {0}};
+
+static const mw_field result[] = {
+    {.name = "dataset", .type = MW_FIELD_STRING, .help = "what was learned from"},
+    {.name = "data_hash", .type = MW_FIELD_STRING, .help = "identity of its contents"},
+    {.name = "rows", .type = MW_FIELD_INTEGER, .help = "raw rows"},
+    {.name = "windows", .type = MW_FIELD_INTEGER, .help = "rows after resampling"},
+    {.name = "devices", .type = MW_FIELD_INTEGER, .help = "number of devices"},
+    {.name = "parameters", .type = MW_FIELD_INTEGER, .help = "number of parameters"},
+    {.name = "interval", .type = MW_FIELD_STRING, .help = "length of a window"},
+    {.name = "target", .type = MW_FIELD_STRING, .help = "the parameter that is predicted"},
+    {.name = "target_chosen_by", .type = MW_FIELD_STRING, .help = "the user, or the default rule"},
+    {.name = "split", .type = MW_FIELD_OBJECT, .help = "how the time range was divided"},
+    {.name = "models",
+     .type = MW_FIELD_MAP,
+     .items = MW_FIELD_OBJECT,
+     .fields = model_fields,
+     .help = "baseline, regression and anomaly"},
+    {.name = "top_anomalies",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_OBJECT,
+     .help = "the strangest windows, as GET /anomalies lists them"},
+    {.name = "top_features",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_OBJECT,
+     .help = "most important features of the forest"},
+    {.name = "seconds", .type = MW_FIELD_OBJECT, .help = "where the time went"},
+    {.name = "files",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_OBJECT,
+     .help = "what was ingested"},
+    {0}};
+
+static const mw_status errors[] = {MW_EPARSE, MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL,
+                                   MW_EDATA,  MW_EBUSY,     MW_OK};
+
+static const char *const examples[] = {
+    "millwright train", "millwright train --target engine_temp --interval 10min", NULL};
+
+const mw_op mw_op_train = {
+    .name = "train",
+    .verb = "train",
+    .method = "POST",
+    .path = "/train",
+    .area = "quick analytics",
+    .role = MW_ROLE_TRAINER,
+    .kind = MW_OP_JOB,
+    .exclusive = true,
+    .summary = "Ingest new files and train the three models",
+    .help = "First ingests every new or changed file of the csv folder, then trains baseline, "
+            "regression and anomaly on the whole dataset. Waits and answers the metrics; with "
+            "?wait=false answers 202 and the job's id. 409 while another training runs.",
+    .examples = examples,
+    .params = params,
+    .more_params = mw_plant_params,
+    .result = result,
+    .errors = errors,
+    .prepare = prepare,
+    .work = work,
+    .commit = commit,
+    .print = mw_op__print_training,
+};

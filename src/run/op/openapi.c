@@ -1,0 +1,361 @@
+/*
+ * openapi.c -- api/openapi.json out of the operation tables: OpenAPI 3.1, stable order, two-blank
+ * indent.
+ *
+ * Every HTTP operation gets its parameters (path, query, the organization header), JSON body,
+ * answer and the problems it may give. Shared shapes stand once under components.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "run/op/op.h"
+
+static const char *const areas[][2] = {
+    {"service", "Whether it works, and what it is"},
+    {"quick analytics", "Train, and look at what was learned"},
+    {"datasets", "Rows"},
+    {"jobs", "Long operations"},
+    {"models", "Versions"},
+};
+
+static void write_fields(const mw_field *fields, mw_json_writer *w);
+
+static const char *json_type(mw_field_type type) {
+    static const char *const names[] = {"string", "number", "integer", "boolean",
+                                        "string", "object", "array",   "object"};
+    return names[type];
+}
+
+/* {"type": T} or, when nullable, {"type": [T, "null"]}. */
+static void write_type(const mw_field *field, mw_json_writer *w) {
+    if (field->type == MW_FIELD_ANY) return;
+    mw_json_key(w, "type");
+    if (field->nullable) {
+        mw_json_array(w);
+        mw_json_write_string(w, json_type(field->type));
+        mw_json_write_string(w, "null");
+        mw_json_array_end(w);
+    } else {
+        mw_json_write_string(w, json_type(field->type));
+    }
+}
+
+static void write_item_schema(const mw_field *field, mw_json_writer *w) {
+    mw_json_object(w);
+    if (field->fields) {
+        mw_json_add_string(w, "type", "object");
+        write_fields(field->fields, w);
+    } else if (field->items != MW_FIELD_ANY) {
+        mw_json_add_string(w, "type", json_type(field->items));
+    }
+    mw_json_object_end(w);
+}
+
+static void write_field(const mw_field *field, mw_json_writer *w) {
+    mw_json_key(w, field->name);
+    mw_json_object(w);
+    write_type(field, w);
+    if (field->type == MW_FIELD_TIME) mw_json_add_string(w, "format", "date-time");
+    mw_json_add_string(w, "description", field->help);
+    if (field->choices) {
+        mw_json_key(w, "enum");
+        mw_json_array(w);
+        for (const char *const *c = field->choices; *c; c++) mw_json_write_string(w, *c);
+        mw_json_array_end(w);
+    }
+    if (field->type == MW_FIELD_OBJECT && field->fields) write_fields(field->fields, w);
+    if (field->type == MW_FIELD_ARRAY) {
+        mw_json_key(w, "items");
+        write_item_schema(field, w);
+    }
+    if (field->type == MW_FIELD_MAP) {
+        mw_json_key(w, "additionalProperties");
+        write_item_schema(field, w);
+    }
+    mw_json_object_end(w);
+}
+
+/* "properties" and "required" of an object. */
+static void write_fields(const mw_field *fields, mw_json_writer *w) {
+    mw_json_key(w, "properties");
+    mw_json_object(w);
+    for (const mw_field *f = fields; f->name; f++) write_field(f, w);
+    mw_json_object_end(w);
+    mw_json_key(w, "required");
+    mw_json_array(w);
+    for (const mw_field *f = fields; f->name; f++)
+        if (!f->optional) mw_json_write_string(w, f->name);
+    mw_json_array_end(w);
+}
+
+/* ---- requests ---- */
+
+static bool in_body(const mw_op *op, const mw_param *param) {
+    if (param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_CLI_ONLY)) return false;
+    return (param->flags & MW_PARAM_BODY) || strcmp(op->method, "POST") == 0;
+}
+
+static bool in_query(const mw_op *op, const mw_param *param) {
+    if (param->flags & (MW_PARAM_PATH | MW_PARAM_CLI_ONLY)) return false;
+    return !in_body(op, param);
+}
+
+static void write_parameter(const mw_param *param, const char *where, bool required,
+                            mw_json_writer *w) {
+    mw_json_object(w);
+    mw_json_add_string(w, "name", param->name);
+    mw_json_add_string(w, "in", where);
+    mw_json_add_bool(w, "required", required);
+    mw_json_add_string(w, "description", param->help);
+    mw_json_key(w, "schema");
+    mw_param_write_schema(param, w);
+    mw_json_object_end(w);
+}
+
+static void write_parameters(const mw_op *op, mw_json_writer *w) {
+    mw_json_key(w, "parameters");
+    mw_json_array(w);
+    for (const mw_param *p = mw_op_params(op); p->name; p++) {
+        if (p->flags & MW_PARAM_PATH)
+            write_parameter(p, "path", true, w);
+        else if (in_query(op, p))
+            write_parameter(p, "query", p->flags & MW_PARAM_REQUIRED, w);
+    }
+    mw_json_object(w);
+    mw_json_add_string(w, "$ref", "#/components/parameters/Organization");
+    mw_json_object_end(w);
+    mw_json_array_end(w);
+}
+
+static void write_body(const mw_op *op, mw_json_writer *w) {
+    if (strcmp(op->method, "POST") != 0) return;
+    mw_json_key(w, "requestBody");
+    mw_json_object(w);
+    mw_json_add_bool(w, "required", false);
+    mw_json_key(w, "content");
+    mw_json_object(w);
+    mw_json_key(w, "application/json");
+    mw_json_object(w);
+    mw_json_key(w, "schema");
+    mw_json_object(w);
+    mw_json_add_string(w, "type", "object");
+    mw_json_add_bool(w, "additionalProperties", false);
+    mw_json_key(w, "properties");
+    mw_json_object(w);
+    for (const mw_param *p = mw_op_params(op); p->name; p++) {
+        if (!in_body(op, p)) continue;
+        mw_json_key(w, p->name);
+        mw_param_write_schema(p, w);
+    }
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_key(w, "example");
+    mw_json_object(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+}
+
+/* ---- answers ---- */
+
+static void write_answer_schema(const mw_op *op, mw_json_writer *w) {
+    mw_json_key(w, "schema");
+    mw_json_object(w);
+    if (op->content_type && strcmp(op->content_type, "application/json") != 0) {
+        mw_json_add_string(w, "type", "string");
+    } else if (!op->result) {
+        mw_json_add_string(w, "type", "object");
+    } else if (op->result_is_array) {
+        mw_json_add_string(w, "type", "array");
+        mw_json_key(w, "items");
+        mw_json_object(w);
+        mw_json_add_string(w, "type", "object");
+        write_fields(op->result, w);
+        mw_json_object_end(w);
+    } else {
+        mw_json_add_string(w, "type", "object");
+        write_fields(op->result, w);
+    }
+    mw_json_object_end(w);
+}
+
+static void write_success(const mw_op *op, mw_json_writer *w) {
+    mw_json_key(w, "200");
+    mw_json_object(w);
+    mw_json_add_string(w, "description", op->summary);
+    mw_json_key(w, "content");
+    mw_json_object(w);
+    mw_json_key(w, op->content_type ? op->content_type : "application/json");
+    mw_json_object(w);
+    write_answer_schema(op, w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    if (op->kind != MW_OP_JOB) return;
+    mw_json_key(w, "202");
+    mw_json_object(w);
+    mw_json_add_string(w, "$ref", "#/components/responses/Accepted");
+    mw_json_object_end(w);
+}
+
+/* Several codes share an HTTP status: each status once, in rising order. */
+static void write_problems(const mw_op *op, mw_json_writer *w) {
+    bool wanted[600] = {false};
+    wanted[400] = wanted[500] = wanted[503] = true;
+    for (const mw_status *e = op->errors; e && *e; e++) wanted[mw_status_http(*e)] = true;
+    if (strcmp(op->method, "POST") == 0) wanted[413] = wanted[415] = wanted[422] = true;
+    for (int http = 400; http < 600; http++) {
+        if (!wanted[http]) continue;
+        char text[8];
+        (void)snprintf(text, sizeof text, "%d", http);
+        mw_json_key(w, text);
+        mw_json_object(w);
+        mw_json_add_string(w, "$ref", "#/components/responses/Problem");
+        mw_json_object_end(w);
+    }
+}
+
+static void write_operation(const mw_op *op, mw_json_writer *w) {
+    char method[8];
+    size_t n = 0;
+    for (; op->method[n] && n + 1 < sizeof method; n++)
+        method[n] = (char)(op->method[n] - 'A' + 'a');
+    method[n] = '\0';
+    mw_json_key(w, method);
+    mw_json_object(w);
+    mw_json_add_string(w, "operationId", op->name);
+    mw_json_add_string(w, "summary", op->summary);
+    mw_json_add_string(w, "description", op->help);
+    mw_json_key(w, "tags");
+    mw_json_array(w);
+    mw_json_write_string(w, op->area);
+    mw_json_array_end(w);
+    mw_json_add_string(w, "x-least-role", mw_role_name(op->role));
+    write_parameters(op, w);
+    write_body(op, w);
+    mw_json_key(w, "responses");
+    mw_json_object(w);
+    write_success(op, w);
+    write_problems(op, w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+}
+
+/* All operations of one path stand under one key, at the place of the first. */
+static void write_paths(mw_json_writer *w) {
+    mw_json_key(w, "paths");
+    mw_json_object(w);
+    for (const mw_op *const *op = mw_ops; *op; op++) {
+        if (!(*op)->method) continue;
+        bool seen = false;
+        for (const mw_op *const *before = mw_ops; before < op && !seen; before++)
+            seen = (*before)->method && strcmp((*before)->path, (*op)->path) == 0;
+        if (seen) continue;
+        mw_json_key(w, (*op)->path);
+        mw_json_object(w);
+        for (const mw_op *const *same = op; *same; same++)
+            if ((*same)->method && strcmp((*same)->path, (*op)->path) == 0)
+                write_operation(*same, w);
+        mw_json_object_end(w);
+    }
+    mw_json_object_end(w);
+}
+
+/* ---- shared shapes ---- */
+
+static const mw_field problem_fields[] = {
+    {.name = "type", .type = MW_FIELD_STRING, .help = "always about:blank"},
+    {.name = "title", .type = MW_FIELD_STRING, .help = "the kind of problem"},
+    {.name = "status", .type = MW_FIELD_INTEGER, .help = "the HTTP status"},
+    {.name = "code", .type = MW_FIELD_STRING, .help = "the kind, for programs"},
+    {.name = "detail", .type = MW_FIELD_STRING, .help = "what went wrong, and why"},
+    {.name = "hint", .type = MW_FIELD_STRING, .optional = true, .help = "what to do about it"},
+    {.name = "pointer", .type = MW_FIELD_STRING, .optional = true, .help = "which input it was"},
+    {.name = "request_id", .type = MW_FIELD_STRING, .optional = true, .help = "also in the log"},
+    {0}};
+
+static const mw_field accepted_fields[] = {
+    {.name = "job_id", .type = MW_FIELD_STRING, .help = "follow it at GET /jobs/{id}"},
+    {.name = "state", .type = MW_FIELD_STRING, .help = "PENDING"},
+    {0}};
+
+static void write_response(const char *name, const char *description, const char *content_type,
+                           const mw_field *fields, mw_json_writer *w) {
+    mw_json_key(w, name);
+    mw_json_object(w);
+    mw_json_add_string(w, "description", description);
+    mw_json_key(w, "content");
+    mw_json_object(w);
+    mw_json_key(w, content_type);
+    mw_json_object(w);
+    mw_json_key(w, "schema");
+    mw_json_object(w);
+    mw_json_add_string(w, "type", "object");
+    write_fields(fields, w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+}
+
+static void write_components(mw_json_writer *w) {
+    mw_json_key(w, "components");
+    mw_json_object(w);
+    mw_json_key(w, "parameters");
+    mw_json_object(w);
+    mw_json_key(w, "Organization");
+    mw_json_object(w);
+    mw_json_add_string(w, "name", "X-Organization-ID");
+    mw_json_add_string(w, "in", "header");
+    mw_json_add_bool(w, "required", false);
+    mw_json_add_string(w, "description", "Whose data; without it the default organization's.");
+    mw_json_key(w, "schema");
+    mw_json_object(w);
+    mw_json_add_string(w, "type", "string");
+    mw_json_add_string(w, "pattern", "^[A-Za-z0-9_-]{1,64}$");
+    mw_json_add_string(w, "default", "default");
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_key(w, "responses");
+    mw_json_object(w);
+    write_response("Problem", "What went wrong (RFC 9457)", "application/problem+json",
+                   problem_fields, w);
+    write_response("Accepted", "The job was queued", "application/json", accepted_fields, w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+}
+
+mw_status mw_op_write_openapi(mw_buf *out, mw_err *err) {
+    mw_json_writer writer, *w = &writer;
+    mw_json_writer_init(w, out, 2);
+    mw_json_object(w);
+    mw_json_add_string(w, "openapi", "3.1.0");
+    mw_json_key(w, "info");
+    mw_json_object(w);
+    mw_json_add_string(w, "title", "Millwright");
+    mw_json_add_string(w, "summary", "A factory's machine-learning engine");
+    mw_json_add_string(w, "version", MW_VERSION);
+    mw_json_key(w, "license");
+    mw_json_object(w);
+    mw_json_add_string(w, "name", "MIT");
+    mw_json_add_string(w, "identifier", "MIT");
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_key(w, "tags");
+    mw_json_array(w);
+    for (size_t i = 0; i < sizeof areas / sizeof *areas; i++) {
+        mw_json_object(w);
+        mw_json_add_string(w, "name", areas[i][0]);
+        mw_json_add_string(w, "description", areas[i][1]);
+        mw_json_object_end(w);
+    }
+    mw_json_array_end(w);
+    write_paths(w);
+    write_components(w);
+    mw_json_object_end(w);
+    mw_buf_add_char(out, '\n');
+    return mw_buf_status(out, "the contract", err);
+}

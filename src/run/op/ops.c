@@ -1,0 +1,28 @@
+/*
+ * ops.c -- the table of operations. The order is the one of the contract, the help and the docs.
+ */
+#include "run/op/op.h"
+
+#define OPERATIONS(X) \
+    X(health)         \
+    X(models_status)  \
+    X(metrics)        \
+    X(openapi)        \
+    X(doctor)         \
+    X(generate)       \
+    X(ingest)         \
+    X(train)          \
+    X(summary)        \
+    X(importance)     \
+    X(anomalies)      \
+    X(trend)          \
+    X(job)            \
+    X(jobs)           \
+    X(fit)            \
+    X(predict)
+
+#define DECLARE(name) extern const mw_op mw_op_##name;
+OPERATIONS(DECLARE)
+
+#define POINT_AT(name) &mw_op_##name,
+const mw_op *const mw_ops[] = {OPERATIONS(POINT_AT) NULL};

@@ -1,0 +1,98 @@
+/* rows.c -- see rows.h. */
+#include "run/op/rows.h"
+
+#include <string.h>
+
+#include "keep/ingest/ingest.h"
+
+static const char *const filter_columns[] = {"device_id", "employee_id", "category"};
+enum { N_FILTERS = 3, MAX_COLUMNS = 16 };
+
+static void apply(const mw_table *table, const char *column_name, const char *value,
+                  uint8_t *pass) {
+    if (!value) return;
+    const mw_column *column = mw_table_column(table, column_name);
+    if (!column || column->type != MW_DICTIONARY) {
+        memset(pass, 0, (size_t)table->n_rows);
+        return;
+    }
+    int32_t code = mw_dictionary_find(column->dictionary, mw_str_of(value));
+    for (int64_t row = 0; row < table->n_rows; row++)
+        if (code < 0 || column->codes[row] != code) pass[row] = 0;
+}
+
+static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file,
+                       const mw_op__filter *filter, const char *const *columns, size_t n_columns,
+                       const mw_op__visitor *visitor, mw_err *err) {
+    mw_table *table;
+    mw_status status = mw_dataset_read(ctx, dir, &file, 1, columns, n_columns, &table, err);
+    if (status) return status;
+    uint8_t *pass = mw_alloc(ctx->mem, (size_t)table->n_rows + 1);
+    if (pass) {
+        memset(pass, 1, (size_t)table->n_rows);
+        apply(table, "device_id", filter->device, pass);
+        apply(table, "employee_id", filter->employee_id, pass);
+        apply(table, "category", filter->category, pass);
+        status = visitor->segment(visitor->self, table, pass, err);
+    } else {
+        status = mw_fail_nomem(err, "a row filter");
+    }
+    mw_free(pass);
+    mw_table_free(table);
+    return status;
+}
+
+static mw_status walk(const mw_call *call, const char *dataset, const mw_op__filter *filter,
+                      const char *const *columns, size_t n_columns, const mw_op__visitor *visitor,
+                      mw_err *err) {
+    const mw_ctx *ctx = call->ctx;
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    const mw_segment_record *segments = NULL;
+    size_t n = 0;
+    mw_dir *dir = NULL;
+    mw_status status =
+        mw_store_segments(ctx, call->app->store, &arena, dataset, &segments, &n, err);
+    if (status == MW_ENOTFOUND || (!status && n == 0)) {
+        mw_fail(err, MW_ECONFLICT, "the dataset \"%.64s\" has no rows yet", dataset);
+        mw_err_hint(err,
+                    "POST /train ingests the files of the csv folder; `millwright ingest FILE` "
+                    "adds others");
+        status = MW_ECONFLICT;
+    }
+    if (!status) status = mw_app_folder(call->app, ctx, "datasets", dataset, &dir, err);
+    if (!status) status = visitor->begin(visitor->self, segments, n, err);
+    for (size_t i = 0; i < n && !status; i++) {
+        status = mw_ctx_check(ctx, err);
+        if (!status)
+            status = visit(ctx, dir, segments[i].file, filter, columns, n_columns, visitor, err);
+    }
+    mw_dir_close(dir);
+    mw_arena_done(&arena);
+    return status;
+}
+
+mw_status mw_op__each_segment(const mw_call *call, const char *dataset, const mw_op__filter *filter,
+                              const char *const *columns, size_t n_columns,
+                              const mw_op__visitor *visitor, mw_err *err) {
+    if (!mw_name_valid(dataset))
+        return mw_fail(err, MW_EINVAL, "a dataset's name is 1 to 64 letters, digits, '_' or '-'");
+    const char *wanted[MAX_COLUMNS];
+    size_t n_wanted = 0;
+    if (columns) {
+        for (; n_wanted < n_columns && n_wanted < MAX_COLUMNS - N_FILTERS; n_wanted++)
+            wanted[n_wanted] = columns[n_wanted];
+        const char *const values[N_FILTERS] = {filter->device, filter->employee_id,
+                                               filter->category};
+        for (size_t i = 0; i < N_FILTERS; i++) {
+            bool named = false;
+            for (size_t k = 0; k < n_columns; k++)
+                named = named || strcmp(columns[k], filter_columns[i]) == 0;
+            if (values[i] && !named) wanted[n_wanted++] = filter_columns[i];
+        }
+    }
+    const char *const *list = columns ? wanted : NULL;
+    mw_status status = walk(call, dataset, filter, list, n_wanted, visitor, err);
+    if (status == MW_ENOTFOUND) status = walk(call, dataset, filter, list, n_wanted, visitor, err);
+    return status;
+}

@@ -1,0 +1,35 @@
+/*
+ * rows.h -- reading a dataset's raw rows segment by segment, with the filters that summary and
+ * trend share.
+ *
+ * What      mw_op__each_segment reads one segment at a time (only the columns asked for), marks the
+ * rows that pass the filters, and hands table and marks to a visitor: memory is bounded by one
+ * segment. Errors    a segment that a concurrent commit replaced is not an error: the walk starts
+ * again, once.
+ */
+#ifndef MW_RUN_OP_ROWS_H
+#define MW_RUN_OP_ROWS_H
+
+#include "core/table/table.h"
+#include "run/op/app.h"
+
+typedef struct mw_op__filter {
+    const char *device, *employee_id, *category; /* NULL: any */
+} mw_op__filter;
+
+typedef struct mw_op__visitor {
+    /* Called before the first segment, and again when the walk has to start anew: forget
+     * everything. */
+    mw_status (*begin)(void *self, const mw_segment_record *segments, size_t n, mw_err *err);
+    /* pass [table->n_rows]: 1 where the row passes the filter. */
+    mw_status (*segment)(void *self, const mw_table *table, const uint8_t *pass, mw_err *err);
+    void *self;
+} mw_op__visitor;
+
+/* columns NULL: all (the filter's columns are always read). MW_ECONFLICT when the dataset has no
+ * rows yet. */
+mw_status mw_op__each_segment(const mw_call *call, const char *dataset, const mw_op__filter *filter,
+                              const char *const *columns, size_t n_columns,
+                              const mw_op__visitor *visitor, mw_err *err);
+
+#endif

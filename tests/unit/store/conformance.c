@@ -1,0 +1,872 @@
+/* conformance.c -- the scenarios of conformance.h. */
+#include "unit/store/conformance.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/rng.h"
+
+mw_store_opener mw_conformance_open;
+
+enum { SECOND = 1000000 };
+static const int64_t START_US = INT64_C(1700000000000000);
+
+static int64_t hand_now(void *self) { return ((mw_hand_clock *)self)->now_us; }
+static void hand_sleep(void *self, int64_t duration_us) {
+    ((mw_hand_clock *)self)->now_us += duration_us;
+}
+
+void mw_hand_clock_init(mw_hand_clock *hand, int64_t now_us) {
+    hand->now_us = now_us;
+    hand->clock = (mw_clock){hand_now, hand_now, hand_sleep, hand};
+}
+
+/* One store, two organizations, one arena, one error. */
+typedef struct scene {
+    mw_hand_clock hand;
+    mw_ctx acme, globex;
+    mw_store *store;
+    mw_arena arena;
+} scene;
+
+static mw_err err;
+
+static void begin(scene *s) {
+    mw_hand_clock_init(&s->hand, START_US);
+    mw_ctx_init(&s->acme);
+    s->acme.clock = &s->hand.clock;
+    s->acme.org = "acme";
+    s->globex = s->acme;
+    s->globex.org = "globex";
+    s->store = mw_conformance_open(&s->acme);
+    mw_arena_init(&s->arena, NULL);
+}
+
+static void end(scene *s) {
+    mw_arena_done(&s->arena);
+    mw_store_close(s->store);
+    assert_int_equal(mw_mem_used(&mw_mem_process), 0);
+}
+
+static const char *create(scene *s, const mw_ctx *ctx, const char *kind, int32_t priority) {
+    char *id = mw_arena_alloc(&s->arena, 32);
+    assert_ok(mw_store_job_create(ctx, s->store, kind, "{}", priority, 1, false, id, &err));
+    return id;
+}
+
+static mw_job_record claim(scene *s, const char *id_or_null) {
+    mw_job_record job;
+    assert_ok(mw_store_job_claim(&s->acme, s->store, &s->arena, id_or_null, "w", 30 * SECOND, &job,
+                                 &err));
+    return job;
+}
+
+static mw_job_record get(scene *s, const mw_ctx *ctx, const char *id) {
+    mw_job_record job;
+    assert_ok(mw_store_job_get(ctx, s->store, &s->arena, id, &job, &err));
+    return job;
+}
+
+void store_organizations(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    bool exists = true;
+    const char *const *names;
+    size_t n = 9;
+    assert_ok(mw_store_org_list(&s.acme, s.store, &s.arena, &names, &n, &err));
+    assert_int_equal(n, 0);
+    assert_ok(mw_store_org_exists(&s.acme, s.store, "acme", &exists, &err));
+    assert_false(exists);
+    assert_ok(mw_store_org_ensure(&s.acme, s.store, "globex", &err));
+    assert_ok(mw_store_org_ensure(&s.acme, s.store, "acme", &err));
+    assert_ok(mw_store_org_ensure(&s.acme, s.store, "acme", &err));
+    assert_ok(mw_store_org_exists(&s.acme, s.store, "acme", &exists, &err));
+    assert_true(exists);
+    assert_ok(mw_store_org_list(&s.acme, s.store, &s.arena, &names, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(names[0], "acme");
+    assert_string_equal(names[1], "globex");
+    assert_ok(mw_store_ping(&s.acme, s.store, &err));
+    end(&s);
+}
+
+static mw_segment_record segment(const char *source, const char *file, int64_t first_us) {
+    return (mw_segment_record){.source = source,
+                               .content_hash = "abc",
+                               .file = file,
+                               .layout = "long",
+                               .bytes = 1,
+                               .n_lines = 2,
+                               .n_rows = 3,
+                               .n_rejected = 4,
+                               .n_collisions = 5,
+                               .first_us = first_us,
+                               .last_us = first_us + 10};
+}
+
+static void put(scene *s, const mw_ctx *ctx, const char *dataset, mw_segment_record one) {
+    mw_commit commit = {.dataset = dataset, .segments = &one, .n_segments = 1};
+    assert_ok(mw_store_commit(ctx, s->store, &commit, &err));
+}
+
+void store_datasets(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    const mw_segment_record *segments;
+    const char *const *names;
+    size_t n;
+    assert_status(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err),
+                  MW_ENOTFOUND);
+    put(&s, &s.acme, "main", segment("b.csv", "2.arrow", 100));
+    put(&s, &s.acme, "main", segment("a.csv", "1.arrow", 200));
+    put(&s, &s.acme, "main", segment("c.csv", "3.arrow", 100));
+    mw_segment_record full = segment("a.csv", "9.arrow", 50);
+    full.rejects = "9.rejects";
+    put(&s, &s.globex, "main", full);
+    put(&s, &s.globex, "other", full);
+
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 3);
+    assert_string_equal(segments[0].source, "b.csv");
+    assert_string_equal(segments[1].source, "c.csv");
+    assert_string_equal(segments[2].source, "a.csv");
+    assert_null(segments[0].rejects);
+    assert_int_equal(segments[0].added_us, START_US);
+
+    put(&s, &s.acme, "main",
+        segment("b.csv", "4.arrow", 300)); /* replaces the one of the same source */
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 3);
+    assert_string_equal(segments[2].source, "b.csv");
+    assert_string_equal(segments[2].file, "4.arrow");
+
+    assert_ok(mw_store_segments(&s.globex, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 1);
+    assert_string_equal(segments[0].dataset, "main");
+    assert_string_equal(segments[0].content_hash, "abc");
+    assert_string_equal(segments[0].rejects, "9.rejects");
+    assert_string_equal(segments[0].layout, "long");
+    assert_int_equal(segments[0].bytes, 1);
+    assert_int_equal(segments[0].n_lines, 2);
+    assert_int_equal(segments[0].n_rows, 3);
+    assert_int_equal(segments[0].n_rejected, 4);
+    assert_int_equal(segments[0].n_collisions, 5);
+    assert_int_equal(segments[0].first_us, 50);
+    assert_int_equal(segments[0].last_us, 60);
+    assert_ok(mw_store_dataset_list(&s.globex, s.store, &s.arena, &names, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(names[1], "other");
+    assert_ok(mw_store_dataset_list(&s.acme, s.store, &s.arena, &names, &n, &err));
+    assert_int_equal(n, 1);
+
+    mw_commit empty = {.dataset = "empty"}; /* a dataset may exist without segments */
+    assert_ok(mw_store_commit(&s.acme, s.store, &empty, &err));
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "empty", &segments, &n, &err));
+    assert_int_equal(n, 0);
+    end(&s);
+}
+
+void store_job_life(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char id[32];
+    assert_ok(mw_store_job_create(&s.acme, s.store, "train", "{\"a\":1}", 5, 2, false, id, &err));
+    assert_int_equal(strlen(id), 26);
+    assert_int_equal(strspn(id, "0123456789ABCDEFGHJKMNPQRSTVWXYZ"), 26);
+    mw_job_record job = get(&s, &s.acme, id);
+    assert_string_equal(job.id, id);
+    assert_string_equal(job.org, "acme");
+    assert_string_equal(job.kind, "train");
+    assert_string_equal(job.payload, "{\"a\":1}");
+    assert_int_equal(job.state, MW_JOB_PENDING);
+    assert_int_equal(job.attempts, 0);
+    assert_int_equal(job.max_attempts, 2);
+    assert_int_equal(job.priority, 5);
+    assert_int_equal(job.fence, 0);
+    assert_int_equal(job.created_us, START_US);
+    assert_null(job.worker);
+    assert_null(job.result);
+    assert_null(job.error);
+
+    s.hand.now_us += SECOND;
+    job = claim(&s, NULL);
+    assert_string_equal(job.id, id);
+    assert_int_equal(job.state, MW_JOB_STARTED);
+    assert_int_equal(job.attempts, 1);
+    assert_int_equal(job.fence, 1);
+    assert_int_equal(job.started_us, START_US + SECOND);
+    assert_int_equal(job.lease_until_us, START_US + 31 * SECOND);
+    assert_string_equal(job.worker, "w");
+
+    bool canceled = true;
+    assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, 60 * SECOND, 0.25, "growing trees",
+                                 &canceled, &err));
+    assert_false(canceled);
+    assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, 60 * SECOND, 0.5, NULL, NULL, &err));
+    job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_PROGRESS);
+    assert_true(job.progress == 0.5);
+    assert_string_equal(job.message, "growing trees");
+    assert_int_equal(job.lease_until_us, START_US + 61 * SECOND);
+
+    s.hand.now_us += SECOND;
+    assert_ok(
+        mw_store_job_finish(&s.acme, s.store, id, 1, MW_JOB_SUCCESS, "{\"rmse\":1}", NULL, &err));
+    job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_SUCCESS);
+    assert_true(mw_job_state_final(job.state));
+    assert_string_equal(job.result, "{\"rmse\":1}");
+    assert_int_equal(job.finished_us, START_US + 2 * SECOND);
+    assert_true(job.progress == 1);
+    assert_null(job.worker);
+    assert_status(mw_store_job_finish(&s.acme, s.store, id, 1, MW_JOB_FAILURE, NULL, NULL, &err),
+                  MW_ECONFLICT);
+    assert_status(mw_store_job_renew(&s.acme, s.store, id, 1, 1, 0, NULL, NULL, &err),
+                  MW_ECONFLICT);
+    assert_status(mw_store_job_claim(&s.acme, s.store, &s.arena, NULL, "w", 1, &job, &err),
+                  MW_ENOTFOUND);
+    assert_status(mw_store_job_claim(&s.acme, s.store, &s.arena, id, "w", 1, &job, &err),
+                  MW_ECONFLICT);
+    end(&s);
+}
+
+void store_job_exclusive(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char first[32], other[32];
+    assert_ok(mw_store_job_create(&s.acme, s.store, "train", "{}", 0, 1, true, first, &err));
+    assert_status(mw_store_job_create(&s.acme, s.store, "train", "{}", 0, 1, true, other, &err),
+                  MW_ECONFLICT);
+    assert_non_null(strstr(err.message, first));
+    assert_ok(mw_store_job_create(&s.acme, s.store, "ingest", "{}", 0, 1, true, other, &err));
+    assert_ok(mw_store_job_create(&s.globex, s.store, "train", "{}", 0, 1, true, other, &err));
+    claim(&s, first);
+    assert_status(mw_store_job_create(&s.acme, s.store, "train", "{}", 0, 1, true, other, &err),
+                  MW_ECONFLICT);
+    assert_ok(mw_store_job_finish(&s.acme, s.store, first, 1, MW_JOB_FAILURE, NULL, "{}", &err));
+    assert_ok(mw_store_job_create(&s.acme, s.store, "train", "{}", 0, 1, true, other, &err));
+    end(&s);
+}
+
+void store_job_full_queue(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char id[32];
+    for (int64_t i = 0; i < MW_LIMIT(QUEUED_JOBS); i++)
+        assert_ok(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 1, false, id, &err));
+    assert_status(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 1, false, id, &err),
+                  MW_EBUSY);
+    assert_ok(mw_store_job_create(&s.globex, s.store, "k", "{}", 0, 1, false, id, &err));
+    claim(&s, NULL);
+    claim(&s, NULL);
+    assert_ok(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 1, false, id, &err));
+    end(&s);
+}
+
+void store_job_order(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    const char *old = create(&s, &s.acme, "k", 0), *young = create(&s, &s.acme, "k", 0);
+    const char *urgent = create(&s, &s.globex, "k", 7), *idle = create(&s, &s.globex, "k", -1);
+    assert_string_equal(claim(&s, NULL).id, urgent);
+    assert_string_equal(claim(&s, NULL).id, old);
+    assert_string_equal(claim(&s, NULL).id, young);
+    assert_string_equal(claim(&s, NULL).id, idle);
+    const mw_job_record *jobs;
+    size_t n;
+    assert_ok(mw_store_job_list(&s.acme, s.store, &s.arena, 10, &jobs, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(jobs[0].id, young);
+    assert_string_equal(jobs[1].id, old);
+    assert_ok(mw_store_job_list(&s.acme, s.store, &s.arena, 1, &jobs, &n, &err));
+    assert_int_equal(n, 1);
+    assert_ok(mw_store_job_running(&s.acme, s.store, &s.arena, &jobs, &n, &err));
+    assert_int_equal(n, 4);
+    end(&s);
+}
+
+/* acme floods the queue; globex's jobs still come at every other claim. */
+void store_job_fairness(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    for (int i = 0; i < 6; i++) create(&s, &s.acme, "k", 0);
+    for (int i = 0; i < 2; i++) create(&s, &s.globex, "k", 0);
+    char order[9] = "";
+    for (int i = 0; i < 8; i++) order[i] = claim(&s, NULL).org[0];
+    assert_string_equal(order, "agagaaaa");
+
+    /* One at a time, so that nothing runs when the next is chosen: turns alternate. */
+    for (int i = 0; i < 3; i++) create(&s, &s.acme, "k", 0), create(&s, &s.globex, "k", 0);
+    const mw_job_record *running;
+    size_t n;
+    assert_ok(mw_store_job_running(&s.acme, s.store, &s.arena, &running, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        const mw_ctx *ctx = running[i].org[0] == 'a' ? &s.acme : &s.globex;
+        assert_ok(
+            mw_store_job_finish(ctx, s.store, running[i].id, 1, MW_JOB_FAILURE, NULL, NULL, &err));
+    }
+    char turns[7] = "";
+    for (int i = 0; i < 6; i++) {
+        mw_job_record job = claim(&s, NULL);
+        const mw_ctx *ctx = job.org[0] == 'a' ? &s.acme : &s.globex;
+        turns[i] = job.org[0];
+        assert_ok(mw_store_job_finish(ctx, s.store, job.id, 1, MW_JOB_FAILURE, NULL, NULL, &err));
+    }
+    assert_string_equal(turns, "gagaga");
+    end(&s);
+}
+
+void store_job_fencing(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char id[32];
+    int32_t n;
+    assert_ok(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 3, false, id, &err));
+    claim(&s, id);
+    s.hand.now_us += 29 * SECOND;
+    assert_ok(mw_store_job_expire(&s.globex, s.store, "late", &n, &err));
+    assert_int_equal(n, 0);
+    s.hand.now_us +=
+        2 * SECOND; /* past the lease, but nobody has taken it away: it may be renewed */
+    assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, SECOND, 0, NULL, NULL, &err));
+    s.hand.now_us += SECOND;
+    assert_ok(mw_store_job_expire(&s.globex, s.store, "late", &n, &err));
+    assert_int_equal(n, 1);
+    mw_job_record job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_RETRY);
+    assert_null(job.worker);
+    assert_non_null(strstr(job.error, "late"));
+    assert_int_equal(job.finished_us, 0);
+    assert_status(mw_store_job_renew(&s.acme, s.store, id, 1, 1, 0, NULL, NULL, &err),
+                  MW_ECONFLICT);
+
+    job = claim(&s, NULL); /* somebody else has it now */
+    assert_int_equal(job.fence, 2);
+    assert_int_equal(job.attempts, 2);
+    mw_commit late = {.job_id = id, .fence = 1, .result = "{}", .dataset = "main"};
+    assert_status(mw_store_commit(&s.acme, s.store, &late, &err), MW_ECONFLICT);
+    assert_status(mw_store_job_finish(&s.acme, s.store, id, 1, MW_JOB_SUCCESS, NULL, NULL, &err),
+                  MW_ECONFLICT);
+    const char *const *names;
+    size_t n_names;
+    assert_ok(mw_store_dataset_list(&s.acme, s.store, &s.arena, &names, &n_names, &err));
+    assert_int_equal(n_names, 0);
+    late.fence = 2;
+    assert_ok(mw_store_commit(&s.acme, s.store, &late, &err));
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_SUCCESS);
+    assert_status(mw_store_commit(&s.acme, s.store, &late, &err), MW_ECONFLICT); /* never twice */
+    end(&s);
+}
+
+void store_job_retry(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char id[32];
+    int32_t n;
+    assert_ok(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 2, false, id, &err));
+    claim(&s, NULL);
+    assert_ok(mw_store_job_finish(&s.acme, s.store, id, 1, MW_JOB_RETRY, NULL,
+                                  "{\"code\":\"EINTERNAL\"}", &err));
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_RETRY);
+    claim(&s, NULL);
+    assert_ok(mw_store_job_finish(&s.acme, s.store, id, 2, MW_JOB_RETRY, NULL,
+                                  "{\"code\":\"EINTERNAL\"}", &err));
+    mw_job_record job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_FAILURE); /* no attempt is left */
+    assert_string_equal(job.error, "{\"code\":\"EINTERNAL\"}");
+    assert_int_equal(job.finished_us, START_US);
+
+    const char *last = create(&s, &s.globex, "k", 0);
+    claim(&s, NULL);
+    s.hand.now_us += 31 * SECOND;
+    assert_ok(mw_store_job_expire(&s.acme, s.store, "gone \"quoted\"", &n, &err));
+    assert_int_equal(n, 1);
+    job = get(&s, &s.globex, last);
+    assert_int_equal(job.state, MW_JOB_FAILURE);
+    assert_string_equal(
+        job.error, "{\"code\":\"EINTERNAL\",\"message\":\"gone \\\"quoted\\\"\",\"hint\":\"\"}");
+    assert_int_equal(job.finished_us, START_US + 31 * SECOND);
+    assert_status(mw_store_job_finish(&s.acme, s.store, last, 1, MW_JOB_PENDING, NULL, NULL, &err),
+                  MW_EINVAL);
+    end(&s);
+}
+
+void store_job_cancel(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    const char *waiting = create(&s, &s.acme, "k", 0);
+    assert_ok(mw_store_job_cancel(&s.acme, s.store, waiting, &err));
+    mw_job_record job = get(&s, &s.acme, waiting);
+    assert_int_equal(job.state, MW_JOB_REVOKED);
+    assert_int_equal(job.finished_us, START_US);
+    assert_status(mw_store_job_cancel(&s.acme, s.store, waiting, &err), MW_ECONFLICT);
+
+    char id[32];
+    bool canceled = false;
+    int32_t n;
+    assert_ok(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 5, false, id, &err));
+    claim(&s, id);
+    assert_ok(mw_store_job_cancel(&s.acme, s.store, id, &err));
+    assert_true(get(&s, &s.acme, id).cancel_requested);
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_STARTED);
+    assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, SECOND, 0, NULL, &canceled, &err));
+    assert_true(canceled);
+    s.hand.now_us += 2 * SECOND; /* its worker dies: a canceled job is not tried again */
+    assert_ok(mw_store_job_expire(&s.acme, s.store, "gone", &n, &err));
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_REVOKED);
+
+    assert_ok(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 5, false, id, &err));
+    claim(&s, id);
+    assert_ok(mw_store_job_finish(&s.acme, s.store, id, 1, MW_JOB_RETRY, NULL, NULL, &err));
+    assert_ok(mw_store_job_cancel(&s.acme, s.store, id, &err));
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_REVOKED);
+    end(&s);
+}
+
+/* A job of one organization does not exist for the other. */
+void store_job_scope(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    const char *id = create(&s, &s.acme, "k", 0);
+    mw_job_record job;
+    mw_commit commit = {.job_id = id, .fence = 1};
+    assert_status(mw_store_job_get(&s.globex, s.store, &s.arena, id, &job, &err), MW_ENOTFOUND);
+    assert_status(mw_store_job_cancel(&s.globex, s.store, id, &err), MW_ENOTFOUND);
+    assert_status(mw_store_job_claim(&s.globex, s.store, &s.arena, id, "w", 1, &job, &err),
+                  MW_ENOTFOUND);
+    claim(&s, id);
+    assert_status(mw_store_job_renew(&s.globex, s.store, id, 1, 1, 0, NULL, NULL, &err),
+                  MW_ENOTFOUND);
+    assert_status(mw_store_job_finish(&s.globex, s.store, id, 1, MW_JOB_SUCCESS, NULL, NULL, &err),
+                  MW_ENOTFOUND);
+    assert_status(mw_store_commit(&s.globex, s.store, &commit, &err), MW_ENOTFOUND);
+    assert_status(mw_store_job_get(&s.acme, s.store, &s.arena, "nope", &job, &err), MW_ENOTFOUND);
+    end(&s);
+}
+
+void store_job_born_claimed(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char id[32];
+    assert_ok(
+        mw_store_job_create_claimed(&s.acme, s.store, "k", "{}", "me", SECOND, true, id, &err));
+    mw_job_record job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_STARTED);
+    assert_int_equal(job.fence, 1);
+    assert_string_equal(job.worker, "me");
+    assert_status(mw_store_job_claim(&s.acme, s.store, &s.arena, NULL, "w", 1, &job, &err),
+                  MW_ENOTFOUND);
+    assert_status(
+        mw_store_job_create_claimed(&s.acme, s.store, "k", "{}", "me", SECOND, true, id, &err),
+        MW_ECONFLICT);
+    assert_ok(mw_store_job_finish(&s.acme, s.store, id, 1, MW_JOB_SUCCESS, "1", NULL, &err));
+    end(&s);
+}
+
+static mw_version_record version(const char *model, const char *run, bool production) {
+    return (mw_version_record){.model = model,
+                               .run_id = run,
+                               .folder = run,
+                               .sha256 = "s",
+                               .metrics = "{\"rmse\":1}",
+                               .params = "{}",
+                               .data_hash = "d",
+                               .production = production};
+}
+
+void store_versions(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    mw_version_record found;
+    const mw_version_record *all;
+    size_t n;
+    assert_status(mw_store_production(&s.acme, s.store, &s.arena, "baseline", &found, &err),
+                  MW_ENOTFOUND);
+    mw_version_record two[] = {version("baseline", "r1", true), version("anomaly", "r2", true)};
+    two[1].folder = NULL;
+    int32_t numbers[2] = {0};
+    mw_commit commit = {.versions = two, .n_versions = 2, .ret_versions = numbers};
+    assert_ok(mw_store_commit(&s.acme, s.store, &commit, &err));
+    assert_int_equal(numbers[0], 1);
+    assert_int_equal(numbers[1], 1);
+    assert_ok(mw_store_commit(&s.globex, s.store, &commit, &err));
+    assert_int_equal(numbers[0], 1);
+    s.hand.now_us += SECOND;
+    two[1].production = false;
+    assert_ok(mw_store_commit(&s.acme, s.store, &commit, &err));
+    assert_int_equal(numbers[1], 2);
+
+    assert_ok(mw_store_versions(&s.acme, s.store, &s.arena, NULL, &all, &n, &err));
+    assert_int_equal(n, 4);
+    assert_string_equal(all[0].model, "anomaly");
+    assert_int_equal(all[0].version, 2);
+    assert_string_equal(all[0].folder, "2");
+    assert_false(all[0].production);
+    assert_true(all[1].production);
+    assert_int_equal(all[2].version, 2);
+    assert_true(all[2].production);
+    assert_false(all[3].production);
+    assert_ok(mw_store_versions(&s.acme, s.store, &s.arena, "baseline", &all, &n, &err));
+    assert_int_equal(n, 2);
+    assert_ok(mw_store_production(&s.acme, s.store, &s.arena, "baseline", &found, &err));
+    assert_int_equal(found.version, 2);
+    assert_int_equal(found.created_us, START_US + SECOND);
+    assert_string_equal(found.run_id, "r1");
+    assert_string_equal(found.metrics, "{\"rmse\":1}");
+    assert_null(found.job_id);
+    assert_ok(mw_store_production(&s.acme, s.store, &s.arena, "anomaly", &found, &err));
+    assert_int_equal(found.version, 1);
+    assert_ok(mw_store_production(&s.globex, s.store, &s.arena, "anomaly", &found, &err));
+    assert_int_equal(found.version, 1);
+    /* Twice the same model in one commit: consecutive numbers, the last one is in production. */
+    mw_version_record same[] = {version("baseline", "a", true), version("baseline", "b", true)};
+    commit = (mw_commit){.versions = same, .n_versions = 2, .ret_versions = numbers};
+    assert_ok(mw_store_commit(&s.acme, s.store, &commit, &err));
+    assert_int_equal(numbers[0], 3);
+    assert_int_equal(numbers[1], 4);
+    assert_ok(mw_store_production(&s.acme, s.store, &s.arena, "baseline", &found, &err));
+    assert_int_equal(found.version, 4);
+    end(&s);
+}
+
+void store_commit_whole(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    const char *id = create(&s, &s.acme, "train", 0);
+    claim(&s, id);
+    mw_segment_record segments[] = {segment("a", "1", 0), segment("b", "2", 1)};
+    mw_version_record one = version("baseline", "r", true);
+    int32_t number = 0;
+    mw_commit commit = {.job_id = id,
+                        .fence = 1,
+                        .result = "[1]",
+                        .dataset = "main",
+                        .segments = segments,
+                        .n_segments = 2,
+                        .versions = &one,
+                        .n_versions = 1,
+                        .ret_versions = &number};
+    assert_ok(mw_store_commit(&s.acme, s.store, &commit, &err));
+    assert_int_equal(number, 1);
+    mw_job_record job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_SUCCESS);
+    assert_string_equal(job.result, "[1]");
+    mw_version_record found;
+    assert_ok(mw_store_production(&s.acme, s.store, &s.arena, "baseline", &found, &err));
+    assert_string_equal(found.job_id, id); /* filled in from the commit */
+    end(&s);
+}
+
+/* Each part of a commit that cannot be done takes all others with it. */
+void store_commit_refused(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    put(&s, &s.acme, "main", segment("a", "1", 0));
+    const char *id = create(&s, &s.acme, "train", 0);
+    claim(&s, id);
+    mw_segment_record clash[] = {segment("b", "2", 0), segment("c", "1", 0)}; /* "1" is a's file */
+    mw_version_record one = version("baseline", "r", true);
+    int32_t number = 77;
+    mw_commit commit = {.job_id = id,
+                        .fence = 1,
+                        .result = "[1]",
+                        .dataset = "main",
+                        .segments = clash,
+                        .n_segments = 2,
+                        .versions = &one,
+                        .n_versions = 1,
+                        .ret_versions = &number};
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_ECONFLICT);
+    assert_int_equal(number, 77);
+    one.model = "no such/name";
+    clash[1].file = "3";
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_EINVAL);
+    one.model = "baseline";
+    one.metrics = NULL;
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_EINVAL);
+    one.metrics = "{}";
+    commit.fence = 0;
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_ECONFLICT);
+    const mw_segment_record *segments;
+    const mw_version_record *versions;
+    size_t n;
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 1);
+    assert_ok(mw_store_versions(&s.acme, s.store, &s.arena, NULL, &versions, &n, &err));
+    assert_int_equal(n, 0);
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_STARTED);
+    end(&s);
+}
+
+void store_change_counter(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    mw_store *second = mw_conformance_open(&s.acme);
+    uint64_t before = mw_store_change_counter(s.store);
+    assert_true(before == mw_store_change_counter(second));
+    const char *id = create(&s, &s.acme, "k", 0);
+    uint64_t after = mw_store_change_counter(second);
+    assert_true(before != after);
+    assert_true(after == mw_store_change_counter(s.store));
+    claim(&s, id);
+    after = mw_store_change_counter(second);
+    assert_ok(mw_store_ping(&s.acme, s.store, &err));
+    assert_ok(mw_store_audit(&s.acme, s.store, "cli", "train", "{}", &err));
+    assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, SECOND, 0.5, "x", NULL, &err));
+    assert_true(after == mw_store_change_counter(second));
+    assert_ok(mw_store_job_cancel(&s.acme, s.store, id, &err));
+    assert_true(after != mw_store_change_counter(second));
+    mw_store_close(second);
+    end(&s);
+}
+
+void store_bad_arguments(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    char id[32] = "untouched";
+    mw_ctx bad = s.acme;
+    bad.org = "../etc";
+    const mw_job_record *jobs;
+    size_t n;
+    assert_status(mw_store_org_ensure(&s.acme, s.store, "a b", &err), MW_EINVAL);
+    assert_status(mw_store_job_create(&bad, s.store, "k", "{}", 0, 1, false, id, &err), MW_EINVAL);
+    assert_status(mw_store_job_create(&s.acme, s.store, "k/x", "{}", 0, 1, false, id, &err),
+                  MW_EINVAL);
+    assert_status(mw_store_job_create(&s.acme, s.store, "k", NULL, 0, 1, false, id, &err),
+                  MW_EINVAL);
+    assert_status(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 0, false, id, &err),
+                  MW_EINVAL);
+    assert_string_equal(id, "untouched");
+    assert_status(mw_store_job_list(&s.acme, s.store, &s.arena, 0, &jobs, &n, &err), MW_EINVAL);
+    assert_status(mw_store_audit(&s.acme, s.store, "cli", NULL, "{}", &err), MW_EINVAL);
+    mw_segment_record one = segment("a", "1", 0);
+    mw_commit commit = {.segments = &one, .n_segments = 1};
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_EINVAL);
+    commit.dataset = "a/b";
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_EINVAL);
+    bool exists = true;
+    assert_ok(mw_store_org_exists(&s.acme, s.store, "x'; DROP TABLE orgs; --", &exists, &err));
+    assert_false(exists);
+    create(&s, &s.acme, "k", 0);
+    const char *job = claim(&s, NULL).id;
+    assert_ok(mw_store_job_renew(&s.acme, s.store, job, 1, SECOND, 0.0 / 0.0, NULL, NULL, &err));
+    assert_true(get(&s, &s.acme, job).progress == 0);
+    end(&s);
+}
+
+enum { N_THREADS = 8, N_ROUNDS = 25 };
+
+typedef struct crowd {
+    scene *scene;
+    int number;
+    int n_conflicts, n_versions, n_wrong;
+} crowd;
+
+/* Creates, claims and commits; some of its requests are refused on purpose beside others' good
+ * ones. */
+static void *crowd_main(void *arg) {
+    crowd *c = arg;
+    mw_ctx ctx = c->number % 2 ? c->scene->acme : c->scene->globex;
+    mw_err local;
+    for (int i = 0; i < N_ROUNDS; i++) {
+        mw_version_record one = version("baseline", "r", true);
+        int32_t number = 0;
+        mw_commit bad = {.job_id = "nope", .versions = &one, .n_versions = 1};
+        mw_commit good = {.versions = &one, .n_versions = 1, .ret_versions = &number};
+        char id[32];
+        if (mw_store_commit(&ctx, c->scene->store, &bad, &local) != MW_ENOTFOUND) c->n_wrong++;
+        if (mw_store_commit(&ctx, c->scene->store, &good, &local) != MW_OK) c->n_wrong++;
+        if (number > 0) c->n_versions++;
+        mw_status status =
+            mw_store_job_create(&ctx, c->scene->store, "train", "{}", 0, 1, true, id, &local);
+        if (status == MW_ECONFLICT)
+            c->n_conflicts++;
+        else if (status != MW_OK)
+            c->n_wrong++;
+    }
+    return NULL;
+}
+
+void store_many_threads(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    crowd crowds[N_THREADS];
+    pthread_t threads[N_THREADS];
+    for (int i = 0; i < N_THREADS; i++) {
+        crowds[i] = (crowd){.scene = &s, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_main, &crowds[i]), 0);
+    }
+    int n_conflicts = 0;
+    for (int i = 0; i < N_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(crowds[i].n_wrong, 0);
+        assert_int_equal(crowds[i].n_versions, N_ROUNDS);
+        n_conflicts += crowds[i].n_conflicts;
+    }
+    assert_int_equal(n_conflicts, N_THREADS * N_ROUNDS - 2); /* one exclusive job an organization */
+    const mw_version_record *versions;
+    size_t n;
+    const mw_ctx *both[] = {&s.acme, &s.globex};
+    for (int o = 0; o < 2; o++) {
+        assert_ok(mw_store_versions(both[o], s.store, &s.arena, "baseline", &versions, &n, &err));
+        assert_int_equal(n, N_THREADS / 2 * N_ROUNDS);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(versions[i].version, n - i);
+            assert_int_equal(versions[i].production, i == 0);
+        }
+    }
+    end(&s);
+}
+
+/* Two handles as two processes would hold them: each job is claimed exactly once. */
+void store_two_handles(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    mw_store *second = mw_conformance_open(&s.acme);
+    for (int i = 0; i < 20; i++) create(&s, i % 2 ? &s.acme : &s.globex, "k", 0);
+    int n = 0;
+    for (;; n++) {
+        mw_job_record job;
+        mw_store *turn = n % 2 ? second : s.store;
+        mw_status status =
+            mw_store_job_claim(&s.acme, turn, &s.arena, NULL, "w", SECOND, &job, &err);
+        if (status == MW_ENOTFOUND) break;
+        assert_int_equal(status, MW_OK);
+        assert_int_equal(job.attempts, 1);
+    }
+    assert_int_equal(n, 20);
+    mw_store_close(second);
+    end(&s);
+}
+
+/* A model of the rules, kept beside the store under random steps. */
+typedef struct model_job {
+    char id[32];
+    int org, attempts, max_attempts;
+    int64_t fence, lease_until;
+    mw_job_state state;
+    bool canceled;
+} model_job;
+
+enum { N_MODEL_JOBS = 12, N_WAVES = 6, N_WAVE_STEPS = 100, N_ALL_JOBS = N_MODEL_JOBS * N_WAVES };
+
+static mw_job_state after_retry(const model_job *job) {
+    if (job->canceled) return MW_JOB_REVOKED;
+    return job->attempts < job->max_attempts ? MW_JOB_RETRY : MW_JOB_FAILURE;
+}
+
+static bool runs(const model_job *job) {
+    return job->state == MW_JOB_STARTED || job->state == MW_JOB_PROGRESS;
+}
+
+static void model_step(scene *s, mw_rng *rng, model_job *job) {
+    const mw_ctx *ctx = job->org ? &s->globex : &s->acme;
+    int64_t fence = job->fence - (mw_rng_below(rng, 4) == 0);
+    bool holds = runs(job) && fence == job->fence;
+    mw_job_record record;
+    mw_status status;
+    switch (mw_rng_below(rng, 5)) {
+    case 0:
+        status =
+            mw_store_job_claim(ctx, s->store, &s->arena, job->id, "w", 3 * SECOND, &record, &err);
+        if (runs(job) || mw_job_state_final(job->state)) {
+            assert_int_equal(status, MW_ECONFLICT);
+            return;
+        }
+        assert_int_equal(status, MW_OK);
+        job->state = MW_JOB_STARTED;
+        job->attempts++;
+        assert_int_equal(record.fence, ++job->fence);
+        job->lease_until = s->hand.now_us + 3 * SECOND;
+        return;
+    case 1:
+        status = mw_store_job_renew(ctx, s->store, job->id, fence, SECOND, 0.5, NULL, NULL, &err);
+        assert_int_equal(status, holds ? MW_OK : MW_ECONFLICT);
+        if (holds) job->state = MW_JOB_PROGRESS, job->lease_until = s->hand.now_us + SECOND;
+        return;
+    case 2:
+        status = mw_store_job_finish(ctx, s->store, job->id, fence, MW_JOB_RETRY, NULL, NULL, &err);
+        assert_int_equal(status, holds ? MW_OK : MW_ECONFLICT);
+        if (holds) job->state = after_retry(job);
+        return;
+    case 3:
+        if (mw_rng_below(rng, 4)) return;
+        status = mw_store_job_cancel(ctx, s->store, job->id, &err);
+        assert_int_equal(status, mw_job_state_final(job->state) ? MW_ECONFLICT : MW_OK);
+        if (status != MW_OK) return;
+        job->canceled = true;
+        if (!runs(job)) job->state = MW_JOB_REVOKED;
+        return;
+    default: {
+        if (mw_rng_below(rng, 4)) return;
+        mw_commit commit = {.job_id = job->id, .fence = fence};
+        status = mw_store_commit(ctx, s->store, &commit, &err);
+        assert_int_equal(status, holds ? MW_OK : MW_ECONFLICT);
+        if (holds) job->state = MW_JOB_SUCCESS;
+    }
+    }
+}
+
+static void model_expire(scene *s, model_job *jobs, int n_jobs) {
+    int32_t n = 0, expected = 0;
+    for (int i = 0; i < n_jobs; i++) {
+        if (!runs(&jobs[i]) || jobs[i].lease_until > s->hand.now_us) continue;
+        jobs[i].state = after_retry(&jobs[i]);
+        expected++;
+    }
+    assert_ok(mw_store_job_expire(&s->acme, s->store, "late", &n, &err));
+    assert_int_equal(n, expected);
+}
+
+static void model_wave(scene *s, model_job *jobs) {
+    for (int j = 0; j < N_MODEL_JOBS; j++) {
+        model_job *job = &jobs[j];
+        *job = (model_job){.org = j % 2, .max_attempts = 1 + j % 4, .state = MW_JOB_PENDING};
+        assert_ok(mw_store_job_create(j % 2 ? &s->globex : &s->acme, s->store, "k", "{}", 0,
+                                      job->max_attempts, false, job->id, &err));
+    }
+}
+
+void store_random_jobs(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 1, 0);
+    model_job jobs[N_ALL_JOBS] = {0};
+    for (int wave = 0; wave < N_WAVES; wave++) { /* fresh jobs, as most of the last have ended */
+        model_job *fresh = &jobs[wave * N_MODEL_JOBS];
+        model_wave(&s, fresh);
+        for (int i = 0; i < N_WAVE_STEPS; i++) {
+            s.hand.now_us += (int64_t)mw_rng_below(&rng, SECOND / 2);
+            model_job *job = &fresh[mw_rng_below(&rng, N_MODEL_JOBS)];
+            if (mw_rng_below(&rng, 10) == 0)
+                model_expire(&s, jobs, (wave + 1) * N_MODEL_JOBS);
+            else
+                model_step(&s, &rng, job);
+            assert_int_equal(get(&s, job->org ? &s.globex : &s.acme, job->id).state, job->state);
+        }
+    }
+    end(&s);
+}

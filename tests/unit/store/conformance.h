@@ -1,0 +1,54 @@
+/*
+ * conformance.h -- what every store backend must pass.
+ *
+ * A backend's test program hands in an opener and lists MW_STORE_CONFORMANCE among its tests. Every
+ * scenario runs with two organizations, "acme" and "globex", and a clock that only the test moves.
+ */
+#ifndef MW_TESTS_UNIT_STORE_CONFORMANCE_H
+#define MW_TESTS_UNIT_STORE_CONFORMANCE_H
+
+#include "keep/store/store.h"
+#include "support/harness.h"
+
+/* Opens an empty store of this test process; called again, the same one a second time. */
+typedef mw_store *(*mw_store_opener)(const mw_ctx *ctx);
+extern mw_store_opener mw_conformance_open;
+
+/* A clock that stands still until told otherwise. */
+typedef struct mw_hand_clock {
+    _Atomic int64_t now_us;
+    mw_clock clock;
+} mw_hand_clock;
+void mw_hand_clock_init(mw_hand_clock *hand, int64_t now_us);
+
+void store_organizations(void **state);
+void store_datasets(void **state);
+void store_job_life(void **state);
+void store_job_exclusive(void **state);
+void store_job_full_queue(void **state);
+void store_job_order(void **state);
+void store_job_fairness(void **state);
+void store_job_fencing(void **state);
+void store_job_retry(void **state);
+void store_job_cancel(void **state);
+void store_job_scope(void **state);
+void store_job_born_claimed(void **state);
+void store_versions(void **state);
+void store_commit_whole(void **state);
+void store_commit_refused(void **state);
+void store_change_counter(void **state);
+void store_bad_arguments(void **state);
+void store_many_threads(void **state);
+void store_two_handles(void **state);
+void store_random_jobs(void **state);
+
+#define MW_STORE_CONFORMANCE                                                                   \
+    MW_RUN(store_organizations), MW_RUN(store_datasets), MW_RUN(store_job_life),               \
+        MW_RUN(store_job_exclusive), MW_RUN(store_job_full_queue), MW_RUN(store_job_order),    \
+        MW_RUN(store_job_fairness), MW_RUN(store_job_fencing), MW_RUN(store_job_retry),        \
+        MW_RUN(store_job_cancel), MW_RUN(store_job_scope), MW_RUN(store_job_born_claimed),     \
+        MW_RUN(store_versions), MW_RUN(store_commit_whole), MW_RUN(store_commit_refused),      \
+        MW_RUN(store_change_counter), MW_RUN(store_bad_arguments), MW_RUN(store_many_threads), \
+        MW_RUN(store_two_handles), MW_RUN(store_random_jobs)
+
+#endif

@@ -1,0 +1,352 @@
+/*
+ * test_store.c -- the SQLite backend: conformance, and what is particular to a file.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/rng.h"
+#include "keep/store/sqlite.h"
+#include "unit/store/conformance.h"
+
+static mw_err err;
+
+static const char *store_path(void) {
+    static char path[512];
+    (void)snprintf(path, sizeof path, "%s/store.db", mw_test_folder());
+    return path;
+}
+
+static mw_store *open_file(const mw_ctx *ctx) {
+    mw_store *store = NULL;
+    assert_ok(mw_store_open(ctx, store_path(), &store, &err));
+    return store;
+}
+
+static mw_status try_open(void) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_store *store = NULL;
+    mw_status status = mw_store_open(&ctx, store_path(), &store, &err);
+    mw_store_close(store);
+    return status;
+}
+
+static void write_file(const char *path, const void *data, size_t size) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static size_t read_file(const char *path, char *data, size_t capacity) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(data, 1, capacity, file);
+    fclose(file);
+    return n;
+}
+
+/* Runs SQL on the file with a connection of the test's own. */
+static void raw_sql(const char *sql) {
+    sqlite3 *handle = NULL;
+    assert_int_equal(sqlite3_open(store_path(), &handle), SQLITE_OK);
+    char *message = NULL;
+    if (sqlite3_exec(handle, sql, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", sql, message);
+    sqlite3_close(handle);
+}
+
+static int64_t raw_int(const char *sql) {
+    sqlite3 *handle = NULL;
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_open(store_path(), &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(handle);
+    return value;
+}
+
+MW_TEST(schema_is_the_newest) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_store *store = open_file(&ctx);
+    assert_int_equal(mw_store_schema_version(store), mw_sqlite__newest_schema());
+    mw_store_close(store);
+    assert_int_equal(raw_int("PRAGMA user_version"), mw_sqlite__newest_schema());
+    assert_int_equal(raw_int("PRAGMA application_id"), 0x4d696c6c);
+    assert_int_equal(raw_int("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+
+MW_TEST(newer_schema_is_refused_untouched) {
+    assert_ok(try_open());
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d", mw_sqlite__newest_schema() + 1);
+    raw_sql(sql);
+    static char before[1 << 20], after[1 << 20];
+    size_t n = read_file(store_path(), before, sizeof before);
+    assert_status(try_open(), MW_EDATA);
+    assert_non_null(strstr(err.message, "schema version"));
+    assert_true(err.hint[0] != 0);
+    assert_int_equal(read_file(store_path(), after, sizeof after), n);
+    assert_memory_equal(before, after, n);
+}
+
+MW_TEST(foreign_database_is_refused_untouched) {
+    raw_sql("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    static char before[1 << 20], after[1 << 20];
+    size_t n = read_file(store_path(), before, sizeof before);
+    assert_status(try_open(), MW_EDATA);
+    assert_int_equal(read_file(store_path(), after, sizeof after), n);
+    assert_memory_equal(before, after, n);
+    raw_sql("PRAGMA application_id = 77"); /* another program's, even when its tables were gone */
+    raw_sql("DROP TABLE t");
+    assert_status(try_open(), MW_EDATA);
+}
+
+MW_TEST(not_a_database) {
+    char text[4096];
+    memset(text, 'x', sizeof text);
+    write_file(store_path(), text, sizeof text);
+    assert_status(try_open(), MW_EDATA);
+    assert_non_null(strstr(err.message, "store.db"));
+    assert_null(strstr(err.message, mw_test_folder())); /* messages reach HTTP clients: no paths */
+}
+
+MW_TEST(damaged_database) {
+    assert_ok(try_open());
+    static char data[1 << 20];
+    size_t n = read_file(store_path(), data, sizeof data);
+    memset(data + 100, 0xA5, n - 100); /* the header stays good */
+    write_file(store_path(), data, n);
+    assert_status(try_open(), MW_EDATA);
+}
+
+MW_TEST(an_empty_file_becomes_a_store) {
+    write_file(store_path(), "", 0);
+    assert_ok(try_open());
+}
+
+MW_TEST(a_missing_folder_is_said) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_store *store = NULL;
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/no/such/store.db", mw_test_folder());
+    assert_status(mw_store_open(&ctx, path, &store, &err), MW_ENOTFOUND);
+    assert_null(store);
+    assert_status(mw_store_open(&ctx, "", &store, &err), MW_EINVAL);
+    assert_status(mw_store_open(&ctx, ":memory:", &store, &err), MW_EINVAL);
+    assert_status(mw_store_open(&ctx, "postgresql://host/db", &store, &err), MW_EINVAL);
+    assert_int_equal(mw_mem_used(&mw_mem_process), 0);
+}
+
+MW_TEST(read_only_file_is_refused) {
+    assert_ok(try_open());
+    assert_int_equal(chmod(mw_test_folder(), 0755), 0);
+    assert_int_equal(chmod(store_path(), 0444), 0);
+    if (geteuid() == 0 && seteuid(65534) != 0) skip();
+    assert_status(try_open(), MW_EDENIED);
+    if (getuid() == 0) assert_int_equal(seteuid(0), 0);
+}
+
+MW_TEST(another_process_holds_the_lock) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_sqlite__busy_ms = 20;
+    mw_store *store = open_file(&ctx);
+    sqlite3 *other = NULL;
+    assert_int_equal(sqlite3_open(store_path(), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_status(mw_store_org_ensure(&ctx, store, "acme", &err), MW_EBUSY);
+    assert_true(err.hint[0] != 0);
+    bool exists = true; /* reading goes on */
+    assert_ok(mw_store_org_exists(&ctx, store, "acme", &exists, &err));
+    assert_false(exists);
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_ok(mw_store_org_ensure(&ctx, store, "acme", &err));
+    sqlite3_close(other);
+    mw_store_close(store);
+}
+
+MW_TEST(records_outlive_the_handle) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.org = "acme";
+    char id[32];
+    mw_store *store = open_file(&ctx);
+    assert_ok(mw_store_job_create(&ctx, store, "k", "{}", 0, 1, false, id, &err));
+    mw_store_close(store);
+    store = open_file(&ctx);
+    mw_arena arena;
+    mw_arena_init(&arena, NULL);
+    mw_job_record job;
+    assert_ok(mw_store_job_get(&ctx, store, &arena, id, &job, &err));
+    mw_arena_done(&arena);
+    mw_store_close(store);
+    assert_int_equal(mw_mem_used(&mw_mem_process), 0);
+}
+
+static void *open_once(void *arg) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_err local;
+    mw_store *store = NULL;
+    mw_status status = mw_store_open(&ctx, arg, &store, &local);
+    mw_store_close(store);
+    return status == MW_OK ? arg : NULL;
+}
+
+/* Several openers race to create and migrate one fresh file. */
+MW_TEST(a_fresh_file_is_made_once) {
+    pthread_t threads[6];
+    const char *path = store_path();
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_once, (void *)(uintptr_t)path), 0);
+    for (int i = 0; i < 6; i++) {
+        void *done = NULL;
+        pthread_join(threads[i], &done);
+        assert_non_null(done);
+    }
+    assert_int_equal(raw_int("SELECT count(*) FROM meta"), 1);
+}
+
+/* ---- kill -9 ---- */
+
+/* Commits without end; writes each acknowledged version number to the pipe. */
+static void committing_child(int out) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.org = "acme";
+    mw_store *store = NULL;
+    mw_err local;
+    if (mw_store_open(&ctx, store_path(), &store, &local) != MW_OK) _exit(3);
+    for (;;) {
+        char id[32], source[16];
+        mw_job_record job;
+        mw_arena arena;
+        mw_arena_init(&arena, NULL);
+        if (mw_store_job_create(&ctx, store, "k", "{}", 0, 1, false, id, &local) != MW_OK) _exit(4);
+        if (mw_store_job_claim(&ctx, store, &arena, id, "w", 1000000, &job, &local) != MW_OK)
+            _exit(5);
+        memcpy(source, id + 11, 15);
+        source[15] = '\0';
+        mw_segment_record segment = {
+            .source = source, .content_hash = "h", .file = source, .layout = "long"};
+        mw_version_record version = {.model = "m",
+                                     .run_id = id,
+                                     .sha256 = "s",
+                                     .metrics = "{}",
+                                     .params = "{}",
+                                     .data_hash = "d",
+                                     .production = true};
+        int32_t number = 0;
+        mw_commit commit = {.job_id = id,
+                            .fence = job.fence,
+                            .result = "{}",
+                            .dataset = "main",
+                            .segments = &segment,
+                            .n_segments = 1,
+                            .versions = &version,
+                            .n_versions = 1,
+                            .ret_versions = &number};
+        if (mw_store_commit(&ctx, store, &commit, &local) != MW_OK) _exit(6);
+        if (write(out, &number, sizeof number) != (ssize_t)sizeof number) _exit(7);
+        mw_arena_done(&arena);
+    }
+}
+
+static int32_t run_and_kill(int64_t after_us) {
+    int ends[2];
+    (void)store_path(); /* before the fork: both use one folder */
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        committing_child(ends[1]);
+    }
+    close(ends[1]);
+    int32_t number, last = 0;
+    if (read(ends[0], &number, sizeof number) == (ssize_t)sizeof number)
+        last = number; /* it is at work */
+    usleep((useconds_t)after_us);
+    kill(pid, SIGKILL);
+    while (read(ends[0], &number, sizeof number) == (ssize_t)sizeof number) last = number;
+    close(ends[0]);
+    int status;
+    waitpid(pid, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    return last;
+}
+
+MW_TEST(kill_loses_nothing_acknowledged) {
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 2, 0);
+    int32_t acknowledged = 0;
+    for (int round = 0; round < 12; round++) {
+        int32_t last = run_and_kill((int64_t)mw_rng_below(&rng, 20000));
+        assert_true(last > acknowledged);
+        acknowledged = last;
+        int64_t n = raw_int("SELECT count(*) FROM versions");
+        assert_true(n >= acknowledged);
+        /* All parts of a commit or none: a version, a segment and a finished job each. */
+        assert_int_equal(raw_int("SELECT count(*) FROM segments"), n);
+        assert_int_equal(raw_int("SELECT count(*) FROM jobs WHERE state = 'SUCCESS'"), n);
+        assert_int_equal(raw_int("SELECT max(version) FROM versions"), n);
+        assert_int_equal(raw_int("SELECT count(*) FROM versions WHERE production = 1"), 1);
+        assert_int_equal(raw_int("SELECT version FROM versions WHERE production = 1"), n);
+        acknowledged = (int32_t)n;
+    }
+}
+
+/* A step of the schema is killed at a random moment: the next opener finishes the work. */
+MW_TEST(kill_while_the_schema_is_made) {
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 3, 0);
+    (void)store_path();
+    for (int round = 0; round < 25; round++) {
+        pid_t pid = fork();
+        if (pid == 0) _exit(try_open() == MW_OK ? 0 : 1);
+        usleep((useconds_t)mw_rng_below(&rng, 12000));
+        kill(pid, SIGKILL);
+        int status;
+        waitpid(pid, &status, 0);
+        assert_ok(try_open());
+        assert_int_equal(raw_int("SELECT count(*) FROM meta"), 1);
+        assert_int_equal(raw_int("PRAGMA user_version"), mw_sqlite__newest_schema());
+        char path[600];
+        const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+        for (int i = 0; i < 4; i++) {
+            (void)snprintf(path, sizeof path, "%s%s", store_path(), ends[i]);
+            unlink(path);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    static const mw_test tests[] = {MW_STORE_CONFORMANCE,
+                                    MW_RUN(schema_is_the_newest),
+                                    MW_RUN(newer_schema_is_refused_untouched),
+                                    MW_RUN(foreign_database_is_refused_untouched),
+                                    MW_RUN(not_a_database),
+                                    MW_RUN(damaged_database),
+                                    MW_RUN(an_empty_file_becomes_a_store),
+                                    MW_RUN(a_missing_folder_is_said),
+                                    MW_RUN(read_only_file_is_refused),
+                                    MW_RUN(another_process_holds_the_lock),
+                                    MW_RUN(records_outlive_the_handle),
+                                    MW_RUN(a_fresh_file_is_made_once),
+                                    MW_RUN(kill_loses_nothing_acknowledged),
+                                    MW_RUN(kill_while_the_schema_is_made)};
+    mw_conformance_open = open_file;
+    return mw_test_main(argc, argv, tests, sizeof tests / sizeof *tests);
+}
