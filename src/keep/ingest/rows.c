@@ -106,6 +106,10 @@ static mw_status check_header(const mw_csv_row *row, mw_err *err) {
                 (unsigned long long)row->line, row->problem);
         return mw_err_hint(err, "The first line must name the columns, separated by commas.");
     }
+    if (row->raw.size && memchr(row->raw.data, '\r', row->raw.size)) {
+        mw_fail(err, MW_EDATA, "lines end in a carriage return alone, as on old Macs");
+        return mw_err_hint(err, "Convert the file: `tr '\\r' '\\n'`.");
+    }
     if (row->n_fields > (uint32_t)MW_LIMIT(CSV_COLUMNS)) {
         mw_fail(err, MW_ETOOLARGE, "the header names %u columns; the limit is %lld", row->n_fields,
                 (long long)MW_LIMIT(CSV_COLUMNS));

@@ -374,6 +374,7 @@ MW_TEST(unusable_files_give_one_clear_error) {
     assert_fails("timestamp,device,machine,Device_Name,category,Category\n", "reserved name");
     assert_fails("timestamp,a\n2026-01-05,1\n2026-01-0", "cut: it ends inside the row at line 3");
     assert_fails("timestamp,a,b\n2026-01-05,1,2\n2026-01-05,\"1", "cut");
+    assert_fails("ds,y\r2026-01-05,1\r", "carriage return");
     assert_fails("\xff\xfet\0i\0", "UTF-16");
     assert_fails("PAR1....", "Parquet");
     assert_fails_bytes("a\0b,c\n", 6, NULL, MW_EDATA, "binary");
