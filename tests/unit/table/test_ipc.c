@@ -409,6 +409,23 @@ MW_TEST(inconsistent_values_are_named) {
     assert_status(mw_arrow__read(&ctx, data, size, "f", NULL, 0, &t, &err), MW_EDATA);
     assert_non_null(strstr(err.message, "text"));
     text[0] = 'n';
+    /* An offset ahead of the last one: found by fuzz_ipc as a write past the column's bytes. The notes
+     * of the rows 0 and 2 are empty, that of row 1 has six bytes. */
+    const int32_t offsets[] = {0, 0, 6, 6, 12};
+    uint8_t *offset = memmem(data, size, offsets, sizeof offsets);
+    assert_non_null(offset);
+    int32_t end, ahead;
+    memcpy(&end, offset + 200 * 4, 4);
+    ahead = end + 1;
+    memcpy(offset + 199 * 4, &ahead, 4);
+    assert_status(mw_arrow__read(&ctx, data, size, "f", NULL, 0, &t, &err), MW_EDATA);
+    assert_non_null(strstr(err.message, "text"));
+    memcpy(offset + 200 * 4, offsets, 4);
+    assert_status(mw_arrow__read(&ctx, data, size, "f", NULL, 0, &t, &err), MW_EDATA);
+    memcpy(offset + 200 * 4, &offsets[2], 4);
+    assert_status(mw_arrow__read(&ctx, data, size, "f", NULL, 0, &t, &err), MW_EDATA);
+    free(data);
+    data = load("ours.arrow", &size);
     uint8_t *format = memmem(data + size / 2, size - size / 2, "millwright.format", 17);
     assert_non_null(format);
     uint8_t *one = memchr(format + 20, '1', 12);
