@@ -108,3 +108,11 @@ test-full: deps-full
 	@tools/test-full
 
 -include $(UNIT_SOURCES:%.c=$(O)/%.d) $(FAULT_SOURCES:%.c=$(O)/%.d) $(FUZZ_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
+
+# The server that tests/http/test_*.py drive.
+HTTP_SERVER := $(O)/tests/http/test_server
+HTTP_OBJECTS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/http/*.c)))
+$(HTTP_SERVER): $(HTTP_OBJECTS) $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $(HTTP_OBJECTS) $(LIBRARY) $(LIBS)
+build-unit: $(HTTP_SERVER)
+-include $(HTTP_OBJECTS:.o=.d)

@@ -46,6 +46,7 @@ static mw_status add_labels(mw_intake *intake, mw_err *err) {
 static mw_status begin(file_job *job, mw_err *err) {
     mw_intake *intake = &job->intake;
     mw_mem *mem = job->ctx->mem;
+    intake->ctx = job->ctx;
     mw_status status = mw_rows_open(job->ctx, job->file->path, &intake->rows, err);
     if (status != MW_OK) return status;
     intake->header = mw_rows_header(intake->rows, &intake->n_fields);
