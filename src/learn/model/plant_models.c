@@ -168,6 +168,26 @@ static mw_status try_candidate(const mw_plant *plant, const mw_lagged_part parts
     return status;
 }
 
+/* The largest leaves among the candidates within 1 % of the best, then the better of those: a simpler
+ * forest unless a finer one is clearly better (after the one-standard-error rule of Breiman,
+ * Friedman, Olshen, Stone: "Classification and Regression Trees", 1984, section 3.4.3). */
+static int32_t simplest_good(const mw_outcome *o) {
+    double best = o->candidates[0].rmse;
+    for (int32_t i = 1; i < o->n_candidates; i++)
+        if (o->candidates[i].rmse < best) best = o->candidates[i].rmse;
+    int32_t chosen = 0;
+    bool found = false;
+    for (int32_t i = 0; i < o->n_candidates; i++) {
+        const mw_candidate *c = &o->candidates[i], *old = &o->candidates[chosen];
+        if (!(c->rmse <= 1.01 * best)) continue;
+        bool better = c->min_samples_leaf > old->min_samples_leaf ||
+                      (c->min_samples_leaf == old->min_samples_leaf && c->rmse < old->rmse);
+        if (!found || better) chosen = i;
+        found = true;
+    }
+    return chosen;
+}
+
 /* The forest's leaf size, and whether it fits the level or the change since the last value: what
  * forecasts the last part of the training rows best, grown on those before. The test part takes no
  * part in the choice. */
@@ -177,10 +197,9 @@ static mw_status choose_candidate(const mw_plant *plant, mw_outcome *o, mw_err *
     mw_status status =
         mw_lagged_validation(plant->ctx, plant->windows, plant->lagged, &parts[0], &parts[1], err);
     bool enough = parts[0].n >= MW_LAGGED_TEST_MIN && parts[1].n >= MW_LAGGED_TEST_MIN;
-    for (int32_t i = 0; !status && enough && i < o->n_candidates; i++) {
+    for (int32_t i = 0; !status && enough && i < o->n_candidates; i++)
         status = try_candidate(plant, parts, &o->candidates[i], err);
-        if (o->candidates[i].rmse < o->candidates[o->chosen].rmse) o->chosen = i;
-    }
+    o->chosen = simplest_good(o);
     mw_lagged_part_done(&parts[0]);
     mw_lagged_part_done(&parts[1]);
     return status;
