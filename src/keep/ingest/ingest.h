@@ -2,10 +2,10 @@
  * ingest.h -- telemetry files to dataset segments.
  *
  * What      reads each source file (long or wide CSV, plain or gzip), pivots long rows, and writes
- * one Arrow IPC segment file per source into a staging folder, plus a rejects CSV when rows were
- *           refused. The caller commits: moves the files and records them. A file whose content
- * hash is already known is skipped; a failing file leaves nothing behind. Sources   one file each
- * in this folder, one line in a table: csv (this issue's), later others.
+ *           one Arrow IPC segment per source into a staging folder, plus a rejects CSV when rows
+ *           were refused. The caller commits: moves the files and records them. A file whose content
+ *           hash is already known is skipped; a failing call leaves nothing behind.
+ * Sources   one file each in this folder, one line in a table: csv, later others.
  */
 #ifndef MW_KEEP_INGEST_INGEST_H
 #define MW_KEEP_INGEST_INGEST_H
@@ -28,8 +28,9 @@ typedef struct mw_ingest_file {
     char content_hash[MW_SHA256_HEX];
     bool unchanged; /* already in the dataset with this hash: nothing was written */
     bool replaces;  /* the dataset has another version of this source: its rows are replaced */
-    char *segment;  /* file name in staging: "<first 32 hex of hash>.arrow"; NULL when unchanged */
-    char *rejects;  /* file name in staging: "<hash>.rejects.csv"; NULL when there are none */
+    char *segment;  /* file name in staging, "<32 hex>.arrow" (a hash of source name and content);
+                       NULL when unchanged */
+    char *rejects;  /* file name in staging, "<32 hex>.rejects.csv"; NULL when there are none */
     char *layout;   /* "long" or "wide" */
     uint64_t bytes; /* as stored */
     int64_t n_lines, n_rows, n_rejected,

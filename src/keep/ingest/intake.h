@@ -9,7 +9,7 @@
 #define MW_KEEP_INGEST_INTAKE_H
 
 #include "keep/ingest/pivot.h"
-#include "keep/ingest/rows.h"
+#include "keep/ingest/csv_rows.h"
 
 enum { MW_INTAKE_REASON = 160, MW_INTAKE_CACHED_BYTES = 64 };
 

@@ -64,7 +64,7 @@ static int32_t find(const mw_str *names, uint32_t n, const char *const *known) {
     return -1;
 }
 
-/* pandas writes a time index as a first column without a name (see rows.h). */
+/* pandas writes a time index as a first column without a name (see csv_rows.h). */
 static bool is_unnamed_index(mw_str name) {
     return mw_str_is(name, "column_1") || mw_str_is_nocase(name, "unnamed: 0");
 }

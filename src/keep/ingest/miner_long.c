@@ -31,7 +31,7 @@ const mw_miner_parameter mw_miner_parameters[MW_MINER_PARAMETERS] = {
 /* One random stream per machine and purpose. */
 enum { DRAW_STEP, DRAW_START, DRAW_FAULT, DRAW_N };
 
-static const struct class {
+static const struct machine_class {
     const char *id, *name, *category;
     double payload_t, speed_kmh, fuel_idle, fuel_power, hydraulic_bar;
 } classes[] = {
@@ -43,7 +43,9 @@ static const struct class {
 
 enum { N_CLASSES = sizeof classes / sizeof *classes };
 
-static const struct class *class_of(int32_t machine) { return &classes[machine % N_CLASSES]; }
+static const struct machine_class *class_of(int32_t machine) {
+    return &classes[machine % N_CLASSES];
+}
 
 /* --- people
  * --------------------------------------------------------------------------------------- */
@@ -80,9 +82,9 @@ static int32_t employee_of(int32_t machine, int64_t time_us) {
 }
 
 void mw_miner_device(int32_t machine, char id[MW_MINER_TEXT], char name[MW_MINER_TEXT]) {
-    const struct class *class = class_of(machine);
-    snprintf(id, MW_MINER_TEXT, "%s-%02d", class->id, machine / N_CLASSES + 1);
-    snprintf(name, MW_MINER_TEXT, "%s %d", class->name, machine / N_CLASSES + 1);
+    const struct machine_class *kind = class_of(machine);
+    snprintf(id, MW_MINER_TEXT, "%s-%02d", kind->id, machine / N_CLASSES + 1);
+    snprintf(name, MW_MINER_TEXT, "%s %d", kind->name, machine / N_CLASSES + 1);
 }
 
 const char *mw_miner_category(int32_t machine) { return class_of(machine)->category; }
@@ -269,20 +271,20 @@ static double step_load(mw_miner_machine *machine, const mw_miner_plan *plan, in
 
 static void report(const mw_miner_machine *machine, double load, double power, double habit,
                    mw_rng *rng, double *values) {
-    const struct class *class = class_of(machine->index);
+    const struct machine_class *kind = class_of(machine->index);
     double full = machine->payload_part;
-    double speed = class->speed_kmh * (0.15 + 0.85 * load) * (1 - 0.3 * full);
+    double speed = kind->speed_kmh * (0.15 + 0.85 * load) * (1 - 0.3 * full);
     values[ENGINE_TEMP] = machine->engine_temp + 0.35 * mw_rng_normal(rng);
     values[OIL_PRESSURE] =
         2.1 + 2.4 * load - 0.014 * (machine->engine_temp - 85) + 0.06 * mw_rng_normal(rng);
     values[VIBRATION] =
         (1.1 + 1.9 * load + 0.5 * full + 0.25 * habit) * (1 + 0.06 * mw_rng_normal(rng));
-    values[FUEL_RATE] = (class->fuel_idle + class->fuel_power * power) *
+    values[FUEL_RATE] = (kind->fuel_idle + kind->fuel_power * power) *
                         (1 + 0.05 * habit + 0.025 * mw_rng_normal(rng));
-    values[PAYLOAD] = clamp(class->payload_t * full * (1 + 0.02 * mw_rng_normal(rng)), 0, 1e6);
+    values[PAYLOAD] = clamp(kind->payload_t * full * (1 + 0.02 * mw_rng_normal(rng)), 0, 1e6);
     values[SPEED] = clamp(speed * (1 + 0.05 * mw_rng_normal(rng)), 0, 1e6);
     values[HYDRAULIC_PRESSURE] =
-        class->hydraulic_bar * (0.75 + 0.35 * load + 0.4 * full) * (1 + 0.02 * mw_rng_normal(rng));
+        kind->hydraulic_bar * (0.75 + 0.35 * load + 0.4 * full) * (1 + 0.02 * mw_rng_normal(rng));
 }
 
 /* Radio shadow: about once in five days, 15 minutes to 3 hours; single readings get lost, too. */

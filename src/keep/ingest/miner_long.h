@@ -2,10 +2,10 @@
  * miner_long.h -- inside this folder: the plant that the generator's profile miner-long simulates.
  *
  * What      an open-pit mine's machines, each a small physical model stepped once per interval: the
- * crew's rhythm sets the load, the load sets power, power heats the engine and so on. See
+ *           crew's rhythm sets the load, the load sets power, power heats the engine and so on. See
  *           docs/guide/sample-plant.md for the equations and the faults.
- * Same bytes every draw is keyed by (seed, machine and purpose, step), so no draw depends on
- * another machine's; arithmetic is plain float64 and core/base/math.
+ * Bytes     every draw is keyed by (seed, machine and purpose, step), so no draw depends on another
+ *           machine's; arithmetic is plain float64 and core/base/math.
  */
 #ifndef MW_KEEP_INGEST_MINER_LONG_H
 #define MW_KEEP_INGEST_MINER_LONG_H

@@ -2,8 +2,8 @@
  * pivot.h -- the row of a dataset that a long row belongs to.
  *
  * What      (time, device_id, device_name, employee_id, employee_name, category) -> row number, in
- * order of first appearance. Neighbors usually agree, so the last key is tried first. Memory    8
- * bytes a slot, at most two thirds full: 12 to 24 bytes a row.
+ *           order of first appearance. Neighbors usually agree, so the last key is tried first.
+ * Memory    8 bytes a slot, at most two thirds full: 12 to 24 bytes a row.
  */
 #ifndef MW_KEEP_INGEST_PIVOT_H
 #define MW_KEEP_INGEST_PIVOT_H

@@ -14,7 +14,7 @@
 #include "core/text/datetime.h"
 #include "keep/ingest/cells.h"
 #include "keep/ingest/layout.h"
-#include "keep/ingest/rows.h"
+#include "keep/ingest/csv_rows.h"
 
 enum { PROBED_ROWS = 1000 };
 
@@ -160,10 +160,10 @@ static mw_status pass(reading *plain, const char *path, int64_t max_rows, mw_err
     if (max_rows == 0) status = begin_builder(plain, err);
     for (int64_t i = 0; status == MW_OK && (max_rows == 0 || i < max_rows); i++) {
         mw_csv_row row;
-        bool has;
+        bool has = false;
         if (i % 4096 == 0) status = mw_ctx_check(plain->ctx, err);
         if (status == MW_OK) status = mw_rows_next(plain->rows, &row, &has, err);
-        if (status != MW_OK || !has) break;
+        if (status != MW_OK || !has) return status;
         status = take_row(plain, &row, err);
     }
     return status;

@@ -2,8 +2,8 @@
  * source.h -- the bytes of one telemetry file: plain or gzip, hashed on the way.
  *
  * What      hands out the decoded content in chunks of at most 1 MiB. gzip is told by its magic
- * bytes, never by the name; concatenated members are one content. The SHA-256 is of the bytes as
- *           stored, so that it can be checked without decoding.
+ *           bytes, never by the name; concatenated members are one content. The SHA-256 is of the
+ *           bytes as stored, so that it can be checked without decoding.
  * Lifetime  mw_source_open -> mw_source_read* -> mw_source_hash -> mw_source_close
  * Memory    1 MiB plain, 2 MiB and zlib's window (about 40 KiB) for gzip.
  */

@@ -1,8 +1,8 @@
 /*
- * rows.c -- see rows.h. What a file is, is judged on its first chunk: known magic bytes first (the
+ * csv_rows.c -- see csv_rows.h. What a file is, is judged on its first chunk: known magic bytes first (the
  * message can then name the format), NUL bytes, then UTF-8 of the header.
  */
-#include "keep/ingest/rows.h"
+#include "keep/ingest/csv_rows.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /*
- * rows.h -- the rows of one CSV file: source, lexer and header together.
+ * csv_rows.h -- the rows of one CSV file: source, lexer and header together.
  *
  * What      opens a file, refuses what is not CSV text (empty, binary, another format) with one
- * clear message, takes the first row as header, then gives row after row. Lifetime  mw_rows_open ->
- * mw_rows_next* -> mw_rows_hash -> mw_rows_close Header    names are trimmed; field i without a
- * name is called "column_<i + 1>".
+ *           clear message, takes the first row as header, then gives row after row.
+ * Lifetime  mw_rows_open -> mw_rows_next* -> mw_rows_hash -> mw_rows_close
+ * Header    names are trimmed; field i without a name is called "column_<i + 1>".
  */
-#ifndef MW_KEEP_INGEST_ROWS_H
-#define MW_KEEP_INGEST_ROWS_H
+#ifndef MW_KEEP_INGEST_CSV_ROWS_H
+#define MW_KEEP_INGEST_CSV_ROWS_H
 
 #include "core/text/csv.h"
 #include "keep/ingest/source.h"
