@@ -94,7 +94,7 @@ $(O)/gen/llhttp/%.o: /usr/share/llhttp/%.c $(O)/gen/llhttp.h
 
 include tools/make/web.mk
 include tools/make/tests.mk
-include tools/make/venv.mk
+include tools/make/quality.mk
 include tools/make/checks.mk
 include tools/make/run.mk
 

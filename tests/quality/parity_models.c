@@ -27,6 +27,7 @@ static const parity_case cases[] = {
     {"forest", "forest", MW_TASK_REGRESSION, 0, "", 1, 0},
     {"forest_both_signs", "forest", MW_TASK_REGRESSION, 0, "n_estimators=300", 1e6, 0},
     {"forest_large_offset", "forest", MW_TASK_REGRESSION, 0, "", 1, 1e6},
+    {"forest_anchored", "forest", MW_TASK_REGRESSION, 0, "anchor=load", 1e6, 0},
     {"forest_stumps", "forest", MW_TASK_REGRESSION, 0, "n_estimators=1 max_depth=1", 1, 0},
     {"forest_leaf_only", "forest", MW_TASK_REGRESSION, 0, "min_samples_split=100000", 1, 0},
     {"forest_binary", "forest", MW_TASK_BINARY, 2, "", 1, 0},

@@ -90,7 +90,9 @@ mw_model *mw_problem_fit(const mw_ctx *ctx, const mw_problem *p, const char *lea
                          const char *settings) {
     mw_err err;
     mw_model *model = NULL;
-    mw_args *args = mw_problem_args(learner, settings);
+    bool anchored = settings && strncmp(settings, "anchor=load", 11) == 0;
+    mw_args *args =
+        mw_problem_args(learner, anchored ? settings + 11 + (settings[11] == ' ') : settings);
     mw_fit fit = {.learner = learner,
                   .task = task,
                   .features = p->features,
@@ -101,7 +103,8 @@ mw_model *mw_problem_fit(const mw_ctx *ctx, const mw_problem *p, const char *lea
                                                             : 0,
                   .params = args,
                   .matrix = p->matrix,
-                  .y = task == MW_TASK_ANOMALY ? NULL : p->y};
+                  .y = task == MW_TASK_ANOMALY ? NULL : p->y,
+                  .anchor = anchored ? "load" : NULL};
     assert_ok(mw_model_fit(ctx, &fit, &model, &err));
     mw_args_free(args);
     return model;

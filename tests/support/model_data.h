@@ -28,6 +28,7 @@ void mw_problem_done(mw_problem *problem);
 mw_args *mw_problem_args(const char *learner, const char *settings);
 
 /* Fits; asserts that it works. */
+/* Settings that begin with "anchor=load" set mw_fit.anchor. */
 mw_model *mw_problem_fit(const mw_ctx *ctx, const mw_problem *problem, const char *learner,
                          mw_task task, const char *settings);
 

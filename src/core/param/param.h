@@ -31,15 +31,15 @@ enum {
     MW_PARAM_BODY = 1 << 4,       /* HTTP: member of the JSON body */
     MW_PARAM_CLI_ONLY = 1 << 5,
     MW_PARAM_HTTP_ONLY = 1 << 6,
-    MW_PARAM_REPEATED = 1 << 7    /* --set a=1 --set b=2 collects a list, whatever the type; each
+    MW_PARAM_REPEATED = 1 << 7 /* --set a=1 --set b=2 collects a list, whatever the type; each
                                      text is one item, commas and all */
 };
 
 typedef struct mw_param {
     const char *name; /* as in JSON and queries: "max_depth"; --max-depth on the command line */
     mw_param_type type;
-    const char *def; /* default as text, or NULL: unset */
-    double min, max; /* inclusive; both 0: no bound */
+    const char *def;            /* default as text, or NULL: unset */
+    double min, max;            /* inclusive; both 0: no bound */
     const char *const *choices; /* NULL-terminated, for ENUM */
     unsigned flags;
     const char *unit; /* "rows", "us", or NULL */
@@ -64,7 +64,7 @@ mw_status mw_args_set_json(mw_args *args, const mw_json *object, mw_err *err);
  * MW_EINTERNAL when a default does not fit its own row. */
 mw_status mw_args_finish(mw_args *args, mw_err *err);
 
-bool mw_args_has(const mw_args *args, const char *name); /* set by user, environment or default */
+bool mw_args_has(const mw_args *args, const char *name);   /* set by user, environment or default */
 bool mw_args_given(const mw_args *args, const char *name); /* set by user */
 bool mw_args_bool(const mw_args *args, const char *name);
 int64_t mw_args_int(const mw_args *args, const char *name); /* INT, DURATION, TIME */

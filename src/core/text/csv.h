@@ -5,8 +5,10 @@
  *           CRLF, an optional UTF-8 byte-order mark. It knows nothing of types or headers.
  * Lifetime  mw_csv_init -> (mw_csv_push -> mw_csv_row*)* -> mw_csv_finish -> mw_csv_row* -> mw_csv_done
  * Bad rows  a quote that opens mid-field, text after a closing quote, a quote never closed, a NUL, a
- *           field or row over its limit: the row is returned with `problem` set and its raw bytes, and
- *           lexing goes on at the next line.
+ *           field or row over its limit, too many fields: the row is returned with `problem` set, its
+ *           raw bytes and no fields. One that is bad because of its quotes, or too long, ends at its
+ *           first line and lexing resumes at its second; of a single line over the limit raw keeps
+ *           MW_LIMIT(CSV_ROW_BYTES) bytes. README.md says why.
  */
 #ifndef MW_CORE_TEXT_CSV_H
 #define MW_CORE_TEXT_CSV_H
@@ -17,11 +19,11 @@
 #include "core/base/str.h"
 
 typedef struct mw_csv_row {
-    mw_str *fields;       /* [n_fields], unquoted; valid until the next call */
+    mw_str *fields; /* [n_fields], unquoted; valid until the next call */
     uint32_t n_fields;
-    mw_str raw;           /* the row's bytes as they stood, without its line end */
-    uint64_t line;        /* 1-based number of its first line */
-    const char *problem;  /* NULL, or why it cannot be used */
+    mw_str raw;              /* the row's bytes as they stood, without its line end */
+    uint64_t line;           /* 1-based number of its first line */
+    const char *problem;     /* NULL, or why it cannot be used */
     uint32_t problem_column; /* 1-based field number of the problem */
 } mw_csv_row;
 
@@ -29,7 +31,8 @@ typedef struct mw_csv mw_csv;
 
 mw_status mw_csv_new(mw_mem *mem, char separator, mw_csv **ret, mw_err *err);
 void *mw_csv_free(mw_csv *csv);
-/* Adds bytes (copied). MW_ENOMEM, or MW_ETOOLARGE when one row exceeds MW_LIMIT(CSV_ROW_BYTES). */
+/* Adds bytes (copied). MW_ENOMEM, or MW_ETOOLARGE when more than 16 MW_LIMIT(CSV_ROW_BYTES) would wait
+ * unread: pull rows between pushes. A row over its limit is a bad row, not an error here. */
 mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err);
 /* No more bytes will come: the last row may lack its line end. */
 void mw_csv_finish(mw_csv *csv);

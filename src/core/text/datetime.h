@@ -36,10 +36,10 @@ bool mw_duration_read(const char *text, size_t size, int64_t *ret_us);
 size_t mw_duration_print(int64_t duration_us, char out[MW_TIME_TEXT_MAX]);
 
 typedef struct mw_civil {
-    int year, month, day;                /* 1..12, 1..31 */
+    int year, month, day; /* 1..12, 1..31 */
     int hour, minute, second, us;
-    int weekday;                         /* 0 = Monday */
-    int yearday;                         /* 0 = 1 January */
+    int weekday; /* 0 = Monday */
+    int yearday; /* 0 = 1 January */
 } mw_civil;
 
 void mw_time_civil(int64_t time_us, mw_civil *ret);

@@ -37,10 +37,10 @@ typedef struct mw_json_reader {
     const char *text; /* [size], borrowed */
     size_t size;
     size_t at;
-    mw_arena *arena;  /* strings with escapes are decoded here; others point into text */
-    mw_str string;    /* after KEY, STRING: the decoded text; after NUMBER: its digits as written */
-    double number;    /* after NUMBER */
-    mw_err *err;      /* filled on MW_JSON_ERROR: what, line and column */
+    mw_arena *arena; /* strings with escapes are decoded here; others point into text */
+    mw_str string;   /* after KEY, STRING: the decoded text; after NUMBER: its digits as written */
+    double number;   /* after NUMBER */
+    mw_err *err;     /* filled on MW_JSON_ERROR: what, line and column */
     uint32_t depth;
     uint8_t state;
     uint64_t in_object[2]; /* bit d: level d is an object */
@@ -71,7 +71,8 @@ mw_status mw_json_parse(mw_arena *arena, const char *text, size_t size, const mw
 const mw_json *mw_json_get(const mw_json *object, const char *key);
 const mw_json *mw_json_at(const mw_json *array, uint32_t index);
 double mw_json_number(const mw_json *value, double fallback);
-int64_t mw_json_int(const mw_json *value, int64_t fallback); /* fallback unless it is a whole number */
+int64_t mw_json_int(const mw_json *value,
+                    int64_t fallback); /* fallback unless it is a whole number */
 mw_str mw_json_string(const mw_json *value, const char *fallback);
 bool mw_json_bool(const mw_json *value, bool fallback);
 
@@ -91,14 +92,14 @@ void mw_json_array_end(mw_json_writer *writer);
 void mw_json_key(mw_json_writer *writer, const char *key);
 void mw_json_key_str(mw_json_writer *writer, mw_str key);
 void mw_json_write_string(mw_json_writer *writer, const char *text); /* NULL: null */
-void mw_json_write_str(mw_json_writer *writer, mw_str text); /* invalid UTF-8 becomes U+FFFD */
+void mw_json_write_str(mw_json_writer *writer, mw_str text);     /* invalid UTF-8 becomes U+FFFD */
 void mw_json_write_number(mw_json_writer *writer, double value); /* shortest form */
 void mw_json_write_int(mw_json_writer *writer, int64_t value);
 void mw_json_write_bool(mw_json_writer *writer, bool value);
 void mw_json_write_null(mw_json_writer *writer);
-void mw_json_write_raw(mw_json_writer *writer, mw_str json); /* already valid JSON */
+void mw_json_write_raw(mw_json_writer *writer, mw_str json);            /* already valid JSON */
 void mw_json_write_value(mw_json_writer *writer, const mw_json *value); /* a parsed tree */
-void mw_json_write_time(mw_json_writer *writer, int64_t time_us); /* MW_TIME_NONE: null */
+void mw_json_write_time(mw_json_writer *writer, int64_t time_us);       /* MW_TIME_NONE: null */
 
 /* key and value in one call. */
 void mw_json_add_string(mw_json_writer *writer, const char *key, const char *text);

@@ -46,6 +46,7 @@ static mw_status add_labels(mw_intake *intake, mw_err *err) {
 static mw_status begin(file_job *job, mw_err *err) {
     mw_intake *intake = &job->intake;
     mw_mem *mem = job->ctx->mem;
+    intake->ctx = job->ctx;
     mw_status status = mw_rows_open(job->ctx, job->file->path, &intake->rows, err);
     if (status != MW_OK) return status;
     intake->header = mw_rows_header(intake->rows, &intake->n_fields);
@@ -237,6 +238,7 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, double max_reject_share, mw_dir 
     if (status != MW_OK) return status;
     snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
     mw_rejects_init(&job.rejects, ctx, staging);
+    job.intake.ctx = ctx;
 
     status = begin(&job, err);
     if (status == MW_OK) status = read_rows(&job, err);

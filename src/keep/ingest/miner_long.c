@@ -36,9 +36,9 @@ static const struct class {
     double payload_t, speed_kmh, fuel_idle, fuel_power, hydraulic_bar;
 } classes[] = {
     {"TRK", "Haul truck", "haulage", 220, 48, 28, 165, 95},
-    {"EXC", "Excavator", "loading", 42, 6, 24, 190, 150},
-    {"LDR", "Wheel loader", "loading", 26, 22, 16, 88, 120},
-    {"DRL", "Blast drill", "drilling", 12, 4, 20, 105, 135},
+    {"DMP", "Dump truck", "haulage", 190, 52, 26, 150, 100},
+    {"WTR", "Water truck", "service", 170, 46, 25, 140, 92},
+    {"SCR", "Scraper", "earthwork", 180, 44, 27, 155, 104},
 };
 
 enum { N_CLASSES = sizeof classes / sizeof *classes };
@@ -209,18 +209,18 @@ static void apply_fault(mw_miner_machine *machine, const mw_miner_fault *fault, 
         (double)(step - fault->first_step + 1) / (double)(fault->end_step - fault->first_step);
     switch (fault->kind) {
     case OVERHEATING:
-        values[ENGINE_TEMP] += 38 * done;
-        values[OIL_PRESSURE] -= 1.3 * done;
+        values[ENGINE_TEMP] += 55 * done;
+        values[OIL_PRESSURE] -= 2.2 * done;
         break;
-    case BEARING: values[VIBRATION] += 0.4 * (mw_exp(3.2 * done) - 1); break;
+    case BEARING: values[VIBRATION] += 1.2 * (mw_exp(2.4 * done) - 1); break;
     case STUCK:
         if (mw_isnan(machine->stuck_value)) machine->stuck_value = values[SPEED];
         values[SPEED] = machine->stuck_value;
         break;
-    case LEAK: values[HYDRAULIC_PRESSURE] *= 1 - 0.55 * mw_sqrt(done); break;
+    case LEAK: values[HYDRAULIC_PRESSURE] *= 1 - 0.7 * mw_sqrt(done); break;
     case SPIKES:
-        if (draw < 0.25) values[FUEL_RATE] *= 1.8 + size;
-        if (draw > 0.8) values[VIBRATION] *= 2 + 2 * size;
+        if (draw < 0.35) values[FUEL_RATE] *= 2 + size;
+        if (draw > 0.65) values[VIBRATION] *= 2.5 + 2 * size;
         break;
     default: break;
     }
@@ -312,7 +312,7 @@ void mw_miner_step(mw_miner_machine *machine, const mw_miner_plan *plan, int64_t
     double fill = clamp(0.15 + 0.75 * load + 0.3 * mw_rng_normal(&rng), 0, 1);
     machine->payload_part = follow(machine->payload_part, fill, kept(plan, 12));
     double power = load * (0.55 + 0.45 * machine->payload_part);
-    double settled = ambient_temp(time_us) + 42 + 62 * power;
+    double settled = ambient_temp(time_us) + 48 + 52 * power;
     machine->engine_temp = follow(machine->engine_temp, settled, kept(plan, 20));
 
     report(machine, load, power, habit, &rng, ret->values);

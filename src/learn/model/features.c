@@ -113,6 +113,12 @@ mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_feature
     return MW_OK;
 }
 
+int32_t mw_features__find(const mw_features *features, mw_str name) {
+    for (int32_t i = 0; i < features->n; i++)
+        if (mw_str_is(name, features->items[i].name)) return i;
+    return -1;
+}
+
 int32_t mw_feature__code(const mw_feature *feature, mw_str text) {
     int32_t low = 0, high = feature->n_categories;
     while (low < high) {

@@ -95,7 +95,7 @@ static mw_status permute_all(permuting *p, int32_t repeats, double *importance, 
     for (int32_t f = 0; f < n_features; f++) {
         importance[f] = spread[f] = 0;
         mw_ctx_report(p->ctx, "importance of features", f, n_features);
-        if (p->model->importance[f] == 0) continue;
+        if (p->model->importance[f] == 0 && f != p->model->anchor) continue;
         status = permute_feature(p, f, repeats, base_loss, &importance[f], &spread[f], err);
         if (status) return status;
     }

@@ -12,7 +12,7 @@
 
 enum { CHECK_ROWS = 4096 };
 
-static void free_part(mw_lagged_part *part) {
+void mw_lagged_part_done(mw_lagged_part *part) {
     mw_free(part->window);
     mw_free(part->x);
     mw_free(part->y);
@@ -22,8 +22,8 @@ static void free_part(mw_lagged_part *part) {
 void *mw_lagged_free(mw_lagged *lagged) {
     if (!lagged) return NULL;
     mw_features_free(lagged->features);
-    free_part(&lagged->train);
-    free_part(&lagged->test);
+    mw_lagged_part_done(&lagged->train);
+    mw_lagged_part_done(&lagged->test);
     return mw_free(lagged);
 }
 
@@ -74,7 +74,8 @@ static mw_status split_rows(const mw_windows *w, const double *target, const dou
     if (l->n_rows == 0) return too_little(w, 0, 0, err);
     /* On the grid of windows, and never a shorter test part than asked for. */
     double range = (double)(last - first + w->interval_us);
-    int64_t cut = first + (int64_t)((1 - test_share) * range / (double)w->interval_us) * w->interval_us;
+    int64_t cut =
+        first + (int64_t)((1 - test_share) * range / (double)w->interval_us) * w->interval_us;
     mw_lagged_part *train = &l->train, *test = &l->test;
     train->window = mw_alloc_array(l->mem, (size_t)l->n_rows, sizeof *train->window);
     test->window = mw_alloc_array(l->mem, (size_t)l->n_rows, sizeof *test->window);
@@ -192,6 +193,53 @@ static mw_status fill_part(const mw_ctx *ctx, const mw_windows *w, const mw_lagg
         if (status) return status;
     }
     return MW_OK;
+}
+
+/* ---- validation within the training part ---- */
+
+#define VALIDATION_SHARE 0.2
+
+static mw_status new_part(mw_mem *mem, int64_t n, int32_t n_features, mw_lagged_part *part,
+                          mw_err *err) {
+    size_t rows = (size_t)n;
+    *part = (mw_lagged_part){0};
+    part->window = mw_alloc_array(mem, rows, sizeof *part->window);
+    part->x = mw_alloc_array(mem, rows, (size_t)n_features * sizeof *part->x);
+    part->y = mw_alloc_array(mem, rows, sizeof *part->y);
+    part->naive = mw_alloc_array(mem, rows, sizeof *part->naive);
+    return part->window && part->x && part->y && part->naive
+               ? MW_OK
+               : mw_fail_nomem(err, "the validation rows");
+}
+
+static void copy_row(const mw_lagged *l, int64_t row, mw_lagged_part *to) {
+    const mw_lagged_part *from = &l->train;
+    int64_t at = to->n++;
+    to->window[at] = from->window[row];
+    to->y[at] = from->y[row];
+    to->naive[at] = from->naive[row];
+    memcpy(to->x + at * l->n_features, from->x + row * l->n_features,
+           (size_t)l->n_features * sizeof *to->x);
+}
+
+mw_status mw_lagged_validation(const mw_ctx *ctx, const mw_windows *w, const mw_lagged *l,
+                               mw_lagged_part *before, mw_lagged_part *after, mw_err *err) {
+    const mw_lagged_part *train = &l->train;
+    double range = (double)(train->last_us - train->first_us + w->interval_us);
+    int64_t cut = train->first_us + (int64_t)((1 - VALIDATION_SHARE) * range);
+    int64_t n_after = 0;
+    for (int64_t row = 0; row < train->n; row++) n_after += w->start[train->window[row]] >= cut;
+    mw_status status = new_part(ctx->mem, train->n - n_after, l->n_features, before, err);
+    if (!status) status = new_part(ctx->mem, n_after, l->n_features, after, err);
+    for (int64_t row = 0; !status && row < train->n; row++) {
+        int64_t start = w->start[train->window[row]];
+        if (start >= cut)
+            copy_row(l, row, after);
+        else if (start + 2 * w->interval_us <= cut)
+            copy_row(l, row, before);
+        if (row % CHECK_ROWS == 0) status = mw_ctx_check(ctx, err);
+    }
+    return status;
 }
 
 mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *w, int32_t target, int32_t n_lags,

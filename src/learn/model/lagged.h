@@ -38,6 +38,12 @@ enum { MW_LAGGED_TRAIN_MIN = 20, MW_LAGGED_TEST_MIN = 5 };
 /* MW_EDATA with numbers when either part has too few rows. */
 mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *windows, int32_t target,
                          int32_t n_lags, double test_share, mw_lagged **ret, mw_err *err);
+/* The training part once more split by time, the last fifth of its range for validation, with the
+ * same purge; copies, to be given to mw_lagged_part_done. Either may come out empty. */
+mw_status mw_lagged_validation(const mw_ctx *ctx, const mw_windows *windows,
+                               const mw_lagged *lagged, mw_lagged_part *before,
+                               mw_lagged_part *after, mw_err *err);
+void mw_lagged_part_done(mw_lagged_part *part);
 void *mw_lagged_free(mw_lagged *lagged);
 
 #endif

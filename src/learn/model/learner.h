@@ -21,6 +21,7 @@ enum {
 typedef struct mw_learner {
     const char *name;
     unsigned tasks; /* bit per mw_task */
+    bool anchors;   /* knows mw_fit.anchor */
     const mw_param *params;
     /* Sets model->state (and model->threshold); ctx->seed is the parameter's. */
     mw_status (*fit)(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err);
@@ -52,6 +53,7 @@ struct mw_model {
     int32_t n_classes;
     char *params_json; /* one JSON object */
     int64_t n_rows;    /* rows it was fitted on */
+    int32_t anchor;    /* feature that predictions are relative to; -1: none */
     double threshold;  /* isolation; NaN otherwise */
     double
         *importance; /* [count(features)] native, normalised to sum 1 (0 when nothing was used) */
@@ -66,6 +68,8 @@ mw_status mw_features__new(mw_mem *mem, int32_t n, mw_features **ret, mw_err *er
 /* categories [n_categories] are copied; they must be strictly ascending by bytes. */
 mw_status mw_features__add(mw_features *features, mw_str name, mw_feature_kind kind,
                            const mw_str *categories, int32_t n_categories, mw_err *err);
+/* Index of the feature of that name; -1: none. */
+int32_t mw_features__find(const mw_features *features, mw_str name);
 /* Code of a category; -1 when unseen. */
 int32_t mw_feature__code(const mw_feature *feature, mw_str text);
 const char *mw_feature__kind_name(mw_feature_kind kind); /* "number", "bool", "category" */

@@ -1,6 +1,8 @@
 /*
- * learner_forest.c -- random forest for values and classes: parameters, and the ensemble's ONNX
- * graph.
+ * learner_forest.c -- random forest for values and classes: parameters, and the ensemble's ONNX graph.
+ *
+ * With an anchor the trees fit y - x[anchor] and the prediction adds it back: a mean of leaves cannot
+ * leave the range of its training targets, but the range of changes is the same at any level.
  */
 #include "learn/model/learner.h"
 
@@ -47,6 +49,47 @@ static mw_status read_max_features(const char *text, int32_t n_features, bool cl
     return MW_OK;
 }
 
+typedef struct forest {
+    mw_trees *trees;
+    double fill; /* training mean of the anchor, put in place of a missing one */
+} forest;
+
+static void forest_free(void *state) {
+    forest *f = state;
+    if (!f) return;
+    mw_trees_free(f->trees);
+    mw_free(f);
+}
+
+static double anchor_of(const mw_model *model, mw_matrix matrix, int64_t row) {
+    const forest *f = model->state;
+    float value = matrix.x[row * matrix.n_features + model->anchor];
+    return __builtin_isnan(value) ? f->fill : (double)value;
+}
+
+static double mean_of(mw_matrix matrix, int32_t feature) {
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t row = 0; row < matrix.n_rows; row++) {
+        float value = matrix.x[row * matrix.n_features + feature];
+        if (!__builtin_isnan(value)) sum += (double)value, n++;
+    }
+    return n ? sum / (double)n : 0;
+}
+
+/* *ret [n_rows] is y without the anchor; mw_free it. */
+static mw_status take_off_anchor(const mw_ctx *ctx, const mw_fit *fit, mw_model *model,
+                                 double **ret, mw_err *err) {
+    double *y = mw_alloc_array(ctx->mem, (size_t)fit->matrix.n_rows, sizeof *y);
+    if (!y) return mw_fail_nomem(err, "the training target");
+    forest *f = model->state;
+    f->fill = mean_of(fit->matrix, model->anchor);
+    for (int64_t row = 0; row < fit->matrix.n_rows; row++)
+        y[row] = fit->y[row] - anchor_of(model, fit->matrix, row);
+    *ret = y;
+    return MW_OK;
+}
+
 static mw_status forest_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err) {
     mw_forest_options options;
     mw_forest_defaults(&options);
@@ -60,29 +103,49 @@ static mw_status forest_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *mode
         read_max_features(mw_args_string(fit->params, "max_features"), fit->matrix.n_features,
                           options.n_classes > 0, &options.max_features, err);
     if (status) return status;
-    mw_trees *trees = NULL;
-    status = mw_forest_fit(ctx, &options, fit->matrix, fit->y, &trees, err);
-    if (status) return status;
-    model->state = trees;
-    return MW_OK;
+    forest *f = mw_calloc(model->mem, 1, sizeof *f);
+    if (!f) return mw_fail_nomem(err, "the forest");
+    model->state = f;
+    double *changes = NULL;
+    if (model->anchor >= 0) status = take_off_anchor(ctx, fit, model, &changes, err);
+    if (!status)
+        status =
+            mw_forest_fit(ctx, &options, fit->matrix, changes ? changes : fit->y, &f->trees, err);
+    mw_free(changes);
+    return status;
 }
 
 static mw_status forest_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
                               double *out, mw_err *err) {
-    return mw_trees_score(ctx, model->state, matrix, out, err);
+    const forest *f = model->state;
+    mw_status status = mw_trees_score(ctx, f->trees, matrix, out, err);
+    for (int64_t row = 0; !status && model->anchor >= 0 && row < matrix.n_rows; row++)
+        out[row] += anchor_of(model, matrix, row);
+    return status;
 }
 
 static void forest_importance(const mw_model *model, double *importance) {
-    mw_trees_gain_importance(model->state, importance);
+    const forest *f = model->state;
+    mw_trees_gain_importance(f->trees, importance);
 }
-
-static void forest_free(void *state) { mw_trees_free(state); }
 
 /* ---- ONNX ---- */
 
 static const mw_onnx_step steps_regression[] = {
     {"Cast", "features", "features64", {{"to", MW_ONNX_DOUBLE}}},
     {"TreeEnsembleRegressor", "features64", "prediction", {{0}}},
+};
+enum { ANCHORED_TREES = 1, N_ANCHORED = 8 };
+
+static const mw_onnx_step steps_anchored[N_ANCHORED] = {
+    {"Cast", "features", "features64", {{"to", MW_ONNX_DOUBLE}}},
+    {"TreeEnsembleRegressor", "features64", "change", {{0}}},
+    {"Cast", "change", "change64", {{"to", MW_ONNX_DOUBLE}}},
+    {"Gather", "features64 anchor", "last", {{"axis", 1}}},
+    {"IsNaN", "last", "missing", {{0}}},
+    {"Where", "missing fill last", "last_known", {{0}}},
+    {"Add", "change64 last_known", "prediction64", {{0}}},
+    {"Cast", "prediction64", "prediction", {{"to", MW_ONNX_FLOAT}}},
 };
 static const mw_onnx_step steps_classes[] = {
     {"Cast", "features", "features64", {{"to", MW_ONNX_DOUBLE}}},
@@ -94,9 +157,9 @@ static const mw_onnx_step steps_classes[] = {
 static mw_status export_classes(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx,
                                 mw_err *err) {
     size_t n = (size_t)model->n_classes;
+    const forest *f = model->state;
     mw_onnx_add_step(onnx, &steps_classes[0]);
-    mw_status status =
-        mw_onnx_add_trees(ctx, onnx, model->state, "features64", "probabilities", err);
+    mw_status status = mw_onnx_add_trees(ctx, onnx, f->trees, "features64", "probabilities", err);
     if (status) return status;
     mw_onnx_add_step(onnx, &steps_classes[2]);
     Onnx__NodeProto *encoder = mw_onnx_node(onnx, "LabelEncoder", "class_index", "label");
@@ -112,11 +175,32 @@ static mw_status export_classes(const mw_ctx *ctx, const mw_model *model, mw_onn
     return MW_OK;
 }
 
+static mw_status export_anchored(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx,
+                                 mw_err *err) {
+    const forest *f = model->state;
+    for (int i = 0; i < N_ANCHORED; i++) {
+        if (i != ANCHORED_TREES) {
+            mw_onnx_add_step(onnx, &steps_anchored[i]);
+            continue;
+        }
+        mw_status status = mw_onnx_add_trees(ctx, onnx, f->trees, "features64", "change", err);
+        if (status) return status;
+    }
+    int64_t *anchor = mw_onnx_tensor(onnx, "anchor", MW_ONNX_INT64, 1, -1);
+    double *fill = mw_onnx_tensor(onnx, "fill", MW_ONNX_DOUBLE, 1, -1);
+    if (anchor) *anchor = model->anchor;
+    if (fill) *fill = f->fill;
+    mw_onnx_output(onnx, "prediction", MW_ONNX_FLOAT, 1);
+    return MW_OK;
+}
+
 static mw_status forest_export(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx,
                                mw_err *err) {
+    const forest *f = model->state;
     if (model->n_classes) return export_classes(ctx, model, onnx, err);
+    if (model->anchor >= 0) return export_anchored(ctx, model, onnx, err);
     mw_onnx_add_step(onnx, &steps_regression[0]);
-    mw_status status = mw_onnx_add_trees(ctx, onnx, model->state, "features64", "prediction", err);
+    mw_status status = mw_onnx_add_trees(ctx, onnx, f->trees, "features64", "prediction", err);
     if (status) return status;
     mw_onnx_output(onnx, "prediction", MW_ONNX_FLOAT, 1);
     return MW_OK;
@@ -136,25 +220,49 @@ static mw_status check_labels(const mw_onnx_doc *doc, const mw_model *model, mw_
                 : mw_fail(err, MW_EDATA, "model.onnx: the labels do not agree with metadata.json");
 }
 
+static mw_status import_anchor(const mw_onnx_doc *doc, const mw_model *model, forest *f,
+                               mw_err *err) {
+    const void *anchor = NULL, *fill = NULL;
+    int64_t index;
+    mw_status status = mw_onnx_constant(doc, "anchor", MW_ONNX_INT64, 1, -1, &anchor, err);
+    if (!status) status = mw_onnx_constant(doc, "fill", MW_ONNX_DOUBLE, 1, -1, &fill, err);
+    if (status) return status;
+    memcpy(&index, anchor, sizeof index);
+    memcpy(&f->fill, fill, sizeof f->fill);
+    return index == model->anchor && mw_isfinite(f->fill)
+               ? MW_OK
+               : mw_fail(err, MW_EDATA, "model.onnx: the anchor does not agree with metadata.json");
+}
+
+static mw_status check_steps(const mw_onnx_doc *doc, const mw_model *model, forest *f,
+                             mw_err *err) {
+    mw_status status;
+    if (model->n_classes > 0) {
+        status = mw_onnx_expect(doc, steps_classes, 4, err);
+        return status ? status : check_labels(doc, model, err);
+    }
+    if (model->anchor < 0) return mw_onnx_expect(doc, steps_regression, 2, err);
+    status = mw_onnx_expect(doc, steps_anchored, N_ANCHORED, err);
+    return status ? status : import_anchor(doc, model, f, err);
+}
+
 static mw_status forest_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_model *model,
                                mw_err *err) {
-    bool classes = model->n_classes > 0;
-    mw_trees *trees = NULL;
-    mw_status status = classes ? mw_onnx_expect(doc, steps_classes, 4, err)
-                               : mw_onnx_expect(doc, steps_regression, 2, err);
-    if (!status && classes) status = check_labels(doc, model, err);
-    if (!status) status = mw_onnx_read_trees(ctx, doc, &trees, err);
-    if (status) return status;
-    model->state = trees;
-    if (trees->n_outputs != mw_model_outputs(model))
-        return mw_fail(err, MW_EDATA, "model.onnx gives %d values a row, metadata.json says %d",
-                       trees->n_outputs, mw_model_outputs(model));
-    return MW_OK;
+    forest *f = mw_calloc(model->mem, 1, sizeof *f);
+    if (!f) return mw_fail_nomem(err, "the forest");
+    model->state = f;
+    mw_status status = check_steps(doc, model, f, err);
+    if (!status) status = mw_onnx_read_trees(ctx, doc, &f->trees, err);
+    if (!status && f->trees->n_outputs != mw_model_outputs(model))
+        status = mw_fail(err, MW_EDATA, "model.onnx gives %d values a row, metadata.json says %d",
+                         f->trees->n_outputs, mw_model_outputs(model));
+    return status;
 }
 
 const mw_learner mw_learner_forest = {
     .name = "forest",
     .tasks = MW_TASKS_REGRESSION | MW_TASKS_CLASSES,
+    .anchors = true,
     .params = forest_params,
     .fit = forest_fit,
     .score = forest_score,

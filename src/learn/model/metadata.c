@@ -72,6 +72,9 @@ mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_p
     mw_json_add_string(&w, "learner", model->learner->name);
     mw_json_add_string(&w, "task", mw_task_name(model->task));
     mw_json_add_string(&w, "target", model->target);
+    mw_json_add_string(&w, "anchor",
+                       model->anchor < 0 ? NULL
+                                         : mw_features_at(model->features, model->anchor)->name);
     mw_json_add_int(&w, "rows", model->n_rows);
     mw_json_add_number(&w, "threshold", model->threshold);
     mw_json_key(&w, "params");
@@ -238,6 +241,16 @@ static mw_status read_target(const mw_json *root, mw_model *model, mw_err *err) 
     return model->target ? MW_OK : mw_fail_nomem(err, "metadata.json");
 }
 
+static mw_status read_anchor(const mw_json *root, mw_model *model, mw_err *err) {
+    const mw_json *anchor = mw_json_get(root, "anchor");
+    if (!anchor || anchor->kind == MW_JSON_NULL) return MW_OK;
+    if (!model->learner->anchors || model->task != MW_TASK_REGRESSION ||
+        anchor->kind != MW_JSON_STRING)
+        return bad(err, "anchor");
+    model->anchor = mw_features__find(model->features, anchor->string);
+    return model->anchor >= 0 ? MW_OK : bad(err, "anchor");
+}
+
 static mw_status read_package(const mw_json *root, mw_package *package, mw_err *err) {
     const mw_json *onnx = mw_json_get(root, "onnx");
     const mw_json *sha = mw_json_get(onnx, "sha256");
@@ -266,6 +279,7 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     if (!status) status = read_importance(root, model, err);
     if (!status) status = read_params(root, model, err);
     if (!status) status = read_target(root, model, err);
+    if (!status) status = read_anchor(root, model, err);
     if (status) {
         mw_model_free(model);
         return status;

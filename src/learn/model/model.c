@@ -15,7 +15,8 @@ mw_status mw_model__new(mw_mem *mem, const mw_learner *learner, mw_task task,
                         const mw_features *features, mw_model **ret, mw_err *err) {
     mw_model *model = mw_calloc(mem, 1, sizeof *model);
     if (!model) return mw_fail_nomem(err, "the model");
-    *model = (mw_model){.mem = mem, .learner = learner, .task = task, .threshold = MW_NAN};
+    *model =
+        (mw_model){.mem = mem, .learner = learner, .task = task, .threshold = MW_NAN, .anchor = -1};
     mw_status status = mw_features__copy(mem, features, &model->features, err);
     if (!status) {
         model->importance = mw_calloc(mem, (size_t)mw_features_count(features), sizeof(double));
@@ -74,6 +75,16 @@ static mw_status check_y(const mw_fit *fit, mw_err *err) {
     return MW_OK;
 }
 
+static mw_status check_anchor(const mw_fit *fit, const mw_learner *learner, mw_err *err) {
+    if (!fit->anchor) return MW_OK;
+    int32_t index = mw_features__find(fit->features, mw_str_of(fit->anchor));
+    if (learner->anchors && fit->task == MW_TASK_REGRESSION && index >= 0 &&
+        mw_features_at(fit->features, index)->kind == MW_FEATURE_NUMBER)
+        return MW_OK;
+    return mw_fail(err, MW_EINVAL, "learner '%s' cannot fit the change since '%s'", learner->name,
+                   fit->anchor);
+}
+
 static mw_status check_fit(const mw_fit *fit, const mw_learner *learner, mw_err *err) {
     if (!(learner->tasks >> fit->task & 1)) {
         mw_fail(err, MW_EINVAL, "learner '%s' cannot do task '%s'", learner->name,
@@ -91,11 +102,13 @@ static mw_status check_fit(const mw_fit *fit, const mw_learner *learner, mw_err 
     }
     if (fit->matrix.n_rows > UINT32_MAX)
         return mw_fail(err, MW_ETOOLARGE, "more than %u rows to learn from", UINT32_MAX);
-    return fit->task == MW_TASK_ANOMALY ? MW_OK : check_y(fit, err);
+    mw_status status = check_anchor(fit, learner, err);
+    return status || fit->task == MW_TASK_ANOMALY ? status : check_y(fit, err);
 }
 
 static mw_status keep_description(const mw_fit *fit, mw_model *model, mw_err *err) {
     model->n_rows = fit->matrix.n_rows;
+    if (fit->anchor) model->anchor = mw_features__find(fit->features, mw_str_of(fit->anchor));
     if (fit->target && fit->task != MW_TASK_ANOMALY) {
         model->target = mw_strdup(model->mem, fit->target);
         if (!model->target) return mw_fail_nomem(err, "the model");

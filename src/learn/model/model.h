@@ -16,13 +16,22 @@
 #include "learn/metric/metric.h"
 #include "learn/tree/trees.h"
 
-typedef enum mw_task { MW_TASK_REGRESSION, MW_TASK_BINARY, MW_TASK_MULTICLASS, MW_TASK_ANOMALY } mw_task;
+typedef enum mw_task {
+    MW_TASK_REGRESSION,
+    MW_TASK_BINARY,
+    MW_TASK_MULTICLASS,
+    MW_TASK_ANOMALY
+} mw_task;
 
 const char *mw_task_name(mw_task task); /* "regression", "binary", "multiclass", "anomaly" */
 
 /* ---- features: from a table to a float32 matrix, the same way at fit and at score ---- */
 
-typedef enum mw_feature_kind { MW_FEATURE_NUMBER, MW_FEATURE_BOOL, MW_FEATURE_CATEGORY } mw_feature_kind;
+typedef enum mw_feature_kind {
+    MW_FEATURE_NUMBER,
+    MW_FEATURE_BOOL,
+    MW_FEATURE_CATEGORY
+} mw_feature_kind;
 
 typedef struct mw_feature {
     char *name;
@@ -48,15 +57,17 @@ mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, con
 typedef struct mw_model mw_model;
 
 typedef struct mw_fit {
-    const char *learner;          /* "linear", "forest", "isolation" */
+    const char *learner; /* "linear", "forest", "isolation" */
     mw_task task;
-    const mw_features *features;  /* copied */
-    const char *target;           /* name of the target column; NULL for isolation */
-    const char *const *classes;   /* [n_classes] labels in index order; classification only */
+    const mw_features *features; /* copied */
+    const char *target;          /* name of the target column; NULL for isolation */
+    const char *const *classes;  /* [n_classes] labels in index order; classification only */
     int32_t n_classes;
-    const mw_args *params;        /* of the learner's table; see mw_model_params */
-    mw_matrix matrix;             /* [n_rows][count(features)] */
-    const double *y;              /* [n_rows]; target or class index; NULL for isolation */
+    const mw_args *params; /* of the learner's table; see mw_model_params */
+    mw_matrix matrix;      /* [n_rows][count(features)] */
+    const double *y;       /* [n_rows]; target or class index; NULL for isolation */
+    const char *anchor;    /* NULL, or a number feature whose value is taken off y while fitting
+                                     and added to every prediction (missing: its mean); forest only */
 } mw_fit;
 
 /* The learner's parameter table; NULL when there is no such learner. */
@@ -80,7 +91,8 @@ double mw_model_threshold(const mw_model *model); /* isolation: score from which
 
 /* Native importance [count(features)], sums to 1: forest by gain, ridge by |standardised coefficient|,
  * isolation by path-length share. */
-mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance, mw_err *err);
+mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance,
+                              mw_err *err);
 /* By permutation on the given rows, `repeats` times: rise of RMSE / log loss, isolation: mean |score
  * change|. importance [count(features)] mean, spread [count(features)] standard deviation. */
 mw_status mw_model_permutation(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,

@@ -18,6 +18,7 @@ enum {
     PERMUTATION_CELLS = 400000, /* rows x features x repeats scored, a few seconds at most */
     PERMUTATION_ROWS_MIN = 200,
     PERMUTATION_ROWS_MAX = 5000,
+    TRIAL_TREES = 30,      /* of a forest grown only to be compared */
     CHECK_ROWS_MAX = 1000, /* rows model.onnx is compared on */
     ANOMALY_WINDOWS_MIN = 20
 };
@@ -101,36 +102,125 @@ static mw_status save_model(const mw_plant *plant, const mw_outcome *o, mw_matri
 
 /* ---- baseline and regression ---- */
 
-static mw_status fit_supervised(const mw_plant *plant, const char *learner, mw_outcome *o,
-                                mw_err *err) {
+/* The target's last mean, which a forest may fit the change since. */
+static const char *last_value(const mw_plant *plant) {
+    return mw_features_at(plant->lagged->features, plant->lagged->last_feature)->name;
+}
+
+static mw_status fit_rows(const mw_plant *plant, const char *learner, const mw_lagged_part *rows,
+                          const mw_setting *settings, bool fits_change, mw_model **ret,
+                          mw_err *err) {
     const mw_lagged *l = plant->lagged;
     mw_args *args = NULL;
-    mw_status status = mw_plant__learner_args(plant, learner, &args, err);
+    mw_status status = mw_plant__learner_args(plant, learner, settings, &args, err);
     if (status) return status;
     mw_fit fit = {.learner = learner,
                   .task = MW_TASK_REGRESSION,
                   .features = l->features,
                   .target = plant->windows->parameters[plant->plan.target],
                   .params = args,
-                  .matrix = {l->train.x, l->train.n, l->n_features},
-                  .y = l->train.y};
-    status = mw_model_fit(plant->ctx, &fit, &o->model, err);
+                  .matrix = {rows->x, rows->n, l->n_features},
+                  .y = rows->y,
+                  .anchor = fits_change ? last_value(plant) : NULL};
+    status = mw_model_fit(plant->ctx, &fit, ret, err);
     mw_args_free(args);
     return status;
 }
 
-static mw_status measure_supervised(const mw_plant *plant, mw_outcome *o, mw_err *err) {
-    const mw_lagged_part *test = &plant->lagged->test;
-    mw_matrix rows = {test->x, test->n, plant->lagged->n_features};
-    double *predicted = mw_alloc_array(plant->ctx->mem, (size_t)test->n, sizeof *predicted);
+static mw_status rmse_on(const mw_plant *plant, const mw_model *model, const mw_lagged_part *rows,
+                         mw_regression_metrics *ret, mw_err *err) {
+    mw_matrix matrix = {rows->x, rows->n, plant->lagged->n_features};
+    double *predicted = mw_alloc_array(plant->ctx->mem, (size_t)rows->n, sizeof *predicted);
     if (!predicted) return mw_fail_nomem(err, "the predictions");
-    mw_status status = mw_model_score(plant->ctx, o->model, rows, predicted, err);
-    if (!status) {
-        mw_metric_regression(test->y, predicted, test->n, &o->metrics);
-        mw_metric_regression(test->y, test->naive, test->n, &o->naive);
-    }
+    mw_status status = mw_model_score(plant->ctx, model, matrix, predicted, err);
+    if (!status) mw_metric_regression(rows->y, predicted, rows->n, ret);
     mw_free(predicted);
     return status;
+}
+
+/* Every leaf size in question, on the level and on the change. */
+static void list_candidates(const mw_plant *plant, mw_outcome *o) {
+    static const int32_t sizes[] = {5, 20, 50};
+    bool given = mw_args_has(plant->plan.args, "min_samples_leaf");
+    int n_sizes = given ? 1 : (int)(sizeof sizes / sizeof *sizes);
+    for (int i = 0; i < n_sizes; i++) {
+        int32_t leaf =
+            given ? (int32_t)mw_args_int(plant->plan.args, "min_samples_leaf") : sizes[i];
+        o->candidates[o->n_candidates++] = (mw_candidate){leaf, false, MW_NAN};
+        if (plant->lagged->last_feature >= 0)
+            o->candidates[o->n_candidates++] = (mw_candidate){leaf, true, MW_NAN};
+    }
+}
+
+static mw_status try_candidate(const mw_plant *plant, const mw_lagged_part parts[2],
+                               mw_candidate *candidate, mw_err *err) {
+    int64_t trees = mw_args_int(plant->plan.args, "n_estimators");
+    const mw_setting settings[] = {{"min_samples_leaf", candidate->min_samples_leaf},
+                                   {"n_estimators", trees < TRIAL_TREES ? trees : TRIAL_TREES},
+                                   {0}};
+    mw_model *model = NULL;
+    mw_regression_metrics metrics;
+    mw_status status =
+        fit_rows(plant, "forest", &parts[0], settings, candidate->fits_change, &model, err);
+    if (!status) status = rmse_on(plant, model, &parts[1], &metrics, err);
+    if (!status) candidate->rmse = metrics.rmse;
+    mw_model_free(model);
+    return status;
+}
+
+/* The largest leaves among the candidates within 1 % of the best, then the better of those: a simpler
+ * forest unless a finer one is clearly better (after the one-standard-error rule of Breiman,
+ * Friedman, Olshen, Stone: "Classification and Regression Trees", 1984, section 3.4.3). */
+static int32_t simplest_good(const mw_outcome *o) {
+    double best = o->candidates[0].rmse;
+    for (int32_t i = 1; i < o->n_candidates; i++)
+        if (o->candidates[i].rmse < best) best = o->candidates[i].rmse;
+    int32_t chosen = 0;
+    bool found = false;
+    for (int32_t i = 0; i < o->n_candidates; i++) {
+        const mw_candidate *c = &o->candidates[i], *old = &o->candidates[chosen];
+        if (!(c->rmse <= 1.01 * best)) continue;
+        bool better = c->min_samples_leaf > old->min_samples_leaf ||
+                      (c->min_samples_leaf == old->min_samples_leaf && c->rmse < old->rmse);
+        if (!found || better) chosen = i;
+        found = true;
+    }
+    return chosen;
+}
+
+/* The forest's leaf size, and whether it fits the level or the change since the last value: what
+ * forecasts the last part of the training rows best, grown on those before. The test part takes no
+ * part in the choice. */
+static mw_status choose_candidate(const mw_plant *plant, mw_outcome *o, mw_err *err) {
+    mw_lagged_part parts[2] = {{0}, {0}};
+    list_candidates(plant, o);
+    mw_status status =
+        mw_lagged_validation(plant->ctx, plant->windows, plant->lagged, &parts[0], &parts[1], err);
+    bool enough = parts[0].n >= MW_LAGGED_TEST_MIN && parts[1].n >= MW_LAGGED_TEST_MIN;
+    for (int32_t i = 0; !status && enough && i < o->n_candidates; i++)
+        status = try_candidate(plant, parts, &o->candidates[i], err);
+    o->chosen = simplest_good(o);
+    mw_lagged_part_done(&parts[0]);
+    mw_lagged_part_done(&parts[1]);
+    return status;
+}
+
+static mw_status fit_supervised(const mw_plant *plant, const char *learner, mw_outcome *o,
+                                mw_err *err) {
+    const mw_lagged_part *train = &plant->lagged->train;
+    if (o != &plant->regression)
+        return fit_rows(plant, learner, train, NULL, false, &o->model, err);
+    mw_status status = choose_candidate(plant, o, err);
+    if (status) return status;
+    const mw_candidate *best = &o->candidates[o->chosen];
+    const mw_setting settings[] = {{"min_samples_leaf", best->min_samples_leaf}, {0}};
+    return fit_rows(plant, learner, train, settings, best->fits_change, &o->model, err);
+}
+
+static mw_status measure_supervised(const mw_plant *plant, mw_outcome *o, mw_err *err) {
+    const mw_lagged_part *test = &plant->lagged->test;
+    mw_metric_regression(test->y, test->naive, test->n, &o->naive);
+    return rmse_on(plant, o->model, test, &o->metrics, err);
 }
 
 mw_status mw_plant__supervised(mw_plant *plant, const char *learner, mw_outcome *o, mw_dir *out,
@@ -175,7 +265,7 @@ static mw_status fit_anomaly(mw_plant *plant, const mw_features *features, mw_ma
     mw_args *args = NULL;
     mw_outcome *o = &plant->anomaly;
     mw_ranking *ranking = &plant->ranking;
-    mw_status status = mw_plant__learner_args(plant, "isolation", &args, err);
+    mw_status status = mw_plant__learner_args(plant, "isolation", NULL, &args, err);
     if (status) return status;
     mw_fit fit = {.learner = "isolation",
                   .task = MW_TASK_ANOMALY,

@@ -21,8 +21,10 @@ const mw_param mw_plant_params[] = {
      "Trees of the regression forest and of the isolation forest."},
     {"max_depth", MW_PARAM_INT, "0", 0, 1000, NULL, MW_PARAM_BODY, "levels", NULL,
      "Deepest level of the regression forest's trees; 0: unlimited."},
-    {"min_samples_leaf", MW_PARAM_INT, "5", 1, 1e9, NULL, MW_PARAM_BODY, "rows", NULL,
-     "Fewest rows of a leaf of the regression forest."},
+    {"min_samples_leaf", MW_PARAM_INT, NULL, 1, 1e9, NULL, MW_PARAM_BODY, "rows", NULL,
+     "Fewest rows of a leaf of the regression forest. Unset: 5, 20 or 50, whichever forecasts the "
+     "last "
+     "part of the training rows best."},
     {"max_samples", MW_PARAM_INT, "256", 2, 1e6, NULL, MW_PARAM_BODY, "rows", NULL,
      "Windows each isolation tree is grown on."},
     {"contamination", MW_PARAM_FLOAT, "0.01", 0, 0.5, NULL, MW_PARAM_BODY, NULL, NULL,
@@ -38,22 +40,33 @@ static bool is_known(const mw_param *table, const char *name) {
     return false;
 }
 
-mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner, mw_args **ret,
-                                 mw_err *err) {
+/* The value of one of the plant's parameters as text; nothing when it is unset. */
+static void add_value(const mw_args *args, const mw_param *row, mw_buf *text) {
+    if (!is_known(mw_plant_params, row->name) || !mw_args_has(args, row->name)) return;
+    if (row->type == MW_PARAM_INT)
+        mw_buf_add_int(text, mw_args_int(args, row->name));
+    else
+        mw_buf_add_number(text, mw_args_float(args, row->name));
+}
+
+mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner,
+                                 const mw_setting *settings, mw_args **ret, mw_err *err) {
     const mw_param *table = mw_model_params(learner);
     mw_buf text;
     mw_args *args = NULL;
     mw_buf_init(&text, plant->ctx->mem, 64);
     mw_status status = mw_args_new(plant->ctx->mem, table, &args, err);
     for (const mw_param *row = table; !status && row->name; row++) {
-        if (!is_known(mw_plant_params, row->name)) continue;
         mw_buf_clear(&text);
-        if (row->type == MW_PARAM_INT)
-            mw_buf_add_int(&text, mw_args_int(plant->plan.args, row->name));
+        const mw_setting *setting = settings;
+        while (setting && setting->name && strcmp(setting->name, row->name) != 0) setting++;
+        if (setting && setting->name)
+            mw_buf_add_int(&text, setting->value);
         else
-            mw_buf_add_number(&text, mw_args_float(plant->plan.args, row->name));
+            add_value(plant->plan.args, row, &text);
         status = mw_buf_status(&text, "the parameters", err);
-        if (!status) status = mw_args_set(args, mw_str_of(row->name), mw_buf_str(&text), err);
+        if (!status && text.size > 0)
+            status = mw_args_set(args, mw_str_of(row->name), mw_buf_str(&text), err);
     }
     if (!status) status = mw_args_finish(args, err);
     mw_buf_done(&text);

@@ -21,15 +21,32 @@ typedef struct mw_plan {
     bool target_given;
 } mw_plan;
 
+/* A parameter of a learner that the job sets itself; a NULL name ends the list. */
+typedef struct mw_setting {
+    const char *name;
+    int64_t value;
+} mw_setting;
+
+/* A way to fit the regression forest, and its RMSE on the last part of the training rows. */
+typedef struct mw_candidate {
+    int32_t min_samples_leaf;
+    bool fits_change; /* the change since the last value, not the level */
+    double rmse;      /* NaN: not tried */
+} mw_candidate;
+
+enum { MW_CANDIDATES_MAX = 6 };
+
 /* One fitted model and what was measured of it. */
 typedef struct mw_outcome {
     const char *name; /* "baseline", "regression", "anomaly" */
     mw_model *model;
-    double *importance;                   /* [n_features] native */
-    double *permutation;                  /* [n_features] */
-    double *spread;                       /* [n_features] */
-    mw_regression_metrics metrics, naive; /* supervised models */
-    int64_t n_flagged;                    /* anomaly */
+    double *importance;                         /* [n_features] native */
+    double *permutation;                        /* [n_features] */
+    double *spread;                             /* [n_features] */
+    mw_regression_metrics metrics, naive;       /* supervised models */
+    int64_t n_flagged;                          /* anomaly */
+    mw_candidate candidates[MW_CANDIDATES_MAX]; /* regression: [n_candidates] */
+    int32_t n_candidates, chosen;
     double seconds_fit, seconds_total;
 } mw_outcome;
 
@@ -52,9 +69,10 @@ typedef struct mw_plant {
     double seconds_resample, seconds_total;
 } mw_plant;
 
-/* Arguments of a learner's own table, taken over by name from the plant's. */
-mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner, mw_args **ret,
-                                 mw_err *err);
+/* Arguments of a learner's own table: settings (or NULL) first, else taken over by name from the
+ * plant's. */
+mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner,
+                                 const mw_setting *settings, mw_args **ret, mw_err *err);
 /* Chooses plan.target. */
 mw_status mw_plant__choose_target(mw_plant *plant, mw_err *err);
 

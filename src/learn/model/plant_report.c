@@ -68,6 +68,30 @@ static void add_windows(mw_json_writer *w, const mw_plant *plant) {
     mw_json_array_end(w);
 }
 
+static bool fits_change(const mw_outcome *o) {
+    return o->n_candidates > 0 && o->candidates[o->chosen].fits_change;
+}
+
+static void write_candidate(mw_json_writer *w, const mw_candidate *candidate) {
+    mw_json_object(w);
+    mw_json_add_int(w, "min_samples_leaf", candidate->min_samples_leaf);
+    mw_json_add_string(w, "fits",
+                       candidate->fits_change ? "the change since the last value" : "the level");
+    mw_json_add_number(w, "validation_rmse", candidate->rmse);
+    mw_json_object_end(w);
+}
+
+/* How the forest was fitted, and what it was compared with. */
+static void add_candidates(mw_json_writer *w, const mw_outcome *o) {
+    if (o->n_candidates == 0) return;
+    mw_json_key(w, "chosen");
+    write_candidate(w, &o->candidates[o->chosen]);
+    mw_json_key(w, "candidates");
+    mw_json_array(w);
+    for (int32_t i = 0; i < o->n_candidates; i++) write_candidate(w, &o->candidates[i]);
+    mw_json_array_end(w);
+}
+
 void mw_plant__write_training(const mw_plant *plant, const mw_outcome *o, mw_json_writer *w) {
     bool supervised = o != &plant->anomaly;
     mw_json_object(w);
@@ -81,6 +105,7 @@ void mw_plant__write_training(const mw_plant *plant, const mw_outcome *o, mw_jso
         add_split(w, plant);
         add_metrics(w, "metrics", &o->metrics);
         add_metrics(w, "naive", &o->naive);
+        add_candidates(w, o);
         mw_json_add_string(w, "measured_on", "the test part; not fitted again afterwards");
     } else {
         mw_json_add_int(w, "flagged", o->n_flagged);
@@ -129,6 +154,8 @@ static void write_features(const mw_plant *plant, const mw_outcome *o, int32_t m
 static const char *importance_meaning(const mw_outcome *o) {
     const char *learner = mw_model_learner(o->model);
     if (strcmp(learner, "linear") == 0) return "share of |standardised coefficient|";
+    if (fits_change(o))
+        return "share of the gain of all splits, of the change since the last value";
     if (strcmp(learner, "forest") == 0) return "share of the gain of all splits";
     return "share of all path steps taken on the feature";
 }
@@ -263,6 +290,7 @@ static void add_outcome(const mw_plant *plant, const mw_outcome *o, mw_json_writ
     } else {
         add_metrics(w, "metrics", &o->metrics);
         add_metrics(w, "naive", &o->naive);
+        add_candidates(w, o);
     }
     mw_json_add_int(w, "features", mw_features_count(mw_model_features(o->model)));
     mw_json_add_string(w, "importance_is", importance_meaning(o));

@@ -23,7 +23,8 @@
 #include "run/job/job.h"
 #include "run/job/message.h"
 
-enum { FD_IN = 3, FD_OUT = 4, READ_BYTES = 65536, NOTE_EVERY_MS = 250, NICENESS = 5 };
+enum { FD_IN = 3, FD_OUT = 4, READ_BYTES = 65536, NICENESS = 5 };
+enum { NOTE_EVERY_US = 250000, STAGE_EVERY_US = 20000 };
 
 typedef struct mw_worker {
     mw_cancel cancel;
@@ -34,7 +35,7 @@ typedef struct mw_worker {
     pthread_mutex_t note_mutex; /* guards the fields below */
     pthread_cond_t note_wake;
     mw_progress_note note;
-    bool note_is_new, stop;
+    bool note_is_new, stage_is_new, stop;
     int64_t heartbeat_us;
 } mw_worker;
 
@@ -120,8 +121,13 @@ static void send_answer(mw_status status, const mw_buf *result, const mw_err *er
 static void report(void *self, const char *stage, double done, double total) {
     (void)self;
     pthread_mutex_lock(&worker.note_mutex);
+    bool other = strncmp(worker.note.stage, stage, sizeof worker.note.stage - 1) != 0;
     mw_progress_note_set(&worker.note, stage, done, total);
     worker.note_is_new = true;
+    if (other && !worker.stage_is_new) {
+        worker.stage_is_new = true; /* said at once: a crash report names the stage */
+        pthread_cond_signal(&worker.note_wake);
+    }
     pthread_mutex_unlock(&worker.note_mutex);
 }
 
@@ -131,30 +137,42 @@ static void send_note(const mw_progress_note *note) {
     (void)send_frames(&frames);
 }
 
+/* How long until the next PROGRESS is due; 0: now. Called with the mutex held. */
+static int64_t note_wait_us(int64_t since_us) {
+    int64_t gap_us = worker.stage_is_new  ? STAGE_EVERY_US
+                     : worker.note_is_new ? NOTE_EVERY_US
+                                          : worker.heartbeat_us;
+    if (gap_us > worker.heartbeat_us) gap_us = worker.heartbeat_us;
+    return since_us < gap_us ? gap_us - since_us : 0;
+}
+
+static void wait_note(int64_t wait_us) {
+    struct timespec until;
+    if (wait_us > NOTE_EVERY_US) wait_us = NOTE_EVERY_US; /* new shares do not wake us */
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)wait_us * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&worker.note_wake, &worker.note_mutex, &until);
+}
+
 static void *beat_main(void *unused) {
     (void)unused;
     int64_t sent_us = 0;
     pthread_mutex_lock(&worker.note_mutex);
     while (!worker.stop) {
         int64_t now_us = mw_clock_monotonic(&mw_clock_system);
-        if (worker.note_is_new || now_us - sent_us >= worker.heartbeat_us) {
-            mw_progress_note note = worker.note;
-            worker.note_is_new = false;
-            sent_us = now_us;
-            pthread_mutex_unlock(&worker.note_mutex);
-            send_note(&note);
-            pthread_mutex_lock(&worker.note_mutex);
-            if (worker.stop) break;
+        int64_t wait_us = note_wait_us(now_us - sent_us);
+        if (wait_us > 0) {
+            wait_note(wait_us);
+            continue;
         }
-        int64_t wait_ms = worker.heartbeat_us / 1000 < NOTE_EVERY_MS
-                              ? worker.heartbeat_us / 1000 + 1
-                              : NOTE_EVERY_MS;
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += wait_ms * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&worker.note_wake, &worker.note_mutex, &until);
+        mw_progress_note note = worker.note;
+        worker.note_is_new = worker.stage_is_new = false;
+        sent_us = now_us;
+        pthread_mutex_unlock(&worker.note_mutex);
+        send_note(&note);
+        pthread_mutex_lock(&worker.note_mutex);
     }
     pthread_mutex_unlock(&worker.note_mutex);
     return NULL;

@@ -41,7 +41,7 @@ struct mw_app {
     pthread_cond_t health_wake;
     pthread_t health_thread;
     bool health_running, closing;
-    atomic_bool draining; /* set by the server once it has been asked to stop */
+    atomic_bool draining;         /* set by the server once it has been asked to stop */
     char health[MW_HEALTH_BYTES]; /* the answer of GET /health */
 };
 

@@ -197,6 +197,7 @@ static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record
                                .job_id = job->id,
                                .created_us = mw_clock_utc(ctx->clock),
                                .folder = number,
+                               .production = true,
                                .sha256 = mw_arena_strdup(arena, hex),
                                .metrics = as_text(of_model, arena),
                                .params = as_text(mw_json_get(result, "args"), arena),
@@ -226,7 +227,7 @@ static void write_history(const mw_ctx *ctx, const mw_app *app) {
     mw_dir *models;
     mw_status status = mw_app_folder(app, ctx, "models", NULL, &models, &err);
     if (!status) {
-        status = mw_history_write(ctx, app->store, models, &err);
+        status = mw_track_write_history(ctx, app->store, models, &err);
         mw_dir_close(models);
     }
     if (status) mw_log_warn(ctx, "the readable history was not written: %s", err.message);
@@ -268,11 +269,6 @@ static mw_status commit(const mw_ctx *ctx, void *self, const mw_job_record *job,
 
 static const mw_param params[] = {
     {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "What to learn from."},
-    {.name = "wait",
-     .type = MW_PARAM_BOOL,
-     .def = "true",
-     .flags = MW_PARAM_QUERY | MW_PARAM_HTTP_ONLY,
-     .help = "false: answer 202 with the job's id at once, and follow it at GET /jobs/{id}."},
     {0}};
 
 static const mw_field metric_fields[] = {

@@ -5,10 +5,9 @@
  * Every HTTP operation gets its parameters (path, query, the organization header), JSON body,
  * answer and the problems it may give. Shared shapes stand once under components.
  */
-#include <stdio.h>
 #include <string.h>
 
-#include "core/base/limits.h"
+#include "core/text/number.h"
 #include "run/op/op.h"
 
 static const char *const areas[][2] = {
@@ -113,6 +112,13 @@ static void write_parameter(const mw_param *param, const char *where, bool requi
     mw_json_object_end(w);
 }
 
+/* How every long operation is waited for; the server takes it out of the query itself. */
+static const mw_param wait_param = {
+    .name = "wait",
+    .type = MW_PARAM_BOOL,
+    .def = "true",
+    .help = "false: answer 202 with the job's id at once, and follow it at GET /jobs/{id}."};
+
 static void write_parameters(const mw_op *op, mw_json_writer *w) {
     mw_json_key(w, "parameters");
     mw_json_array(w);
@@ -122,6 +128,7 @@ static void write_parameters(const mw_op *op, mw_json_writer *w) {
         else if (in_query(op, p))
             write_parameter(p, "query", p->flags & MW_PARAM_REQUIRED, w);
     }
+    if (op->kind == MW_OP_JOB) write_parameter(&wait_param, "query", false, w);
     mw_json_object(w);
     mw_json_add_string(w, "$ref", "#/components/parameters/Organization");
     mw_json_object_end(w);
@@ -208,8 +215,8 @@ static void write_problems(const mw_op *op, mw_json_writer *w) {
     if (strcmp(op->method, "POST") == 0) wanted[413] = wanted[415] = wanted[422] = true;
     for (int http = 400; http < 600; http++) {
         if (!wanted[http]) continue;
-        char text[8];
-        (void)snprintf(text, sizeof text, "%d", http);
+        char text[MW_NUMBER_MAX];
+        mw_number_print_int(http, text);
         mw_json_key(w, text);
         mw_json_object(w);
         mw_json_add_string(w, "$ref", "#/components/responses/Problem");
@@ -266,10 +273,9 @@ static void write_paths(mw_json_writer *w) {
 /* ---- shared shapes ---- */
 
 static const mw_field problem_fields[] = {
-    {.name = "type", .type = MW_FIELD_STRING, .help = "always about:blank"},
+    {.name = "type", .type = MW_FIELD_STRING, .help = "the kind of problem, as a URN"},
     {.name = "title", .type = MW_FIELD_STRING, .help = "the kind of problem"},
     {.name = "status", .type = MW_FIELD_INTEGER, .help = "the HTTP status"},
-    {.name = "code", .type = MW_FIELD_STRING, .help = "the kind, for programs"},
     {.name = "detail", .type = MW_FIELD_STRING, .help = "what went wrong, and why"},
     {.name = "hint", .type = MW_FIELD_STRING, .optional = true, .help = "what to do about it"},
     {.name = "pointer", .type = MW_FIELD_STRING, .optional = true, .help = "which input it was"},

@@ -1,4 +1,4 @@
-"""Writes scores.h (scikit-learn) and order.h (numpy's order statistics).
+"""Writes golden_scores.h (scikit-learn) and golden_order.h (numpy's order statistics).
 
     python tests/golden/metric/make.py        (made with scikit-learn 1.9.1, numpy 2.4.6)
 """
@@ -17,6 +17,13 @@ def text(v):
     return repr(float(v))
 
 
+def head(name, what):
+    guard = f"MW_TESTS_GOLDEN_METRIC_{name.upper()}_H"
+    return (f"/* {name}.h -- {what}; written by make.py next to it. */\n"
+            f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n"
+            "#define NAN_HERE __builtin_nan(\"\")\n\n")
+
+
 def array(kind, name, values):
     body = ", ".join(text(v) if kind == "double" else str(int(v)) for v in values)
     return f"static const {kind} {name}[{len(values)}] = {{{body}}};\n"
@@ -26,8 +33,7 @@ def scalar(name, value):
     return f"static const double {name} = {text(value)};\n"
 
 
-HEAD = "/* Written by make.py next to it. */\n#define NAN_HERE __builtin_nan(\"\")\n"
-out = [HEAD]
+out = [head("golden_scores", "scores by scikit-learn")]
 n = 60
 truth = np.round(rng.normal(1e6, 3, n), 3)
 truth[5] = 0.0
@@ -54,10 +60,10 @@ probability = rng.dirichlet([0.4, 0.4, 0.4], n)
 out += [array("double", "golden_class", klass), array("double", "golden_probability", probability.ravel()),
         scalar("golden_log_loss", metrics.log_loss(klass, probability, labels=[0, 1, 2]))]
 
-with open(os.path.join(HERE, "scores.h"), "w") as f:
-    f.write("".join(out))
+with open(os.path.join(HERE, "golden_scores.h"), "w") as f:
+    f.write("".join(out) + "\n#endif\n")
 
-out = [HEAD]
+out = [head("golden_order", "order statistics by numpy")]
 sample = np.round(rng.standard_cauchy(101), 2)
 sample[[3, 50, 77]] = np.nan
 qs = np.array([0, 0.01, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 0.999, 1])
@@ -65,6 +71,6 @@ out += [array("double", "golden_sample", sample), array("double", "golden_q", qs
         array("double", "golden_quantile", np.nanquantile(sample, qs)),
         scalar("golden_median", np.nanmedian(sample)),
         scalar("golden_mad", 1.4826 * np.nanmedian(np.abs(sample - np.nanmedian(sample))))]
-with open(os.path.join(HERE, "order.h"), "w") as f:
-    f.write("".join(out))
-subprocess.run(["clang-format", "-i"] + [os.path.join(HERE, n) for n in ["scores.h", "order.h"]], check=True)
+with open(os.path.join(HERE, "golden_order.h"), "w") as f:
+    f.write("".join(out) + "\n#endif\n")
+subprocess.run(["clang-format", "-i"] + [os.path.join(HERE, n) for n in ["golden_scores.h", "golden_order.h"]], check=True)

@@ -85,10 +85,11 @@ MW_TEST(default_plant_has_the_committed_hashes) {
     char hex[MW_SHA256_HEX];
     mw_dir *out = generate("plant", NULL, &json);
     hash_of(out, "miner-long-2026-01-05.csv", hex);
-    assert_string_equal(hex, "HASH1");
+    assert_string_equal(hex, "ade891e356318db72e8bf5425684cd830f0f0538746256a17a637d28c1ecfc8e");
     hash_of(out, "miner-long-2026-01-12.csv", hex);
-    assert_string_equal(hex, "HASH2");
-    assert_string_equal(mw_buf_text(&json), "JSON");
+    assert_string_equal(hex, "50791bb100d7d3aff5b19145b38483580349130f99e64aa1c7fcf67abe147b8c");
+    assert_string_equal(mw_buf_text(&json),
+                        "{\"files\":2,\"rows\":167230,\"machines\":6,\"days\":14,\"faults\":6}");
     mw_buf_done(&json);
     mw_dir_close(out);
 }

@@ -6,7 +6,7 @@
 
 #include "core/base/math.h"
 #include "core/base/rng.h"
-#include "golden/linear/values.h"
+#include "golden/linear/golden_ridge.h"
 #include "learn/linear/ridge.h"
 
 static const mw_matrix golden = {golden_x, GOLDEN_ROWS, GOLDEN_FEATURES};

@@ -6,7 +6,7 @@
 
 #include "core/base/math.h"
 #include "core/base/rng.h"
-#include "golden/metric/scores.h"
+#include "golden/metric/golden_scores.h"
 #include "learn/metric/metric.h"
 
 enum { N = sizeof golden_truth / sizeof *golden_truth };

@@ -22,6 +22,7 @@ static const kase kases[] = {
     {"forest", MW_TASK_REGRESSION, 0, "n_estimators=20", 1, 0},
     {"forest", MW_TASK_REGRESSION, 0, "n_estimators=15 min_samples_leaf=4", 1e6, 0},
     {"forest", MW_TASK_REGRESSION, 0, "n_estimators=3 max_depth=1 bootstrap=false", 1e-6, 5},
+    {"forest", MW_TASK_REGRESSION, 0, "anchor=load n_estimators=10", 1e4, 5},
     {"forest", MW_TASK_BINARY, 2, "n_estimators=10", 1, 0},
     {"forest", MW_TASK_MULTICLASS, 3, "n_estimators=10 max_features=0.5 max_depth=6", 1, 0},
     {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=30 max_samples=64", 1, 0},

@@ -51,14 +51,14 @@ static mw_table *make_plant(const plant_spec *spec) {
     for (int64_t row = 0; row < table->n_rows; row++) {
         int32_t d = (int32_t)(row / per_device);
         int64_t hour = row % per_device / spec->samples, sample = row % spec->samples;
-        char name[16];
+        char name[32];
         mw_rng rng;
         mw_rng_init(&rng, 3, (uint64_t)d, (uint64_t)row);
         time->time[row] = START_US + hour * HOUR_US + sample * HOUR_US / spec->samples;
         (void)snprintf(name, sizeof name, "press-%d", d + 1);
         if (device)
-            assert_ok(mw_dictionary_add(device->dictionary, mw_str_of(name), &device->codes[row],
-                                        &err));
+            assert_ok(
+                mw_dictionary_add(device->dictionary, mw_str_of(name), &device->codes[row], &err));
         for (int32_t p = 0; p < spec->n_parameters; p++)
             mw_table_column(table, names[p])->number[row] =
                 spec->constant ? 7 : reading(d, hour, p, &rng);
@@ -282,7 +282,8 @@ MW_TEST(features_never_look_ahead) {
         assert_true(x[l->last_feature] == (float)w->means[0][i]);
         assert_true(l->test.y[row] == w->means[0][i + 1]);
         assert_true(l->test.naive[row] == w->means[0][i]);
-        for (int k = 1; k <= 3; k++) assert_true(x[w->n_columns + k - 1] == (float)w->means[0][i - k]);
+        for (int k = 1; k <= 3; k++)
+            assert_true(x[w->n_columns + k - 1] == (float)w->means[0][i - k]);
     }
     mw_lagged_free(l);
     mw_windows_free(w);
@@ -333,7 +334,8 @@ MW_TEST(running_out_of_memory_is_clean) {
         mw_status status = mw_plant_fit(&ctx, table, args, "h", dir, &writer, &err);
         done = !mw_alloc_fault_fired();
         mw_alloc_fail_at(0);
-        if (done) assert_int_equal(status, MW_OK);
+        if (done)
+            assert_int_equal(status, MW_OK);
         else if (status != MW_ENOMEM && status != MW_OK)
             fail_msg("allocation %d: %s %s", (int)n, mw_status_name(status), err.message);
         mw_buf_done(&text);
@@ -345,6 +347,6 @@ MW_TEST(running_out_of_memory_is_clean) {
 }
 
 MW_TEST_MAIN(MW_RUN(three_models_and_their_files), MW_RUN(one_device_one_parameter),
-             MW_RUN(same_seed_same_bytes_at_any_thread_count), MW_RUN(too_little_data_says_how_much),
-             MW_RUN(features_never_look_ahead), MW_RUN(gaps_make_missing_lags_and_no_rows),
-             MW_RUN(running_out_of_memory_is_clean))
+             MW_RUN(same_seed_same_bytes_at_any_thread_count),
+             MW_RUN(too_little_data_says_how_much), MW_RUN(features_never_look_ahead),
+             MW_RUN(gaps_make_missing_lags_and_no_rows), MW_RUN(running_out_of_memory_is_clean))

@@ -5,7 +5,7 @@
 
 #include "core/base/math.h"
 #include "core/base/rng.h"
-#include "golden/metric/order.h"
+#include "golden/metric/golden_order.h"
 #include "learn/stat/quantile.h"
 
 enum { N_SAMPLE = sizeof golden_sample / sizeof *golden_sample };

@@ -9,7 +9,7 @@
 #include "core/base/math.h"
 #include "core/base/rng.h"
 #include "core/base/threads.h"
-#include "golden/tree/values.h"
+#include "golden/tree/golden_trees.h"
 #include "learn/tree/forest.h"
 
 static const mw_matrix golden = {golden_x, GOLDEN_ROWS, GOLDEN_FEATURES};

@@ -8,7 +8,7 @@
 #include "core/base/math.h"
 #include "core/base/rng.h"
 #include "core/base/threads.h"
-#include "golden/tree/values.h"
+#include "golden/tree/golden_trees.h"
 #include "learn/tree/isolation.h"
 
 static mw_trees *fit(const mw_ctx *ctx, int32_t n_estimators, int32_t max_samples, mw_matrix matrix,

@@ -1,5 +1,11 @@
-/* Written by make.py next to it. */
+/* golden_scores.h -- scores by scikit-learn; written by make.py next to it. */
+#ifndef MW_TESTS_GOLDEN_METRIC_GOLDEN_SCORES_H
+#define MW_TESTS_GOLDEN_METRIC_GOLDEN_SCORES_H
+
+#include <stdint.h>
+
 #define NAN_HERE __builtin_nan("")
+
 static const double golden_truth[60] = {
     1000000.004, 1000000.896, 999999.178,  999997.328,  999998.636,  0.0,         1000000.18,
     1000004.021, 999998.523,  999998.139,  1000001.47,  1000001.071, 1000000.316, 999997.209,
@@ -92,3 +98,5 @@ static const double golden_probability[180] = {
     0.1918991555154308,     0.17094257285381217,    0.5956398262207687,    0.2606760859979901,
     0.14368408778124125,    0.2091428531477627,     0.73586314244275,      0.05499400440948727};
 static const double golden_log_loss = 2.0414081859629447;
+
+#endif

@@ -1,5 +1,11 @@
-/* Written by make.py next to it. */
+/* golden_order.h -- order statistics by numpy; written by make.py next to it. */
+#ifndef MW_TESTS_GOLDEN_METRIC_GOLDEN_ORDER_H
+#define MW_TESTS_GOLDEN_METRIC_GOLDEN_ORDER_H
+
+#include <stdint.h>
+
 #define NAN_HERE __builtin_nan("")
+
 static const double golden_sample[101] = {
     -0.21, -1.45, -0.36,    NAN_HERE, 0.29,  -12.32,   -8.35, -0.54, 1.15,  -0.88, -0.66, -1.85,
     -0.56, 0.35,  -41.79,   2.1,      -0.32, 1.54,     -0.15, -8.57, 0.35,  0.64,  2.45,  -1.32,
@@ -24,3 +30,5 @@ static const double golden_quantile[10] = {-41.79,
                                            87.63};
 static const double golden_median = 0.105;
 static const double golden_mad = 1.6382729999999999;
+
+#endif

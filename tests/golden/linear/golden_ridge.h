@@ -1,5 +1,11 @@
-/* Written by make.py next to it. */
+/* golden_ridge.h -- ridge regressions by scikit-learn; written by make.py next to it. */
+#ifndef MW_TESTS_GOLDEN_LINEAR_GOLDEN_RIDGE_H
+#define MW_TESTS_GOLDEN_LINEAR_GOLDEN_RIDGE_H
+
+#include <stdint.h>
+
 #define NAN_HERE __builtin_nanf("")
+
 enum { GOLDEN_ROWS = 40, GOLDEN_FEATURES = 5 };
 static const float golden_x[200] = {0.0341927669942379F,
                                     101359.75F,
@@ -252,3 +258,5 @@ static const double golden_scored_100[40] = {
     -16.671445256388733, -17.365454604017316, -17.325626585123267, -17.100821050385292,
     -17.07321997618695,  -17.89336265486588,  -18.515837760329973, -17.510484694014657};
 static const double golden_twice[3] = {0.9975715417617294, 0.8373923405796602, 0.9975715417617294};
+
+#endif

@@ -1,0 +1,14 @@
+# What learned models are worth beside other programs (needs `make venv`).
+##  make onnx-parity compare saved models with onnxruntime
+
+PARITY := $(O)/tests/quality/parity_models
+
+$(PARITY): $(PARITY).o $(TEST_SUPPORT) $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
+
+.PHONY: onnx-parity
+onnx-parity: $(PARITY) | $(VENV)/.stamp
+	rm -rf $(O)/parity && $(PARITY) $(O)/parity
+	$(VENV)/bin/python tests/quality/onnx_parity.py $(O)/parity
+
+-include $(PARITY).d
