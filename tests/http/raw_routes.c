@@ -23,6 +23,7 @@ typedef struct raw_state {
 } raw_state;
 
 static _Atomic int gone;
+static _Atomic int n_threads;
 static char pattern[1 << 20];
 
 static int64_t query_number(const mw_exchange *exchange, const char *name) {
@@ -74,7 +75,9 @@ static void sleep_ms(int64_t ms) {
 static void *run_later(void *arg) {
     raw_state *state = arg;
     sleep_ms(state->delay_ms);
-    (void)mw_http_post(state->loop, &state->task);
+    /* After the drain nobody takes it. */
+    if (!mw_http_post(state->loop, &state->task)) mw_free(state);
+    atomic_fetch_sub(&n_threads, 1);
     return NULL;
 }
 
@@ -82,6 +85,7 @@ static void start_thread(raw_state *state, void (*run)(mw_http_task *)) {
     pthread_t thread;
     state->task.run = run;
     state->pending = true;
+    atomic_fetch_add(&n_threads, 1);
     if (pthread_create(&thread, NULL, run_later, state) != 0) abort();
     pthread_detach(thread);
 }
@@ -177,4 +181,8 @@ void raw_on_done(mw_exchange *exchange) {
     else
         mw_free(state);
     exchange->user = NULL;
+}
+
+void raw_wait(void) {
+    while (atomic_load(&n_threads) > 0) sleep_ms(1);
 }

@@ -23,4 +23,7 @@ void raw_on_drain(mw_exchange *exchange);
 void raw_on_peer_end(mw_exchange *exchange);
 void raw_on_done(mw_exchange *exchange);
 
+/* Waits for the threads of /raw/later and /raw/sink; after the drain, before mw_http_free. */
+void raw_wait(void);
+
 #endif

@@ -56,7 +56,7 @@ VECTORS = {
     'blank_before_name': (get(b' X-A: b'), 400),
     'unknown_coding': (post(b'Transfer-Encoding: xchunked', body=b'0\r\n\r\n'), 501, 400),
     'coding_list': (post(b'Transfer-Encoding: gzip, chunked', body=b'0\r\n\r\n'), 501, 400),
-    'chunked_twice': (post(b'Transfer-Encoding: chunked', b'Transfer-Encoding: chunked', body=b'0\r\n\r\n'), 400),
+    'chunked_twice': (post(b'Transfer-Encoding: chunked', b'Transfer-Encoding: chunked', body=b'0\r\n\r\n'), 400, 501),
     'chunked_twice_in_one': (post(b'Transfer-Encoding: chunked, chunked', body=b'0\r\n\r\n'), 501, 400),
     'chunked_then_identity': (post(b'Transfer-Encoding: chunked, identity', body=b'0\r\n\r\n'), 501, 400),
     'coding_identity': (post(b'Transfer-Encoding: identity', body=b''), 501, 400),

@@ -135,10 +135,10 @@ int main(int argc, char **argv) {
     fflush(stdout);
     wait_for_end();
     mw_http_drain(http, to.drain_ms * 1000);
+    raw_wait();
     mw_api_close(api);
-    mw_http_free(http);
     fake_stop_jobs();
-    usleep(20000); /* threads of raw routes end by themselves */
+    mw_http_free(http);
     size_t left = mw_mem_used(&mw_mem_process);
     if (left) fprintf(stderr, "%zu bytes were not freed\n", left);
     return left ? 1 : 0;

@@ -312,8 +312,8 @@ void mw_conn__advance(mw_conn *conn) {
         return;
     } else if (conn->state == MW_CONN_READ && conn->loop->draining && !conn->writing &&
                mw_message_idle(&conn->message)) {
-        start_lingering(conn);
-        if (conn->state == MW_CONN_GONE) return;
+        mw_conn__close(conn);
+        return;
     }
     arm_reading(conn);
     if (conn->state != MW_CONN_GONE) arm_deadline(conn);

@@ -54,7 +54,8 @@ int mw_guard_check(const mw_message *message, mw_str url_authority, mw_err *err)
 
 /* Takes the next element of a list off the front of *rest. */
 static mw_str next_part(mw_str *rest, char separator) {
-    const char *end = rest->size ? memchr(rest->data, separator, rest->size) : NULL;
+    if (rest->size == 0) return (mw_str){"", 0};
+    const char *end = memchr(rest->data, separator, rest->size);
     size_t n = end ? (size_t)(end - rest->data) : rest->size;
     mw_str part = {rest->data, n};
     size_t skip = end ? n + 1 : n;

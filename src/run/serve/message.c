@@ -277,7 +277,7 @@ static mw_message_event parse_head(mw_message *message) {
         if (llhttp_get_error_pos(&message->parser) != end) error = HPE_INTERNAL;
     }
     if (error != HPE_OK && !(error == HPE_PAUSED && message->complete)) {
-        refuse(message, 400, "");
+        refuse(message, error == HPE_INVALID_TRANSFER_ENCODING ? 501 : 400, "");
         mw_fail(&message->error, MW_EPARSE, "the request head is not valid HTTP: %s",
                 llhttp_get_error_reason(&message->parser));
         return MW_MESSAGE_ERROR;
