@@ -297,6 +297,11 @@ static const mw_asset docs = {.path = "/docs",
                               .plain_size = sizeof page - 1,
                               .etag = "\"0123456789abcdef\""};
 
+static const mw_param *params_of(const mw_op *op) {
+    static const mw_param none[] = {{0}};
+    return op->params ? op->params : none;
+}
+
 static const mw_asset *find_asset(const char *path) {
     return strcmp(path, docs.path) == 0 ? &docs : NULL;
 }
@@ -305,6 +310,7 @@ void fake_set_api(mw_api *api) { metrics_api = api; }
 
 void fake_services(mw_api_services *ret) {
     *ret = (mw_api_services){.ops = fake_table,
+                             .params = params_of,
                              .call = call_op,
                              .check_org = check_org,
                              .watch = watch,

@@ -30,7 +30,7 @@ def verb_exists(verb):
 
 
 def path_exists(path, folder):
-    pattern = re.sub(r"\{[^}]*\}|<[^>]*>|NNNN", "*", path.rstrip("/").split("#")[0])
+    pattern = re.sub(r"\{[^}]*\}|<[^>]*>|NNNN|NAME", "*", path.rstrip("/").split("#")[0])
     places = (tree.ROOT, tree.ROOT / "src", tree.ROOT / folder)
     return any(glob.glob(os.path.join(str(place), pattern)) for place in places)
 

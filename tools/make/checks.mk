@@ -16,4 +16,4 @@ format:
 # What the compiler-based checks need to know.
 .PHONY: print-flags
 print-flags:
-	@echo '$(CPPFLAGS) -Itests -std=c17 $(filter-out -Werror,$(WARNINGS))'
+	@echo '$(filter-out -DMW_VERSION=%,$(CPPFLAGS)) -Itests -std=c17 $(filter-out -Werror,$(WARNINGS))'

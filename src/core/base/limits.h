@@ -35,7 +35,7 @@
     X(FILE_BYTES, 1099511627776, "one input file, after decompression")                \
     X(FILES_PER_INGEST, 100000, "files of one ingest")                                 \
     X(REJECTS_BYTES, 1073741824, "one rejects file")                                   \
-    X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                           \
+    X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                       \
     X(TABLE_ROWS, 4000000000, "rows of one table")                                     \
     X(TABLE_COLUMNS, 100000, "columns of one table")                                   \
     X(MODEL_FEATURES, 20000, "features of one model")                                  \
@@ -43,7 +43,7 @@
     X(MODEL_TREES, 10000, "trees of one model")                                        \
     X(MODEL_CLASSES, 1000, "classes of one model")                                     \
     X(LINEAR_COLUMNS, 5000, "columns of a linear model, one-hot ones counted")         \
-    X(LIST_ITEMS, 20000, "items of one list parameter")                                            \
+    X(LIST_ITEMS, 20000, "items of one list parameter")                                \
     X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \

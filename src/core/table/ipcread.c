@@ -232,11 +232,13 @@ static void copy_bools(const mw_arrow_part *part, int64_t row, mw_column *to) {
 
 static mw_status copy_texts(const reader *r, const mw_arrow_part *part, int64_t row, mw_column *to,
                             mw_err *err) {
+    /* Room was made for the bytes up to the last offset: one that runs ahead of it is caught here. */
+    int32_t last = mw_arrow__offset(part, part->n_rows);
     for (int64_t i = 0; i < part->n_rows; i++) {
         mw_str text = MW_STR("");
         int32_t start = mw_arrow__offset(part, i);
         int32_t end = mw_arrow__offset(part, i + 1);
-        bool sound = start >= 0 && start <= end && end <= part->n_bytes;
+        bool sound = start >= 0 && start <= end && end <= last && last <= part->n_bytes;
         bool valid = mw_arrow__valid(part, i);
         if (!sound || (valid && !mw_arrow__text(part, i, &text)))
             return mw_arrow__unsound(&r->file, err, "a text column holds a damaged text");

@@ -238,6 +238,7 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, double max_reject_share, mw_dir 
     if (status != MW_OK) return status;
     snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
     mw_rejects_init(&job.rejects, ctx, staging);
+    job.intake.ctx = ctx;
 
     status = begin(&job, err);
     if (status == MW_OK) status = read_rows(&job, err);

@@ -72,17 +72,19 @@ static mw_status convert(const mw_ctx *ctx, mw_table *table, int32_t i, mw_type 
     return status;
 }
 
-/* Merges the schema of table into that of `schema` (no rows), with types as the header comment
- * says. */
+/*
+ * Adds the columns of table that `schema` (no rows) lacks, and converts those that it has with another
+ * type. empty_too false: columns without a value are left for the second round.
+ */
 static mw_status agree(const mw_ctx *ctx, mw_table *schema, mw_table *table, const char *segment,
-                       mw_err *err) {
+                       bool empty_too, mw_err *err) {
     for (int32_t i = 0; i < table->n_columns; i++) {
         const mw_column *column = &table->columns[i];
         const mw_column *known = mw_table_column(schema, column->name);
         mw_status status = MW_OK;
         if (known && known->type != column->type)
             status = convert(ctx, table, i, known->type, segment, err);
-        else if (!known && column->n_missing < column->n_rows)
+        else if (!known && (empty_too || column->n_missing < column->n_rows))
             status = mw_table_add(schema, mw_str_of(column->name), column->type, NULL, err);
         if (status != MW_OK) return status;
     }
@@ -97,35 +99,39 @@ static int rank(const mw_column *column) {
     return column->type == MW_FLOAT64 ? MW_LABEL_N + 1 : MW_LABEL_N;
 }
 
-static mw_status sort_columns(const mw_ctx *ctx, mw_table *table, mw_err *err) {
-    size_t n = (size_t)table->n_columns, at = 0;
-    mw_column *sorted = mw_alloc_array(ctx->mem, n, sizeof *sorted);
-    if (!sorted) return mw_fail_nomem(err, "reading a dataset");
+/* A table without rows that has the columns of schema in the order of a dataset. */
+static mw_status order(const mw_ctx *ctx, const mw_table *schema, mw_table **ret, mw_err *err) {
+    mw_table *ordered;
+    mw_status status = mw_table_new(ctx->mem, 0, &ordered, err);
+    if (status != MW_OK) return status;
     for (int r = -1; r <= MW_LABEL_N + 1; r++)
-        for (size_t i = 0; i < n; i++)
-            if (rank(&table->columns[i]) == r) sorted[at++] = table->columns[i];
-    memcpy(table->columns, sorted, n * sizeof *sorted);
-    mw_free(sorted);
-    return MW_OK;
+        for (int32_t i = 0; i < schema->n_columns && status == MW_OK; i++) {
+            const mw_column *column = &schema->columns[i];
+            if (rank(column) == r)
+                status = mw_table_add(ordered, mw_str_of(column->name), column->type, NULL, err);
+        }
+    if (status == MW_OK)
+        *ret = ordered;
+    else
+        mw_table_free(ordered);
+    return status;
 }
 
-/* Twice over the segments: an all-missing column must not fix a type that a later segment has. */
+/*
+ * tables [n + 1]: the first is left for the empty table that sets the order of the columns. Twice over
+ * the segments, so that an all-missing column does not fix a type that a later segment has.
+ */
 static mw_status join(const mw_ctx *ctx, mw_table **tables, const char *const *segments, size_t n,
                       mw_table **ret, mw_err *err) {
-    mw_table *schema, *table = NULL;
+    mw_table *schema;
     mw_status status = mw_table_new(ctx->mem, 0, &schema, err);
     if (status != MW_OK) return status;
     for (size_t i = 0; i < 2 * n && status == MW_OK; i++)
-        status = agree(ctx, schema, tables[i % n], segments[i % n], err);
-    if (status == MW_OK)
-        status = mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n, &table, err);
-    if (status == MW_OK) status = sort_columns(ctx, table, err);
+        status = agree(ctx, schema, tables[i % n + 1], segments[i % n], i >= n, err);
+    if (status == MW_OK) status = order(ctx, schema, &tables[0], err);
     mw_table_free(schema);
-    if (status == MW_OK)
-        *ret = table;
-    else
-        mw_table_free(table);
-    return status;
+    if (status != MW_OK) return status;
+    return mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n + 1, ret, err);
 }
 
 mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
@@ -135,18 +141,18 @@ mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *seg
         mw_fail(err, MW_ENOTFOUND, "the dataset has no rows yet");
         return mw_err_hint(err, "Ingest a file first.");
     }
-    mw_table **tables = mw_calloc(ctx->mem, n, sizeof *tables);
+    mw_table **tables = mw_calloc(ctx->mem, n + 1, sizeof *tables);
     if (!tables) return mw_fail_nomem(err, "reading a dataset");
     mw_status status = MW_OK;
     for (size_t i = 0; i < n && status == MW_OK; i++) {
         status = check_segment(segments[i], err);
         if (status == MW_OK) status = mw_ctx_check(ctx, err);
         if (status == MW_OK)
-            status = mw_ipc_read(ctx, dir, segments[i], columns, n_columns, &tables[i], err);
+            status = mw_ipc_read(ctx, dir, segments[i], columns, n_columns, &tables[i + 1], err);
         mw_ctx_report(ctx, "reading the dataset", (double)i + 1, (double)n);
     }
     if (status == MW_OK) status = join(ctx, tables, segments, n, ret, err);
-    for (size_t i = 0; i < n; i++) mw_table_free(tables[i]);
+    for (size_t i = 0; i <= n; i++) mw_table_free(tables[i]);
     mw_free(tables);
     return status;
 }

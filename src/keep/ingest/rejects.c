@@ -66,8 +66,8 @@ mw_status mw_rejects_commit(mw_rejects *rejects, const char *part, const char *n
     mw_file *file = rejects->file;
     rejects->file = NULL;
     mw_status status = mw_file_commit(file, err);
-    if (status != MW_OK) return status;
-    status = mw_dir_move(rejects->ctx, rejects->staging, part, rejects->staging, name, err);
+    if (status == MW_OK)
+        status = mw_dir_move(rejects->ctx, rejects->staging, part, rejects->staging, name, err);
     if (status != MW_OK) (void)mw_dir_remove(rejects->ctx, rejects->staging, part, NULL);
     return status;
 }

@@ -13,30 +13,53 @@
 
 static const char SQL_CHANGED[] = "UPDATE meta SET change = change + 1";
 
+/* Prepared before the first request: giving up a transaction must not need memory. */
+static const char SQL_READ[] = "BEGIN", SQL_WRITE[] = "BEGIN IMMEDIATE", SQL_COMMIT[] = "COMMIT",
+                  SQL_ROLLBACK[] = "ROLLBACK", SQL_MARK[] = "SAVEPOINT request",
+                  SQL_UNMARK[] = "RELEASE request", SQL_UNDO[] = "ROLLBACK TO request";
+
+static mw_status step(mw_sqlite *db, const char *static_sql, mw_err *err) {
+    mw_query query;
+    mw_query_start(&query, db, static_sql, NULL, err);
+    return mw_query_run(&query, NULL);
+}
+
+static mw_status prepare_steps(mw_sqlite *db, mw_err *err) {
+    const char *const all[] = {SQL_READ, SQL_WRITE,  SQL_COMMIT, SQL_ROLLBACK,
+                               SQL_MARK, SQL_UNMARK, SQL_UNDO,   SQL_CHANGED};
+    mw_status status = MW_OK;
+    for (size_t i = 0; status == MW_OK && i < sizeof all / sizeof *all; i++) {
+        mw_query query;
+        mw_query_start(&query, db, all[i], NULL, err);
+        status = mw_query_end(&query);
+    }
+    return status;
+}
+
 static void rollback(mw_sqlite *db) {
-    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "ROLLBACK", NULL);
+    if (!sqlite3_get_autocommit(db->handle)) (void)step(db, SQL_ROLLBACK, NULL);
+}
+
+static mw_status begin(mw_sqlite *db, const char *static_sql, mw_err *err) {
+    rollback(db); /* of a transaction that could not be rolled back when it failed */
+    return step(db, static_sql, err);
 }
 
 static mw_status commit(mw_sqlite *db, bool changed, mw_err *err) {
-    mw_status status = MW_OK;
-    if (changed) {
-        mw_query query;
-        mw_query_start(&query, db, SQL_CHANGED, NULL, err);
-        status = mw_query_run(&query, NULL);
-    }
-    if (status == MW_OK) status = mw_sqlite__exec(db, "COMMIT", err);
+    mw_status status = changed ? step(db, SQL_CHANGED, err) : MW_OK;
+    if (status == MW_OK) status = step(db, SQL_COMMIT, err);
     return status;
 }
 
 static void run_read(mw_sqlite *db, mw_sqlite_request *request) {
-    request->status = mw_sqlite__exec(db, "BEGIN", request->err);
+    request->status = begin(db, SQL_READ, request->err);
     if (request->status != MW_OK) return;
     request->status = request->run(db, request->ctx, request->args, request->err);
     rollback(db);
 }
 
 static void run_alone(mw_sqlite *db, mw_sqlite_request *request) {
-    request->status = mw_sqlite__exec(db, "BEGIN IMMEDIATE", request->err);
+    request->status = begin(db, SQL_WRITE, request->err);
     if (request->status == MW_OK)
         request->status = request->run(db, request->ctx, request->args, request->err);
     if (request->status == MW_OK)
@@ -46,17 +69,17 @@ static void run_alone(mw_sqlite *db, mw_sqlite_request *request) {
 
 /* False: the whole transaction is gone, not only this request's part. */
 static bool run_in_savepoint(mw_sqlite *db, mw_sqlite_request *request) {
-    request->status = mw_sqlite__exec(db, "SAVEPOINT request", request->err);
+    request->status = step(db, SQL_MARK, request->err);
     if (request->status != MW_OK) return false;
     request->status = request->run(db, request->ctx, request->args, request->err);
     if (sqlite3_get_autocommit(db->handle)) return false;
-    if (request->status == MW_OK) return mw_sqlite__exec(db, "RELEASE request", NULL) == MW_OK;
-    return mw_sqlite__exec(db, "ROLLBACK TO request; RELEASE request", NULL) == MW_OK;
+    if (request->status != MW_OK && step(db, SQL_UNDO, NULL) != MW_OK) return false;
+    return step(db, SQL_UNMARK, NULL) == MW_OK;
 }
 
 /* True: everything that reports MW_OK is on disk. */
 static bool run_together(mw_sqlite *db, mw_sqlite_request *writes) {
-    if (mw_sqlite__exec(db, "BEGIN IMMEDIATE", NULL) != MW_OK) return false;
+    if (begin(db, SQL_WRITE, NULL) != MW_OK) return false;
     bool changed = false, whole = true;
     for (mw_sqlite_request *r = writes; r && whole; r = r->next) {
         whole = run_in_savepoint(db, r);
@@ -123,6 +146,8 @@ static void *thread_main(void *arg) {
 }
 
 mw_status mw_sqlite__start(mw_sqlite *db, mw_err *err) {
+    mw_status status = prepare_steps(db, err);
+    if (status != MW_OK) return status;
     db->last = &db->first;
     pthread_mutex_init(&db->mutex, NULL);
     pthread_cond_init(&db->work, NULL);

@@ -227,7 +227,7 @@ static void write_history(const mw_ctx *ctx, const mw_app *app) {
     mw_dir *models;
     mw_status status = mw_app_folder(app, ctx, "models", NULL, &models, &err);
     if (!status) {
-        status = mw_history_write(ctx, app->store, models, &err);
+        status = mw_track_write_history(ctx, app->store, models, &err);
         mw_dir_close(models);
     }
     if (status) mw_log_warn(ctx, "the readable history was not written: %s", err.message);

@@ -325,7 +325,7 @@ mw_status mw_api_new(const mw_ctx *ctx, const mw_api_services *services,
     api->options = *options;
     api->refs = 1;
     pthread_mutex_init(&api->lock, NULL);
-    mw_status status = mw_routes_init(ctx->mem, services->ops, &api->routes, err);
+    mw_status status = mw_routes_init(ctx->mem, services->ops, services->params, &api->routes, err);
     if (status == MW_OK) status = make_tables(api, err);
     if (status == MW_OK)
         status = mw_http_metrics_new(ctx->mem, api->metric_routes, api->routes.n + 1,

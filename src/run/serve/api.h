@@ -22,6 +22,7 @@ typedef struct mw_api mw_api;
 typedef struct mw_api_services {
     mw_app *app;             /* handed to the operations and the functions below */
     const mw_op *const *ops; /* ends with NULL */
+    const mw_param *(*params)(const mw_op *op); /* an operation's whole table, never NULL */
     mw_status (*call)(const mw_op *op, const mw_call *call, mw_buf *out, char *job_id, mw_err *err);
     mw_status (*check_org)(mw_app *app, const mw_ctx *ctx, mw_err *err); /* may block */
     mw_status (*watch)(mw_app *app, const char *org, const char *id,

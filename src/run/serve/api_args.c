@@ -8,9 +8,8 @@
 
 #include <string.h>
 
-
-static const mw_param *find(const mw_op *op, mw_str name) {
-    for (const mw_param *param = mw_op_params(op); param->name; param++)
+static const mw_param *find(const mw_route *route, mw_str name) {
+    for (const mw_param *param = route->params; param->name; param++)
         if (mw_str_is(name, param->name)) return param;
     return NULL;
 }
@@ -59,7 +58,7 @@ static mw_status read_query(mw_arena *arena, const mw_api_input *input, mw_args 
         bool found;
         mw_status status = mw_url_next_query(arena, &rest, &name, &value, &found, err);
         if (status != MW_OK || !found) return status;
-        const mw_param *param = find(route->op, name);
+        const mw_param *param = find(route, name);
         if (!param && route->op->kind == MW_OP_JOB && mw_str_is(name, "wait")) {
             if (wait_given) {
                 mw_fail(err, MW_EINVAL, "wait is given twice");
@@ -93,7 +92,7 @@ static mw_status read_body(mw_arena *arena, const mw_api_input *input, mw_args *
     if (body->kind != MW_JSON_OBJECT)
         return mw_fail(err, MW_EINVAL, "the request body must be a JSON object");
     for (const mw_json *member = body->first; member; member = member->next) {
-        const mw_param *param = find(input->route->op, member->key);
+        const mw_param *param = find(input->route, member->key);
         if (param && !(place_of(input->route, param) & MW_PARAM_BODY))
             return misplaced(input->route, param, member->key, "body", err);
     }
@@ -104,7 +103,7 @@ mw_status mw_api__read_args(mw_mem *mem, mw_arena *arena, const mw_api_input *in
                             mw_args **ret, mw_err *err) {
     mw_args *args = NULL;
     *wait = true;
-    mw_status status = mw_args_new(mem, mw_op_params(input->route->op), &args, err);
+    mw_status status = mw_args_new(mem, input->route->params, &args, err);
     if (status == MW_OK) status = read_path(input, args, err);
     if (status == MW_OK) status = read_query(arena, input, args, wait, err);
     if (status == MW_OK) status = read_body(arena, input, args, err);

@@ -14,7 +14,9 @@ static bool method_of(const char *name, mw_http_method *ret) {
     return false;
 }
 
-mw_status mw_routes_init(mw_mem *mem, const mw_op *const *ops, mw_routes *ret, mw_err *err) {
+mw_status mw_routes_init(mw_mem *mem, const mw_op *const *ops,
+                         const mw_param *(*params_of)(const mw_op *op), mw_routes *ret,
+                         mw_err *err) {
     int n = 0;
     for (int i = 0; ops[i]; i++) n += ops[i]->method != NULL;
     mw_routes routes = {mw_calloc(mem, (size_t)n + 1, sizeof *routes.rows), 0};
@@ -23,6 +25,7 @@ mw_status mw_routes_init(mw_mem *mem, const mw_op *const *ops, mw_routes *ret, m
         if (!ops[i]->method) continue;
         mw_route *row = &routes.rows[routes.n++];
         row->op = ops[i];
+        row->params = params_of(ops[i]);
         row->path = mw_str_of(ops[i]->path);
         row->has_template = strchr(ops[i]->path, '{') != NULL;
         if (!method_of(ops[i]->method, &row->method)) {

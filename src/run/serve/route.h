@@ -13,6 +13,7 @@
 
 typedef struct mw_route {
     const mw_op *op;
+    const mw_param *params; /* ended by a NULL name; never NULL */
     mw_http_method method;
     mw_str path;
     bool has_template;
@@ -23,8 +24,10 @@ typedef struct mw_routes {
     int n;
 } mw_routes;
 
-/* ops ends with NULL; borrowed. MW_EINTERNAL for a method that does not exist. */
-mw_status mw_routes_init(mw_mem *mem, const mw_op *const *ops, mw_routes *ret, mw_err *err);
+/* ops ends with NULL; borrowed. params_of gives an operation's table. MW_EINTERNAL for a method that does not exist. */
+mw_status mw_routes_init(mw_mem *mem, const mw_op *const *ops,
+                         const mw_param *(*params_of)(const mw_op *op), mw_routes *ret,
+                         mw_err *err);
 void mw_routes_done(mw_routes *routes);
 
 /* Index of the row, or -1. HEAD finds GET. *methods is the set (bits) of methods the path has. */

@@ -141,6 +141,7 @@ mw_status mw_serve_run(mw_app *app, const mw_serve_options *options, mw_err *err
     raise_descriptor_limit();
     mw_api_services services = {.app = app,
                                 .ops = mw_ops,
+                                .params = mw_op_params,
                                 .call = mw_op_call,
                                 .check_org = mw_app_check_org,
                                 .watch = watch,

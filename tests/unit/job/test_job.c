@@ -24,6 +24,9 @@ enum { MS = 1000, SECOND = 1000000 };
 
 /* ---- job kinds ---- */
 
+/* Short leases make short tests; a sanitizer or valgrind needs longer ones. */
+static int64_t slowness(void) { return getenv("MW_TEST_SLOW") ? 5 : 1; }
+
 static void nap(int64_t ms) { mw_clock_sleep(&mw_clock_system, ms * MS); }
 
 /* Writes a file, reports, logs, and answers what it was told. */
@@ -154,7 +157,7 @@ static mw_status commit_echo(const mw_ctx *ctx, void *app, const mw_job_record *
 static mw_status commit_slow(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *dir,
                              mw_buf *result, mw_err *err) {
     (void)dir;
-    nap(700); /* far past the lease of the tests */
+    nap(1500 * slowness()); /* far past the lease of the test */
     mw_commit commit = {.job_id = job->id, .fence = job->fence, .result = mw_buf_text(result)};
     return mw_store_commit(ctx, *(mw_store **)app, &commit, err);
 }
@@ -464,6 +467,8 @@ MW_TEST(submitted_from_elsewhere) {
 
 /* ---- stop, leases, fencing ---- */
 
+static const char *long_sleep(void) { return slowness() > 1 ? "{\"ms\":7500}" : "{\"ms\":1500}"; }
+
 MW_TEST(stop_ends_running_jobs) {
     server s;
     begin(&s);
@@ -487,7 +492,7 @@ MW_TEST(stop_ends_running_jobs) {
 
 MW_TEST(a_frozen_worker_loses_its_job) {
     server s;
-    begin_with(&s, 1, 400 * MS);
+    begin_with(&s, 1, 600 * MS * slowness());
     const char *id = submit(&s, &s.acme, "freeze", "{}");
     mw_job_record job = wait_for(&s, &s.acme, id);
     assert_failed(&job, "EINTERNAL", "stopped answering");
@@ -499,8 +504,8 @@ MW_TEST(a_frozen_worker_loses_its_job) {
 
 MW_TEST(long_work_and_commit_keep_the_lease) {
     server s;
-    begin_with(&s, 1, 300 * MS);
-    mw_job_record job = wait_for(&s, &s.acme, submit(&s, &s.acme, "sleep", "{\"ms\":700}"));
+    begin_with(&s, 1, 600 * MS * slowness());
+    mw_job_record job = wait_for(&s, &s.acme, submit(&s, &s.acme, "sleep", long_sleep()));
     assert_int_equal(job.state, MW_JOB_SUCCESS);
     job = wait_for(&s, &s.acme, submit(&s, &s.acme, "slow_commit", "{\"text\":\"x\"}"));
     assert_int_equal(job.state, MW_JOB_SUCCESS);
@@ -555,14 +560,14 @@ MW_TEST(kill_the_server) {
  * neither commit nor bring the job back. */
 MW_TEST(a_frozen_server_cannot_commit) {
     char id[32];
-    pid_t pid = start_server("sleep", "{\"ms\":900}", 300 * MS, id);
+    pid_t pid = start_server("sleep", long_sleep(), 600 * MS * slowness(), id);
     kill(pid, SIGSTOP);
     server s;
-    begin_with(&s, 1, 300 * MS);
+    begin_with(&s, 1, 600 * MS * slowness());
     mw_job_record job = wait_for(&s, &s.acme, id);
     assert_failed(&job, "EINTERNAL", "stopped answering");
     kill(pid, SIGCONT);
-    nap(1200); /* long enough for it to finish the work and try */
+    nap(1800 * slowness()); /* long enough for it to finish the work and try */
     job = get(&s, &s.acme, id);
     assert_int_equal(job.state, MW_JOB_FAILURE);
     assert_null(job.result);
@@ -732,7 +737,7 @@ static void *take_away(void *arg) {
 MW_TEST(inline_loses_its_job) {
     for (int i = 0; i < 2; i++) {
         server s;
-        begin_with(&s, 0, 400 * MS);
+        begin_with(&s, 0, 600 * MS);
         mw_buf result;
         mw_buf_init(&result, NULL, 1 << 20);
         taker t = {&s, submit(&s, &s.acme, "sleep", "{}"), i == 0};

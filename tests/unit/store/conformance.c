@@ -631,6 +631,9 @@ void store_change_counter(void **state) {
     assert_ok(mw_store_ping(&s.acme, s.store, &err));
     assert_ok(mw_store_audit(&s.acme, s.store, "cli", "train", "{}", &err));
     assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, SECOND, 0.5, "x", NULL, &err));
+    int32_t n_expired = 9;
+    assert_ok(mw_store_job_expire(&s.acme, s.store, "late", &n_expired, &err));
+    assert_int_equal(n_expired, 0);
     assert_true(after == mw_store_change_counter(second));
     assert_ok(mw_store_job_cancel(&s.acme, s.store, id, &err));
     assert_true(after != mw_store_change_counter(second));

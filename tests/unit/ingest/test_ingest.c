@@ -1,0 +1,601 @@
+/*
+ * Telemetry files to segments and back: both layouts, what is rejected and why, unchanged and replaced
+ * files, and that a failing call leaves nothing in staging.
+ */
+#include "core/table/ipc.h"
+#include "keep/ingest/ingest.h"
+#include "support/fault_loop.h"
+#include "unit/ingest/ingest_files.h"
+
+typedef struct run_state {
+    mw_ctx ctx;
+    mw_dir *staging;
+    mw_args *args;
+    mw_ingest_result result;
+    mw_table *table; /* all segments */
+} run;
+
+static mw_args *args_with(mw_mem *mem, const char *share) {
+    mw_err err;
+    mw_args *args;
+    assert_ok(mw_args_new(mem, mw_ingest_params, &args, &err));
+    if (share) assert_ok(mw_args_set(args, MW_STR("max_reject_share"), mw_str_of(share), &err));
+    assert_ok(mw_args_finish(args, &err));
+    return args;
+}
+
+static void begin(run *r, const char *share) {
+    mw_err err;
+    char path[600];
+    memset(r, 0, sizeof *r);
+    mw_ctx_init(&r->ctx);
+    snprintf(path, sizeof path, "%s/staging", mw_test_folder());
+    assert_ok(mw_dir_open(&r->ctx, path, MW_DIR_CREATE, &r->staging, &err));
+    r->args = args_with(NULL, share);
+}
+
+static void end(run *r) {
+    mw_table_free(r->table);
+    mw_ingest_result_done(&r->result);
+    mw_args_free(r->args);
+    mw_dir_close(r->staging);
+}
+
+static void read_back(run *r) {
+    mw_err err;
+    const char *segments[8];
+    for (size_t i = 0; i < r->result.n_files; i++) segments[i] = r->result.files[i].segment;
+    assert_ok(mw_dataset_read(&r->ctx, r->staging, segments, r->result.n_files, NULL, 0, &r->table,
+                              &err));
+}
+
+/* Ingests one text as NAME and reads the segment. */
+static const mw_ingest_file *ingest_named(run *r, const char *name, const char *text) {
+    mw_err err;
+    const char *path = put_text(name, text);
+    assert_ok(mw_ingest_run(&r->ctx, &path, 1, NULL, 0, r->args, r->staging, &r->result, &err));
+    assert_int_equal(r->result.n_files, 1);
+    read_back(r);
+    return &r->result.files[0];
+}
+
+static const mw_ingest_file *ingest(run *r, const char *text) {
+    return ingest_named(r, "a.csv", text);
+}
+
+static size_t n_staged(run *r) {
+    mw_err err;
+    mw_dir_entry *entries;
+    size_t n;
+    assert_ok(mw_dir_list(&r->ctx, r->staging, &entries, &n, &err));
+    mw_free(entries);
+    return n;
+}
+
+static void assert_fails_bytes(const void *data, size_t size, const char *share, mw_status code,
+                               const char *words) {
+    run r;
+    mw_err err;
+    begin(&r, share);
+    const char *path = put_bytes("bad.csv", data, size);
+    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
+                  code);
+    if (!strstr(err.message, words)) fail_msg("\"%s\" lacks \"%s\"", err.message, words);
+    if (!strstr(err.message, "bad.csv")) fail_msg("\"%s\" lacks the file's name", err.message);
+    assert_true(strlen(err.hint) > 0);
+    assert_int_equal(n_staged(&r), 0);
+    assert_int_equal(r.result.n_files, 0);
+    end(&r);
+}
+
+static void assert_fails(const char *text, const char *words) {
+    assert_fails_bytes(text, strlen(text), NULL, MW_EDATA, words);
+}
+
+static double number(const run *r, const char *name, int64_t row) {
+    mw_column *c = mw_table_column(r->table, name);
+    if (!c) fail_msg("no column %s", name);
+    assert_int_equal(c->type, MW_FLOAT64);
+    return c->number[row];
+}
+
+static void assert_number(const run *r, const char *name, int64_t row, double want) {
+    double got = number(r, name, row);
+    if (!(got >= want && got <= want)) fail_msg("%s[%d] is %g", name, (int)row, got);
+}
+
+static void assert_missing(const run *r, const char *name, int64_t row) {
+    assert_false(mw_column_has(mw_table_column(r->table, name), row));
+}
+
+static void assert_text(const run *r, const char *name, int64_t row, const char *want) {
+    mw_column *c = mw_table_column(r->table, name);
+    if (!c) fail_msg("no column %s", name);
+    assert_int_equal(c->type, MW_DICTIONARY);
+    if (!mw_str_is(mw_column_text(c, row), want))
+        fail_msg("%s[%d] is not %s", name, (int)row, want);
+}
+
+static void assert_order(const run *r, const char *names) {
+    char all[400] = "";
+    for (int32_t i = 0; i < r->table->n_columns; i++) {
+        strcat(all, i ? "," : "");
+        strcat(all, r->table->columns[i].name);
+    }
+    assert_string_equal(all, names);
+}
+
+#define LONG_HEADER                                                                           \
+    "timestamp,date,time,device_id,device_name,employee_id,employee_name,category,parameter," \
+    "value\n"
+
+/* --- long ------------------------------------------------------------------------------------- */
+
+MW_TEST(long_rows_are_pivoted) {
+    run r;
+    begin(&r, NULL);
+    const mw_ingest_file *f =
+        ingest(&r, LONG_HEADER
+               "2026-01-05 00:00:00,2026-01-05,00:00:00,T1,Truck,E1,Ana,haul,temp,1\n"
+               "2026-01-05 00:00:00,2026-01-05,00:00:00,T2,Truck 2,E2,\"B, C\",haul,temp,2\n"
+               "2026-01-05 00:00:00,2026-01-05,00:00:00,T1,Truck,E1,Ana,haul,speed,3\n"
+               "2026-01-05 00:05:00,2026-01-05,00:05:00,T1,Truck,E1,Ana,haul,temp,4\n"
+               "2026-01-05 00:05:00,2026-01-05,00:05:00,T1,Truck,E9,Ana,haul,temp,5\n"
+               "2026-01-05 00:00:00,2026-01-05,00:00:00,T1,Truck,E1,Ana,haul,temp,6\n"
+               "2026-01-05 00:10:00,,,T1,Truck,E1,,haul,speed,\n");
+    assert_order(&r, "time,device_id,device_name,employee_id,employee_name,category,temp,speed");
+    assert_string_equal(f->layout, "long");
+    assert_int_equal(f->n_lines, 7);
+    assert_int_equal(f->n_rows, 5);
+    assert_int_equal(f->n_collisions, 1);
+    assert_int_equal(f->n_rejected, 0);
+    assert_null(f->rejects);
+    assert_int_equal(f->first_us, INT64_C(1767571200000000));
+    assert_int_equal(f->last_us - f->first_us, INT64_C(600000000));
+    assert_number(&r, "temp", 0, 6); /* the later of the two */
+    assert_number(&r, "speed", 0, 3);
+    assert_number(&r, "temp", 1, 2);
+    assert_missing(&r, "speed", 1);
+    assert_text(&r, "employee_name", 1, "B, C");
+    assert_number(&r, "temp", 3, 5); /* another employee: another row */
+    assert_missing(&r, "speed", 4);  /* an empty value keeps its row */
+    assert_missing(&r, "employee_name", 4);
+    end(&r);
+}
+
+MW_TEST(a_time_comes_from_stamp_or_date_and_time) {
+    run r;
+    begin(&r, NULL);
+    ingest(&r, "timestamp,date,time,parameter,value\r\n"
+               "2026-01-05T00:00:00.250Z,1999-01-01,01:00:00,p,1\r\n"
+               ",2026-01-05,00:00:02,p,2\r\n"
+               "NA,2026-01-05 00:00:03,,p,3\r\n"
+               "2026-01-05T02:00:04+02:00,,,p,4\r\n"
+               "2026-01-05 00:00:05.5,,,p,5\r\n");
+    static const int64_t after_ms[] = {250, 2000, 3000, 4000, 5500};
+    assert_int_equal(r.table->n_rows, 5);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(r.table->columns[0].time[i],
+                         INT64_C(1767571200000000) + after_ms[i] * 1000);
+    end(&r);
+}
+
+MW_TEST(many_rows_in_any_order_meet) {
+    enum { N = 5000 };
+    run r;
+    mw_buf text;
+    begin(&r, NULL);
+    mw_buf_init(&text, NULL, 1 << 24);
+    mw_buf_add(&text, "\xEF\xBB\xBFTime,Machine ID,Parameter,Value\n");
+    for (int p = 0; p < 3; p++)
+        for (int i = 0; i < N; i++) {
+            int at = p % 2 ? N - 1 - i : i;
+            mw_buf_printf(&text, "2026-01-%02d %02d:%02d:00,M%d,p%d,%d\n", at / 1440 + 1,
+                          at / 60 % 24, at % 60, at % 7, p, at * 10 + p);
+        }
+    ingest(&r, mw_buf_text(&text));
+    assert_int_equal(r.table->n_rows, N);
+    assert_order(&r, "time,device_id,p0,p1,p2");
+    for (int i = 0; i < N; i++) {
+        assert_number(&r, "p0", i, i * 10);
+        assert_number(&r, "p2", i, i * 10 + 2);
+        assert_int_equal(mw_table_column(r.table, "device_id")->codes[i], i % 7);
+    }
+    mw_buf_done(&text);
+    end(&r);
+}
+
+/* --- wide ------------------------------------------------------------------------------------- */
+
+MW_TEST(wide_rows_keep_their_columns) {
+    run r;
+    begin(&r, NULL);
+    const mw_ingest_file *f =
+        ingest(&r, "\"date\",\"temp\",\"machineID\",\"state\",\"on\",\"late\",\"never\"\r\n"
+                   "\"2026-01-05 00:00:00\",\"  60\",7,idle,true,,\r\n"
+                   "\"2026-01-05 00:00:00\",\" 1.5e-3\",7,run,FALSE,,\r\n"
+                   "\"2026-01-05 00:10:00\",N/A,8,,null,word,\r\n");
+    assert_string_equal(f->layout, "wide");
+    assert_int_equal(f->n_rows, 3); /* the same time and device twice: both are kept */
+    assert_order(&r, "time,device_id,state,late,temp,on,never");
+    assert_number(&r, "temp", 0, 60);
+    assert_number(&r, "temp", 1, 0.0015);
+    assert_missing(&r, "temp", 2);
+    assert_number(&r, "on", 0, 1);
+    assert_number(&r, "on", 1, 0);
+    assert_text(&r, "device_id", 2, "8");
+    assert_text(&r, "state", 1, "run");
+    assert_text(&r, "late", 2, "word");
+    assert_missing(&r, "never", 0);
+    end(&r);
+}
+
+MW_TEST(a_sensor_with_a_few_words_stays_a_sensor) {
+    run r;
+    begin(&r, "0.5");
+    const mw_ingest_file *f = ingest(&r, "ts,a\n2026-01-05,Bad\n2026-01-06,1\n2026-01-07,2\n");
+    assert_int_equal(f->n_rejected, 1);
+    assert_number(&r, "a", 1, 2);
+    end(&r);
+}
+
+/* Undecided in the first 1,000 rows: the first value decides. */
+MW_TEST(a_column_that_begins_late_is_decided_late) {
+    run r;
+    mw_buf text;
+    begin(&r, NULL);
+    mw_buf_init(&text, NULL, 1 << 20);
+    mw_buf_add(&text, "ts,a,n,t\n");
+    for (int i = 0; i < 1200; i++)
+        mw_buf_printf(&text, "2026-01-05 %02d:%02d:00,1,,\n", i / 60, i % 60);
+    mw_buf_add(&text, "2026-01-06,1,5,x\n2026-01-07,1,6,7\n2026-01-07,1,y,7\n");
+    const mw_ingest_file *f = ingest(&r, mw_buf_text(&text));
+    assert_int_equal(f->n_rejected, 1); /* y is no number */
+    assert_number(&r, "n", 1201, 6);
+    assert_text(&r, "t", 1201, "7");
+    mw_buf_done(&text);
+    end(&r);
+}
+
+MW_TEST(a_time_index_without_a_name_is_the_time) {
+    run r;
+    begin(&r, NULL);
+    ingest(&r, ",Bearing 1,Bearing 2\n2004-02-12 10:32:39,0.05,0.07\n");
+    assert_order(&r, "time,Bearing 1,Bearing 2");
+    end(&r);
+}
+
+/* --- rejects ---------------------------------------------------------------------------------- */
+
+MW_TEST(bad_rows_go_whole_to_the_rejects_file) {
+    static const char text[] = "timestamp,parameter,value\n"
+                               "2026-13-05,p,1\n"         /* 2 */
+                               "2026-01-05,p,abc\n"       /* 3 */
+                               "2026-01-05,p\n"           /* 4 */
+                               "2026-01-05,p,1,2\n"       /* 5 */
+                               "2026-01-05,,1\n"          /* 6 */
+                               "2026-01-05,p,1e999\n"     /* 7 */
+                               "2026-01-05,p,inf\n"       /* 8 */
+                               "2026-01-05,\"p\"q,1\n"    /* 9 */
+                               "2026-01-05,\xff\xfe,1\n"  /* 10 */
+                               ",p,1\n"                   /* 11 */
+                               "2026-01-05,device_id,1\n" /* 12 */
+                               "2026-01-05,p,1\n";
+    static const char want[] =
+        "line,column,reason,row\r\n"
+        "2,timestamp,\"not a time stamp: \"\"2026-13-05\"\"\",\"2026-13-05,p,1\"\r\n"
+        "3,value,\"not a number: \"\"abc\"\"\",\"2026-01-05,p,abc\"\r\n"
+        "4,value,2 fields where the header has 3,\"2026-01-05,p\"\r\n"
+        "5,4,4 fields where the header has 3,\"2026-01-05,p,1,2\"\r\n"
+        "6,parameter,no parameter name,\"2026-01-05,,1\"\r\n"
+        "7,value,\"not finite: \"\"1e999\"\"\",\"2026-01-05,p,1e999\"\r\n"
+        "8,value,\"not finite: \"\"inf\"\"\",\"2026-01-05,p,inf\"\r\n";
+    run r;
+    mw_err err;
+    char *data;
+    size_t size;
+    begin(&r, "0.95");
+    const mw_ingest_file *f = ingest(&r, text);
+    assert_int_equal(f->n_lines, 12);
+    assert_int_equal(f->n_rejected, 11);
+    assert_int_equal(f->n_rows, 1);
+    assert_order(&r, "time,p");
+    assert_ok(mw_file_read(&r.ctx, r.staging, f->rejects, 10000, &data, &size, &err));
+    assert_true(size > sizeof want);
+    assert_memory_equal(data, want, sizeof want - 1);
+    static const char *const later[] = {"\r\n9,parameter,",
+                                        ",\"2026-01-05,\"\"p\"\"q,1\"\r\n",
+                                        "\r\n10,parameter,not UTF-8 text,",
+                                        "\xff\xfe",
+                                        "\r\n11,timestamp,no time,",
+                                        "\r\n12,parameter,\"a parameter with the reserved name"};
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (!strstr(data, later[i])) fail_msg("%s lacks %s", data, later[i]);
+    mw_free(data);
+    end(&r);
+}
+
+static void rows_with_bad(mw_buf *text, int bad_from, int bad_every, int n_bad) {
+    mw_buf_clear(text);
+    mw_buf_add(text, "timestamp,value\n");
+    for (int i = 0; i < 100; i++) {
+        bool bad = i >= bad_from && (i - bad_from) % bad_every == 0 && n_bad-- > 0;
+        mw_buf_add(text, bad ? "2026-01-05,x\n" : "2026-01-05,1\n");
+    }
+}
+
+MW_TEST(above_the_share_the_ingest_stops_and_names_the_first) {
+    mw_buf text;
+    run r;
+    mw_buf_init(&text, NULL, 1 << 20);
+    rows_with_bad(&text, 5, 16, 6);
+    assert_fails(mw_buf_text(&text), "line 7, column value: not a number: \"x\"; line 23, ");
+    assert_fails(mw_buf_text(&text), "6 of 100 rows");
+    assert_fails_bytes("ts,a\n2026,1\n", 12, "1", MW_EDATA, "1 of 1 rows"); /* nothing is left */
+    rows_with_bad(&text, 5, 16, 5); /* 5 % is not above 5 % */
+    begin(&r, NULL);
+    assert_int_equal(ingest(&r, mw_buf_text(&text))->n_rejected, 5);
+    end(&r);
+    mw_buf_done(&text);
+}
+
+/* A file that cannot end well is given up before its end. */
+MW_TEST(a_hopeless_file_is_given_up_early) {
+    mw_buf text;
+    mw_buf_init(&text, NULL, 1 << 26);
+    mw_buf_add(&text, "timestamp,value\n");
+    for (int i = 0; i < 400000; i++) mw_buf_add(&text, "13/01/2026 10:00,1234567890\n");
+    run r;
+    mw_err err;
+    begin(&r, NULL);
+    const char *path = put_bytes("us.csv", mw_buf_text(&text), text.size);
+    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
+                  MW_EDATA);
+    assert_null(strstr(err.message, "400000 of"));
+    assert_non_null(strstr(err.message, "us.csv: "));
+    assert_int_equal(n_staged(&r), 0);
+    mw_buf_done(&text);
+    end(&r);
+}
+
+/* --- files that are no telemetry -------------------------------------------------------------- */
+
+MW_TEST(unusable_files_give_one_clear_error) {
+    assert_fails("", "is empty");
+    assert_fails("\xEF\xBB\xBF", "is empty");
+    assert_fails("timestamp,value\n", "no rows");
+    assert_fails("timestamp,value", "no rows");
+    assert_fails("temp,speed\n1,2\n", "no time column");
+    assert_fails("2026-01-05,1\n2026-01-06,2\n", "no time column");
+    assert_fails("timestamp;value\n2026-01-05;1\n", "no time column");
+    assert_fails("timestamp,parameter\n2026-01-05,p\n", "no `value`");
+    assert_fails("timestamp,device_id\n2026-01-05,p\n", "nor any sensor");
+    assert_fails("timestamp,a,a\n2026-01-05,1,2\n", "\"a\" twice");
+    assert_fails("timestamp,device,machine,Device_Name,category,Category\n", "reserved name");
+    assert_fails("timestamp,a\n2026-01-05,1\n2026-01-0", "cut: it ends inside the row at line 3");
+    assert_fails("timestamp,a,b\n2026-01-05,1,2\n2026-01-05,\"1", "cut");
+    assert_fails("\xff\xfet\0i\0", "UTF-16");
+    assert_fails("PAR1....", "Parquet");
+    assert_fails_bytes("a\0b,c\n", 6, NULL, MW_EDATA, "binary");
+    unsigned char packed[200];
+    size_t n = gzip("timestamp,a\n2026-01-05,1\n", 25, packed, 200);
+    assert_fails_bytes(packed, n - 3, NULL, MW_EDATA, "cut");
+}
+
+/* --- several files, and again ----------------------------------------------------------------- */
+
+static mw_status ingest_again(run *r, const char *path, const mw_ingest_known *known, size_t n) {
+    mw_err err;
+    mw_ingest_result_done(&r->result);
+    return mw_ingest_run(&r->ctx, &path, 1, known, n, r->args, r->staging, &r->result, &err);
+}
+
+MW_TEST(a_known_file_is_not_read_again_and_a_changed_one_replaces) {
+    run r;
+    begin(&r, NULL);
+    char hash[MW_SHA256_HEX];
+    const char *path = put_text("a.csv", "ts,a\n2026-01-05,1\n");
+    assert_int_equal(ingest_again(&r, path, NULL, 0), MW_OK);
+    memcpy(hash, r.result.files[0].content_hash, sizeof hash);
+    assert_false(r.result.files[0].unchanged || r.result.files[0].replaces);
+
+    const mw_ingest_known known[] = {{"z.csv", "00"}, {"a.csv", hash}, {"b.csv", hash}};
+    assert_int_equal(ingest_again(&r, path, known, 3), MW_OK);
+    assert_true(r.result.files[0].unchanged);
+    assert_null(r.result.files[0].segment);
+    assert_string_equal(r.result.files[0].content_hash, hash);
+
+    path = put_text("a.csv", "ts,a\n2026-01-05,2\n");
+    assert_int_equal(ingest_again(&r, path, known, 3), MW_OK);
+    assert_true(r.result.files[0].replaces);
+    assert_non_null(r.result.files[0].segment);
+    end(&r);
+}
+
+MW_TEST(a_folder_stands_for_its_csv_files) {
+    run r;
+    mw_err err;
+    begin(&r, NULL);
+    unsigned char packed[200];
+    size_t n = gzip("ts,a,c\n2026-01-07,3,4\n", 22, packed, 200);
+    put_text("b.csv", "ts,device,a\n2026-01-05,m,1\n");
+    put_text("c.CSV", "ts,device,a\n2026-01-05,m,1\n"); /* the same content is another source */
+    put_bytes("d.csv.gz", packed, n);
+    put_text("e.txt", "no");
+    put_text(".f.csv", "no");
+    const char *path = mw_test_folder();
+    assert_ok(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err));
+    assert_int_equal(r.result.n_files, 3);
+    assert_string_equal(r.result.files[0].source, "b.csv");
+    assert_string_equal(r.result.files[0].content_hash, r.result.files[1].content_hash);
+    assert_string_not_equal(r.result.files[0].segment, r.result.files[1].segment);
+    read_back(&r);
+    assert_int_equal(r.table->n_rows, 3);
+    assert_order(&r, "time,device_id,a,c");
+    assert_missing(&r, "c", 0);
+    assert_number(&r, "c", 2, 4);
+    assert_missing(&r, "device_id", 2);
+    end(&r);
+}
+
+MW_TEST(one_bad_file_takes_the_whole_call_back) {
+    run r;
+    mw_err err;
+    begin(&r, NULL);
+    const char *paths[] = {put_text("a.csv", "ts,a\n2026-01-05,1\n"),
+                           put_text("b.csv", "nothing\n")};
+    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, r.args, r.staging, &r.result, &err),
+                  MW_EDATA);
+    assert_non_null(strstr(err.message, "b.csv"));
+    assert_int_equal(n_staged(&r), 0);
+    paths[1] = paths[0];
+    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, r.args, r.staging, &r.result, &err),
+                  MW_EINVAL);
+    end(&r);
+}
+
+MW_TEST(segments_say_where_they_come_from) {
+    run r;
+    mw_err err;
+    char value[100];
+    begin(&r, NULL);
+    const mw_ingest_file *f = ingest_named(&r, "plant 1.csv", "ts,a\n2026-01-05,1\n");
+    static const char *const keys[] = {"millwright.source", "millwright.layout",
+                                       "millwright.content_hash"};
+    const char *want[] = {"plant 1.csv", "wide", f->content_hash};
+    for (int i = 0; i < 3; i++) {
+        assert_ok(
+            mw_ipc_read_meta(&r.ctx, r.staging, f->segment, keys[i], value, sizeof value, &err));
+        assert_string_equal(value, want[i]);
+    }
+    end(&r);
+}
+
+/* --- datasets --------------------------------------------------------------------------------- */
+
+MW_TEST(segments_agree_on_types) {
+    run r;
+    mw_err err;
+    begin(&r, "0.5");
+    const char *paths[] = {
+        put_text("a.csv", "ts,a,b,x\n2026-01-05,1,idle,1\n"),
+        put_text("b.csv", "ts,a,b,y\n2026-01-05,word,2.5,7\n2026-01-06,more,,\n"),
+        put_text("c.csv", "ts,a,b,x\n2026-01-05,,,\n")};
+    assert_ok(mw_ingest_run(&r.ctx, paths, 3, NULL, 0, r.args, r.staging, &r.result, &err));
+    read_back(&r);
+    assert_order(&r, "time,b,a,x,y");
+    assert_number(&r, "a", 0, 1);
+    assert_missing(&r, "a", 1); /* text where the first segment has numbers */
+    assert_text(&r, "b", 1, "2.5");
+    assert_missing(&r, "b", 3);
+    end(&r);
+}
+
+MW_TEST(named_columns_are_read_and_names_checked) {
+    run r;
+    mw_err err;
+    begin(&r, NULL);
+    const mw_ingest_file *f = ingest(&r, "ts,a,b\n2026-01-05,1,2\n");
+    const char *segment = f->segment, *columns[] = {"b", "time"};
+    mw_table *table = NULL;
+    assert_ok(mw_dataset_read(&r.ctx, r.staging, &segment, 1, columns, 2, &table, &err));
+    assert_int_equal(table->n_columns, 2);
+    mw_table_free(table);
+    table = NULL;
+    static const char *const bad[] = {"../a.arrow", "a/b.arrow", "a.csv", "", ".arrow"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_status(mw_dataset_read(&r.ctx, r.staging, &bad[i], 1, NULL, 0, &table, &err),
+                      MW_EINVAL);
+    assert_status(mw_dataset_read(&r.ctx, r.staging, NULL, 0, NULL, 0, &table, &err), MW_ENOTFOUND);
+    assert_null(table);
+    end(&r);
+}
+
+/* --- faults ----------------------------------------------------------------------------------- */
+
+static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
+    run *r = arg;
+    mw_ingest_result result;
+    char path[600];
+    snprintf(path, sizeof path, "%s/in.csv", mw_test_folder());
+    const char *one = path;
+    mw_status status = mw_ingest_run(ctx, &one, 1, NULL, 0, r->args, r->staging, &result, err);
+    if (status != MW_OK) return status;
+    const char *segment = result.files[0].segment;
+    mw_table *table;
+    status = mw_dataset_read(ctx, r->staging, &segment, 1, NULL, 0, &table, err);
+    if (status == MW_OK) mw_table_free(table);
+    mw_ingest_result_done(&result);
+    return status;
+}
+
+/* After a failed run there is nothing, or (when only the reading failed) everything. */
+static void nothing_or_all(void *arg, uint64_t n) {
+    run *r = arg;
+    mw_err err;
+    mw_dir_entry *entries;
+    size_t n_entries;
+    (void)n;
+    assert_ok(mw_dir_list(&r->ctx, r->staging, &entries, &n_entries, &err));
+    if (n_entries != 0 && n_entries != 2) fail_msg("%zu files, %s", n_entries, entries[0].name);
+    for (size_t i = 0; i < n_entries; i++)
+        assert_ok(mw_dir_remove(&r->ctx, r->staging, entries[i].name, &err));
+    mw_free(entries);
+}
+
+static void assert_faults_survived(const char *text) {
+    run r;
+    begin(&r, "0.6");
+    put_text("in.csv", text);
+    assert_in_range(mw_fault_loop_alloc(scenario, &r), 40, 1000);
+    nothing_or_all(&r, 0);
+    assert_true(mw_fault_loop_io(scenario, &r, MW_IO_WRITE, 28, nothing_or_all) >= 2);
+    assert_true(mw_fault_loop_io(scenario, &r, MW_IO_FSYNC, 5, nothing_or_all) >= 4);
+    assert_true(mw_fault_loop_io(scenario, &r, MW_IO_RENAME, 5, nothing_or_all) >= 3);
+    assert_true(mw_fault_loop_io(scenario, &r, MW_IO_READ, 5, nothing_or_all) >= 1);
+    end(&r);
+}
+
+MW_TEST(every_fault_of_a_long_ingest_is_survived) {
+    assert_faults_survived("ts,device,parameter,value\n2026-01-05,a,p,1\n2026-01-05,a,q,x\n");
+}
+
+MW_TEST(every_fault_of_a_wide_ingest_is_survived) {
+    assert_faults_survived("ts,device,p,q\n2026-01-05,a,1,x\n2026-01-05,a,y,z\n");
+}
+
+MW_TEST(a_ceiling_on_memory_holds) {
+    run r;
+    mw_err err;
+    mw_mem mem;
+    mw_buf text;
+    begin(&r, NULL);
+    mw_buf_init(&text, NULL, 1 << 26);
+    mw_buf_add(&text, "ts,parameter,value\n");
+    for (int i = 0; i < 200000; i++) mw_buf_printf(&text, "2026-01-05 00:00:00.%06d,p,1\n", i);
+    const char *path = put_bytes("big.csv", mw_buf_text(&text), text.size);
+    mw_mem_init(&mem, NULL, (size_t)6 << 20);
+    r.ctx.mem = &mem;
+    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
+                  MW_ENOMEM);
+    assert_int_equal(mw_mem_used(&mem), 0);
+    assert_int_equal(n_staged(&r), 0);
+    mw_buf_done(&text);
+    end(&r);
+}
+
+MW_TEST_MAIN(MW_RUN(long_rows_are_pivoted), MW_RUN(a_time_comes_from_stamp_or_date_and_time),
+             MW_RUN(many_rows_in_any_order_meet), MW_RUN(wide_rows_keep_their_columns),
+             MW_RUN(a_sensor_with_a_few_words_stays_a_sensor),
+             MW_RUN(a_column_that_begins_late_is_decided_late),
+             MW_RUN(a_time_index_without_a_name_is_the_time),
+             MW_RUN(bad_rows_go_whole_to_the_rejects_file),
+             MW_RUN(above_the_share_the_ingest_stops_and_names_the_first),
+             MW_RUN(a_hopeless_file_is_given_up_early), MW_RUN(unusable_files_give_one_clear_error),
+             MW_RUN(a_known_file_is_not_read_again_and_a_changed_one_replaces),
+             MW_RUN(a_folder_stands_for_its_csv_files),
+             MW_RUN(one_bad_file_takes_the_whole_call_back),
+             MW_RUN(segments_say_where_they_come_from), MW_RUN(segments_agree_on_types),
+             MW_RUN(named_columns_are_read_and_names_checked),
+             MW_RUN(every_fault_of_a_long_ingest_is_survived),
+             MW_RUN(every_fault_of_a_wide_ingest_is_survived), MW_RUN(a_ceiling_on_memory_holds))
