@@ -138,7 +138,7 @@ mw_dir *mw_problem_dir(const char *name) {
     mw_err err;
     char path[512];
     mw_dir *dir = NULL;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     assert_true(snprintf(path, sizeof path, "%s/%s", mw_test_folder(), name) < (int)sizeof path);
     assert_ok(mw_dir_open(&ctx, path, MW_DIR_CREATE, &dir, &err));
     return dir;
@@ -148,7 +148,7 @@ char *mw_problem_read(mw_dir *dir, const char *name, size_t *size) {
     mw_ctx ctx;
     mw_err err;
     char *data = NULL;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     assert_ok(mw_file_read(&ctx, dir, name, SIZE_MAX / 2, &data, size, &err));
     return data;
 }
