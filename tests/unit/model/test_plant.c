@@ -327,7 +327,9 @@ MW_TEST(running_out_of_memory_is_clean) {
         mw_json_writer writer;
         mw_problem_ctx(&ctx);
         mw_args *args = plant_args("n_estimators=1 max_depth=2 lags=1");
-        mw_dir *dir = mw_problem_dir("out");
+        char name[32];
+        (void)snprintf(name, sizeof name, "out%d", (int)n); /* replacing files waits for the disk */
+        mw_dir *dir = mw_problem_dir(name);
         mw_buf_init(&text, NULL, 1 << 20);
         mw_json_writer_init(&writer, &text, 0);
         mw_alloc_fail_at(n);
