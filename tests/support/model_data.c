@@ -119,12 +119,26 @@ double *mw_problem_scores(const mw_ctx *ctx, const mw_problem *p, const mw_model
     return scores;
 }
 
+static int no_sync(void *self, int fd) {
+    (void)self;
+    (void)fd;
+    return 0;
+}
+
+void mw_problem_ctx(mw_ctx *ctx) {
+    static mw_io io;
+    io = mw_io_system;
+    io.fsync = no_sync;
+    mw_ctx_init(ctx);
+    ctx->io = &io;
+}
+
 mw_dir *mw_problem_dir(const char *name) {
     mw_ctx ctx;
     mw_err err;
     char path[512];
     mw_dir *dir = NULL;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     assert_true(snprintf(path, sizeof path, "%s/%s", mw_test_folder(), name) < (int)sizeof path);
     assert_ok(mw_dir_open(&ctx, path, MW_DIR_CREATE, &dir, &err));
     return dir;
@@ -134,7 +148,7 @@ char *mw_problem_read(mw_dir *dir, const char *name, size_t *size) {
     mw_ctx ctx;
     mw_err err;
     char *data = NULL;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     assert_ok(mw_file_read(&ctx, dir, name, SIZE_MAX / 2, &data, size, &err));
     return data;
 }

@@ -35,6 +35,10 @@ mw_model *mw_problem_fit(const mw_ctx *ctx, const mw_problem *problem, const cha
 /* Scores of all rows [n_rows][outputs]; the caller frees them. */
 double *mw_problem_scores(const mw_ctx *ctx, const mw_problem *problem, const mw_model *model);
 
+/* A context like mw_ctx_init's whose files are not synced to disk: for tests that save hundreds of
+ * times. */
+void mw_problem_ctx(mw_ctx *ctx);
+
 /* A new folder below the test's own. */
 mw_dir *mw_problem_dir(const char *name);
 /* A file's bytes; the caller frees them. */

@@ -43,7 +43,7 @@ static void round_trip(const kase *k) {
     mw_ctx ctx;
     mw_err err;
     mw_problem p;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_problem_make(&p, 5, ROWS, k->n_classes, k->scale, k->offset);
     mw_model *model = mw_problem_fit(&ctx, &p, k->learner, k->task, k->settings), *again = NULL;
     mw_dir *first = mw_problem_dir("first"), *second = mw_problem_dir("second");
@@ -92,7 +92,7 @@ MW_TEST(threads_do_not_change_a_byte) {
         for (int t = 0; t < 4; t++) {
             static const char *const names[] = {"t1", "t2", "t3", "t8"};
             mw_ctx ctx;
-            mw_ctx_init(&ctx);
+            mw_problem_ctx(&ctx);
             assert_ok(mw_pool_new(NULL, threads[t], &ctx.pool, &err));
             mw_model *model =
                 mw_problem_fit(&ctx, &p, kases[i].learner, kases[i].task, kases[i].settings);
@@ -114,7 +114,7 @@ MW_TEST(learns_what_is_there) {
     mw_ctx ctx;
     mw_err err;
     mw_problem p;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_problem_make(&p, 1, 1000, 0, 1, 0);
     static const struct {
         const char *learner;
@@ -144,7 +144,7 @@ MW_TEST(permutation_finds_what_matters) {
                                {"isolation", MW_TASK_ANOMALY, 0, "", 1, 0}};
     mw_ctx ctx;
     mw_err err;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
         mw_problem p;
         mw_problem_make(&p, 9, 500, few[i].n_classes, 1, 0);
@@ -164,7 +164,7 @@ MW_TEST(permutation_finds_what_matters) {
 MW_TEST(contamination_flags_that_share) {
     mw_ctx ctx;
     mw_problem p;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_problem_make(&p, 2, 1000, 0, 1, 0);
     mw_model *model = mw_problem_fit(&ctx, &p, "isolation", MW_TASK_ANOMALY, "contamination=0.05");
     double *scores = mw_problem_scores(&ctx, &p, model);
@@ -191,7 +191,7 @@ MW_TEST(bad_fits_are_refused) {
     mw_err err;
     mw_problem p;
     mw_model *model = NULL;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_problem_make(&p, 3, 50, 0, 1, 0);
     mw_fit good = {.learner = "forest",
                    .task = MW_TASK_REGRESSION,
@@ -233,7 +233,7 @@ MW_TEST(running_out_of_memory_is_clean) {
     for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
         mw_ctx ctx;
         mw_problem p;
-        mw_ctx_init(&ctx);
+        mw_problem_ctx(&ctx);
         mw_problem_make(&p, 4, 40, few[i].n_classes, 1, 0);
         mw_args *args = mw_problem_args(few[i].learner, few[i].settings);
         mw_dir *dir = mw_problem_dir("model");
@@ -280,7 +280,7 @@ MW_TEST(canceled_work_stops) {
     mw_problem p;
     mw_cancel cancel = {0};
     mw_model *model = NULL;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_problem_make(&p, 3, 200, 0, 1, 0);
     cancel.requested = true;
     ctx.cancel = &cancel;

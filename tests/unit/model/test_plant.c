@@ -134,7 +134,7 @@ static double number(const mw_json *json, const char *path) {
 MW_TEST(three_models_and_their_files) {
     static const plant_spec spec = {2, 400, 4, 3, false};
     mw_ctx ctx;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_table *table = make_plant(&spec);
     run r;
     do_run(&r, &ctx, table, "interval=1h n_estimators=20", "out");
@@ -178,7 +178,7 @@ MW_TEST(three_models_and_their_files) {
 MW_TEST(one_device_one_parameter) {
     static const plant_spec spec = {0, 200, 1, 1, false};
     mw_ctx ctx;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_table *table = make_plant(&spec);
     run r;
     do_run(&r, &ctx, table, "n_estimators=10 target=temperature", "out");
@@ -197,7 +197,7 @@ static void add_hash(mw_sha256 *sha, mw_dir *root, const char *model, const char
     mw_err err;
     mw_dir *dir = NULL;
     size_t size = 0;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     assert_ok(mw_dir_sub(&ctx, root, model, MW_DIR_MUST_EXIST, &dir, &err));
     char *data = mw_problem_read(dir, file, &size);
     mw_sha256_add(sha, data, size);
@@ -215,7 +215,7 @@ MW_TEST(same_seed_same_bytes_at_any_thread_count) {
         mw_err err;
         mw_sha256 *sha = NULL;
         run r;
-        mw_ctx_init(&ctx);
+        mw_problem_ctx(&ctx);
         assert_ok(mw_pool_new(NULL, threads[t], &ctx.pool, &err));
         do_run(&r, &ctx, table, "interval=1h n_estimators=10 seed=9", "out");
         assert_int_equal(r.status, MW_OK);
@@ -239,7 +239,7 @@ MW_TEST(same_seed_same_bytes_at_any_thread_count) {
 static void expect_failure(const plant_spec *spec, const char *settings, mw_status code,
                            const char *text) {
     mw_ctx ctx;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_table *table = make_plant(spec);
     run r;
     do_run(&r, &ctx, table, settings, "out");
@@ -268,7 +268,7 @@ MW_TEST(features_never_look_ahead) {
     static const plant_spec spec = {2, 120, 2, 2, false};
     mw_ctx ctx;
     mw_err err;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_table *table = make_plant(&spec);
     mw_windows *w = NULL;
     mw_lagged *l = NULL;
@@ -294,7 +294,7 @@ MW_TEST(gaps_make_missing_lags_and_no_rows) {
     static const plant_spec spec = {1, 60, 1, 1, false};
     mw_ctx ctx;
     mw_err err;
-    mw_ctx_init(&ctx);
+    mw_problem_ctx(&ctx);
     mw_table *table = make_plant(&spec);
     /* A day is lost after hour 30: window 30 has no label, windows 31.. lack lags. */
     for (int64_t i = 31; i < 60; i++) table->columns[0].time[i] += 24 * HOUR_US;
@@ -320,14 +320,16 @@ MW_TEST(running_out_of_memory_is_clean) {
     mw_table *table = make_plant(&spec);
     size_t used = mw_mem_used(&mw_mem_process);
     bool done = false;
-    for (uint64_t n = 1; !done; n += 1 + n / 40) {
+    for (uint64_t n = 1; !done; n++) {
         mw_ctx ctx;
         mw_err err;
         mw_buf text;
         mw_json_writer writer;
-        mw_ctx_init(&ctx);
+        mw_problem_ctx(&ctx);
         mw_args *args = plant_args("n_estimators=1 max_depth=2 lags=1");
-        mw_dir *dir = mw_problem_dir("out");
+        char name[32];
+        (void)snprintf(name, sizeof name, "out%d", (int)n); /* replacing files waits for the disk */
+        mw_dir *dir = mw_problem_dir(name);
         mw_buf_init(&text, NULL, 1 << 20);
         mw_json_writer_init(&writer, &text, 0);
         mw_alloc_fail_at(n);
