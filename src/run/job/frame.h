@@ -26,7 +26,7 @@
     X(BYE, 8, "worker: nothing follows")
 
 typedef enum mw_frame_type {
-#define MW_X(name, number, sender) MW_FRAME_##name = number,
+#define MW_X(name, number, sender) MW_FRAME_##name = (number),
     MW_FRAME_MAP(MW_X)
 #undef MW_X
 } mw_frame_type;
