@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "run/job/message.h"
+#include "run/job/job_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

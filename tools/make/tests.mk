@@ -30,7 +30,8 @@ $(UNIT_TESTS) $(FAULT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $(filter-out $(TEST_SUPPORT),$(filter %.o,$^)) $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka -ljansson
 
 # Scenarios that every backend of the store must pass.
-$(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o
+$(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o $(O)/tests/unit/store/conformance_jobs.o
+$(O)/tests/unit/job/test_job $(O)/tests/unit/job/test_lease: $(O)/tests/unit/job/plant_jobs.o
 
 # A fuzzer's entry point runs its corpus as a plain test; in BUILD=fuzz libFuzzer drives it.
 $(REPLAYS): $(O)/tests/fuzz/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/support/replay.o $(LIBRARY)

@@ -3,7 +3,7 @@
  *
  * What      each frame is an eight-byte head and a payload:
  *             'M' 'W'  version (1)  type  length (u32, little-endian)  payload [length]
- *           Payloads are JSON (message.h). The bytes are the same over a pipe and over HTTP.
+ *           Payloads are JSON (job_message.h). The bytes are the same over a pipe and over HTTP.
  * Reader    mw_frame_reader_init -> (mw_frame_feed -> mw_frame_next*)* -> mw_frame_reader_done. A
  * length over MW_LIMIT(FRAME_BYTES) is refused as soon as the head is there, before memory is
  * taken. Memory    the reader holds at most one frame and what was fed after it. Contract
@@ -26,7 +26,7 @@
     X(BYE, 8, "worker: nothing follows")
 
 typedef enum mw_frame_type {
-#define MW_X(name, number, sender) MW_FRAME_##name = number,
+#define MW_X(name, number, sender) MW_FRAME_##name = (number),
     MW_FRAME_MAP(MW_X)
 #undef MW_X
 } mw_frame_type;

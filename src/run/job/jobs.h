@@ -15,7 +15,7 @@
 #include "run/job/frame.h"
 #include "run/job/holder.h"
 #include "run/job/job.h"
-#include "run/job/message.h"
+#include "run/job/job_message.h"
 #include "run/job/process.h"
 
 #define MW_JOBS_EXPIRED "the process that ran the job stopped answering"

@@ -21,7 +21,7 @@
 #include "core/base/limits.h"
 #include "core/base/threads.h"
 #include "run/job/job.h"
-#include "run/job/message.h"
+#include "run/job/job_message.h"
 
 enum { FD_IN = 3, FD_OUT = 4, READ_BYTES = 65536, NICENESS = 5 };
 enum { NOTE_EVERY_US = 250000, STAGE_EVERY_US = 20000 };

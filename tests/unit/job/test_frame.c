@@ -4,7 +4,7 @@
 #include "core/base/limits.h"
 #include "core/base/rng.h"
 #include "run/job/frame.h"
-#include "run/job/message.h"
+#include "run/job/job_message.h"
 #include "support/harness.h"
 
 static mw_err err;

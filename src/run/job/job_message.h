@@ -1,11 +1,11 @@
 /*
- * message.h -- what the payloads of frames say, as JSON.
+ * job_message.h -- what the payloads of frames say, as JSON.
  *
  * Writers append the whole frame to `out`; check the buffer once at the end. Readers take the
  * payload, copy texts into the arena and refuse what does not fit (MW_EPARSE).
  */
-#ifndef MW_RUN_JOB_MESSAGE_H
-#define MW_RUN_JOB_MESSAGE_H
+#ifndef MW_RUN_JOB_JOB_MESSAGE_H
+#define MW_RUN_JOB_JOB_MESSAGE_H
 
 #include "core/base/log.h"
 #include "core/text/json.h"

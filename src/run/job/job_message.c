@@ -1,5 +1,5 @@
-/* message.c -- see message.h. */
-#include "run/job/message.h"
+/* job_message.c -- see job_message.h. */
+#include "run/job/job_message.h"
 
 #include <string.h>
 #include <unistd.h>
