@@ -180,6 +180,19 @@ mw_status mw_dir_move(const mw_ctx *ctx, mw_dir *from, const char *from_name, mw
     return status;
 }
 
+mw_status mw_dir_link(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *target,
+                      mw_err *err) {
+    static const char temporary[] = ".link-being-made";
+    mw_status status = check_name(name, err);
+    if (status) return status;
+    const mw_io *io = ctx->io;
+    (void)io->unlink(io->self, dir->fd, temporary, 0);
+    if (symlinkat(target, dir->fd, temporary) != 0 ||
+        io->rename(io->self, dir->fd, temporary, dir->fd, name) != 0)
+        return mw_fail_errno(err, errno, "cannot link %s/%s to %s", dir->label, name, target);
+    return mw_dir_sync(ctx, dir, err);
+}
+
 static mw_status remove_children(const mw_ctx *ctx, mw_dir *dir, mw_err *err) {
     mw_dir_entry *entries;
     size_t n;

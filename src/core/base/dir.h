@@ -40,6 +40,9 @@ bool mw_dir_has(mw_dir *dir, const char *name);
 /* Durable rename between directories; an existing plain file at the target is replaced. */
 mw_status mw_dir_move(const mw_ctx *ctx, mw_dir *from, const char *from_name, mw_dir *to,
                       const char *to_name, mw_err *err);
+/* Makes name a symbolic link to target (relative to dir), in the place of whatever link was there. */
+mw_status mw_dir_link(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *target,
+                      mw_err *err);
 /* Removes a file or a whole tree; a missing one is no error. */
 mw_status mw_dir_remove(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_err *err);
 mw_status mw_dir_sync(const mw_ctx *ctx, mw_dir *dir, mw_err *err);

@@ -5,7 +5,7 @@
 
 double mw_exp(double x) { return Sleef_cinz_expd1_u10purec(x); }
 double mw_exp2(double x) { return Sleef_cinz_exp2d1_u10purec(x); }
-double mw_log(double x) { return Sleef_cinz_logd1_u10purec(x); }
+double mw_ln(double x) { return Sleef_cinz_logd1_u10purec(x); }
 double mw_log2(double x) { return Sleef_cinz_log2d1_u10purec(x); }
 double mw_log1p(double x) { return Sleef_cinz_log1pd1_u10purec(x); }
 double mw_pow(double x, double y) { return Sleef_cinz_powd1_u10purec(x, y); }

@@ -17,7 +17,7 @@
 
 double mw_exp(double x);
 double mw_exp2(double x);
-double mw_log(double x);
+double mw_ln(double x);
 double mw_log2(double x);
 double mw_log1p(double x);
 double mw_pow(double x, double y);

@@ -56,7 +56,7 @@ uint64_t mw_rng_below(mw_rng *rng, uint64_t n) {
 double mw_rng_normal(mw_rng *rng) {
     double u = 1.0 - mw_rng_uniform(rng); /* (0, 1] */
     double v = mw_rng_uniform(rng);
-    return mw_sqrt(-2.0 * mw_log(u)) * mw_cos(2.0 * MW_PI * v);
+    return mw_sqrt(-2.0 * mw_ln(u)) * mw_cos(2.0 * MW_PI * v);
 }
 
 void mw_rng_shuffle(mw_rng *rng, uint32_t *items, uint32_t n) {

@@ -141,8 +141,10 @@ static uint64_t round_product(uint64_t w, int64_t q) {
     }
     int upper = (int)(high >> 63);
     uint64_t mantissa = high >> (upper + 64 - FRACTION_BITS - 3);
-    /* floor(log2(10^q)) = (217706 q) >> 16 in this range. */
-    int64_t exponent = ((217706 * q) >> 16) + 63 + upper - n_lead + 1023;
+    /* floor(log2(10^q)) = floor(217706 q / 2^16) in this range; the offset keeps the shifted number
+     * positive. */
+    int64_t exponent =
+        ((217706 * q + (INT64_C(2048) << 16)) >> 16) - 2048 + 63 + upper - n_lead + 1023;
     if (exponent <= 0) {
         if (exponent < -62) return 0;
         mantissa >>= 1 - exponent;

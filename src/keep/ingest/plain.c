@@ -162,7 +162,8 @@ static mw_status pass(reading *plain, const char *path, int64_t max_rows, mw_err
         mw_csv_row row;
         bool has = false;
         if (i % 4096 == 0) status = mw_ctx_check(plain->ctx, err);
-        if (status == MW_OK) status = mw_rows_next(plain->rows, &row, &has, err);
+        if (status != MW_OK) return status;
+        status = mw_rows_next(plain->rows, &row, &has, err);
         if (status != MW_OK || !has) return status;
         status = take_row(plain, &row, err);
     }

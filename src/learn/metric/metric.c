@@ -113,7 +113,7 @@ double mw_metric_log_loss(const double *truth, const double *probability, int64_
     for (int64_t i = 0; i < n; i++) {
         if (!(truth[i] >= 0 && truth[i] < n_classes)) return MW_NAN;
         double p = probability[i * n_classes + (int64_t)truth[i]];
-        sum -= mw_log(p < least ? least : p > 1 - least ? 1 - least : p);
+        sum -= mw_ln(p < least ? least : p > 1 - least ? 1 - least : p);
     }
     return sum / (double)n;
 }

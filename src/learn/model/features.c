@@ -94,7 +94,7 @@ mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_feature
     mw_status status = mw_features__new(mem, features->n, &copy, err);
     for (int32_t i = 0; !status && i < features->n; i++) {
         const mw_feature *from = &features->items[i];
-        texts = mw_free(texts);
+        mw_free(texts);
         texts = mw_alloc_array(mem, (size_t)from->n_categories, sizeof *texts);
         if (!texts) {
             status = mw_fail_nomem(err, "categories");

@@ -256,7 +256,9 @@ static mw_status check_order(const lists *in, int32_t *ret_trees, int64_t *ret_l
 }
 
 static mw_status read_cover(const lists *in, size_t i, uint32_t *ret, mw_err *err) {
-    double cover = in->covers ? (double)in->covers[i] : double_at(in->wide_covers, i);
+    double cover = in->covers        ? (double)in->covers[i]
+                   : in->wide_covers ? double_at(in->wide_covers, i)
+                                     : 0;
     if (!(cover >= 0 && cover <= UINT32_MAX) || cover != mw_floor(cover))
         return bad_node(i, "has a cover that is no number of rows", err);
     *ret = (uint32_t)cover;

@@ -56,6 +56,7 @@ static void free_sample(sample *s) {
 }
 
 static int64_t permutation_rows(int32_t n_features) {
+    if (n_features < 1) return PERMUTATION_ROWS_MAX;
     int64_t rows = PERMUTATION_CELLS / ((int64_t)n_features * PERMUTATION_REPEATS);
     if (rows < PERMUTATION_ROWS_MIN) return PERMUTATION_ROWS_MIN;
     return rows > PERMUTATION_ROWS_MAX ? PERMUTATION_ROWS_MAX : rows;
@@ -159,7 +160,7 @@ static mw_status try_candidate(const mw_plant *plant, const mw_lagged_part parts
                                    {"n_estimators", trees < TRIAL_TREES ? trees : TRIAL_TREES},
                                    {0}};
     mw_model *model = NULL;
-    mw_regression_metrics metrics;
+    mw_regression_metrics metrics = {0};
     mw_status status =
         fit_rows(plant, "forest", &parts[0], settings, candidate->fits_change, &model, err);
     if (!status) status = rmse_on(plant, model, &parts[1], &metrics, err);

@@ -63,7 +63,7 @@ void mw_isolation_defaults(mw_isolation_options *options) {
 double mw_isolation_c(double n_rows) {
     if (n_rows <= 1) return 0;
     if (n_rows <= 2) return 1;
-    return 2 * (mw_log(n_rows - 1) + EULER_GAMMA) - 2 * (n_rows - 1) / n_rows;
+    return 2 * (mw_ln(n_rows - 1) + EULER_GAMMA) - 2 * (n_rows - 1) / n_rows;
 }
 
 static float value_at(const tree *t, uint32_t i, int32_t feature) {

@@ -124,7 +124,7 @@ static int spawn(const char *executable, char *const *environment, int in_fd, in
 
 mw_status mw_process_start(const char *executable, char *const *environment, mw_process *ret,
                            mw_err *err) {
-    int in[2], out[2];
+    int in[2] = {-1, -1}, out[2] = {-1, -1};
     pid_t pid = 0;
     int reason = make_pipe(in);
     if (reason) return mw_fail_errno(err, reason, "cannot make a pipe for a worker");

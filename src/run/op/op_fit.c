@@ -195,7 +195,7 @@ static void write_metrics(const fit_job *job, const double *truth, const double 
         for (int64_t row = 0; row < n; row++) flagged += out[row] >= mw_model_threshold(job->model);
         mw_json_add_int(writer, "flagged", flagged);
         mw_json_add_number(writer, "threshold", mw_model_threshold(job->model));
-    } else {
+    } else if (truth) {
         write_class_metrics(job, truth, out, n, writer, err);
     }
     mw_json_object_end(writer);

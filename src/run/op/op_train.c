@@ -6,10 +6,8 @@
  * Commit    moves model folders to versions/{n}, then one transaction makes segments and versions
  * count together; `current` links and the readable history follow from the store.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -210,16 +208,16 @@ static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record
 /* models/{name}/current -> versions/{n}: derived from the store, so a failure is only logged. */
 static void link_current(const mw_ctx *ctx, const mw_app *app, const char *name,
                          const char *folder_name) {
+    mw_err err = {0};
     mw_dir *folder;
     char target[64];
-    if (mw_app_folder(app, ctx, "models", name, &folder, NULL)) return;
     (void)snprintf(target, sizeof target, "versions/%s", folder_name);
-    int fd = mw_dir_fd(folder);
-    (void)unlinkat(fd, ".current", 0);
-    if (symlinkat(target, fd, ".current") != 0 ||
-        ctx->io->rename(ctx->io->self, fd, ".current", fd, "current") != 0)
-        mw_log_warn(ctx, "cannot update %s/current: errno %d", mw_dir_label(folder), errno);
-    mw_dir_close(folder);
+    mw_status status = mw_app_folder(app, ctx, "models", name, &folder, &err);
+    if (!status) {
+        status = mw_dir_link(ctx, folder, "current", target, &err);
+        mw_dir_close(folder);
+    }
+    if (status) mw_log_warn(ctx, "%s", err.message);
 }
 
 static void write_history(const mw_ctx *ctx, const mw_app *app) {

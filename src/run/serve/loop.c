@@ -342,7 +342,7 @@ static mw_status listen_on(mw_http *http, int port, bool first, int *ret, mw_err
 }
 
 static int port_of(int fd) {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return 0;
     if (address.ss_family == AF_INET) {
@@ -423,7 +423,11 @@ mw_status mw_http_start(const mw_ctx *ctx, const mw_http_options *options, mw_ht
     http->options = *options;
     mw_str_copy(http->host, sizeof http->host, mw_str_of(options->host));
     http->loops = mw_calloc(ctx->mem, (size_t)options->n_loops, sizeof *http->loops);
-    mw_status status = http->loops ? MW_OK : mw_fail_nomem(err, "the HTTP server");
+    if (!http->loops) {
+        mw_free(http);
+        return mw_fail_nomem(err, "the HTTP server");
+    }
+    mw_status status = MW_OK;
     for (int i = 0; status == MW_OK && i < options->n_loops; i++) status = new_loop(http, i, err);
     for (int i = 0; status == MW_OK && i < http->n_loops; i++) {
         mw_http_loop *loop = http->loops[i];

@@ -134,6 +134,10 @@ MW_TEST(folders_are_capabilities) {
     assert_int_not_equal(mw_dir_sub(&ctx, dir, "link", MW_DIR_MUST_EXIST, &sub, &err), MW_OK);
     assert_ok(mw_dir_sub(&ctx, dir, "s", MW_DIR_CREATE, &sub, &err));
     assert_ok(mw_file_replace(&ctx, sub, "f", "1", 1, &err));
+    assert_ok(mw_dir_link(&ctx, dir, "current", "s", &err));
+    assert_ok(mw_dir_link(&ctx, dir, "current", "s/f", &err));
+    assert_ok(mw_dir_remove(&ctx, dir, "current", &err));
+    expect_content(&ctx, sub, "f", "1");
     assert_ok(mw_dir_move(&ctx, sub, "f", dir, "g", &err));
     expect_content(&ctx, dir, "g", "1");
     assert_ok(mw_dir_remove(&ctx, dir, "s", &err));

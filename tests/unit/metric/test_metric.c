@@ -53,7 +53,7 @@ MW_TEST(what_has_no_score) {
     assert_true(mw_isnan(mw_metric_accuracy(NULL, NULL, 0)));
     const double beyond[1] = {3}, sure[3] = {1, 0, 0}, wrong[1] = {1};
     assert_true(mw_isnan(mw_metric_log_loss(beyond, sure, 1, 3)));
-    assert_near(mw_metric_log_loss(wrong, sure, 1, 3), -mw_log(1e-15));
+    assert_near(mw_metric_log_loss(wrong, sure, 1, 3), -mw_ln(1e-15));
 }
 
 MW_TEST(auc_of_extremes) {

@@ -25,11 +25,11 @@ static void begin(void) {
 }
 
 static const char *const DEVICES[] = {"pump", "fan",
-                                      "gr\xc3\xbc\xc3\x9f"
-                                      "e",
+                                      ("gr\xc3\xbc\xc3\x9f"
+                                       "e"),
                                       "press 3"};
-static const mw_meta META[] = {{"plant", "S\xc3\xbc"
-                                         "d"},
+static const mw_meta META[] = {{"plant", ("S\xc3\xbc"
+                                          "d")},
                                {"empty", ""}};
 
 /* --- the table of make.py's rows() ----------------------------------------------------------- */

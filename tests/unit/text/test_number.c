@@ -171,8 +171,8 @@ MW_TEST(refuses_what_is_not_a_number) {
                                         "1e5.0",
                                         "1f",
                                         "1e5e5",
-                                        "\xC2\xB1"
-                                        "1"};
+                                        ("\xC2\xB1"
+                                         "1")};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         double value = 42;
         if (mw_number_read(texts[i], strlen(texts[i]), &value)) fail_msg("took '%s'", texts[i]);
