@@ -12,7 +12,7 @@
 
 #include "core/base/hash.h"
 #include "run/serve/guard.h"
-#include "run/serve/message.h"
+#include "run/serve/http_message.h"
 #include "run/serve/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

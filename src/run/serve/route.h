@@ -9,7 +9,7 @@
 #define MW_RUN_SERVE_ROUTE_H
 
 #include "run/op/op.h"
-#include "run/serve/message.h"
+#include "run/serve/http_message.h"
 
 typedef struct mw_route {
     const mw_op *op;

@@ -17,7 +17,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/ctx.h"
-#include "run/serve/message.h"
+#include "run/serve/http_message.h"
 
 typedef struct mw_http mw_http;           /* a server */
 typedef struct mw_http_loop mw_http_loop; /* one of its loops */

@@ -1,5 +1,5 @@
 /*
- * message.c -- RFC 9112 message framing, twice: a line scanner of our own, then llhttp (strict).
+ * http_message.c -- RFC 9112 message framing, twice: a line scanner of our own, then llhttp (strict).
  *
  * Smuggling needs two programs that read the same bytes differently. So everything that RFC 9112
  * lets a lenient reader repair is refused here: bare CR or LF, folded fields, blanks around names,
@@ -7,7 +7,7 @@
  * on HTTP/1.0, codings other than chunked, chunk extensions, trailer fields. (RFC 9112 sections 2.2, 3, 5, 6
  * and 11.2.)
  */
-#include "run/serve/message.h"
+#include "run/serve/http_message.h"
 
 #include <string.h>
 

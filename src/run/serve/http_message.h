@@ -1,5 +1,5 @@
 /*
- * message.h -- one HTTP/1 request, read from bytes: head, limits, framing, body. No sockets.
+ * http_message.h -- one HTTP/1 request, read from bytes: head, limits, framing, body. No sockets.
  *
  * What      a head is first framed by our own scanner (line lengths, counts, line ends, folding,
  * the request line), which enforces every limit before anything is interpreted, and only then
@@ -11,8 +11,8 @@
  *           on (perhaps with no bytes at all) until MORE, END or ERROR. After END come the bytes of
  *           the next request. After ERROR the connection is only good for one answer.
  */
-#ifndef MW_RUN_SERVE_MESSAGE_H
-#define MW_RUN_SERVE_MESSAGE_H
+#ifndef MW_RUN_SERVE_HTTP_MESSAGE_H
+#define MW_RUN_SERVE_HTTP_MESSAGE_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* Framing of requests, cut anywhere; limits; and every allocation failing once. */
-#include "run/serve/message.h"
+#include "run/serve/http_message.h"
 
 #include <string.h>
 
