@@ -25,10 +25,11 @@ static uint8_t *read_whole(const char *path, size_t *size) {
 
 /* The input is given in a block of exactly its size, so that a sanitizer sees a read past its end.
  */
-static int run_input(const uint8_t *data, size_t size) {
+static int run_input(uint8_t *data, size_t size) {
     uint8_t *exact = malloc(size ? size : 1);
     if (!exact) return 1;
     memcpy(exact, data, size);
+    free(data);
     int outcome = LLVMFuzzerTestOneInput(exact, size);
     free(exact);
     return outcome;

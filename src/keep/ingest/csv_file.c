@@ -152,7 +152,7 @@ static void note_times(mw_ingest_file *file, const mw_table *table) {
 /* "<32 digits>.SUFFIX" */
 static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
     mw_buf buf;
-    char hex[MW_SHA256_HEX];
+    char hex[MW_SHA256_HEX] = "";
     mw_buf_init(&buf, job->ctx->mem, 4096);
     mw_buf_printf(&buf, "%s\n%s", job->file->content_hash, job->file->source);
     mw_status status = mw_buf_status(&buf, "a segment", err);

@@ -307,11 +307,9 @@ void mw_conn__advance(mw_conn *conn) {
     if (conn->state == MW_CONN_GONE) return;
     if (conn->state == MW_CONN_READ && conn->waiting.size && !conn->paused && !conn->writing) {
         mw_loop__turn_later(conn); /* only `pipelined` stands in the way */
-    } else if (conn->state == MW_CONN_READ && conn->peer_ended && !conn->writing && !conn->paused) {
-        mw_conn__close(conn);
-        return;
-    } else if (conn->state == MW_CONN_READ && conn->loop->draining && !conn->writing &&
-               mw_message_idle(&conn->message)) {
+    } else if (conn->state == MW_CONN_READ && !conn->writing &&
+               ((conn->peer_ended && !conn->paused) ||
+                (conn->loop->draining && mw_message_idle(&conn->message)))) {
         mw_conn__close(conn);
         return;
     }
