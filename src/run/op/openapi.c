@@ -210,9 +210,10 @@ static void write_success(const mw_op *op, mw_json_writer *w) {
 /* Several codes share an HTTP status: each status once, in rising order. */
 static void write_problems(const mw_op *op, mw_json_writer *w) {
     bool wanted[600] = {false};
-    wanted[400] = wanted[500] = wanted[503] = true;
+    wanted[400] = wanted[422] = wanted[500] = wanted[503] = true;
+    if (!op->public) wanted[404] = true; /* an organization that does not exist */
     for (const mw_status *e = op->errors; e && *e; e++) wanted[mw_status_http(*e)] = true;
-    if (strcmp(op->method, "POST") == 0) wanted[413] = wanted[415] = wanted[422] = true;
+    if (strcmp(op->method, "POST") == 0) wanted[413] = wanted[415] = true;
     for (int http = 400; http < 600; http++) {
         if (!wanted[http]) continue;
         char text[MW_NUMBER_MAX];
@@ -334,6 +335,12 @@ static void write_components(mw_json_writer *w) {
     mw_json_object_end(w);
 }
 
+static bool has_routes(const char *area) {
+    for (const mw_op *const *op = mw_ops; *op; op++)
+        if ((*op)->method && strcmp((*op)->area, area) == 0) return true;
+    return false;
+}
+
 mw_status mw_op_write_openapi(mw_buf *out, mw_err *err) {
     mw_json_writer writer, *w = &writer;
     mw_json_writer_init(w, out, 2);
@@ -353,6 +360,7 @@ mw_status mw_op_write_openapi(mw_buf *out, mw_err *err) {
     mw_json_key(w, "tags");
     mw_json_array(w);
     for (size_t i = 0; i < sizeof areas / sizeof *areas; i++) {
+        if (!has_routes(areas[i][0])) continue;
         mw_json_object(w);
         mw_json_add_string(w, "name", areas[i][0]);
         mw_json_add_string(w, "description", areas[i][1]);
