@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 from plant_client import BINARY, Client, Server, follow, run_tap  # noqa: E402
@@ -242,7 +243,32 @@ def pages_and_contract_are_served_offline(folder):
     server.stop()
 
 
+def a_damaged_model_is_told_and_mended_by_training(folder):
+    write_wide(os.path.join(folder, "csv"), 200)
+    server = Server(folder)
+    client = Client(server.port)
+    assert client.call("train")[0] == 200
+    path = os.path.join(folder, "orgs", "default", "models", "regression", "current", "model.onnx")
+    with open(path, "r+b") as f:
+        f.seek(200)
+        byte = f.read(1)
+        f.seek(200)
+        f.write(bytes([byte[0] ^ 0x55]))
+    status, models = client.call("models_status")
+    states = {m["name"]: m["status"] for m in models["models"]}
+    assert states == {"anomaly": "ready", "baseline": "ready", "regression": "damaged"}, models
+    until = time.monotonic() + 20
+    while client.call("health")[1]["status"] == "ok" and time.monotonic() < until:
+        time.sleep(0.2)
+    health = client.call("health")[1]
+    assert health["status"] == "degraded" and "regression" in health["reasons"][0], health
+    assert client.call("train")[0] == 200
+    assert {m["status"] for m in client.call("models_status")[1]["models"]} == {"ready"}
+    server.stop()
+
+
 sys.exit(run_tap([
+    a_damaged_model_is_told_and_mended_by_training,
     two_organizations_train_and_are_kept_apart, summary_filters_and_statistics_are_exact,
     bad_requests_get_the_right_status, train_without_data_says_so, jobs_run_beside_serving_and_one_at_a_time,
     a_killed_worker_is_a_failure_with_its_reason, a_killed_server_leaves_nothing_half_written,

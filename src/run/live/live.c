@@ -6,11 +6,12 @@
 #include "run/live/live.h"
 
 #include <pthread.h>
-#include <stdio.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "learn/model/model.h"
 
 typedef struct entry {
     mw_live_model shown; /* first: callers hold pointers to it */
@@ -22,6 +23,17 @@ typedef struct entry {
     mw_arena arena;
 } entry;
 
+/* What a check of one version found; good as long as model.onnx is the same file. */
+typedef struct verdict {
+    struct verdict *next;
+    char org[65];
+    char name[65];
+    int32_t version;
+    struct timespec modified;
+    off_t size;
+    mw_err outcome; /* code MW_OK: it loads */
+} verdict;
+
 struct mw_live {
     const mw_ctx *ctx;
     mw_dir *data;
@@ -29,6 +41,7 @@ struct mw_live {
     int64_t idle_us;
     pthread_mutex_t mutex;
     entry *entries;
+    verdict *verdicts;
 };
 
 mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, int64_t idle_us,
@@ -45,7 +58,6 @@ mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, int64_t 
 }
 
 static void free_entry(entry *e) {
-    mw_model_free(e->shown.model);
     mw_arena_done(&e->arena);
     mw_free(e);
 }
@@ -60,6 +72,11 @@ void *mw_live_free(mw_live *live) {
         entry *e = live->entries;
         live->entries = e->next;
         unref_locked(e);
+    }
+    while (live->verdicts) {
+        verdict *v = live->verdicts;
+        live->verdicts = v->next;
+        mw_free(v);
     }
     pthread_mutex_destroy(&live->mutex);
     return mw_free(live);
@@ -156,7 +173,6 @@ static mw_status fill(const mw_ctx *ctx, mw_dir *dir, const mw_version_record *r
         status = read_document(ctx, dir, "importance.json", &e->arena, &shown->importance, err);
     if (!status)
         status = read_document(ctx, dir, "anomalies.json", &e->arena, &shown->anomalies, err);
-    if (!status) status = mw_model_load(ctx, dir, &shown->model, err);
     if (status) return status;
     shown->sha256 = mw_arena_strdup(&e->arena, record->sha256 ? record->sha256 : "");
     shown->data_hash = mw_arena_strdup(&e->arena, record->data_hash ? record->data_hash : "");
@@ -193,17 +209,22 @@ static mw_status load(const mw_ctx *ctx, mw_live *live, const mw_version_record 
     return MW_OK;
 }
 
+static mw_status find_production(const mw_ctx *ctx, mw_live *live, const char *name,
+                                 mw_arena *arena, mw_version_record *ret, mw_err *err) {
+    mw_status status = mw_store_production(ctx, live->store, arena, name, ret, err);
+    if (status != MW_ENOTFOUND) return status;
+    mw_fail(err, MW_ECONFLICT, "the model %s has not been trained yet", name);
+    mw_err_hint(err, "POST /train or run `millwright train` first");
+    return MW_ECONFLICT;
+}
+
 mw_status mw_live_get(const mw_ctx *ctx, mw_live *live, const char *name, const mw_live_model **ret,
                       mw_err *err) {
     mw_arena arena;
     mw_arena_init(&arena, ctx->mem);
     mw_version_record record;
     entry *e = NULL, *loaded = NULL;
-    mw_status status = mw_store_production(ctx, live->store, &arena, name, &record, err);
-    if (status == MW_ENOTFOUND) {
-        status = mw_fail(err, MW_ECONFLICT, "the model %s has not been trained yet", name);
-        mw_err_hint(err, "POST /train or run `millwright train` first");
-    }
+    mw_status status = find_production(ctx, live, name, &arena, &record, err);
     if (status) goto done;
     pthread_mutex_lock(&live->mutex);
     e = find_locked(live, ctx->org, name, record.version);
@@ -227,6 +248,89 @@ mw_status mw_live_get(const mw_ctx *ctx, mw_live *live, const char *name, const 
     }
     *ret = &e->shown;
 done:
+    mw_arena_done(&arena);
+    return status;
+}
+
+/* ---- checks ---- */
+
+static verdict *find_verdict(mw_live *live, const char *org, const char *name) {
+    for (verdict *v = live->verdicts; v; v = v->next)
+        if (strcmp(v->org, org) == 0 && strcmp(v->name, name) == 0) return v;
+    return NULL;
+}
+
+static bool still_holds(const verdict *v, int32_t version, const struct stat *now) {
+    return v->version == version && v->size == now->st_size &&
+           v->modified.tv_sec == now->st_mtim.tv_sec && v->modified.tv_nsec == now->st_mtim.tv_nsec;
+}
+
+/* Loads the model and lets it go again, with the memory that took. */
+static void try_loading(const mw_ctx *ctx, mw_dir *dir, const mw_version_record *record,
+                        mw_err *outcome) {
+    mw_model *model;
+    mw_err_clear(outcome);
+    mw_status status = mw_model_load(ctx, dir, &model, outcome);
+    if (status) {
+        outcome->code = status == MW_ENOTFOUND ? MW_EDATA : status;
+        mw_err_prefix(outcome, "model %s version %d cannot be loaded", record->model,
+                      record->version);
+        mw_log_error(ctx, "%s", outcome->message);
+        return;
+    }
+    mw_model_free(model);
+    (void)malloc_trim(0);
+}
+
+static void remember(mw_live *live, const verdict *found) {
+    pthread_mutex_lock(&live->mutex);
+    verdict *v = find_verdict(live, found->org, found->name);
+    if (!v && (v = mw_calloc(live->ctx->mem, 1, sizeof *v))) {
+        v->next = live->verdicts;
+        live->verdicts = v;
+    }
+    if (v) {
+        verdict *next = v->next;
+        *v = *found;
+        v->next = next;
+    }
+    pthread_mutex_unlock(&live->mutex);
+}
+
+/* The remembered outcome of exactly this file, or a fresh look at it. */
+static mw_status judge(const mw_ctx *ctx, mw_live *live, mw_dir *dir,
+                       const mw_version_record *record, mw_err *err) {
+    struct stat file = {0}; /* a missing file has size 0 */
+    (void)fstatat(mw_dir_fd(dir), "model.onnx", &file, 0);
+    verdict now = {.version = record->version, .modified = file.st_mtim, .size = file.st_size};
+    mw_str_copy(now.org, sizeof now.org, mw_str_of(ctx->org));
+    mw_str_copy(now.name, sizeof now.name, mw_str_of(record->model));
+    pthread_mutex_lock(&live->mutex);
+    const verdict *old = find_verdict(live, now.org, now.name);
+    bool known = old && still_holds(old, record->version, &file);
+    if (known) now.outcome = old->outcome;
+    pthread_mutex_unlock(&live->mutex);
+    if (!known) {
+        try_loading(ctx, dir, record, &now.outcome);
+        remember(live, &now);
+    }
+    if (now.outcome.code && err) *err = now.outcome;
+    return now.outcome.code;
+}
+
+mw_status mw_live_check(const mw_ctx *ctx, mw_live *live, const char *name, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_version_record record;
+    mw_dir *dir = NULL;
+    mw_status status = find_production(ctx, live, name, &arena, &record, err);
+    if (!status && open_version(ctx, live->data, &record, &dir, err)) {
+        status = MW_EDATA;
+        if (err) err->code = status;
+        mw_err_prefix(err, "model %s version %d is damaged", name, record.version);
+    }
+    if (!status) status = judge(ctx, live, dir, &record, err);
+    mw_dir_close(dir);
     mw_arena_done(&arena);
     return status;
 }

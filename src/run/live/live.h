@@ -1,12 +1,13 @@
 /*
- * live.h -- the production models of every organization, loaded once and shared.
+ * live.h -- the production versions of every organization, their documents kept in memory and shared.
  *
- * What      a loaded model with the JSON documents saved beside it (importance.json,
- * anomalies.json). It is immutable and reference-counted; a new production version replaces it at
- * the next get, while those who hold the old one go on with it. Lifetime  mw_live_new ->
- * (mw_live_get -> mw_live_unref)* -> mw_live_free Threads   any; never on an HTTP loop (it reads
- * the store and, after a change, the disk). Cache     a model nobody asked for during idle_us
- * leaves it.
+ * What      mw_live_get gives the JSON documents saved beside a model (importance.json, anomalies.json) with
+ *           its record. The value is immutable and reference-counted; a new production version replaces it
+ *           at the next get, while those who hold the old one go on with it. mw_live_check tells whether
+ *           the model itself can be used: it is loaded once a version, and again when its file changes.
+ * Lifetime  mw_live_new -> (mw_live_get -> mw_live_unref | mw_live_check)* -> mw_live_free
+ * Threads   any; never on an HTTP loop (it reads the store and, after a change, the disk).
+ * Cache     documents nobody asked for during idle_us leave it. A checked model is not kept.
  */
 #ifndef MW_RUN_LIVE_LIVE_H
 #define MW_RUN_LIVE_LIVE_H
@@ -14,7 +15,6 @@
 #include "core/base/dir.h"
 #include "core/text/json.h"
 #include "keep/store/store.h"
-#include "learn/model/model.h"
 
 typedef struct mw_live mw_live;
 
@@ -28,7 +28,6 @@ typedef struct mw_live_model {
     const mw_json *params;     /* OBJECT */
     const mw_json *importance; /* parsed importance.json, or NULL when the model has none */
     const mw_json *anomalies;  /* parsed anomalies.json, or NULL */
-    mw_model *model;
 } mw_live_model;
 
 mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, int64_t idle_us,
@@ -41,7 +40,10 @@ mw_status mw_live_get(const mw_ctx *ctx, mw_live *live, const char *name, const 
                       mw_err *err);
 void mw_live_unref(mw_live *live, const mw_live_model *model);
 
-/* Models in memory now, for /metrics. */
+/* MW_OK when the production version of `name` in ctx->org loads; else why not. */
+mw_status mw_live_check(const mw_ctx *ctx, mw_live *live, const char *name, mw_err *err);
+
+/* Versions in memory now, for /metrics. */
 size_t mw_live_count(mw_live *live);
 
 #endif

@@ -43,11 +43,8 @@ static void check_models(mw_app *app, const mw_ctx *ctx, mw_json_writer *reasons
         size_t n = 0;
         if (mw_store_versions(&of_org, app->store, &arena, NULL, &versions, &n, &err)) continue;
         for (size_t k = 0; k < n; k++) {
-            const mw_live_model *model;
             if (!versions[k].production) continue;
-            if (mw_live_get(&of_org, app->live, versions[k].model, &model, &err) == MW_OK)
-                mw_live_unref(app->live, model);
-            else
+            if (mw_live_check(&of_org, app->live, versions[k].model, &err))
                 mw_json_write_string(reasons, err.message);
         }
     }

@@ -65,14 +65,12 @@ static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_er
     mw_status status =
         mw_store_versions(call->ctx, call->app->store, &arena, NULL, &versions, &n, err);
     for (size_t i = 0; i < n && !status; i++) {
-        const mw_live_model *model;
         mw_err why = {0};
         char name[128], value[32];
         if (!versions[i].production) continue;
         (void)snprintf(name, sizeof name, "model %.64s", versions[i].model);
         (void)snprintf(value, sizeof value, "version %d", versions[i].version);
-        bool ok = mw_live_get(call->ctx, call->app->live, versions[i].model, &model, &why) == MW_OK;
-        if (ok) mw_live_unref(call->app->live, model);
+        bool ok = mw_live_check(call->ctx, call->app->live, versions[i].model, &why) == MW_OK;
         check(writer, name, ok, ok ? value : why.message, "train again: `millwright train`");
     }
     if (!status && n == 0) check(writer, "models", true, "none yet", NULL);

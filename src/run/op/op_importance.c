@@ -12,7 +12,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_object(&writer);
     mw_json_add_string(&writer, "model", model->name);
     mw_json_add_int(&writer, "version", model->version);
-    mw_json_add_string(&writer, "learner", mw_model_learner(model->model));
+    mw_json_add_str(&writer, "learner", mw_json_string(mw_json_get(model->metrics, "learner"), ""));
     mw_json_add_str(&writer, "importance_is",
                     mw_json_string(mw_json_get(model->importance, "importance_is"), ""));
     mw_json_add_str(&writer, "permutation_is",

@@ -7,14 +7,12 @@
 static void write_version(const mw_call *call, const mw_version_record *version,
                           mw_json_writer *writer) {
     mw_err err = {0};
-    const mw_live_model *model = NULL;
-    bool loaded = mw_live_get(call->ctx, call->app->live, version->model, &model, &err) == MW_OK;
+    bool loaded = mw_live_check(call->ctx, call->app->live, version->model, &err) == MW_OK;
     mw_json_object(writer);
     mw_json_add_string(writer, "name", version->model);
     mw_json_add_int(writer, "version", version->version);
     mw_json_add_string(writer, "status", loaded ? "ready" : "damaged");
     mw_json_add_string(writer, "reason", loaded ? NULL : err.message);
-    mw_json_add_string(writer, "learner", loaded ? mw_model_learner(model->model) : NULL);
     mw_json_add_time(writer, "trained", version->created_us);
     mw_json_add_string(writer, "run_id", version->run_id);
     mw_json_add_string(writer, "sha256", version->sha256);
@@ -22,7 +20,6 @@ static void write_version(const mw_call *call, const mw_version_record *version,
     mw_json_key(writer, "metrics");
     mw_json_write_raw(writer, mw_str_of(version->metrics));
     mw_json_object_end(writer);
-    if (loaded) mw_live_unref(call->app->live, model);
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -73,10 +70,6 @@ static const mw_field model_fields[] = {
     {.name = "version", .type = MW_FIELD_INTEGER, .help = "production version"},
     {.name = "status", .type = MW_FIELD_STRING, .choices = states, .help = "can it be used"},
     {.name = "reason", .type = MW_FIELD_STRING, .nullable = true, .help = "why not"},
-    {.name = "learner",
-     .type = MW_FIELD_STRING,
-     .nullable = true,
-     .help = "linear, forest, isolation"},
     {.name = "trained", .type = MW_FIELD_TIME, .help = "when"},
     {.name = "run_id", .type = MW_FIELD_STRING, .help = "the training behind it"},
     {.name = "sha256", .type = MW_FIELD_STRING, .help = "of model.onnx"},

@@ -13,6 +13,7 @@
 #include "core/text/csv.h"
 #include "core/text/number.h"
 #include "keep/ingest/ingest.h"
+#include "learn/model/model.h"
 #include "run/op/app.h"
 
 enum { ROWS_AT_ONCE = 65536 };
