@@ -36,6 +36,8 @@ PROGRAM = Path(os.environ.get("MW_PROGRAM", ROOT / "build/millwright")).resolve(
 LIMIT_S = 300 if os.environ.get("MW_TEST_SLOW") else 60
 TRAINED = "<!-- begins in a trained plant -->"
 GENERATE = ["generate", "--days", "14", "--seed", "42"]
+# The forest is left coarse to save time: documents that begin in this plant show nothing of it.
+TRAIN = ["train", "--min-samples-leaf", "50"]
 OURS = re.compile(r"MILLWRIGHT_|ML_API_|AGG_INTERVAL|N_JOBS|WORKERS|N_WORKERS|CACHE_TIMEOUT|LOG_")
 
 
@@ -246,7 +248,7 @@ def run_document(path, work, trained, update):
 def train_plant(work):
     folder = work / "trained"
     folder.mkdir()
-    for words in (GENERATE, ["train"]):
+    for words in (GENERATE, TRAIN):
         subprocess.run([PROGRAM, *words], cwd=folder, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_S,
                        env={name: value for name, value in os.environ.items() if not OURS.match(name)})
     return folder
@@ -286,7 +288,7 @@ def run_examples(work):
     base.mkdir()
     write_tables(base)
     sandbox = Sandbox(base)
-    prepare = ["millwright generate --days 3 --seed 42", "millwright train --n-estimators 20",
+    prepare = ["millwright generate --days 2 --seed 42", "millwright train --n-estimators 20",
                "millwright train housing.csv --target median_house_value --out m"]
     results = []
     for command in prepare:
