@@ -10,13 +10,14 @@ In output "..." stands for any text, and alone on a line for any number of lines
 `millwright serve` and `make run` (run as tools/run) go on in the background, on a free port that stands in for 8000;
 `curl` is played by Python. A document with the comment <!-- begins in a trained plant --> begins in a data folder with
 the sample plant, trained. A ```csv block must be a file that ingest takes. Besides, every example of
-`millwright VERB --help` must end with status 0.
+`millwright VERB --help` must end with status 0, and every example in the contract must be what its schema says.
 
     tests/cli/test_docs.py [--update] [DOCUMENT...]      --update writes what was printed into the documents
 """
 import concurrent.futures
 import gzip
 import http.client
+import json
 import os
 import random
 import re
@@ -307,6 +308,44 @@ def run_examples(work):
     return results
 
 
+# ---- examples of the contract ----
+
+TYPES = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "object": dict, "array": list, "null": type(None)}
+
+
+def misfits(value, schema, place="answer"):
+    """Where an example is not what its schema says."""
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(isinstance(value, TYPES[kind]) for kind in kinds):
+        return [f"{place} is no {kinds}"]
+    found = []
+    if isinstance(value, dict):
+        found += [f"{place}.{name} is missing" for name in schema.get("required", []) if name not in value]
+        if "properties" in schema and "additionalProperties" not in schema:
+            found += [f"{place}.{name} is not in the schema" for name in value if name not in schema["properties"]]
+        for name, member in value.items():
+            part = schema.get("properties", {}).get(name) or schema.get("additionalProperties") or {}
+            found += misfits(member, part if isinstance(part, dict) else {}, f"{place}.{name}")
+    if isinstance(value, list):
+        for item in value:
+            found += misfits(item, schema.get("items", {}), f"{place}[]")
+    return found
+
+
+def check_contract():
+    spec = json.loads(subprocess.run([PROGRAM, "openapi"], capture_output=True, check=True).stdout)
+    parts = [(f"{method} {path}", answer["content"]["application/json"]) for path, methods in spec["paths"].items()
+             for method, operation in methods.items() for answer in operation["responses"].values()
+             if "example" in answer.get("content", {}).get("application/json", {})]
+    parts = [(title, part["schema"], part["example"]) for title, part in parts]
+    parts += [(name, schema, schema["example"]) for name, schema in spec["components"]["schemas"].items()]
+    results = [("the contract has examples", None if len(parts) > 5 else "# too few\n")]
+    for title, schema, example in parts:
+        results.append((f"example of {title}", comment(misfits(example, schema)) or None))
+    return results
+
+
 def main():
     words = sys.argv[1:]
     update = "--update" in words
@@ -316,7 +355,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mw-docs-") as name, concurrent.futures.ThreadPoolExecutor(3) as threads:
         work = Path(name)
         trained = threads.submit(train_plant, work)
-        parts = [] if wanted else [threads.submit(run_examples, work)]
+        parts = [] if wanted else [threads.submit(run_examples, work), threads.submit(check_contract)]
         parts[:0] = [threads.submit(run_document, path, work, trained, update) for path in documents]
         for part in parts:
             results += part.result()
