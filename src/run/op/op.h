@@ -81,6 +81,7 @@ typedef struct mw_op {
     const mw_field *result;      /* members of the answer; NULL with content_type other than JSON */
     bool result_is_array;        /* the answer is an array of such objects */
     const char *content_type;    /* NULL: application/json */
+    const char *example;         /* an answer, JSON text, for the contract; NULL: none */
     const mw_status *errors;     /* statuses it may give besides EINTERNAL, ended by MW_OK */
     /* Answers into out (JSON, or content_type), or for JOB writes the payload into out. */
     mw_status (*prepare)(const mw_call *call, mw_buf *out, mw_err *err);

@@ -93,6 +93,10 @@ const mw_op mw_op_anomalies = {
     .examples = examples,
     .params = params,
     .result = result,
+    .example =
+        "[{\"start\":\"2026-01-11T10:15:00Z\",\"device\":\"DMP-02\",\"score\":0.663,\"is_anom"
+        "aly\":true,\"parameters\":[{\"name\":\"oil_pressure\",\"statistic\":\"mean\",\"value"
+        "\":0.392,\"typical\":3.552,\"deviations\":-4.99}]}]",
     .result_is_array = true,
     .errors = errors,
     .prepare = prepare,

@@ -23,7 +23,7 @@ static const mw_param params[] = {{.name = "out",
 
 static const char *const examples[] = {
     "millwright generate --profile miner-long --days 14 --seed 42",
-    "millwright generate --days 2 --machines 3 --out /tmp/plant", NULL};
+    "millwright generate --days 2 --machines 3 --out plant", NULL};
 
 const mw_op mw_op_generate = {
     .name = "generate",

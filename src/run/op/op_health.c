@@ -32,5 +32,6 @@ const mw_op mw_op_health = {
         "Always 200 while the process lives. Degraded means that requests may fail; the reasons "
         "say why.",
     .result = result,
+    .example = "{\"status\":\"ok\",\"reasons\":[]}",
     .prepare = prepare,
 };

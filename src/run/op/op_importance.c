@@ -99,6 +99,11 @@ const mw_op mw_op_importance = {
     .examples = examples,
     .params = params,
     .result = result,
+    .example =
+        "{\"model\":\"regression\",\"version\":1,\"learner\":\"forest\",\"importance_is\":\"s"
+        "hare of the gain of all splits\",\"permutation_is\":\"rise of the test RMSE when shu"
+        "ffled\",\"features\":[{\"name\":\"oil_pressure_mean\",\"importance\":0.2215,\"permut"
+        "ation\":0.3899,\"permutation_spread\":0.0327}]}",
     .errors = errors,
     .prepare = prepare,
     .print = print,

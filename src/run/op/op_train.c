@@ -354,6 +354,23 @@ const mw_op mw_op_train = {
     .params = params,
     .more_params = mw_plant_params,
     .result = result,
+    .example =
+        "{\"dataset\":\"main\",\"data_hash\":\"ee54eafb00af3d5f56eb0a635bd3974623e3089827cca2"
+        "30e82ca07b82603c23\",\"rows\":23938,\"windows\":23938,\"devices\":6,\"parameters\":7"
+        ",\"interval\":\"5min\",\"target\":\"engine_temp\",\"target_chosen_by\":\"default: th"
+        "e first parameter that changes\",\"split\":{\"kind\":\"time\",\"test_share\":0.2,\"t"
+        "rain_rows\":19068,\"test_rows\":4784,\"test_from\":\"2026-01-16T04:40:00Z\",\"test_t"
+        "o\":\"2026-01-18T23:50:00Z\"},\"models\":{\"regression\":{\"learner\":\"forest\",\"m"
+        "etrics\":{\"rmse\":1.4688,\"mae\":1.1132,\"mape\":0.013103,\"r2\":0.98871},\"naive\""
+        ":{\"rmse\":1.8481,\"mae\":1.4313,\"mape\":0.016849,\"r2\":0.98212},\"features\":14},"
+        "\"anomaly\":{\"learner\":\"isolation\",\"scored\":23938,\"flagged\":240,\"threshold"
+        "\":0.585,\"features\":7}},\"top_anomalies\":[{\"start\":\"2026-01-11T10:15:00Z\",\"d"
+        "evice\":\"DMP-02\",\"score\":0.663,\"is_anomaly\":true,\"parameters\":[{\"name\":\"o"
+        "il_pressure\",\"statistic\":\"mean\",\"value\":0.392,\"typical\":3.552,\"deviations"
+        "\":-4.99}]}],\"top_features\":[{\"name\":\"oil_pressure_mean\",\"importance\":0.2215"
+        ",\"permutation\":0.3899,\"permutation_spread\":0.0327}],\"seconds\":{\"total\":3.2},"
+        "\"files\":[{\"source\":\"miner-long-2026-01-05.csv\",\"unchanged\":false,\"layout\":"
+        "\"long\",\"rows\":11972,\"rejected\":0}]}",
     .errors = errors,
     .prepare = prepare,
     .work = work,

@@ -258,6 +258,11 @@ const mw_op mw_op_trend = {
     .examples = examples,
     .params = params,
     .result = result,
+    .example =
+        "{\"parameter\":\"engine_temp\",\"device\":null,\"total\":4032,\"slope_per_hour\":5.4"
+        "8,\"direction\":\"rising\",\"points\":[{\"time\":\"2026-01-18T23:50:00Z\",\"value\":"
+        "65.96,\"moving_mean\":65.36},{\"time\":\"2026-01-18T23:55:00Z\",\"value\":66.42,\"mo"
+        "ving_mean\":65.55}]}",
     .errors = errors,
     .prepare = prepare,
     .print = print,

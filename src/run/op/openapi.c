@@ -188,6 +188,17 @@ static void write_answer_schema(const mw_op *op, mw_json_writer *w) {
     mw_json_object_end(w);
 }
 
+static void write_example(const char *text, mw_json_writer *w) {
+    mw_arena arena;
+    mw_arena_init(&arena, NULL);
+    const mw_json *example;
+    if (text && mw_json_parse(&arena, text, strlen(text), &example, NULL) == MW_OK) {
+        mw_json_key(w, "example");
+        mw_json_write_value(w, example);
+    }
+    mw_arena_done(&arena);
+}
+
 static void write_success(const mw_op *op, mw_json_writer *w) {
     mw_json_key(w, "200");
     mw_json_object(w);
@@ -197,6 +208,7 @@ static void write_success(const mw_op *op, mw_json_writer *w) {
     mw_json_key(w, op->content_type ? op->content_type : "application/json");
     mw_json_object(w);
     write_answer_schema(op, w);
+    write_example(op->example, w);
     mw_json_object_end(w);
     mw_json_object_end(w);
     mw_json_object_end(w);
@@ -207,6 +219,28 @@ static void write_success(const mw_op *op, mw_json_writer *w) {
     mw_json_object_end(w);
 }
 
+/* What each HTTP status means here; a component of its own, so that every operation says it. */
+static const struct problem_kind {
+    int http;
+    const char *status, *component, *ref, *description;
+} problem_kinds[] = {
+#define PROBLEM(http, text) \
+    { http, #http, "Problem" #http, "#/components/responses/Problem" #http, text }
+    PROBLEM(400, "The request cannot be read: broken address, JSON or organization name"),
+    PROBLEM(403, "Not allowed"),
+    PROBLEM(404, "There is no such organization, parameter, model, dataset or job"),
+    PROBLEM(409, "Not trained yet, in use, or already running"),
+    PROBLEM(413, "The body is too large"),
+    PROBLEM(415, "The body is not application/json"),
+    PROBLEM(422, "A parameter is unknown, missing, of the wrong type or out of range; or the data "
+                 "cannot be used"),
+    PROBLEM(500, "An internal error; the log says more under the request's id"),
+    PROBLEM(503, "Too busy; Retry-After says when to try again"),
+    PROBLEM(504, "It took too long"),
+#undef PROBLEM
+};
+enum { N_PROBLEM_KINDS = sizeof problem_kinds / sizeof *problem_kinds };
+
 /* Several codes share an HTTP status: each status once, in rising order. */
 static void write_problems(const mw_op *op, mw_json_writer *w) {
     bool wanted[600] = {false};
@@ -214,13 +248,11 @@ static void write_problems(const mw_op *op, mw_json_writer *w) {
     if (!op->public) wanted[404] = true; /* an organization that does not exist */
     for (const mw_status *e = op->errors; e && *e; e++) wanted[mw_status_http(*e)] = true;
     if (strcmp(op->method, "POST") == 0) wanted[413] = wanted[415] = true;
-    for (int http = 400; http < 600; http++) {
-        if (!wanted[http]) continue;
-        char text[MW_NUMBER_MAX];
-        mw_number_print_int(http, text);
-        mw_json_key(w, text);
+    for (size_t i = 0; i < N_PROBLEM_KINDS; i++) {
+        if (!wanted[problem_kinds[i].http]) continue;
+        mw_json_key(w, problem_kinds[i].status);
         mw_json_object(w);
-        mw_json_add_string(w, "$ref", "#/components/responses/Problem");
+        mw_json_add_string(w, "$ref", problem_kinds[i].ref);
         mw_json_object_end(w);
     }
 }
@@ -288,8 +320,27 @@ static const mw_field accepted_fields[] = {
     {.name = "state", .type = MW_FIELD_STRING, .help = "PENDING"},
     {0}};
 
+static const char problem_example[] =
+    "{\"type\":\"urn:millwright:problem:not-found\",\"title\":\"Not found\",\"status\":404,"
+    "\"detail\":\"there is no parameter \\\"engine_tmp\\\"\",\"hint\":\"GET /summary lists the "
+    "parameters\",\"pointer\":\"parameter\",\"request_id\":\"183f0ba26b57bfc6\"}";
+
+static const char accepted_example[] =
+    "{\"job_id\":\"01M7YM07FDPHQEHM0FW4M3VR07\",\"state\":\"PENDING\"}";
+
+static void write_shape(const char *name, const char *description, const mw_field *fields,
+                        const char *example, mw_json_writer *w) {
+    mw_json_key(w, name);
+    mw_json_object(w);
+    mw_json_add_string(w, "type", "object");
+    mw_json_add_string(w, "description", description);
+    write_fields(fields, w);
+    write_example(example, w);
+    mw_json_object_end(w);
+}
+
 static void write_response(const char *name, const char *description, const char *content_type,
-                           const mw_field *fields, mw_json_writer *w) {
+                           const char *schema, mw_json_writer *w) {
     mw_json_key(w, name);
     mw_json_object(w);
     mw_json_add_string(w, "description", description);
@@ -299,8 +350,7 @@ static void write_response(const char *name, const char *description, const char
     mw_json_object(w);
     mw_json_key(w, "schema");
     mw_json_object(w);
-    mw_json_add_string(w, "type", "object");
-    write_fields(fields, w);
+    mw_json_add_string(w, "$ref", schema);
     mw_json_object_end(w);
     mw_json_object_end(w);
     mw_json_object_end(w);
@@ -328,9 +378,16 @@ static void write_components(mw_json_writer *w) {
     mw_json_object_end(w);
     mw_json_key(w, "responses");
     mw_json_object(w);
-    write_response("Problem", "What went wrong (RFC 9457)", "application/problem+json",
-                   problem_fields, w);
-    write_response("Accepted", "The job was queued", "application/json", accepted_fields, w);
+    for (size_t i = 0; i < N_PROBLEM_KINDS; i++)
+        write_response(problem_kinds[i].component, problem_kinds[i].description,
+                       "application/problem+json", "#/components/schemas/Problem", w);
+    write_response("Accepted", "The job was queued", "application/json",
+                   "#/components/schemas/Accepted", w);
+    mw_json_object_end(w);
+    mw_json_key(w, "schemas");
+    mw_json_object(w);
+    write_shape("Problem", "What went wrong (RFC 9457)", problem_fields, problem_example, w);
+    write_shape("Accepted", "A job that was queued", accepted_fields, accepted_example, w);
     mw_json_object_end(w);
     mw_json_object_end(w);
 }
@@ -341,6 +398,13 @@ static bool has_routes(const char *area) {
     return false;
 }
 
+static const char description[] =
+    "Reads machine telemetry, learns what is normal, forecasts one parameter and finds the "
+    "strangest windows.\n\nFirst steps: put CSV files into the csv folder of the data folder, "
+    "POST /train, then look at GET /summary, /anomalies, /trend and /feature-importance.\n\n"
+    "Every route takes the header X-Organization-ID. Errors are application/problem+json "
+    "(RFC 9457). Times are ISO 8601 in UTC.";
+
 mw_status mw_op_write_openapi(mw_buf *out, mw_err *err) {
     mw_json_writer writer, *w = &writer;
     mw_json_writer_init(w, out, 2);
@@ -350,6 +414,7 @@ mw_status mw_op_write_openapi(mw_buf *out, mw_err *err) {
     mw_json_object(w);
     mw_json_add_string(w, "title", "Millwright");
     mw_json_add_string(w, "summary", "A factory's machine-learning engine");
+    mw_json_add_string(w, "description", description);
     mw_json_add_string(w, "version", MW_VERSION);
     mw_json_key(w, "license");
     mw_json_object(w);
