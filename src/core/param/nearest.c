@@ -13,7 +13,7 @@ static char fold(char c) {
 
 static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
-unsigned mw_nearest__distance(mw_str a, mw_str b) {
+unsigned mw_nearest_distance(mw_str a, mw_str b) {
     if (a.size >= MW_NEAREST_MAX || b.size >= MW_NEAREST_MAX) return MW_NEAREST_MAX;
     unsigned before[MW_NEAREST_MAX] = {0}, above[MW_NEAREST_MAX], row[MW_NEAREST_MAX] = {0};
     for (unsigned j = 0; j <= b.size; j++) above[j] = j;
@@ -31,6 +31,13 @@ unsigned mw_nearest__distance(mw_str a, mw_str b) {
     return above[b.size];
 }
 
-bool mw_nearest__plausible(mw_str a, unsigned distance) {
+bool mw_nearest_plausible(mw_str a, unsigned distance) {
     return distance <= (a.size < 6 ? 1 : a.size / 3);
+}
+
+void mw_nearest_look(mw_nearest *best, mw_str typed, const char *word) {
+    unsigned distance = mw_nearest_distance(typed, mw_str_of(word));
+    if (!mw_nearest_plausible(typed, distance)) return;
+    if (best->word && distance >= best->distance) return;
+    *best = (mw_nearest){word, distance};
 }

@@ -157,8 +157,7 @@ static mw_status check_text(const mw_param *param, mw_str text, bool bounded, mw
 
 /* The choice itself, which outlives the text. */
 static mw_status find_choice(const mw_param *param, mw_str text, const char **ret, mw_err *err) {
-    const char *nearest = NULL;
-    unsigned least = MW_NEAREST_MAX;
+    mw_nearest nearest = {0};
     char known[MW_ERR_HINT_MAX] = "", shown[SHOWN_BYTES + 4];
     size_t used = 0;
     for (const char *const *choice = param->choices; *choice; choice++) {
@@ -166,11 +165,7 @@ static mw_status find_choice(const mw_param *param, mw_str text, const char **re
             *ret = *choice;
             return MW_OK;
         }
-        unsigned distance = mw_nearest__distance(text, mw_str_of(*choice));
-        if (distance < least) {
-            least = distance;
-            nearest = *choice;
-        }
+        mw_nearest_look(&nearest, text, *choice);
         size_t n = strlen(*choice);
         if (used + n + 3 > sizeof known) continue;
         if (used) memcpy(known + used, ", ", 2), used += 2;
@@ -179,8 +174,7 @@ static mw_status find_choice(const mw_param *param, mw_str text, const char **re
     }
     mw_fail(err, MW_EINVAL, "%s must be one of %s, not \"%s\"", param->name, known,
             show(text, shown));
-    if (nearest && mw_nearest__plausible(text, least))
-        mw_err_hint(err, "did you mean \"%s\"?", nearest);
+    if (nearest.word) mw_err_hint(err, "did you mean \"%s\"?", nearest.word);
     mw_err_at(err, "%s", param->name);
     return MW_EINVAL;
 }
@@ -287,17 +281,10 @@ static mw_status set_text(mw_args *args, const mw_param *param, value *to, mw_st
 
 static void fail_unknown(const mw_args *args, mw_str name, mw_err *err) {
     char shown[SHOWN_BYTES + 4];
-    const char *nearest = NULL;
-    unsigned least = MW_NEAREST_MAX;
-    for (size_t i = 0; i < args->n; i++) {
-        unsigned distance = mw_nearest__distance(name, mw_str_of(args->table[i].name));
-        if (distance >= least) continue;
-        least = distance;
-        nearest = args->table[i].name;
-    }
+    mw_nearest nearest = {0};
+    for (size_t i = 0; i < args->n; i++) mw_nearest_look(&nearest, name, args->table[i].name);
     mw_fail(err, MW_EINVAL, "unknown parameter \"%s\"", show(name, shown));
-    if (nearest && mw_nearest__plausible(name, least))
-        mw_err_hint(err, "did you mean \"%s\"?", nearest);
+    if (nearest.word) mw_err_hint(err, "did you mean \"%s\"?", nearest.word);
     mw_err_at(err, "%s", shown);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/param/nearest.h"
 #include "core/text/number.h"
 
 const mw_param mw_plant_params[] = {
@@ -80,36 +81,16 @@ mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner,
 
 /* ---- the target ---- */
 
-enum { NAME_MAX_BYTES = 256 };
-
-/* Levenshtein distance of two short names; longer ones count as far. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[NAME_MAX_BYTES + 1], n = strlen(a), m = strlen(b);
-    if (n > NAME_MAX_BYTES || m > NAME_MAX_BYTES) return SIZE_MAX;
-    for (size_t j = 0; j <= m; j++) row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 static mw_status unknown_target(const mw_windows *w, const char *name, mw_err *err) {
-    int32_t nearest = 0;
-    size_t best = SIZE_MAX;
-    for (int32_t i = 0; i < w->n_parameters; i++) {
-        size_t d = distance(w->parameters[i], name);
-        if (d < best) best = d, nearest = i;
-    }
+    mw_nearest nearest = {0};
+    for (int32_t i = 0; i < w->n_parameters; i++)
+        mw_nearest_look(&nearest, mw_str_of(name), w->parameters[i]);
     mw_fail(err, MW_ENOTFOUND, "the dataset has no parameter '%s'", name);
-    mw_err_hint(err, "did you mean '%s'?", w->parameters[nearest]);
+    if (nearest.word)
+        mw_err_hint(err, "did you mean '%s'?", nearest.word);
+    else
+        mw_err_hint(err, "the first of its %d parameters is '%s'; the summary lists all",
+                    w->n_parameters, w->n_parameters ? w->parameters[0] : "");
     mw_err_at(err, "target");
     return MW_ENOTFOUND;
 }

@@ -1,11 +1,14 @@
 /* command.c -- see command.h. */
 #include "run/cli/command.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
+#include "core/param/nearest.h"
 #include "core/text/number.h"
+
+const char *const mw_command_verbs[] = {"serve", "completion", "openapi", "version", "help", NULL};
 
 /* Options every verb takes. */
 static const mw_param global_params[] = {
@@ -13,6 +16,8 @@ static const mw_param global_params[] = {
     {.name = "data",
      .type = MW_PARAM_STRING,
      .def = "data",
+     .min = 1,
+     .max = 4000,
      .env = "MILLWRIGHT_DATA",
      .help = "The data folder."},
     {.name = "jobs",
@@ -46,6 +51,7 @@ static const mw_param *next_positional(const mw_param *table, const mw_args *arg
 }
 
 typedef struct parser {
+    const char *verb;
     const mw_param *table;
     mw_args *own, *global;
     int argc, at;
@@ -54,6 +60,69 @@ typedef struct parser {
 
 static mw_status set(mw_args *args, const mw_param *param, mw_str value, mw_err *err) {
     return mw_args_set(args, mw_str_of(param->name), value, err);
+}
+
+static bool is_option(const mw_param *param) {
+    return !(param->flags & (MW_PARAM_HTTP_ONLY | MW_PARAM_POSITIONAL));
+}
+
+/* "--max-depth" of "max_depth"; out [128]. */
+static const char *option_text(const char *name, char out[128]) {
+    (void)snprintf(out, 128, "--%.100s", name);
+    for (char *c = out; *c; c++)
+        if (*c == '_') *c = '-';
+    return out;
+}
+
+static const mw_param *first_positional(const mw_param *table) {
+    while (table->name && !(table->flags & MW_PARAM_POSITIONAL)) table++;
+    return table->name ? table : NULL;
+}
+
+/* The table of another operation of the same verb that has the option: `train` or `train FILE`. */
+static const mw_param *find_twin(const parser *p, mw_str name) {
+    for (const mw_op *const *op = mw_ops; *op; op++) {
+        if (!(*op)->verb || strcmp((*op)->verb, p->verb) != 0) continue;
+        const mw_param *table = mw_op_params(*op);
+        if (table != p->table && find(table, name)) return table;
+    }
+    return NULL;
+}
+
+static mw_status fail_option(const parser *p, mw_str name, mw_err *err) {
+    mw_nearest nearest = {0};
+    const mw_param *const tables[] = {p->table, global_params};
+    for (size_t i = 0; i < 2; i++)
+        for (const mw_param *param = tables[i]; param->name; param++)
+            if (is_option(param)) mw_nearest_look(&nearest, name, param->name);
+    char option[128];
+    mw_fail(err, MW_EINVAL, "`%s` has no option --%.*s", p->verb,
+            (int)(name.size < 100 ? name.size : 100), name.data);
+    const mw_param *twin = find_twin(p, name);
+    if (twin && first_positional(twin))
+        return mw_err_hint(err, "`%s` with a %s has it: name one", p->verb,
+                           first_positional(twin)->name);
+    if (twin) return mw_err_hint(err, "`%s` without a file has it", p->verb);
+    if (nearest.word)
+        return mw_err_hint(err, "did you mean %s?", option_text(nearest.word, option));
+    return mw_err_hint(err, "`millwright %s --help` lists the options", p->verb);
+}
+
+/* The next word is the value, unless it is an option of this command: then the value was left out. */
+static mw_status fail_without_value(const mw_param *param, mw_err *err) {
+    char option[128];
+    mw_fail(err, MW_EINVAL, "%s needs a value", option_text(param->name, option));
+    mw_err_at(err, "%s", param->name);
+    return mw_err_hint(err, "write it after the option, or %s=VALUE when it begins with --",
+                       option);
+}
+
+static bool names_option(const parser *p, const char *word) {
+    if (strncmp(word, "--", 2) != 0) return false;
+    const char *equals = strchr(word, '=');
+    mw_str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
+    const mw_param *param = find(p->table, name);
+    return (param && is_option(param)) || find(global_params, name);
 }
 
 static mw_status parse_option(parser *p, mw_err *err) {
@@ -66,25 +135,23 @@ static mw_status parse_option(parser *p, mw_err *err) {
         param = find(global_params, name);
         to = p->global;
     }
-    if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) {
-        char plain[128];
-        mw_str_copy(plain, sizeof plain, name);
-        for (char *c = plain; *c; c++)
-            if (*c == '-') *c = '_';
-        mw_status status = mw_args_set(p->own, mw_str_of(plain), mw_str_of("x"), err);
-        if (status) {
-            char hint[MW_ERR_HINT_MAX];
-            mw_str_copy(hint, sizeof hint, mw_str_of(err ? err->hint : ""));
-            mw_fail(err, MW_EINVAL, "there is no option --%.100s", option);
-            mw_err_hint(err, "%s", hint[0] ? hint : "--help lists the options");
-        }
-        return MW_EINVAL;
-    }
+    if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) return fail_option(p, name, err);
     if (equals) return set(to, param, mw_str_of(equals + 1), err);
     if (param->type == MW_PARAM_BOOL) return set(to, param, mw_str_of("true"), err);
-    if (p->at + 1 >= p->argc)
-        return mw_fail(err, MW_EINVAL, "--%.*s needs a value", (int)name.size, name.data);
+    if (p->at + 1 >= p->argc || names_option(p, p->argv[p->at + 1]))
+        return fail_without_value(param, err);
     return set(to, param, mw_str_of(p->argv[++p->at]), err);
+}
+
+static mw_status parse_word(parser *p, const char *word, mw_err *err) {
+    const mw_param *param = next_positional(p->table, p->own);
+    if (param && *word) return set(p->own, param, mw_str_of(word), err);
+    if (param) {
+        mw_fail(err, MW_EINVAL, "an empty word is no %s", param->name);
+        return mw_err_at(err, "%s", param->name);
+    }
+    mw_fail(err, MW_EINVAL, "\"%.100s\" is one argument too many", word);
+    return mw_err_hint(err, "`millwright %s --help` shows the form", p->verb);
 }
 
 static mw_status parse_all(parser *p, mw_err *err) {
@@ -100,10 +167,11 @@ static mw_status parse_all(parser *p, mw_err *err) {
             status = mw_args_set(p->global, mw_str_of("help"), mw_str_of("true"), err);
         } else if (!options_ended && strncmp(word, "--", 2) == 0) {
             status = parse_option(p, err);
+        } else if (!options_ended && word[0] == '-' && word[1]) {
+            mw_fail(err, MW_EINVAL, "there is no option %.100s", word);
+            status = mw_err_hint(err, "options have two dashes; after -- any word is a name");
         } else {
-            const mw_param *param = next_positional(p->table, p->own);
-            status = param ? set(p->own, param, mw_str_of(word), err)
-                           : mw_fail(err, MW_EINVAL, "\"%.100s\" is one argument too many", word);
+            status = parse_word(p, word, err);
         }
         if (status) return status;
     }
@@ -112,7 +180,7 @@ static mw_status parse_all(parser *p, mw_err *err) {
 
 mw_status mw_command_parse_table(mw_mem *mem, const mw_param *table, int argc, char **argv,
                                  mw_command *ret, mw_err *err) {
-    parser p = {.table = table, .argc = argc, .at = 1, .argv = argv};
+    parser p = {.verb = argv[0], .table = table, .argc = argc, .at = 1, .argv = argv};
     mw_status status = mw_args_new(mem, table, &p.own, err);
     if (!status) status = mw_args_new(mem, global_params, &p.global, err);
     if (!status) status = parse_all(&p, err);
@@ -154,9 +222,7 @@ static bool has_positionals(int argc, char **argv, const mw_param *table) {
 }
 
 static bool takes_positionals(const mw_op *op) {
-    for (const mw_param *p = mw_op_params(op); p->name; p++)
-        if (p->flags & MW_PARAM_POSITIONAL) return true;
-    return false;
+    return first_positional(mw_op_params(op)) != NULL;
 }
 
 /* Of the operations that share a verb, the one these words fit. */
@@ -169,42 +235,19 @@ static const mw_op *choose(const char *verb, int argc, char **argv) {
     return first;
 }
 
-static int edit_distance(const char *a, const char *b) {
-    int row[32];
-    size_t n = strlen(a), m = strlen(b);
-    if (n > 30 || m > 30) return 99;
-    for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-            if (above + 1 < best) best = above + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_command *ret, mw_err *err) {
     *ret = (mw_command){.op = choose(argv[0], argc, argv)};
     if (!ret->op) {
         mw_fail(err, MW_EINVAL, "there is no command \"%.60s\"", argv[0]);
-        const char *nearest = NULL;
-        int best = 3;
-        for (const mw_op *const *op = mw_ops; *op; op++) {
-            int d = (*op)->verb ? edit_distance((*op)->verb, argv[0]) : 99;
-            if (d >= best) continue;
-            best = d;
-            nearest = (*op)->verb;
-        }
-        if (nearest)
-            mw_err_hint(err, "did you mean `millwright %s`?", nearest);
-        else
-            mw_err_hint(err, "`millwright --help` lists the commands");
-        return MW_EINVAL;
+        mw_nearest nearest = {0};
+        for (const mw_op *const *op = mw_ops; *op; op++)
+            if ((*op)->verb) mw_nearest_look(&nearest, mw_str_of(argv[0]), (*op)->verb);
+        for (const char *const *verb = mw_command_verbs; *verb; verb++)
+            mw_nearest_look(&nearest, mw_str_of(argv[0]), *verb);
+        if (argv[0][0] == '-')
+            return mw_err_hint(err, "the command comes first: millwright COMMAND %.60s", argv[0]);
+        if (nearest.word) return mw_err_hint(err, "did you mean `millwright %s`?", nearest.word);
+        return mw_err_hint(err, "`millwright --help` lists the commands");
     }
     const mw_op *op = ret->op;
     mw_status status = mw_command_parse_table(mem, mw_op_params(op), argc, argv, ret, err);
@@ -256,6 +299,7 @@ void mw_command_overview(mw_buf *out) {
     for (const mw_op *const *op = mw_ops; *op; op++)
         if ((*op)->verb) mw_buf_printf(out, "  %-12s %s\n", (*op)->verb, (*op)->summary);
     mw_buf_add(out, "  serve        Serve the API and its docs over HTTP\n"
+                    "  openapi      Print the API's contract, api/openapi.json\n"
                     "  completion   Print a completion script for bash\n"
                     "  version      Print the version\n\n"
                     "`millwright COMMAND --help` explains one, with examples.\n\n"
@@ -280,7 +324,9 @@ void mw_command_completion(mw_buf *out) {
                     "_millwright() {\n"
                     "  local word=${COMP_WORDS[COMP_CWORD]} options\n"
                     "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
-                    "    COMPREPLY=($(compgen -W \"serve completion version");
+                    "    COMPREPLY=($(compgen -W \"");
+    for (const char *const *verb = mw_command_verbs; *verb; verb++)
+        mw_buf_printf(out, "%s%s", verb == mw_command_verbs ? "" : " ", *verb);
     for (const mw_op *const *op = mw_ops; *op; op++)
         if ((*op)->verb) mw_buf_printf(out, " %s", (*op)->verb);
     mw_buf_add(out, "\" -- \"$word\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n");

@@ -20,6 +20,9 @@ typedef struct mw_command {
     bool help;
 } mw_command;
 
+/* Verbs that are no operations, ended by NULL. */
+extern const char *const mw_command_verbs[];
+
 /* argv[0] is the verb. With --help, args stay unfinished. MW_EINVAL says what is wrong and what to
  * type. */
 mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_command *ret, mw_err *err);

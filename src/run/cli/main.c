@@ -46,7 +46,7 @@ static mw_status run_in_app(const mw_ctx *ctx, const mw_command *command, mw_buf
         status = mw_store_org_ensure(ctx, app->store, ctx->org, err);
     else
         status = mw_app_check_org(app, ctx, err);
-    mw_call call = {ctx, app, {"cli", MW_ROLE_ADMIN}, command->args};
+    mw_call call = {ctx, app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path};
     char job_id[32] = "";
     if (!status) status = mw_op_call(command->op, &call, result, job_id, err);
     if (!status && job_id[0]) status = mw_jobs_run_inline(ctx, app->jobs, job_id, result, err);
@@ -69,7 +69,7 @@ static mw_status run_op(mw_ctx *ctx, const mw_command *command, mw_buf *result, 
     if (needs_app(command->op)) {
         status = run_in_app(ctx, command, result, err);
     } else {
-        mw_call call = {ctx, NULL, {"cli", MW_ROLE_ADMIN}, command->args};
+        mw_call call = {ctx, NULL, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path};
         status = mw_op_call(command->op, &call, result, NULL, err);
     }
     mw_bar_done(&bar);
@@ -78,26 +78,41 @@ static mw_status run_op(mw_ctx *ctx, const mw_command *command, mw_buf *result, 
     return status;
 }
 
+/* Whoever asked for JSON gets JSON, also when the line cannot be understood. */
+static bool asks_json(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
+static mw_status print_text(const mw_buf *text, mw_err *err) {
+    mw_status status = mw_buf_status(text, "the text", err);
+    return status ? status : mw_print(mw_buf_text(text), text->size, err);
+}
+
 static int run_command(mw_ctx *ctx, int argc, char **argv) {
     mw_err err = {0};
     mw_command command;
+    mw_status verdict = MW_OK;
     mw_status status = mw_command_parse(ctx->mem, argc, argv, &command, &err);
     if (status) {
-        mw_print_error(&err, false);
+        mw_print_error(&err, asks_json(argc, argv));
         return mw_status_exit(status);
     }
     mw_buf result;
     mw_buf_init(&result, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
     if (command.help) {
         mw_command_help(&command, &result);
-        (void)fputs(mw_buf_text(&result), stdout);
+        status = print_text(&result, &err);
     } else {
         status = run_op(ctx, &command, &result, &err);
-        if (!status) status = mw_print_result(command.op, &result, command.json, &err);
-        if (status) {
-            err.code = status;
-            mw_print_error(&err, command.json);
-        }
+        if (!status) status = mw_print_result(command.op, &result, command.json, &verdict, &err);
+    }
+    if (status) {
+        err.code = status;
+        mw_print_error(&err, command.json && !command.help);
+    } else {
+        status = verdict;
     }
     mw_buf_done(&result);
     mw_command_done(&command);
@@ -106,25 +121,67 @@ static int run_command(mw_ctx *ctx, int argc, char **argv) {
 
 /* ---- verbs that are no operations ---- */
 
-static int print_text(void (*write)(mw_buf *out)) {
-    mw_buf text;
-    mw_buf_init(&text, NULL, 1 << 20);
-    write(&text);
-    bool written = fputs(mw_buf_text(&text), stdout) >= 0 && fflush(stdout) == 0;
-    mw_buf_done(&text);
-    return written ? 0 : mw_status_exit(MW_EIO);
+static void write_version(bool json, mw_buf *out) {
+    mw_buf_add(out, json ? "{\"version\":\"" MW_VERSION "\"}\n" : "millwright " MW_VERSION "\n");
 }
 
-static void write_version(mw_buf *out) { mw_buf_add(out, "millwright " MW_VERSION "\n"); }
+static void write_contract(bool json, mw_buf *out) {
+    (void)json; /* it is JSON */
+    (void)mw_op_write_openapi(out, NULL);
+}
 
-static void write_contract(mw_buf *out) { (void)mw_op_write_openapi(out, NULL); }
+static void write_overview(bool json, mw_buf *out) {
+    (void)json; /* for people only */
+    mw_command_overview(out);
+}
+
+static void write_completion(bool json, mw_buf *out) {
+    (void)json; /* for bash only */
+    mw_command_completion(out);
+}
+
+static const struct text_verb {
+    const char *name;
+    void (*write)(bool json, mw_buf *out);
+    const char *word; /* the one word it takes, or NULL */
+} text_verbs[] = {{"--help", write_overview, NULL}, {"-h", write_overview, NULL},
+                  {"help", write_overview, NULL},   {"--version", write_version, NULL},
+                  {"version", write_version, NULL}, {"completion", write_completion, "bash"},
+                  {"openapi", write_contract, NULL}};
+
+/* `version`, `completion`...: no operation, no data folder. */
+static int run_text_verb(const struct text_verb *verb, int argc, char **argv) {
+    mw_err err = {0};
+    mw_buf text;
+    mw_buf_init(&text, NULL, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_status status = MW_OK;
+    bool json = asks_json(argc, argv), help = false;
+    for (int i = 1; i < argc && !status; i++) {
+        help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+        if (help || strcmp(argv[i], "--json") == 0) continue;
+        if (verb->word && strcmp(argv[i], verb->word) == 0) continue;
+        mw_fail(&err, MW_EINVAL, "`millwright %s` takes no \"%.100s\"", verb->name, argv[i]);
+        status = verb->word ? mw_err_hint(&err, "only `%s`", verb->word)
+                            : mw_err_hint(&err, "type it alone");
+    }
+    if (!status) {
+        if (help)
+            mw_command_overview(&text);
+        else
+            verb->write(json, &text);
+        status = print_text(&text, &err);
+    }
+    if (status) mw_print_error(&err, json);
+    mw_buf_done(&text);
+    return mw_status_exit(status);
+}
 
 static int run_serve(mw_ctx *ctx, int argc, char **argv) {
     mw_err err = {0};
     mw_status status = mw_verb_serve(ctx, argc, argv, &err);
     if (status) {
         err.code = status;
-        mw_print_error(&err, false);
+        mw_print_error(&err, asks_json(argc, argv));
     }
     return mw_status_exit(status);
 }
@@ -138,19 +195,18 @@ static mw_log *open_log(void) {
 }
 
 int main(int argc, char **argv) {
-    static const struct {
-        const char *name;
-        void (*write)(mw_buf *out);
-    } texts[] = {{"--help", mw_command_overview}, {"-h", mw_command_overview},
-                 {"help", mw_command_overview},   {"--version", write_version},
-                 {"version", write_version},      {"completion", mw_command_completion},
-                 {"openapi", write_contract}};
+    static char help_option[] = "--help";
     if (argc < 2) {
-        (void)print_text(mw_command_overview);
+        char *words[] = {help_option, NULL};
+        (void)run_text_verb(&text_verbs[0], 1, words);
         return mw_status_exit(MW_EINVAL);
     }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (strcmp(argv[1], texts[i].name) == 0) return print_text(texts[i].write);
+    /* `help VERB` is `VERB --help`. */
+    char *help_on[] = {argv[0], argc > 2 ? argv[2] : NULL, help_option, NULL};
+    if (strcmp(argv[1], "help") == 0 && argc == 3 && argv[2][0] != '-') argv = help_on;
+    for (size_t i = 0; i < sizeof text_verbs / sizeof *text_verbs; i++)
+        if (strcmp(argv[1], text_verbs[i].name) == 0)
+            return run_text_verb(&text_verbs[i], argc - 1, argv + 1);
     if (strcmp(argv[1], "worker") == 0) return mw_worker_main(mw_op_job_kinds());
     mw_ctx ctx;
     mw_ctx_init(&ctx);

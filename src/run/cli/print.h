@@ -6,11 +6,16 @@
 
 #include "run/op/op.h"
 
-/* The answer of op (JSON text) to standard output, through the operation's printer or a generic
- * one. */
-mw_status mw_print_result(const mw_op *op, const mw_buf *result, bool json, mw_err *err);
+/* data [size] to standard output. MW_EIO; without a message when the reader has gone. */
+mw_status mw_print(const char *data, size_t size, mw_err *err);
 
-/* "millwright: message" with where and hint to standard error; as JSON also to standard output. */
+/* The answer of op (JSON text) to standard output, through the operation's printer or a generic
+ * one. *ret_verdict: the operation's own verdict on the answer, if it has one. */
+mw_status mw_print_result(const mw_op *op, const mw_buf *result, bool json, mw_status *ret_verdict,
+                          mw_err *err);
+
+/* "millwright: message" with where and hint to standard error; as JSON also to standard output.
+ * Nothing without a message. */
 void mw_print_error(const mw_err *err, bool json);
 
 #endif

@@ -3,10 +3,12 @@
 #include "run/op/app.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 
@@ -122,9 +124,19 @@ static mw_status open_store(mw_app *app, mw_err *err) {
     return mw_store_open(app->ctx, path, &app->store, err);
 }
 
+/* SQLite's own message for a read-only folder is that a file does not exist. */
+static mw_status check_writable(const mw_app *app, mw_err *err) {
+    if (faccessat(mw_dir_fd(app->data), ".", W_OK | X_OK, AT_EACCESS) == 0) return MW_OK;
+    mw_status status =
+        mw_fail_errno(err, errno, "the data folder %s cannot be written", app->data_path);
+    mw_err_hint(err, "mount it read-write and give this user the right to write in it");
+    return status;
+}
+
 static mw_status start(mw_app *app, const mw_app_options *options, mw_err *err) {
     const mw_ctx *ctx = app->ctx;
     mw_status status = mw_dir_open(ctx, app->data_path, MW_DIR_CREATE, &app->data, err);
+    if (!status) status = check_writable(app, err);
     if (!status) status = open_store(app, err);
     if (!status) status = mw_store_org_ensure(ctx, app->store, "default", err);
     int64_t idle_us = options->cache_us ? options->cache_us : 3600 * MW_US_PER_SECOND;

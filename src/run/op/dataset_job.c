@@ -7,8 +7,17 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/table/table.h"
+#include "run/op/rows.h"
 
 /* ---- prepare ---- */
+
+/* A segment that cannot be read is written anew when its source comes again, changed or not. */
+static bool is_sound(const mw_ctx *ctx, mw_dir *folder, const mw_segment_record *segment) {
+    mw_err why = {0};
+    if (folder && mw_op__check_segment(ctx, folder, segment, false, &why) != MW_EDATA) return true;
+    mw_log_warn(ctx, "%s", folder ? why.message : "the dataset's folder is missing");
+    return false;
+}
 
 mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, const char *dataset,
                                const char *const *paths, size_t n_paths, size_t *n_known,
@@ -24,6 +33,8 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
     if (status == MW_ENOTFOUND) status = MW_OK; /* its first files make it */
     const char *path = mw_app_dataset_path(call->app, call->ctx, dataset, &arena);
     if (!status && !path) status = mw_fail_nomem(err, "a path");
+    mw_dir *folder = NULL;
+    if (!status && n) (void)mw_dir_open(call->ctx, path, MW_DIR_MUST_EXIST, &folder, NULL);
     if (!status) {
         mw_json_add_string(writer, "dataset", dataset);
         mw_json_add_string(writer, "dataset_path", path);
@@ -36,7 +47,9 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
         for (size_t i = 0; i < n; i++) {
             mw_json_object(writer);
             mw_json_add_string(writer, "source", segments[i].source);
-            mw_json_add_string(writer, "content_hash", segments[i].content_hash);
+            mw_json_add_string(writer, "content_hash",
+                               is_sound(call->ctx, folder, &segments[i]) ? segments[i].content_hash
+                                                                         : "");
             mw_json_add_string(writer, "file", segments[i].file);
             mw_json_add_int(writer, "first_us", segments[i].first_us);
             mw_json_object_end(writer);
@@ -44,6 +57,7 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
         mw_json_array_end(writer);
         *n_known = n;
     }
+    mw_dir_close(folder);
     mw_arena_done(&arena);
     return status;
 }
@@ -201,8 +215,12 @@ static mw_status read_piece(const mw_ctx *ctx, const piece *p, mw_dir *dataset, 
     const char *file = mw_arena_strndup(arena, p->file.data, p->file.size);
     if (!file) return mw_fail_nomem(err, "the list of files");
     mw_dir *dir = p->staged ? staging : dataset;
-    if (!dir)
-        return mw_fail(err, MW_EDATA, "the dataset's folder is missing, with segment %s", file);
+    if (!dir || !mw_dir_has(dir, file)) {
+        mw_fail(err, MW_EDATA, "segment %s is missing: it holds the rows of %.*s", file,
+                (int)p->source.size, p->source.data);
+        return mw_err_hint(err, "restore it from a backup, or ingest %.*s again",
+                           (int)p->source.size, p->source.data);
+    }
     return mw_dataset_read(ctx, dir, &file, 1, NULL, 0, ret, err);
 }
 

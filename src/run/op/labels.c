@@ -6,6 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/math.h"
+#include "core/param/nearest.h"
 #include "core/text/number.h"
 
 /* The cell's label as text; empty when missing. Numbers print in their shortest form. */
@@ -70,12 +71,26 @@ static const mw_column *find_target(const mw_table *table, const char *target, m
     const mw_column *column = mw_table_column(table, target);
     if (column) return column;
     mw_fail(err, MW_ENOTFOUND, "there is no column \"%.100s\" to predict", target);
-    char names[200] = "";
+    mw_err_at(err, "target");
+    mw_nearest nearest = {0};
+    for (int32_t i = 0; i < table->n_columns; i++)
+        mw_nearest_look(&nearest, mw_str_of(target), table->columns[i].name);
+    if (nearest.word) {
+        mw_err_hint(err, "did you mean \"%s\"?", nearest.word);
+        return NULL;
+    }
+    char names[MW_ERR_HINT_MAX - 32] = "";
+    size_t used = 0;
     for (int32_t i = 0; i < table->n_columns; i++) {
-        size_t used = strlen(names), more = strlen(table->columns[i].name);
-        if (used + more + 3 > sizeof names) break;
-        if (used) memcpy(names + used, ", ", 3);
-        memcpy(names + strlen(names), table->columns[i].name, more + 1);
+        const char *name = table->columns[i].name;
+        size_t more = strlen(name);
+        if (used + 2 + more + sizeof ", ..." > sizeof names) {
+            memcpy(names + used, ", ...", sizeof ", ...");
+            break;
+        }
+        if (used) memcpy(names + used, ", ", 2), used += 2;
+        memcpy(names + used, name, more + 1);
+        used += more;
     }
     mw_err_hint(err, "the columns are %s", names);
     return NULL;

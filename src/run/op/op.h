@@ -29,6 +29,7 @@ typedef struct mw_call {
     mw_app *app;
     mw_principal principal;
     const mw_args *args;
+    const char *data_path; /* the data folder's; for local operations, which have no app */
 } mw_call;
 
 /* JSON type of one member of a result, for the contract and the tests that hold answers against it.
@@ -89,6 +90,9 @@ typedef struct mw_op {
                       mw_err *err);
     mw_status (*commit)(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *work_dir,
                         mw_buf *result, mw_err *err);
+    /* Status the command line exits with after such an answer, for one that tells of trouble
+     * (doctor); NULL: MW_OK. */
+    mw_status (*verdict)(const mw_json *result);
     /* Text for people on the command line; NULL: the generic printer. */
     void (*print)(const mw_json *result, mw_buf *out);
 } mw_op;

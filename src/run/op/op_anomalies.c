@@ -6,12 +6,16 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     const mw_live_model *model;
     mw_status status = mw_live_get(call->ctx, call->app->live, "anomaly", &model, err);
     if (status) return status;
+    if (!model->anomalies) {
+        mw_live_unref(call->app->live, model);
+        mw_fail(err, MW_EDATA, "the model anomaly has lost its list of anomalies");
+        return mw_err_hint(err, "train again: its folder was changed after it was saved");
+    }
     int64_t left = mw_args_int(call->args, "limit");
     mw_json_writer writer;
     mw_json_writer_init(&writer, out, 0);
     mw_json_array(&writer);
-    for (const mw_json *a = model->anomalies ? model->anomalies->first : NULL; a && left > 0;
-         a = a->next, left--)
+    for (const mw_json *a = model->anomalies->first; a && left > 0; a = a->next, left--)
         mw_json_write_value(&writer, a);
     mw_json_array_end(&writer);
     mw_live_unref(call->app->live, model);
@@ -75,7 +79,7 @@ static const mw_field result[] = {
      .help = "what stood out most"},
     {0}};
 
-static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_OK};
+static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_EDATA, MW_OK};
 static const char *const examples[] = {"millwright anomalies --limit 10", NULL};
 
 const mw_op mw_op_anomalies = {

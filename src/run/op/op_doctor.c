@@ -8,7 +8,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/threads.h"
-#include "run/op/app.h"
+#include "run/op/rows.h"
 
 static void check(mw_json_writer *writer, const char *name, bool ok, const char *value,
                   const char *repair) {
@@ -78,6 +78,43 @@ static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_er
     return status;
 }
 
+static mw_status check_dataset(const mw_call *call, const char *dataset, mw_arena *arena,
+                               mw_json_writer *writer, mw_err *err) {
+    const mw_segment_record *segments;
+    size_t n = 0;
+    mw_status status =
+        mw_store_segments(call->ctx, call->app->store, arena, dataset, &segments, &n, err);
+    mw_dir *dir = NULL;
+    if (!status) status = mw_app_folder(call->app, call->ctx, "datasets", dataset, &dir, err);
+    mw_err why = {0};
+    bool sound = true;
+    for (size_t i = 0; i < n && !status && sound; i++) {
+        mw_ctx_report(call->ctx, "reading the datasets", (double)i, (double)n);
+        status = mw_ctx_check(call->ctx, err);
+        if (!status)
+            sound = mw_op__check_segment(call->ctx, dir, &segments[i], true, &why) == MW_OK;
+    }
+    char name[96], value[32];
+    (void)snprintf(name, sizeof name, "dataset %.64s", dataset);
+    (void)snprintf(value, sizeof value, "%zu segments", n);
+    if (!status) check(writer, name, sound, sound ? value : why.message, why.hint);
+    mw_dir_close(dir);
+    return status;
+}
+
+static mw_status check_datasets(const mw_call *call, mw_json_writer *writer, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, call->ctx->mem);
+    const char *const *datasets;
+    size_t n = 0;
+    mw_status status =
+        mw_store_dataset_list(call->ctx, call->app->store, &arena, &datasets, &n, err);
+    for (size_t i = 0; i < n && !status; i++)
+        status = check_dataset(call, datasets[i], &arena, writer, err);
+    mw_arena_done(&arena);
+    return status;
+}
+
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_writer writer;
     mw_json_writer_init(&writer, out, 0);
@@ -89,7 +126,8 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     check_machine(&writer);
     check_disk(call->app, &writer);
     check_store(call, &writer);
-    mw_status status = check_models(call, &writer, err);
+    mw_status status = check_datasets(call, &writer, err);
+    if (!status) status = check_models(call, &writer, err);
     mw_json_array_end(&writer);
     mw_json_key(&writer, "limits");
     mw_json_array(&writer);
@@ -103,6 +141,13 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_array_end(&writer);
     mw_json_object_end(&writer);
     return status;
+}
+
+static mw_status verdict(const mw_json *result) {
+    const mw_json *checks = mw_json_get(result, "checks");
+    for (const mw_json *item = checks ? checks->first : NULL; item; item = item->next)
+        if (!mw_json_bool(mw_json_get(item, "ok"), false)) return MW_EDATA;
+    return MW_OK;
 }
 
 static void print(const mw_json *result, mw_buf *out) {
@@ -143,5 +188,6 @@ const mw_op mw_op_doctor = {
     .help = "Each check that fails says what to do. Also lists every limit.",
     .examples = examples,
     .prepare = prepare,
+    .verdict = verdict,
     .print = print,
 };

@@ -353,6 +353,8 @@ static const mw_param params[] = {
     {.name = "file",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
+     .min = 1,
+     .max = 4096,
      .help = "A table with a header: CSV, plain or gzip."},
     {.name = "target", .type = MW_PARAM_STRING, .help = "The column to predict."},
     {.name = "learner",
@@ -381,6 +383,8 @@ static const mw_param params[] = {
     {.name = "out",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED,
+     .min = 1,
+     .max = 4096,
      .help = "Folder for the model."},
     {0}};
 

@@ -7,6 +7,12 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_status status =
         mw_live_get(call->ctx, call->app->live, mw_args_string(call->args, "model"), &model, err);
     if (status) return status;
+    const mw_json *features = mw_json_get(model->importance, "features");
+    if (!features) {
+        mw_fail(err, MW_EDATA, "the model %s has lost its list of importances", model->name);
+        mw_live_unref(call->app->live, model);
+        return mw_err_hint(err, "train again: its folder was changed after it was saved");
+    }
     mw_json_writer writer;
     mw_json_writer_init(&writer, out, 0);
     mw_json_object(&writer);
@@ -18,13 +24,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_add_str(&writer, "permutation_is",
                     mw_json_string(mw_json_get(model->importance, "permutation_is"), ""));
     mw_json_key(&writer, "features");
-    const mw_json *features = mw_json_get(model->importance, "features");
-    if (features) {
-        mw_json_write_value(&writer, features);
-    } else {
-        mw_json_array(&writer);
-        mw_json_array_end(&writer);
-    }
+    mw_json_write_value(&writer, features);
     mw_json_object_end(&writer);
     mw_live_unref(call->app->live, model);
     return MW_OK;
@@ -83,7 +83,7 @@ static const mw_field result[] = {
      .help = "most important first"},
     {0}};
 
-static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_OK};
+static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_EDATA, MW_OK};
 static const char *const examples[] = {"millwright importance --model regression", NULL};
 
 const mw_op mw_op_importance = {

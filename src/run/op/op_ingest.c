@@ -88,6 +88,9 @@ static void print(const mw_json *result, mw_buf *out) {
         mw_buf_printf(out, "  %.*s: %lld rows (%.*s), %s to %s", (int)source.size, source.data,
                       (long long)mw_json_int(mw_json_get(file, "rows"), 0), (int)layout.size,
                       layout.data, first, last);
+        if (mw_json_bool(mw_json_get(file, "replaces"), false))
+            mw_buf_printf(out, ", replaces the rows of the %.*s from before", (int)source.size,
+                          source.data);
         int64_t rejected = mw_json_int(mw_json_get(file, "rejected"), 0);
         int64_t collisions = mw_json_int(mw_json_get(file, "collisions"), 0);
         if (collisions)
@@ -112,6 +115,8 @@ static const mw_param params[] = {
     {.name = "paths",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL | MW_PARAM_REPEATED,
+     .min = 1,
+     .max = 4096,
      .help = "CSV files (plain or gzip), or folders of them."},
     {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "Where the rows go."},
     {0}};
@@ -130,8 +135,9 @@ const mw_op mw_op_ingest = {
     .summary = "Read telemetry files into a dataset",
     .help =
         "Long files (parameter and value columns) and wide ones (one column per sensor) are told "
-        "apart by their header. A file that is already there with the same content is skipped; a "
-        "changed one replaces its own rows. Malformed rows go to a rejects file.",
+        "apart by their header. A file's name, without its folder, is its identity in the dataset: "
+        "one that is already there with the same content is skipped, one with other content "
+        "replaces the rows it brought before. Malformed rows go to a rejects file.",
     .examples = examples,
     .params = params,
     .more_params = mw_ingest_params,

@@ -60,6 +60,10 @@ static void print(const mw_json *result, mw_buf *out) {
                       (int)name.size, name.data,
                       (long long)mw_json_int(mw_json_get(m, "version"), 0), (int)status.size,
                       status.data, (int)trained.size, trained.data, sha256.size ? sha256.data : "");
+        mw_str reason = mw_json_string(mw_json_get(m, "reason"), "");
+        if (reason.size)
+            mw_buf_printf(out, "  %.*s\n  -> train again: `millwright train`\n", (int)reason.size,
+                          reason.data);
     }
 }
 

@@ -113,6 +113,15 @@ static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *tabl
     return status;
 }
 
+/* The file is put in place by a rename, which would replace a device or a pipe by a file. */
+static mw_status check_output(const char *path, mw_err *err) {
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return MW_OK;
+    mw_fail(err, MW_EINVAL, "%s is not a regular file", path);
+    mw_err_at(err, "out");
+    return mw_err_hint(err, "name a file to write, or one to replace");
+}
+
 /* SCORES.csv may name a folder: dir/name are split at the last slash. */
 static mw_status create_output(const mw_ctx *ctx, const char *path, mw_file **ret, mw_err *err) {
     const char *slash = strrchr(path, '/');
@@ -120,8 +129,8 @@ static mw_status create_output(const mw_ctx *ctx, const char *path, mw_file **re
     mw_arena_init(&arena, ctx->mem);
     const char *folder = slash ? mw_arena_strndup(&arena, path, (size_t)(slash - path) + 1) : ".";
     mw_dir *dir = NULL;
-    mw_status status = folder ? mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err)
-                              : mw_fail_nomem(err, "a path");
+    mw_status status = folder ? check_output(path, err) : mw_fail_nomem(err, "a path");
+    if (!status) status = mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err);
     if (!status) status = mw_file_create(ctx, dir, slash ? slash + 1 : path, ret, err);
     mw_dir_close(dir);
     mw_arena_done(&arena);
@@ -207,6 +216,8 @@ static const mw_param params[] = {
     {.name = "out",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED,
+     .min = 1,
+     .max = 4096,
      .help = "The CSV file to write."},
     {0}};
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/table/ipc.h"
 #include "keep/ingest/ingest.h"
 
 static const char *const filter_columns[] = {"device_id", "employee_id", "category"};
@@ -19,6 +20,31 @@ static void apply(const mw_table *table, const char *column_name, const char *va
     int32_t code = mw_dictionary_find(column->dictionary, mw_str_of(value));
     for (int64_t row = 0; row < table->n_rows; row++)
         if (code < 0 || column->codes[row] != code) pass[row] = 0;
+}
+
+static mw_status fail_missing(const mw_segment_record *segment, mw_err *err) {
+    mw_fail(err, MW_EDATA, "segment %s is missing: it holds the rows of %s", segment->file,
+            segment->source);
+    return mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
+}
+
+mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
+                               bool whole, mw_err *err) {
+    static const char *const time_column[] = {"time"};
+    if (!mw_dir_has(dir, segment->file)) return fail_missing(segment, err);
+    mw_table *table = NULL;
+    mw_status status =
+        mw_ipc_read(ctx, dir, segment->file, whole ? NULL : time_column, 1, &table, err);
+    if (!status && table->n_rows != segment->n_rows)
+        status =
+            mw_fail(err, MW_EDATA, "segment %s holds %lld rows, not the %lld of %s", segment->file,
+                    (long long)table->n_rows, (long long)segment->n_rows, segment->source);
+    mw_table_free(table);
+    if (status && status != MW_ENOMEM && status != MW_ECANCELED) {
+        status = err ? err->code = MW_EDATA : MW_EDATA;
+        mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
+    }
+    return status;
 }
 
 static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file,
@@ -42,9 +68,11 @@ static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file,
     return status;
 }
 
+/* *gone: a segment's file was not there, as when a concurrent commit has just replaced it. */
 static mw_status walk(const mw_call *call, const char *dataset, const mw_op__filter *filter,
                       const char *const *columns, size_t n_columns, const mw_op__visitor *visitor,
-                      mw_err *err) {
+                      bool *gone, mw_err *err) {
+    *gone = false;
     const mw_ctx *ctx = call->ctx;
     mw_arena arena;
     mw_arena_init(&arena, ctx->mem);
@@ -64,6 +92,8 @@ static mw_status walk(const mw_call *call, const char *dataset, const mw_op__fil
     if (!status) status = visitor->begin(visitor->self, segments, n, err);
     for (size_t i = 0; i < n && !status; i++) {
         status = mw_ctx_check(ctx, err);
+        *gone = !status && !mw_dir_has(dir, segments[i].file);
+        if (*gone) status = fail_missing(&segments[i], err);
         if (!status)
             status = visit(ctx, dir, segments[i].file, filter, columns, n_columns, visitor, err);
     }
@@ -92,7 +122,9 @@ mw_status mw_op__each_segment(const mw_call *call, const char *dataset, const mw
         }
     }
     const char *const *list = columns ? wanted : NULL;
-    mw_status status = walk(call, dataset, filter, list, n_wanted, visitor, err);
-    if (status == MW_ENOTFOUND) status = walk(call, dataset, filter, list, n_wanted, visitor, err);
+    bool gone;
+    mw_status status = walk(call, dataset, filter, list, n_wanted, visitor, &gone, err);
+    if (gone || status == MW_ENOTFOUND)
+        status = walk(call, dataset, filter, list, n_wanted, visitor, &gone, err);
     return status;
 }

@@ -13,6 +13,11 @@
 #include "core/table/table.h"
 #include "run/op/app.h"
 
+/* Reads a segment's structure and times: MW_OK, or MW_EDATA saying that the file is missing or
+ * damaged and what to do. whole: every column, too. */
+mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
+                               bool whole, mw_err *err);
+
 typedef struct mw_op__filter {
     const char *device, *employee_id, *category; /* NULL: any */
 } mw_op__filter;

@@ -429,11 +429,25 @@ MW_TEST(distances) {
                  {"Max-Depth", "max_depth", 0},
                  {"ca", "abc", 3}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(mw_nearest__distance(mw_str_of(cases[i].a), mw_str_of(cases[i].b)),
+        assert_int_equal(mw_nearest_distance(mw_str_of(cases[i].a), mw_str_of(cases[i].b)),
                          cases[i].want);
-        assert_int_equal(mw_nearest__distance(mw_str_of(cases[i].b), mw_str_of(cases[i].a)),
+        assert_int_equal(mw_nearest_distance(mw_str_of(cases[i].b), mw_str_of(cases[i].a)),
                          cases[i].want);
     }
+}
+
+MW_TEST(the_nearest_word_is_the_plausible_one) {
+    mw_nearest best = {0};
+    mw_nearest_look(&best, MW_STR("sumary"), "trend");
+    assert_null(best.word);
+    mw_nearest_look(&best, MW_STR("sumary"), "summery");
+    mw_nearest_look(&best, MW_STR("sumary"), "summary");
+    mw_nearest_look(&best, MW_STR("sumary"), "sumarry");
+    assert_string_equal(best.word, "summary");
+    mw_nearest long_one = {0};
+    mw_nearest_look(&long_one, MW_STR("x"),
+                    "a column whose name is longer than anything that may be near, really");
+    assert_null(long_one.word);
 }
 
 static mw_status scenario(mw_mem *mem) {
@@ -469,4 +483,5 @@ MW_TEST_MAIN(MW_RUN(defaults_apply), MW_RUN(text_sets_every_type),
              MW_RUN(environment_comes_between_user_and_default),
              MW_RUN(a_default_that_does_not_fit_is_an_internal_error),
              MW_RUN(written_values_rebuild_the_same_values), MW_RUN(schemas), MW_RUN(help),
-             MW_RUN(distances), MW_RUN(every_allocation_may_fail))
+             MW_RUN(distances), MW_RUN(the_nearest_word_is_the_plausible_one),
+             MW_RUN(every_allocation_may_fail))
