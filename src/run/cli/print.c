@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/limits.h"
+#include "run/serve/problem.h"
 
 /* name: value lines; nested values as compact JSON. */
 static void print_generic(const mw_json *result, mw_buf *out) {
@@ -67,7 +68,7 @@ void mw_print_error(const mw_err *err, bool json) {
     if (!json) return;
     mw_buf problem;
     mw_buf_init(&problem, NULL, 8192);
-    mw_op_write_problem(err, mw_status_http(err->code), &problem);
+    mw_problem_write(mw_status_http(err->code), err, NULL, &problem);
     (void)printf("%s\n", mw_buf_text(&problem));
     mw_buf_done(&problem);
 }

@@ -100,7 +100,7 @@ mw_status mw_op_call(const mw_op *op, const mw_call *call, mw_buf *out, char *jo
     return status ? status : mw_buf_status(out, "the answer", err);
 }
 
-/* ---- shared JSON forms ---- */
+/* ---- a job as JSON ---- */
 
 static void add_json_or_null(mw_json_writer *writer, const char *key, const char *json) {
     mw_json_key(writer, key);
@@ -124,18 +124,4 @@ void mw_op_write_job(const mw_job_record *job, mw_json_writer *writer) {
     add_json_or_null(writer, "result", job->result);
     add_json_or_null(writer, "error", job->error);
     mw_json_object_end(writer);
-}
-
-void mw_op_write_problem(const mw_err *err, int http_status, mw_buf *out) {
-    mw_json_writer writer;
-    mw_json_writer_init(&writer, out, 0);
-    mw_json_object(&writer);
-    mw_json_add_string(&writer, "type", "about:blank");
-    mw_json_add_string(&writer, "title", mw_status_title(err->code));
-    mw_json_add_int(&writer, "status", http_status);
-    mw_json_add_string(&writer, "code", mw_status_name(err->code));
-    mw_json_add_string(&writer, "detail", err->message);
-    if (err->hint[0]) mw_json_add_string(&writer, "hint", err->hint);
-    if (err->pointer[0]) mw_json_add_string(&writer, "pointer", err->pointer);
-    mw_json_object_end(&writer);
 }

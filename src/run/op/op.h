@@ -120,9 +120,6 @@ mw_status mw_op_call(const mw_op *op, const mw_call *call, mw_buf *out, char *jo
 /* The answer of GET /jobs/{id} for one record. */
 void mw_op_write_job(const mw_job_record *job, mw_json_writer *writer);
 
-/* RFC 9457 problem+json of an error, with the given HTTP status. */
-void mw_op_write_problem(const mw_err *err, int http_status, mw_buf *out);
-
 /* api/openapi.json, from the tables: stable order, two-blank indent, one newline at the end. */
 mw_status mw_op_write_openapi(mw_buf *out, mw_err *err);
 
