@@ -1,5 +1,4 @@
-/* op.c -- looking operations up, checking roles, and the two JSON forms shared by all: job and
- * problem. */
+/* op.c -- looking operations up, checking roles, and the JSON form of a job. */
 #include "run/op/op.h"
 
 #include <pthread.h>
