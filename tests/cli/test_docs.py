@@ -339,7 +339,11 @@ def check_contract():
              for method, operation in methods.items() for answer in operation["responses"].values()
              if "example" in answer.get("content", {}).get("application/json", {})]
     parts = [(title, part["schema"], part["example"]) for title, part in parts]
-    parts += [(name, schema, schema["example"]) for name, schema in spec["components"]["schemas"].items()]
+    parts += [(name, schema, schema["example"]) for name, schema in spec["components"]["schemas"].items() if "example" in schema]
+    problem = spec["components"]["schemas"]["Problem"]
+    parts += [(name, problem, answer["content"]["application/problem+json"]["example"])
+              for name, answer in spec["components"]["responses"].items()
+              if "example" in answer["content"].get("application/problem+json", {})]
     results = [("the contract has examples", None if len(parts) > 5 else "# too few\n")]
     for title, schema, example in parts:
         results.append((f"example of {title}", comment(misfits(example, schema)) or None))

@@ -223,20 +223,31 @@ static void write_success(const mw_op *op, mw_json_writer *w) {
 static const struct problem_kind {
     int http;
     const char *status, *component, *ref, *description;
+    const char *example; /* JSON text, or NULL */
 } problem_kinds[] = {
-#define PROBLEM(http, text) \
-    { http, #http, "Problem" #http, "#/components/responses/Problem" #http, text }
-    PROBLEM(400, "The request cannot be read: broken address, JSON or organization name"),
-    PROBLEM(403, "Not allowed"),
-    PROBLEM(404, "There is no such organization, parameter, model, dataset or job"),
-    PROBLEM(409, "Not trained yet, in use, or already running"),
-    PROBLEM(413, "The body is too large"),
-    PROBLEM(415, "The body is not application/json"),
-    PROBLEM(422, "A parameter is unknown, missing, of the wrong type or out of range; or the data "
-                 "cannot be used"),
-    PROBLEM(500, "An internal error; the log says more under the request's id"),
-    PROBLEM(503, "Too busy; Retry-After says when to try again"),
-    PROBLEM(504, "It took too long"),
+#define PROBLEM(http, text, example) \
+    { http, #http, "Problem" #http, "#/components/responses/Problem" #http, text, example }
+    PROBLEM(400, "The request cannot be read: broken address, JSON or organization name", NULL),
+    PROBLEM(403, "Not allowed", NULL),
+    PROBLEM(404, "There is no such organization, parameter, model, dataset or job",
+            "{\"type\":\"urn:millwright:problem:not-found\",\"title\":\"Not found\",\"status\":404,"
+            "\"detail\":\"there is no parameter \\\"engine_tmp\\\"\",\"hint\":\"GET /summary lists "
+            "the parameters\",\"pointer\":\"parameter\",\"request_id\":\"183f0ba26b57bfc6\"}"),
+    PROBLEM(409, "Not trained yet, in use, or already running",
+            "{\"type\":\"urn:millwright:problem:conflict\",\"title\":\"Conflict\",\"status\":409,"
+            "\"detail\":\"the model anomaly has not been trained yet\",\"hint\":\"POST /train or "
+            "run `millwright train` first\",\"request_id\":\"f5326473f41f378b\"}"),
+    PROBLEM(413, "The body is too large", NULL),
+    PROBLEM(415, "The body is not application/json", NULL),
+    PROBLEM(422,
+            "A parameter is unknown, missing, of the wrong type or out of range; or the data "
+            "cannot be used",
+            "{\"type\":\"urn:millwright:problem:invalid-value\",\"title\":\"Invalid value\","
+            "\"status\":422,\"detail\":\"limit must be a whole number, not \\\"many\\\"\","
+            "\"pointer\":\"limit\",\"request_id\":\"e84ed0bbfff4ba52\"}"),
+    PROBLEM(500, "An internal error; the log says more under the request's id", NULL),
+    PROBLEM(503, "Too busy; Retry-After says when to try again", NULL),
+    PROBLEM(504, "It took too long", NULL),
 #undef PROBLEM
 };
 enum { N_PROBLEM_KINDS = sizeof problem_kinds / sizeof *problem_kinds };
@@ -320,11 +331,6 @@ static const mw_field accepted_fields[] = {
     {.name = "state", .type = MW_FIELD_STRING, .help = "PENDING"},
     {0}};
 
-static const char problem_example[] =
-    "{\"type\":\"urn:millwright:problem:not-found\",\"title\":\"Not found\",\"status\":404,"
-    "\"detail\":\"there is no parameter \\\"engine_tmp\\\"\",\"hint\":\"GET /summary lists the "
-    "parameters\",\"pointer\":\"parameter\",\"request_id\":\"183f0ba26b57bfc6\"}";
-
 static const char accepted_example[] =
     "{\"job_id\":\"01M7YM07FDPHQEHM0FW4M3VR07\",\"state\":\"PENDING\"}";
 
@@ -340,7 +346,7 @@ static void write_shape(const char *name, const char *description, const mw_fiel
 }
 
 static void write_response(const char *name, const char *description, const char *content_type,
-                           const char *schema, mw_json_writer *w) {
+                           const char *schema, const char *example, mw_json_writer *w) {
     mw_json_key(w, name);
     mw_json_object(w);
     mw_json_add_string(w, "description", description);
@@ -352,6 +358,7 @@ static void write_response(const char *name, const char *description, const char
     mw_json_object(w);
     mw_json_add_string(w, "$ref", schema);
     mw_json_object_end(w);
+    write_example(example, w);
     mw_json_object_end(w);
     mw_json_object_end(w);
     mw_json_object_end(w);
@@ -380,13 +387,14 @@ static void write_components(mw_json_writer *w) {
     mw_json_object(w);
     for (size_t i = 0; i < N_PROBLEM_KINDS; i++)
         write_response(problem_kinds[i].component, problem_kinds[i].description,
-                       "application/problem+json", "#/components/schemas/Problem", w);
+                       "application/problem+json", "#/components/schemas/Problem",
+                       problem_kinds[i].example, w);
     write_response("Accepted", "The job was queued", "application/json",
-                   "#/components/schemas/Accepted", w);
+                   "#/components/schemas/Accepted", NULL, w);
     mw_json_object_end(w);
     mw_json_key(w, "schemas");
     mw_json_object(w);
-    write_shape("Problem", "What went wrong (RFC 9457)", problem_fields, problem_example, w);
+    write_shape("Problem", "What went wrong (RFC 9457)", problem_fields, NULL, w);
     write_shape("Accepted", "A job that was queued", accepted_fields, accepted_example, w);
     mw_json_object_end(w);
     mw_json_object_end(w);
