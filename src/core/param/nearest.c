@@ -32,7 +32,7 @@ unsigned mw_nearest_distance(mw_str a, mw_str b) {
 }
 
 bool mw_nearest_plausible(mw_str a, unsigned distance) {
-    return distance <= (a.size < 6 ? 1 : a.size / 3);
+    return distance < a.size && distance <= (a.size < 6 ? 1 : a.size / 3);
 }
 
 void mw_nearest_look(mw_nearest *best, mw_str typed, const char *word) {

@@ -14,7 +14,8 @@ enum { MW_NEAREST_MAX = 64 }; /* longer words are never near anything */
  */
 unsigned mw_nearest_distance(mw_str a, mw_str b);
 
-/* True when that few edits make b a plausible reading of a: one in three letters, at least one. */
+/* True when that few edits make b a plausible reading of a: one in three letters, at least one, and
+ * something of a is left. */
 bool mw_nearest_plausible(mw_str a, unsigned distance);
 
 /* The best of the words seen so far; start from {0}. */

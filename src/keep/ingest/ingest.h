@@ -62,6 +62,26 @@ void mw_ingest_result_done(mw_ingest_result *result);
 mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_column,
                           mw_table **ret, int64_t *ret_unreadable, mw_err *err);
 
+/* A column whose type is known beforehand: MW_FLOAT64, MW_BOOL or MW_DICTIONARY. */
+typedef struct mw_plain_column {
+    const char *name;
+    mw_type type;
+} mw_plain_column;
+
+/* The rows of a plain table that could not be read. */
+typedef struct mw_plain_bad {
+    int64_t n;
+    uint8_t *marks;  /* [n_rows of the table] 1: unreadable; NULL when n is 0; mw_free it */
+    char first[192]; /* "line 7: 2 fields where the header has 4", of the first one */
+} mw_plain_bad;
+
+/* The same for a table that has to be read as another one was, a model's training table: the cells
+ * of the columns in as [n_as], each named once, are taken as these types, not as this file suggests ("1.0" stays
+ * a category where it was one). A row with a cell that cannot be taken so is unreadable. */
+mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const char *time_column,
+                             const mw_plain_column *as, size_t n_as, mw_table **ret,
+                             mw_plain_bad *ret_bad, mw_err *err);
+
 /* Segments [n] of a dataset folder as one table: `time`, the dictionary columns that exist
  * (device_id, device_name, employee_id, employee_name, category), then one float64 column per
  * parameter, in order of first appearance. columns NULL: all. Rows by (segment order, row). */

@@ -139,6 +139,28 @@ static mw_status check_numbers(const mw_column *column, const double *y, int64_t
     return MW_OK;
 }
 
+enum { MANY_LABELS = 10 };
+
+/* A column of numbers with a typing error in it is text, and would become a class a value. */
+static mw_status check_not_numbers(const mw_column *column, const mw_labels *labels, mw_err *err) {
+    int32_t n_numbers = 0;
+    const char *other = NULL;
+    for (int32_t i = 0; i < labels->n_classes; i++) {
+        double value;
+        mw_str text = mw_str_of(labels->classes[i]);
+        if (mw_number_read(text.data, text.size, &value))
+            n_numbers++;
+        else if (!other)
+            other = labels->classes[i];
+    }
+    if (!other || labels->n_classes < MANY_LABELS || n_numbers < labels->n_classes / 10 * 9)
+        return MW_OK;
+    mw_fail(err, MW_EDATA, "the target %s has %d numbers among its %d values, but also \"%.40s\"",
+            column->name, n_numbers, labels->n_classes, other);
+    mw_err_at(err, "target");
+    return mw_err_hint(err, "correct the file, or say --task multiclass");
+}
+
 static mw_status fill_classes(const mw_ctx *ctx, mw_arena *arena, const mw_column *column,
                               const char *task, mw_labels *labels, mw_err *err) {
     mw_status status = collect_classes(ctx, arena, column, labels, err);
@@ -146,6 +168,10 @@ static mw_status fill_classes(const mw_ctx *ctx, mw_arena *arena, const mw_colum
     if (labels->n_classes < 2)
         return mw_fail(err, MW_EDATA, "the target %s has %d label%s; at least two are needed",
                        column->name, labels->n_classes, labels->n_classes == 1 ? "" : "s");
+    if (!task) {
+        status = check_not_numbers(column, labels, err);
+        if (status) return status;
+    }
     if (task && strcmp(task, "binary") == 0 && labels->n_classes != 2) {
         mw_fail(err, MW_EDATA, "the target %s has %d labels; a binary task has two", column->name,
                 labels->n_classes);

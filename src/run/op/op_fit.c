@@ -6,15 +6,19 @@
  * measuring, or
  * --test names another file. --json prints metrics, rows, seconds, peak_bytes and model_sha256.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/hash.h"
 #include "core/base/math.h"
+#include "core/param/nearest.h"
 #include "core/text/number.h"
-#include "keep/ingest/ingest.h"
 #include "run/op/app.h"
 #include "run/op/labels.h"
+#include "run/op/plain.h"
+
+#define MAX_UNREADABLE_SHARE 0.05
 
 typedef struct fit_job {
     const mw_ctx *ctx;
@@ -28,13 +32,23 @@ typedef struct fit_job {
     double *y;
     mw_labels labels;
     int64_t n_fit, n_test; /* rows fitted, rows measured (0: the fitted ones are) */
-    int64_t unreadable, n_skipped;
+    mw_plain_bad bad;
+    int64_t n_skipped; /* readable rows without a target */
     bool test_in_file;
     double read_s, features_s, fit_s, save_s;
 } fit_job;
 
 static double seconds_since(const mw_ctx *ctx, int64_t start_us) {
     return (double)(mw_clock_monotonic(ctx->clock) - start_us) / 1e6;
+}
+
+static mw_status hint_params(const mw_param *table, mw_err *err) {
+    char names[MW_ERR_HINT_MAX - 32] = "";
+    for (size_t used = 0; table->name; table++) {
+        int n = snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", table->name);
+        if (n < 0 || (used += (size_t)n) >= sizeof names) break;
+    }
+    return mw_err_hint(err, "the learner's parameters are %s", names);
 }
 
 /* --set name=value pairs into the learner's own table. */
@@ -46,12 +60,27 @@ static mw_status read_params(fit_job *job, const char *learner, mw_err *err) {
     size_t n = mw_args_list(job->args, "set", &pairs);
     for (size_t i = 0; i < n && !status; i++) {
         const char *equals = strchr(pairs[i], '=');
-        if (!equals)
-            return mw_fail(err, MW_EINVAL, "--set takes name=value, not \"%.100s\"", pairs[i]);
+        if (!equals) {
+            mw_fail(err, MW_EINVAL, "--set takes name=value, not \"%.100s\"", pairs[i]);
+            return hint_params(table, err);
+        }
         mw_str name = {pairs[i], (size_t)(equals - pairs[i])};
         status = mw_args_set(job->params, name, mw_str_of(equals + 1), err);
+        if (status && err && !err->hint[0]) hint_params(table, err);
     }
     return status ? status : mw_args_finish(job->params, err);
+}
+
+static mw_status check_column(const mw_table *table, const char *option, const char *name,
+                              mw_err *err) {
+    if (mw_table_column(table, name)) return MW_OK;
+    mw_fail(err, MW_ENOTFOUND, "--%s: there is no column \"%.100s\"", option, name);
+    mw_err_at(err, "%s", option);
+    mw_nearest nearest = {0};
+    for (int32_t i = 0; i < table->n_columns; i++)
+        mw_nearest_look(&nearest, mw_str_of(name), table->columns[i].name);
+    return nearest.word ? mw_err_hint(err, "did you mean \"%s\"?", nearest.word)
+                        : mw_err_hint(err, "column names are written as in the header");
 }
 
 /* Columns that are not features: the target, dropped ones, time and device. */
@@ -61,12 +90,13 @@ static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     const char **except = mw_arena_calloc(&job->arena, n_drop + 3, sizeof *except);
     if (!except) return mw_fail_nomem(err, "the list of columns");
     for (size_t i = 0; i < n_drop; i++) {
-        if (!mw_table_column(job->table, drop[i]))
-            return mw_fail(err, MW_ENOTFOUND, "--drop: there is no column \"%.100s\"", drop[i]);
+        mw_status found = check_column(job->table, "drop", drop[i], err);
+        if (found) return found;
         except[n++] = drop[i];
     }
-    const char *const named[] = {target, mw_args_string(job->args, "time"),
-                                 mw_args_string(job->args, "device")};
+    const char *device = mw_args_string(job->args, "device");
+    if (device && check_column(job->table, "device", device, err)) return MW_ENOTFOUND;
+    const char *const named[] = {target, mw_args_string(job->args, "time"), device};
     for (size_t i = 0; i < 3; i++)
         if (named[i]) except[n++] = named[i];
     mw_status status = mw_features_of_table(job->ctx, job->table, except, n, &job->features, err);
@@ -75,11 +105,12 @@ static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     return status;
 }
 
-/* Rows without a target cannot be fitted: packs the others to the front of x and y. */
+/* Rows that are unreadable or without a target cannot be fitted: packs the others to the front of x and y. */
 static void pack_rows(fit_job *job) {
     int64_t n = job->table->n_rows, kept = 0;
     size_t width = (size_t)mw_features_count(job->features);
     for (int64_t row = 0; row < n; row++) {
+        if (job->bad.marks && job->bad.marks[row]) continue;
         if (job->y && mw_isnan(job->y[row])) continue;
         if (kept != row) {
             memcpy(job->x + (size_t)kept * width, job->x + (size_t)row * width,
@@ -88,11 +119,21 @@ static void pack_rows(fit_job *job) {
         }
         kept++;
     }
-    job->n_skipped = n - kept;
+    job->n_skipped = n - job->bad.n - kept;
     double share = mw_args_float(job->args, "test_share");
     job->n_test = (int64_t)mw_floor(share * (double)kept);
     job->n_fit = kept - job->n_test;
     job->test_in_file = job->n_test > 0;
+}
+
+/* The share of the ingest holds here as well: a file that is mostly broken is the wrong file. */
+static mw_status check_share(const fit_job *job, mw_err *err) {
+    double n = (double)job->table->n_rows;
+    if ((double)job->bad.n <= MAX_UNREADABLE_SHARE * n) return MW_OK;
+    mw_fail(err, MW_EDATA, "%lld of %lld rows cannot be read, more than the share %.2f allowed: %s",
+            (long long)job->bad.n, (long long)job->table->n_rows, MAX_UNREADABLE_SHARE,
+            job->bad.first);
+    return mw_err_hint(err, "correct the file");
 }
 
 static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
@@ -109,8 +150,9 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     }
     int64_t start = mw_clock_monotonic(ctx->clock);
     mw_status status =
-        mw_ingest_plain(ctx, mw_args_string(job->args, "file"), mw_args_string(job->args, "time"),
-                        &job->table, &job->unreadable, err);
+        mw_ingest_plain_as(ctx, mw_args_string(job->args, "file"),
+                           mw_args_string(job->args, "time"), NULL, 0, &job->table, &job->bad, err);
+    if (!status) status = check_share(job, err);
     job->read_s = seconds_since(ctx, start);
     start = mw_clock_monotonic(ctx->clock);
     if (!status && !unsupervised)
@@ -142,6 +184,12 @@ static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
     seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
     mw_status status = mw_model_fit(&seeded, &fit, &job->model, err);
     job->fit_s = seconds_since(job->ctx, start);
+    if (status == MW_EINVAL && !unsupervised && err && !err->hint[0])
+        mw_err_hint(err,
+                    job->labels.task == MW_TASK_REGRESSION
+                        ? "--task says what the target is"
+                        : "--learner forest tells classes apart; --task regression takes 0 and "
+                          "1 as numbers");
     return status;
 }
 
@@ -219,17 +267,21 @@ static mw_status measure_test_file(fit_job *job, const char *path, mw_json_write
     mw_table *table = NULL;
     float *x = NULL;
     double *y = NULL;
-    int64_t unreadable, n_unknown = 0, kept = 0;
-    mw_status status = mw_ingest_plain(job->ctx, path, mw_args_string(job->args, "time"), &table,
-                                       &unreadable, err);
+    mw_plain_bad bad = {0};
+    int64_t n_unknown = 0, kept = 0;
+    const char *target = mw_args_string(job->args, "target");
+    mw_type type = job->y ? mw_table_column(job->table, target)->type : MW_FLOAT64;
+    mw_status status = mw_op__read_like(job->ctx, path, job->features, job->y ? target : NULL, type,
+                                        &table, &bad, err);
     if (!status) status = mw_features_matrix(job->ctx, job->features, table, &x, err);
     if (!status && job->y)
-        status = mw_op__labels_as(&job->arena, table, mw_args_string(job->args, "target"),
-                                  job->labels.task, (const char *const *)job->labels.classes,
-                                  job->labels.n_classes, &y, &n_unknown, err);
+        status = mw_op__labels_as(&job->arena, table, target, job->labels.task,
+                                  (const char *const *)job->labels.classes, job->labels.n_classes,
+                                  &y, &n_unknown, err);
     if (!status) {
         size_t width = (size_t)mw_features_count(job->features);
         for (int64_t row = 0; row < table->n_rows; row++) {
+            if (bad.marks && bad.marks[row]) continue;
             if (y && mw_isnan(y[row])) continue;
             memmove(x + (size_t)kept * width, x + (size_t)row * width, width * sizeof *x);
             if (y) y[kept] = y[row];
@@ -238,6 +290,7 @@ static mw_status measure_test_file(fit_job *job, const char *path, mw_json_write
         status = kept ? score_and_write(job, x, y, kept, "test file", writer, err)
                       : mw_fail(err, MW_EDATA, "%s has no rows to measure on", path);
     }
+    mw_free(bad.marks);
     mw_free(x);
     mw_table_free(table);
     return status;
@@ -294,7 +347,7 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_string(writer, "target", mw_args_string(job->args, "target"));
     mw_json_add_int(writer, "rows", job->n_fit);
     mw_json_add_int(writer, "rows_without_target", job->n_skipped);
-    mw_json_add_int(writer, "unreadable_rows", job->unreadable);
+    mw_json_add_int(writer, "unreadable_rows", job->bad.n);
     mw_json_add_int(writer, "features", mw_features_count(job->features));
     mw_json_key(writer, "metrics");
     mw_json_write_raw(writer, metrics);
@@ -341,6 +394,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_features_free(job.features);
     mw_table_free(job.table);
     mw_free(job.x);
+    mw_free(job.bad.marks);
     mw_args_free(job.params);
     mw_arena_done(&job.arena);
     return status;

@@ -12,9 +12,8 @@
 #include "core/base/math.h"
 #include "core/text/csv.h"
 #include "core/text/number.h"
-#include "keep/ingest/ingest.h"
-#include "learn/model/model.h"
 #include "run/op/app.h"
+#include "run/op/plain.h"
 
 enum { ROWS_AT_ONCE = 65536 };
 
@@ -84,7 +83,7 @@ static void write_empty(const scores *s, mw_buf *line) {
 }
 
 static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *table, const float *x,
-                              const uint8_t *unreadable, mw_file *file, mw_err *err) {
+                              const mw_plain_bad *bad, mw_file *file, mw_err *err) {
     int32_t width = mw_features_count(mw_model_features(s->model));
     int32_t outputs = mw_model_outputs(s->model);
     double *out = mw_alloc_array(ctx->mem, (size_t)ROWS_AT_ONCE * (size_t)outputs, sizeof *out);
@@ -99,7 +98,7 @@ static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *tabl
         mw_matrix matrix = {x + from * width, n, width};
         if (n > 0) status = mw_model_score(ctx, s->model, matrix, out, err);
         for (int64_t i = 0; i < n && !status; i++) {
-            if (unreadable[from + i])
+            if (bad->marks && bad->marks[from + i])
                 write_empty(s, &lines);
             else
                 write_row(s, out + i * outputs, &lines);
@@ -137,37 +136,20 @@ static mw_status create_output(const mw_ctx *ctx, const char *path, mw_file **re
     return status;
 }
 
-/* A row all of whose cells are missing could not be read (see mw_ingest_plain). */
-static uint8_t *find_unreadable(const mw_ctx *ctx, const mw_table *table, int64_t n_unreadable) {
-    uint8_t *marks = mw_calloc(ctx->mem, (size_t)table->n_rows + 1, 1);
-    for (int64_t row = 0; marks && n_unreadable && row < table->n_rows; row++) {
-        bool any = false;
-        for (int32_t k = 0; k < table->n_columns && !any; k++)
-            any = mw_column_has(&table->columns[k], row);
-        marks[row] = !any;
-    }
-    return marks;
-}
-
 static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, mw_err *err) {
     const mw_ctx *ctx = call->ctx;
     mw_table *table = NULL;
     mw_file *file = NULL;
     float *x = NULL;
-    uint8_t *unreadable = NULL;
-    int64_t n_unreadable = 0;
+    mw_plain_bad bad = {0};
     scores s = {.model = model};
     s.classes = mw_model_classes(model, &s.n_classes);
-    mw_status status =
-        mw_ingest_plain(ctx, mw_args_string(call->args, "file"), NULL, &table, &n_unreadable, err);
+    mw_status status = mw_op__read_like(ctx, mw_args_string(call->args, "file"),
+                                        mw_model_features(model), NULL, 0, &table, &bad, err);
     if (!status) status = mw_features_matrix(ctx, mw_model_features(model), table, &x, err);
-    if (!status) {
-        unreadable = find_unreadable(ctx, table, n_unreadable);
-        if (!unreadable) status = mw_fail_nomem(err, "the rows");
-    }
     if (!status) status = create_output(ctx, mw_args_string(call->args, "out"), &file, err);
     if (!status) {
-        status = write_scores(ctx, &s, table, x, unreadable, file, err);
+        status = write_scores(ctx, &s, table, x, &bad, file, err);
         if (status)
             mw_file_abort(file);
         else
@@ -180,12 +162,13 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
         mw_json_add_string(&writer, "out", mw_args_string(call->args, "out"));
         mw_json_add_string(&writer, "task", mw_task_name(mw_model_task(model)));
         mw_json_add_int(&writer, "rows", table->n_rows);
-        mw_json_add_int(&writer, "unreadable_rows", n_unreadable);
+        mw_json_add_int(&writer, "unreadable_rows", bad.n);
+        if (bad.n) mw_json_add_string(&writer, "first_unreadable", bad.first);
         if (mw_model_task(model) == MW_TASK_ANOMALY)
             mw_json_add_int(&writer, "flagged", s.n_flagged);
         mw_json_object_end(&writer);
     }
-    mw_free(unreadable);
+    mw_free(bad.marks);
     mw_free(x);
     mw_table_free(table);
     return status;

@@ -89,6 +89,58 @@ MW_TEST(unreadable_rows_keep_their_place) {
     mw_table_free(t);
 }
 
+MW_TEST(a_models_types_are_kept) {
+    static const mw_plain_column as[] = {
+        {"code", MW_DICTIONARY}, {"flag", MW_BOOL}, {"x", MW_FLOAT64}, {"time", MW_FLOAT64}};
+    mw_ctx ctx;
+    mw_err err;
+    mw_table *t;
+    mw_plain_bad bad;
+    mw_ctx_init(&ctx);
+    const char *path = put_text("as.csv", "x,code,flag,time,more\n"
+                                          "1,1.0,1,7,a\n"
+                                          "true,01,TRUE,,b\n"
+                                          "oops,2,false,9,c\n"
+                                          "3,,2,9,d\n"
+                                          ",,,,\n"
+                                          "1,2\n");
+    assert_ok(mw_ingest_plain_as(&ctx, path, NULL, as, 4, &t, &bad, &err));
+    assert_int_equal(t->n_rows, 6);
+    assert_string_equal(bad.first, "line 4: x: not a number: \"oops\"");
+    assert_int_equal(bad.n, 3);
+    static const uint8_t marks[] = {0, 0, 1, 1, 0, 1};
+    assert_memory_equal(bad.marks, marks, sizeof marks);
+    assert_string_equal(bad.first, "line 4: x: not a number: \"oops\"");
+    mw_column *code = column(t, "code", MW_DICTIONARY);
+    assert_true(mw_str_is(mw_column_text(code, 0), "1.0"));
+    assert_true(mw_str_is(mw_column_text(code, 1), "01"));
+    mw_column *flag = column(t, "flag", MW_BOOL);
+    assert_int_equal(flag->bits[0] & 3, 3);
+    mw_column *x = column(t, "x", MW_FLOAT64);
+    assert_true(x->number[1] > 0.9 && x->number[1] < 1.1);
+    assert_false(mw_column_has(x, 2) || mw_column_has(x, 3) || mw_column_has(x, 4));
+    column(t, "time", MW_FLOAT64);
+    column(t, "more", MW_DICTIONARY);
+    mw_free(bad.marks);
+    mw_table_free(t);
+}
+
+static mw_status read_as(const mw_ctx *ctx, void *arg, mw_err *err) {
+    static const mw_plain_column as[] = {{"a", MW_FLOAT64}, {"b", MW_DICTIONARY}};
+    mw_table *table;
+    mw_plain_bad bad;
+    mw_status status = mw_ingest_plain_as(ctx, arg, NULL, as, 2, &table, &bad, err);
+    if (status) return status;
+    mw_free(bad.marks);
+    mw_table_free(table);
+    return MW_OK;
+}
+
+MW_TEST(every_fault_of_a_models_types_is_survived) {
+    char *path = (char *)(uintptr_t)put_text("as.csv", "a,b\n1,2\nx,3\n4,5\n");
+    assert_in_range(mw_fault_loop_alloc(read_as, path), 20, 500);
+}
+
 MW_TEST(a_time_is_one_by_name_or_request) {
     mw_table *t =
         read_plain("date,year\n2020-01-02,2020\n,2021\n2020-01-03 00:00:01,2022\n", NULL, NULL);
@@ -159,7 +211,8 @@ MW_TEST(a_cancelled_read_stops) {
                   MW_ECANCELED);
 }
 
-MW_TEST_MAIN(MW_RUN(types_follow_from_all_cells),
+MW_TEST_MAIN(MW_RUN(types_follow_from_all_cells), MW_RUN(a_models_types_are_kept),
+             MW_RUN(every_fault_of_a_models_types_is_survived),
              MW_RUN(late_text_changes_the_type_of_the_whole_column),
              MW_RUN(unreadable_rows_keep_their_place), MW_RUN(a_time_is_one_by_name_or_request),
              MW_RUN(what_is_no_table_is_refused), MW_RUN(every_fault_is_survived),

@@ -448,6 +448,9 @@ MW_TEST(the_nearest_word_is_the_plausible_one) {
     mw_nearest_look(&long_one, MW_STR("x"),
                     "a column whose name is longer than anything that may be near, really");
     assert_null(long_one.word);
+    mw_nearest one_letter = {0};
+    mw_nearest_look(&one_letter, MW_STR("y"), "a");
+    assert_null(one_letter.word);
 }
 
 static mw_status scenario(mw_mem *mem) {

@@ -1,0 +1,19 @@
+/*
+ * plain.h -- a plain table read the way a model's training table was.
+ *
+ * Why       a file of three rows suggests other types than the ten thousand the model learned from:
+ * categories that look like numbers, a column without a value, a typing error in one cell. The model
+ * knows, so the file is not asked.
+ */
+#ifndef MW_RUN_OP_PLAIN_H
+#define MW_RUN_OP_PLAIN_H
+
+#include "keep/ingest/ingest.h"
+#include "learn/model/model.h"
+
+/* As mw_ingest_plain_as, with the types of `features` and, if target is not NULL, target_type. */
+mw_status mw_op__read_like(const mw_ctx *ctx, const char *path, const mw_features *features,
+                           const char *target, mw_type target_type, mw_table **ret,
+                           mw_plain_bad *ret_bad, mw_err *err);
+
+#endif
