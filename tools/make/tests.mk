@@ -61,7 +61,7 @@ fault: deps-test
 	@$(MAKE) -j$(JOBS) --no-print-directory $(QUIETLY) build-fault
 	$(if $(FAULT_TESTS),$(PROVE) $(FAULT_TESTS),@echo 'no fault tests')
 
-# Some kernels hand out addresses that gcc 12's thread sanitizer cannot map: no randomisation there.
+# Some kernels hand out addresses that gcc 12's thread sanitizer cannot map: no randomization there.
 ASAN_ENV := MW_TEST_SLOW=1 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 TSAN_ENV := MW_TEST_SLOW=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch -R
 

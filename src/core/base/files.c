@@ -1,6 +1,6 @@
 /*
  * files.c -- durable files. A file is written as ".NAME.tmp-PID-N" beside its target; leftovers of
- * a crash are recognisable by that name and harmless.
+ * a crash are recognizable by that name and harmless.
  */
 #include "core/base/files.h"
 

@@ -44,7 +44,7 @@ typedef struct mw_buf {
 } mw_buf;
 
 void mw_buf_init(mw_buf *buf, mw_mem *mem, size_t max_bytes);
-void mw_buf_done(mw_buf *buf);  /* frees; the buffer may be used again as if just initialised */
+void mw_buf_done(mw_buf *buf);  /* frees; the buffer may be used again as if just initialized */
 void mw_buf_clear(mw_buf *buf); /* forgets content and failure, keeps the memory */
 void mw_buf_append(mw_buf *buf, const void *data, size_t size);
 void mw_buf_add(mw_buf *buf, const char *text);

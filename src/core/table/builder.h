@@ -37,7 +37,7 @@ mw_type mw_builder_type(const mw_builder *builder, int32_t column);
 mw_status mw_builder_row(mw_builder *builder, int64_t *ret_row, mw_err *err);
 int64_t mw_builder_rows(const mw_builder *builder);
 
-/* column and row must exist and column must have the type (asserted). Amortised O(1). */
+/* column and row must exist and column must have the type (asserted). Amortized O(1). */
 void mw_builder_set_number(mw_builder *builder, int32_t column, int64_t row, double value);
 void mw_builder_set_time(mw_builder *builder, int32_t column, int64_t row, int64_t us);
 void mw_builder_set_bool(mw_builder *builder, int32_t column, int64_t row, bool value);

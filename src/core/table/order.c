@@ -91,7 +91,7 @@ static mw_status merge(sorter *s, int64_t begin, int64_t middle, int64_t end, mw
     return MW_OK;
 }
 
-/* Merges neighbouring runs in pairs; half as many are left. */
+/* Merges neighboring runs in pairs; half as many are left. */
 static mw_status merge_round(sorter *s, mw_err *err) {
     int64_t n = s->runs[s->n_runs];
     int64_t kept = 0;

@@ -23,7 +23,7 @@ typedef enum mw_aggregate {
 
 const char *mw_aggregate_name(mw_aggregate aggregate); /* "mean", ... */
 
-/* Median of the differences between neighbouring distinct times of one device, over all devices;
+/* Median of the differences between neighboring distinct times of one device, over all devices;
  * 0 when there are none. device may be NULL (one device). */
 mw_status mw_median_spacing(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
                             int64_t *ret_us, mw_err *err);

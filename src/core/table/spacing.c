@@ -1,6 +1,6 @@
 /*
  * spacing.c -- the usual distance between two readings: the median of the differences between
- * neighbouring distinct times of one device. The median is selected by counting digits, most
+ * neighboring distinct times of one device. The median is selected by counting digits, most
  * significant first: linear whatever the data, and the differences are not reordered.
  */
 #include <string.h>

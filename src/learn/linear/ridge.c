@@ -35,7 +35,7 @@ typedef struct fitting {
 void *mw_ridge_free(mw_ridge *ridge) {
     if (!ridge) return NULL;
     mw_free(ridge->weights);
-    mw_free(ridge->standardised);
+    mw_free(ridge->standardized);
     mw_free(ridge->fill);
     return mw_free(ridge);
 }
@@ -46,9 +46,9 @@ static mw_ridge *ridge_new(mw_mem *mem, int32_t n_features) {
     ridge->mem = mem;
     ridge->n_features = n_features;
     ridge->weights = mw_calloc(mem, (size_t)n_features, sizeof(double));
-    ridge->standardised = mw_calloc(mem, (size_t)n_features, sizeof(double));
+    ridge->standardized = mw_calloc(mem, (size_t)n_features, sizeof(double));
     ridge->fill = mw_calloc(mem, (size_t)n_features, sizeof(double));
-    if (ridge->weights && ridge->standardised && ridge->fill) return ridge;
+    if (ridge->weights && ridge->standardized && ridge->fill) return ridge;
     return mw_ridge_free(ridge);
 }
 
@@ -198,7 +198,7 @@ static mw_status fit_all(fitting *f, mw_err *err) {
     ridge->intercept = f->y_mean;
     for (int32_t j = 0; j < ridge->n_features; j++) {
         if (f->deviation[j] == 0) continue;
-        ridge->standardised[j] = f->right[j];
+        ridge->standardized[j] = f->right[j];
         ridge->weights[j] = f->right[j] / f->deviation[j];
         ridge->intercept -= ridge->weights[j] * ridge->fill[j];
     }

@@ -19,7 +19,7 @@ typedef struct mw_ridge {
     int32_t n_features;
     double intercept;
     double *weights;      /* [n_features] on raw features */
-    double *standardised; /* [n_features] weight * standard deviation of the feature */
+    double *standardized; /* [n_features] weight * standard deviation of the feature */
     double *fill;         /* [n_features] training mean, put in place of a missing value */
 } mw_ridge;
 

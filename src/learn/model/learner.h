@@ -27,7 +27,7 @@ typedef struct mw_learner {
     mw_status (*fit)(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err);
     mw_status (*score)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
                        mw_err *err);
-    /* importance [count(features)], not yet normalised */
+    /* importance [count(features)], not yet normalized */
     void (*importance)(const mw_model *model, double *importance);
     /* Appends nodes, tensors and outputs; the input is named MW_ONNX_INPUT. */
     mw_status (*export_graph)(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx, mw_err *err);
@@ -56,7 +56,7 @@ struct mw_model {
     int32_t anchor;    /* feature that predictions are relative to; -1: none */
     double threshold;  /* isolation; NaN otherwise */
     double
-        *importance; /* [count(features)] native, normalised to sum 1 (0 when nothing was used) */
+        *importance; /* [count(features)] native, normalized to sum 1 (0 when nothing was used) */
     void *state;
 };
 

@@ -16,7 +16,7 @@
 
 static const mw_param linear_params[] = {
     {"alpha", MW_PARAM_FLOAT, "1", 0, 1e12, NULL, 0, NULL, NULL,
-     "Strength of the L2 penalty on standardised features."},
+     "Strength of the L2 penalty on standardized features."},
     {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, 0, NULL, NULL,
      "Unused by this learner; kept so that all learners take one."},
     {0},
@@ -31,7 +31,7 @@ typedef struct linear {
     float *code_value;       /* [n_codes] 0, 1, ... within a feature */
     double *fill;            /* [n_numbers] put in place of a missing value */
     double *weights;         /* [n_numbers + n_codes] */
-    double *strength;        /* [n_features] sum of |standardised weight|; 0 after import */
+    double *strength;        /* [n_features] sum of |standardized weight|; 0 after import */
     int32_t *first_code;     /* [n_features] column of a category's code 0, relative to the codes */
     int32_t *n_categories;   /* [n_features] 0 for numbers */
 } linear;
@@ -118,11 +118,11 @@ static void keep_ridge(linear *l, const mw_ridge *ridge) {
     l->intercept = ridge->intercept;
     for (int32_t k = 0; k < l->n_numbers + l->n_codes; k++) {
         bool number = k < l->n_numbers;
-        double weight = ridge->weights[k], standardised = ridge->standardised[k];
+        double weight = ridge->weights[k], standardized = ridge->standardized[k];
         l->weights[k] = mw_isfinite(weight) ? weight : 0;
         if (number) l->fill[k] = mw_isfinite(ridge->fill[k]) ? ridge->fill[k] : 0;
         int64_t feature = number ? l->number_feature[k] : l->code_feature[k - l->n_numbers];
-        l->strength[feature] += mw_isfinite(standardised) ? mw_abs(standardised) : 0;
+        l->strength[feature] += mw_isfinite(standardized) ? mw_abs(standardized) : 0;
     }
 }
 

@@ -89,7 +89,7 @@ const mw_features *mw_model_features(const mw_model *model);
 const char *const *mw_model_classes(const mw_model *model, int32_t *n);
 double mw_model_threshold(const mw_model *model); /* isolation: score from which a row is flagged */
 
-/* Native importance [count(features)], sums to 1: forest by gain, ridge by |standardised coefficient|,
+/* Native importance [count(features)], sums to 1: forest by gain, ridge by |standardized coefficient|,
  * isolation by path-length share. */
 mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance,
                               mw_err *err);

@@ -153,7 +153,7 @@ static void write_features(const mw_plant *plant, const mw_outcome *o, int32_t m
 
 static const char *importance_meaning(const mw_outcome *o) {
     const char *learner = mw_model_learner(o->model);
-    if (strcmp(learner, "linear") == 0) return "share of |standardised coefficient|";
+    if (strcmp(learner, "linear") == 0) return "share of |standardized coefficient|";
     if (fits_change(o))
         return "share of the gain of all splits, of the change since the last value";
     if (strcmp(learner, "forest") == 0) return "share of the gain of all splits";

@@ -8,7 +8,7 @@
  *   ties       the first candidate met wins: features in drawn order, thresholds ascending.
  *
  * Regression maximizes W / (wl wr) (sl - wl S / W)^2, the decrease of the sum of squares, written
- * so that it keeps its digits when the node's mean is large beside its spread. Classes maximise
+ * so that it keeps its digits when the node's mean is large beside its spread. Classes maximize
  * sum(left counts^2) / wl + sum(right counts^2) / wr, which is Gini's decrease up to a constant.
  */
 #include <float.h>

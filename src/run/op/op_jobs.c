@@ -47,10 +47,15 @@ static void print_list(const mw_json *result, mw_buf *out) {
         mw_str created = mw_json_string(mw_json_get(job, "created"), "");
         mw_str message = mw_json_string(mw_json_get(mw_json_get(job, "error"), "message"), "");
         if (message.size == 0) message = mw_json_string(mw_json_get(job, "message"), "");
-        mw_buf_printf(out, "%.*s  %-8.*s %-9.*s %3.0f %%  %.*s  %.*s\n", (int)id.size, id.data,
-                      (int)kind.size, kind.data, (int)state.size, state.data,
-                      100 * mw_json_number(mw_json_get(job, "progress"), 0), (int)created.size,
-                      created.data, (int)message.size, message.data);
+        bool stopped = mw_str_is(state, "FAILURE") || mw_str_is(state, "REVOKED");
+        mw_buf_printf(out, "%.*s  %-8.*s %-9.*s", (int)id.size, id.data, (int)kind.size, kind.data,
+                      (int)state.size, state.data);
+        if (stopped)
+            mw_buf_add(out, "      ");
+        else
+            mw_buf_printf(out, " %3.0f %%", 100 * mw_json_number(mw_json_get(job, "progress"), 0));
+        mw_buf_printf(out, "  %.*s  %.*s\n", (int)created.size, created.data, (int)message.size,
+                      message.data);
     }
 }
 

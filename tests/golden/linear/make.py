@@ -44,9 +44,9 @@ out = [head("golden_ridge", "ridge regressions by scikit-learn"),
        array("float", "golden_x", x), array("double", "golden_y", y)]
 for name, alpha in (("1", 1.0), ("0", 0.0), ("100", 100.0)):
     model = make_pipeline(SimpleImputer(), StandardScaler(), Ridge(alpha=alpha, solver="svd")).fit(x64, y)
-    out.append(array("double", "golden_standardised_" + name, model[-1].coef_))
+    out.append(array("double", "golden_standardized_" + name, model[-1].coef_))
     out.append(array("double", "golden_scored_" + name, model.predict(x64)))
-# Least squares with a doubled column: minimum norm on standardised features.
+# Least squares with a doubled column: minimum norm on standardized features.
 twice = x64[:, [0, 1, 0]]
 model = make_pipeline(SimpleImputer(), StandardScaler(), LinearRegression()).fit(twice, y)
 out.append(array("double", "golden_twice", model[-1].coef_))

@@ -199,7 +199,7 @@ MW_TEST(every_fault_is_survived) {
     assert_true(mw_fault_loop_io(scenario, path, MW_IO_READ, 5, NULL) >= 3);
 }
 
-MW_TEST(a_cancelled_read_stops) {
+MW_TEST(a_canceled_read_stops) {
     mw_ctx ctx;
     mw_err err;
     mw_table *table;
@@ -216,4 +216,4 @@ MW_TEST_MAIN(MW_RUN(types_follow_from_all_cells), MW_RUN(a_models_types_are_kept
              MW_RUN(late_text_changes_the_type_of_the_whole_column),
              MW_RUN(unreadable_rows_keep_their_place), MW_RUN(a_time_is_one_by_name_or_request),
              MW_RUN(what_is_no_table_is_refused), MW_RUN(every_fault_is_survived),
-             MW_RUN(a_cancelled_read_stops))
+             MW_RUN(a_canceled_read_stops))

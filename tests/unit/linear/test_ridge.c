@@ -28,19 +28,19 @@ static mw_ridge *fit(double alpha, mw_matrix matrix, const double *y) {
 MW_TEST(equals_scikit_learn) {
     const struct {
         double alpha;
-        const double *standardised, *scored;
-    } cases[] = {{1, golden_standardised_1, golden_scored_1},
-                 {0, golden_standardised_0, golden_scored_0},
-                 {100, golden_standardised_100, golden_scored_100}};
+        const double *standardized, *scored;
+    } cases[] = {{1, golden_standardized_1, golden_scored_1},
+                 {0, golden_standardized_0, golden_scored_0},
+                 {100, golden_standardized_100, golden_scored_100}};
     for (size_t i = 0; i < 3; i++) {
         mw_ridge *ridge = fit(cases[i].alpha, golden, golden_y);
         double scored[GOLDEN_ROWS];
         mw_ridge_score(ridge, golden, scored);
         for (int j = 0; j < GOLDEN_FEATURES; j++)
-            assert_close(ridge->standardised[j], cases[i].standardised[j], 1e-9);
+            assert_close(ridge->standardized[j], cases[i].standardized[j], 1e-9);
         for (int row = 0; row < GOLDEN_ROWS; row++)
             assert_close(scored[row], cases[i].scored[row], 1e-9);
-        assert_true(ridge->weights[3] == 0 && ridge->standardised[3] == 0); /* constant */
+        assert_true(ridge->weights[3] == 0 && ridge->standardized[3] == 0); /* constant */
         mw_ridge_free(ridge);
     }
 }
@@ -53,7 +53,7 @@ MW_TEST(doubled_column) {
     }
     const mw_matrix twice = {x, GOLDEN_ROWS, 3};
     mw_ridge *ridge = fit(0, twice, golden_y); /* singular: least squares of minimum norm */
-    for (int j = 0; j < 3; j++) assert_close(ridge->standardised[j], golden_twice[j], 1e-8);
+    for (int j = 0; j < 3; j++) assert_close(ridge->standardized[j], golden_twice[j], 1e-8);
     mw_ridge_free(ridge);
     ridge = fit(1, twice, golden_y);
     assert_close(ridge->weights[0], ridge->weights[2], 1e-9);
@@ -78,8 +78,8 @@ MW_TEST(dependent_columns_keep_small_weights) {
         }
         mw_ridge *with = fit(0, (mw_matrix){all, ROWS, 3}, y);
         mw_ridge *without = fit(0, (mw_matrix){two, ROWS, 2}, y);
-        for (int j = 0; j < 3; j++) norm[0] += with->standardised[j] * with->standardised[j];
-        for (int j = 0; j < 2; j++) norm[1] += without->standardised[j] * without->standardised[j];
+        for (int j = 0; j < 3; j++) norm[0] += with->standardized[j] * with->standardized[j];
+        for (int j = 0; j < 2; j++) norm[1] += without->standardized[j] * without->standardized[j];
         assert_true(norm[0] <= norm[1] * (1 + 1e-9));
         mw_ridge_free(with);
         mw_ridge_free(without);
