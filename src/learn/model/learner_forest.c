@@ -121,6 +121,9 @@ static mw_status forest_score(const mw_ctx *ctx, const mw_model *model, mw_matri
     mw_status status = mw_trees_score(ctx, f->trees, matrix, out, err);
     for (int64_t row = 0; !status && model->anchor >= 0 && row < matrix.n_rows; row++)
         out[row] += anchor_of(model, matrix, row);
+    /* Shares in float32 leaves (1/20) can sum to a little more than one. */
+    for (int64_t i = 0; !status && i < matrix.n_rows * model->n_classes; i++)
+        if (out[i] > 1) out[i] = 1;
     return status;
 }
 

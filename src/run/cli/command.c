@@ -108,6 +108,14 @@ static mw_status fail_option(const parser *p, mw_str name, mw_err *err) {
     return mw_err_hint(err, "`millwright %s --help` lists the options", p->verb);
 }
 
+static bool names_option(const mw_param *table, const char *word) {
+    if (strncmp(word, "--", 2) != 0) return false;
+    const char *equals = strchr(word, '=');
+    mw_str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
+    const mw_param *param = find(table, name);
+    return (param && is_option(param)) || find(global_params, name);
+}
+
 /* The next word is the value, unless it is an option of this command: then the value was left out. */
 static mw_status fail_without_value(const mw_param *param, mw_err *err) {
     char option[128];
@@ -115,14 +123,6 @@ static mw_status fail_without_value(const mw_param *param, mw_err *err) {
     mw_err_at(err, "%s", param->name);
     return mw_err_hint(err, "write it after the option, or %s=VALUE when it begins with --",
                        option);
-}
-
-static bool names_option(const parser *p, const char *word) {
-    if (strncmp(word, "--", 2) != 0) return false;
-    const char *equals = strchr(word, '=');
-    mw_str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
-    const mw_param *param = find(p->table, name);
-    return (param && is_option(param)) || find(global_params, name);
 }
 
 static mw_status parse_option(parser *p, mw_err *err) {
@@ -138,7 +138,7 @@ static mw_status parse_option(parser *p, mw_err *err) {
     if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) return fail_option(p, name, err);
     if (equals) return set(to, param, mw_str_of(equals + 1), err);
     if (param->type == MW_PARAM_BOOL) return set(to, param, mw_str_of("true"), err);
-    if (p->at + 1 >= p->argc || names_option(p, p->argv[p->at + 1]))
+    if (p->at + 1 >= p->argc || names_option(p->table, p->argv[p->at + 1]))
         return fail_without_value(param, err);
     return set(to, param, mw_str_of(p->argv[++p->at]), err);
 }
@@ -216,7 +216,8 @@ static bool has_positionals(int argc, char **argv, const mw_param *table) {
         if (strchr(argv[i], '=')) continue;
         const mw_param *param = find(table, mw_str_of(argv[i] + 2));
         if (!param) param = find(global_params, mw_str_of(argv[i] + 2));
-        if (!param || param->type != MW_PARAM_BOOL) i++;
+        bool takes_value = !param || param->type != MW_PARAM_BOOL;
+        if (takes_value && i + 1 < argc && !names_option(table, argv[i + 1])) i++;
     }
     return false;
 }

@@ -16,7 +16,7 @@
 #include "core/text/number.h"
 #include "run/op/app.h"
 #include "run/op/labels.h"
-#include "run/op/plain.h"
+#include "run/op/read_like.h"
 
 #define MAX_UNREADABLE_SHARE 0.05
 

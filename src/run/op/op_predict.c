@@ -13,7 +13,7 @@
 #include "core/text/csv.h"
 #include "core/text/number.h"
 #include "run/op/app.h"
-#include "run/op/plain.h"
+#include "run/op/read_like.h"
 
 enum { ROWS_AT_ONCE = 65536 };
 

@@ -1,12 +1,12 @@
 /*
- * plain.h -- a plain table read the way a model's training table was.
+ * read_like.h -- a plain table read the way a model's training table was.
  *
  * Why       a file of three rows suggests other types than the ten thousand the model learned from:
  * categories that look like numbers, a column without a value, a typing error in one cell. The model
  * knows, so the file is not asked.
  */
-#ifndef MW_RUN_OP_PLAIN_H
-#define MW_RUN_OP_PLAIN_H
+#ifndef MW_RUN_OP_READ_LIKE_H
+#define MW_RUN_OP_READ_LIKE_H
 
 #include "keep/ingest/ingest.h"
 #include "learn/model/model.h"

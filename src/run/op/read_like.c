@@ -1,5 +1,5 @@
-/* plain.c -- see plain.h. */
-#include "run/op/plain.h"
+/* read_like.c -- see read_like.h. */
+#include "run/op/read_like.h"
 
 static mw_type type_of(mw_feature_kind kind) {
     switch (kind) {
