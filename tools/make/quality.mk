@@ -12,3 +12,9 @@ onnx-parity: $(PARITY) | $(VENV)/.stamp
 	$(VENV)/bin/python tests/quality/onnx_parity.py $(O)/parity
 
 -include $(PARITY).d
+
+# --- figures beside peers ---
+##  make bench-quality  isolation and random forest beside scikit-learn, 22 sets and california_housing, 10 seeds (needs MILLWRIGHT_TEST_DATA)
+.PHONY: bench-quality
+bench-quality: all | $(VENV)/.stamp
+	$(VENV)/bin/python bench/quality_forest.py

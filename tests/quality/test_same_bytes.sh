@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# test_same_bytes.sh -- the same data and seed give the same files at 1, 2, 3 and 8 threads, and in every run:
+# generated CSV files, dataset segments, models of the main job and of `train FILE`. TAP.
+set -euo pipefail
+
+millwright=${MW_BINARY:-build/millwright}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+number=0 failed=0
+
+# same NAME LIST... -- every list of hashes is the first one, and the first has lines.
+same() {
+    local name=$1 first=$2 list
+    number=$((number + 1))
+    for list in "${@:2}"; do
+        if [[ ! -s $first ]] || ! diff "$first" "$list" | sed 's/^/# /'; then
+            echo "not ok $number - $name"
+            failed=1
+            return
+        fi
+    done
+    echo "ok $number - $name ($(wc -l <"$first") files)"
+}
+
+hashes() { # FOLDER PATTERN...
+    (cd "$1" && shift && find . -type f \( -name "$1" "${@:2}" \) -print0 | sort -z | xargs -0 sha256sum)
+}
+
+echo 1..6
+plant="--profile miner-long --days 4 --machines 4"
+for run in 1 2; do
+    # shellcheck disable=SC2086
+    $millwright generate $plant --seed 7 --out "$folder/csv$run" >/dev/null
+    hashes "$folder/csv$run" '*.csv' >"$folder/generated$run"
+done
+same 'generate' "$folder"/generated[12]
+
+threads='1 2 3 8'
+for n in $threads; do
+    export N_JOBS=$n
+    $millwright ingest "$folder/csv1" --data "$folder/data$n" >/dev/null
+    $millwright train --data "$folder/data$n" --seed 5 >/dev/null
+    # A segment's own name is random, its bytes are not.
+    find "$folder/data$n/orgs/default/datasets" -name '*.arrow' -exec sha256sum {} + | cut -d' ' -f1 | sort >"$folder/segments$n"
+    hashes "$folder/data$n/orgs/default/models" model.onnx -o -name metadata.json -o -name scores.arrow \
+        -o -name anomalies.json -o -name importance.json >"$folder/main$n"
+done
+same 'dataset segments at 1, 2, 3 and 8 threads' "$folder"/segments[1238]
+same 'main job at 1, 2, 3 and 8 threads' "$folder"/main[1238]
+
+# A plain table: one row a reading, a category, missing cells.
+awk -v OFS=, 'BEGIN {
+    srand(3); print "load,speed,kind,shift,wear"
+    for (i = 0; i < 6000; i++) {
+        a = rand() * 100; b = rand() * 10; k = int(rand() * 4)
+        print (i % 17 ? a : ""), b, substr("ABCD", k + 1, 1), int(i / 50) % 3, a * 0.3 + b * k + rand()
+    } }' >"$folder/table.csv"
+for learner in forest linear isolation; do
+    target=(--target wear)
+    [[ $learner == isolation ]] && target=()
+    for n in $threads; do
+        N_JOBS=$n $millwright train "$folder/table.csv" --learner $learner "${target[@]}" --set seed=5 \
+            --out "$folder/$learner-$n" >/dev/null
+        hashes "$folder/$learner-$n" model.onnx -o -name metadata.json >"$folder/$learner.$n"
+    done
+    same "train FILE, $learner, at 1, 2, 3 and 8 threads" "$folder/$learner".[1238]
+done
+exit $failed
