@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/base/log.h"
 #include "core/base/math.h"
 #include "core/text/number.h"
 
@@ -295,35 +294,8 @@ static mw_status category_cells(const mw_ctx *ctx, const mw_feature *feature,
     return MW_OK;
 }
 
-/* A column of numbers with a text among them was read as texts: the numbers still count, the rest is
- * missing and said so. A column without any number is another column. */
-static mw_status numbers_of_texts(const mw_ctx *ctx, const mw_feature *feature,
-                                  const mw_column *column, float *x, int32_t stride, mw_err *err) {
-    int32_t size = mw_dictionary_size(column->dictionary), n_numbers = 0;
-    float *map = mw_alloc_array(ctx->mem, (size_t)size, sizeof *map);
-    if (!map) return mw_fail_nomem(err, "the feature matrix");
-    for (int32_t code = 0; code < size; code++) {
-        mw_str text = mw_str_trim(mw_dictionary_text(column->dictionary, code));
-        double value;
-        bool is_number = mw_number_read(text.data, text.size, &value) && mw_isfinite(value);
-        map[code] = is_number ? to_float(value) : __builtin_nanf("");
-        n_numbers += is_number;
-    }
-    int64_t n_texts = 0;
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        int32_t code = column->codes[row];
-        x[row * stride] = code < 0 ? __builtin_nanf("") : map[code];
-        n_texts += code >= 0 && __builtin_isnan(map[code]);
-    }
-    mw_free(map);
-    if (n_numbers == 0) return wrong_type(feature, column, err);
-    mw_log_warn(ctx, "column '%s': %lld cells are no numbers and count as missing", column->name,
-                (long long)n_texts);
-    return MW_OK;
-}
-
-static mw_status number_cells(const mw_ctx *ctx, const mw_feature *feature, const mw_column *column,
-                              float *x, int32_t stride, mw_err *err) {
+static mw_status number_cells(const mw_feature *feature, const mw_column *column, float *x,
+                              int32_t stride, mw_err *err) {
     if (column->type == MW_BOOL) {
         for (int64_t row = 0; row < column->n_rows; row++)
             x[row * stride] = !mw_column_has(column, row) ? __builtin_nanf("")
@@ -333,11 +305,7 @@ static mw_status number_cells(const mw_ctx *ctx, const mw_feature *feature, cons
     }
     if (column->type != MW_FLOAT64) {
         /* A file without a single value for it cannot know the type: missing is missing. */
-        if (column->n_missing < column->n_rows) {
-            if (column->type != MW_DICTIONARY || feature->kind != MW_FEATURE_NUMBER)
-                return wrong_type(feature, column, err);
-            return numbers_of_texts(ctx, feature, column, x, stride, err);
-        }
+        if (column->n_missing < column->n_rows) return wrong_type(feature, column, err);
         for (int64_t row = 0; row < column->n_rows; row++) x[row * stride] = __builtin_nanf("");
         return MW_OK;
     }
@@ -368,7 +336,7 @@ mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, con
         const mw_column *column = mw_table_column(table, feature->name);
         status = feature->kind == MW_FEATURE_CATEGORY
                      ? category_cells(ctx, feature, column, x + i, n, err)
-                     : number_cells(ctx, feature, column, x + i, n, err);
+                     : number_cells(feature, column, x + i, n, err);
         if (!status) status = mw_ctx_check(ctx, err);
         mw_ctx_report(ctx, "features", i + 1, n);
     }

@@ -116,30 +116,6 @@ MW_TEST(columns_that_do_not_fit_are_named) {
     mw_features_free(features);
 }
 
-MW_TEST(a_text_among_numbers_is_one_missing_cell) {
-    static const char *const texts[3] = {"a", "b", "c"};
-    static const char *const loads[3] = {" 7.5", "Bad", NULL};
-    mw_ctx ctx;
-    mw_err err;
-    mw_features *features = NULL;
-    mw_table *other = NULL;
-    float *x = NULL;
-    mw_ctx_init(&ctx);
-    mw_table *table = make_table(texts);
-    static const char *const except[] = {"kind", "on"};
-    assert_ok(mw_features_of_table(&ctx, table, except, 2, &features, &err));
-    assert_ok(mw_table_new(NULL, 3, &other, &err));
-    mw_column *load = add(other, "load", MW_DICTIONARY);
-    for (int64_t i = 0; i < 3; i++) set_text(load, i, loads[i]);
-    seal(other);
-    assert_ok(mw_features_matrix(&ctx, features, other, &x, &err));
-    assert_true(x[0] == 7.5f && __builtin_isnan(x[1]) && __builtin_isnan(x[2]));
-    mw_free(x);
-    mw_table_free(other);
-    mw_table_free(table);
-    mw_features_free(features);
-}
-
 MW_TEST(values_beyond_float32_stay_finite) {
     mw_ctx ctx;
     mw_err err;
@@ -161,5 +137,4 @@ MW_TEST(values_beyond_float32_stay_finite) {
 }
 
 MW_TEST_MAIN(MW_RUN(kinds_codes_and_missing), MW_RUN(columns_that_do_not_fit_are_named),
-             MW_RUN(a_text_among_numbers_is_one_missing_cell),
              MW_RUN(values_beyond_float32_stay_finite))
