@@ -264,6 +264,11 @@ def a_damaged_model_is_told_and_mended_by_training(folder):
     assert health["status"] == "degraded" and "regression" in health["reasons"][0], health
     assert client.call("train")[0] == 200
     assert {m["status"] for m in client.call("models_status")[1]["models"]} == {"ready"}
+    path = os.path.join(folder, "orgs", "default", "models", "anomaly", "current", "anomalies.json")
+    with open(path, "r+b") as f:
+        f.truncate(100)
+    states = {m["name"]: m["status"] for m in client.call("models_status")[1]["models"]}
+    assert states["anomaly"] == "damaged", states
     server.stop()
 
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -195,6 +196,7 @@ static mw_log *open_log(void) {
 }
 
 int main(int argc, char **argv) {
+    (void)umask(S_IWGRP | S_IRWXO); /* the store's file too is nobody else's to read */
     static char help_option[] = "--help";
     if (argc < 2) {
         char *words[] = {help_option, NULL};

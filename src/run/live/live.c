@@ -23,14 +23,23 @@ typedef struct entry {
     mw_arena arena;
 } entry;
 
-/* What a check of one version found; good as long as model.onnx is the same file. */
+/* The files of a model's folder that are used here; all but the first may be missing. */
+static const char *const used_files[] = {"model.onnx", "metadata.json", "importance.json",
+                                         "anomalies.json"};
+enum { N_USED_FILES = 4 };
+
+typedef struct file_mark {
+    struct timespec modified;
+    off_t size;
+} file_mark;
+
+/* What a check of one version found; good as long as its files are the same. */
 typedef struct verdict {
     struct verdict *next;
     char org[65];
     char name[65];
     int32_t version;
-    struct timespec modified;
-    off_t size;
+    file_mark files[N_USED_FILES];
     mw_err outcome; /* code MW_OK: it loads */
 } verdict;
 
@@ -164,19 +173,16 @@ static mw_status parse_text(mw_arena *arena, const char *text, const mw_json **r
     return mw_json_parse(arena, kept, strlen(kept), ret, err);
 }
 
-static mw_status fill(const mw_ctx *ctx, mw_dir *dir, const mw_version_record *record, entry *e,
-                      mw_err *err) {
-    mw_live_model *shown = &e->shown;
-    mw_status status = parse_text(&e->arena, record->metrics, &shown->metrics, err);
-    if (!status) status = parse_text(&e->arena, record->params, &shown->params, err);
-    if (!status)
-        status = read_document(ctx, dir, "importance.json", &e->arena, &shown->importance, err);
-    if (!status)
-        status = read_document(ctx, dir, "anomalies.json", &e->arena, &shown->anomalies, err);
+static mw_status read_documents(const mw_ctx *ctx, mw_dir *dir, const mw_version_record *record,
+                                mw_arena *arena, mw_live_model *ret, mw_err *err) {
+    mw_status status = parse_text(arena, record->metrics, &ret->metrics, err);
+    if (!status) status = parse_text(arena, record->params, &ret->params, err);
+    if (!status) status = read_document(ctx, dir, "importance.json", arena, &ret->importance, err);
+    if (!status) status = read_document(ctx, dir, "anomalies.json", arena, &ret->anomalies, err);
     if (status) return status;
-    shown->sha256 = mw_arena_strdup(&e->arena, record->sha256 ? record->sha256 : "");
-    shown->data_hash = mw_arena_strdup(&e->arena, record->data_hash ? record->data_hash : "");
-    return shown->sha256 && shown->data_hash ? MW_OK : mw_fail_nomem(err, "a model");
+    ret->sha256 = mw_arena_strdup(arena, record->sha256 ? record->sha256 : "");
+    ret->data_hash = mw_arena_strdup(arena, record->data_hash ? record->data_hash : "");
+    return ret->sha256 && ret->data_hash ? MW_OK : mw_fail_nomem(err, "a model");
 }
 
 static mw_status load(const mw_ctx *ctx, mw_live *live, const mw_version_record *record,
@@ -195,7 +201,7 @@ static mw_status load(const mw_ctx *ctx, mw_live *live, const mw_version_record 
     e->n_refs = 1;
     mw_dir *dir = NULL;
     mw_status status = open_version(&lasting, live->data, record, &dir, err);
-    if (!status) status = fill(&lasting, dir, record, e, err);
+    if (!status) status = read_documents(&lasting, dir, record, &e->arena, &e->shown, err);
     mw_dir_close(dir);
     if (status) {
         if (status == MW_ENOTFOUND) status = MW_EDATA; /* recorded, but its files are gone */
@@ -260,17 +266,36 @@ static verdict *find_verdict(mw_live *live, const char *org, const char *name) {
     return NULL;
 }
 
-static bool still_holds(const verdict *v, int32_t version, const struct stat *now) {
-    return v->version == version && v->size == now->st_size &&
-           v->modified.tv_sec == now->st_mtim.tv_sec && v->modified.tv_nsec == now->st_mtim.tv_nsec;
+static void mark_files(mw_dir *dir, file_mark marks[N_USED_FILES]) {
+    for (size_t i = 0; i < N_USED_FILES; i++) {
+        struct stat file = {0}; /* a missing file has size 0 */
+        (void)fstatat(mw_dir_fd(dir), used_files[i], &file, 0);
+        marks[i] = (file_mark){file.st_mtim, file.st_size};
+    }
 }
 
-/* Loads the model and lets it go again, with the memory that took. */
+static bool same_files(const file_mark *a, const file_mark *b) {
+    for (size_t i = 0; i < N_USED_FILES; i++)
+        if (a[i].size != b[i].size || a[i].modified.tv_sec != b[i].modified.tv_sec ||
+            a[i].modified.tv_nsec != b[i].modified.tv_nsec)
+            return false;
+    return true;
+}
+
+/* Loads model and documents and lets them go again, with the memory that took. */
 static void try_loading(const mw_ctx *ctx, mw_dir *dir, const mw_version_record *record,
                         mw_err *outcome) {
-    mw_model *model;
+    mw_model *model = NULL;
+    mw_arena arena;
+    mw_live_model documents = {0};
     mw_err_clear(outcome);
+    mw_arena_init(&arena, ctx->mem);
     mw_status status = mw_model_load(ctx, dir, &model, outcome);
+    if (!status) status = read_documents(ctx, dir, record, &arena, &documents, outcome);
+    if (!status && !documents.importance)
+        status = mw_fail(outcome, MW_EDATA, "importance.json is missing");
+    mw_model_free(model);
+    mw_arena_done(&arena);
     if (status) {
         outcome->code = status == MW_ENOTFOUND ? MW_EDATA : status;
         mw_err_prefix(outcome, "model %s version %d cannot be loaded", record->model,
@@ -278,7 +303,6 @@ static void try_loading(const mw_ctx *ctx, mw_dir *dir, const mw_version_record 
         mw_log_error(ctx, "%s", outcome->message);
         return;
     }
-    mw_model_free(model);
     (void)malloc_trim(0);
 }
 
@@ -300,14 +324,13 @@ static void remember(mw_live *live, const verdict *found) {
 /* The remembered outcome of exactly this file, or a fresh look at it. */
 static mw_status judge(const mw_ctx *ctx, mw_live *live, mw_dir *dir,
                        const mw_version_record *record, mw_err *err) {
-    struct stat file = {0}; /* a missing file has size 0 */
-    (void)fstatat(mw_dir_fd(dir), "model.onnx", &file, 0);
-    verdict now = {.version = record->version, .modified = file.st_mtim, .size = file.st_size};
+    verdict now = {.version = record->version};
+    mark_files(dir, now.files);
     mw_str_copy(now.org, sizeof now.org, mw_str_of(ctx->org));
     mw_str_copy(now.name, sizeof now.name, mw_str_of(record->model));
     pthread_mutex_lock(&live->mutex);
     const verdict *old = find_verdict(live, now.org, now.name);
-    bool known = old && still_holds(old, record->version, &file);
+    bool known = old && old->version == record->version && same_files(old->files, now.files);
     if (known) now.outcome = old->outcome;
     pthread_mutex_unlock(&live->mutex);
     if (!known) {
