@@ -123,7 +123,8 @@ static const char *find_problem(const reading *plain, const mw_csv_row *row,
                                 char out[MW_ROWS_REASON]) {
     uint32_t wrong;
     const char *problem = mw_rows_problem(plain->rows, row, &wrong, out);
-    for (uint32_t i = 0; i < plain->n_fields && !problem && plain->any_fixed; i++) {
+    if (problem || !plain->any_fixed) return problem;
+    for (uint32_t i = 0; i < plain->n_fields; i++) {
         double value = 0;
         if (!plain->fixed[i] || plain->types[i] == MW_DICTIONARY) continue;
         mw_cell cell = mw_cell_read(row->fields[i], &value);
@@ -133,9 +134,9 @@ static const char *find_problem(const reading *plain, const mw_csv_row *row,
                        mw_cell_show(plain->header[i], column),
                        plain->types[i] == MW_BOOL ? "truth value" : "number",
                        mw_cell_show(row->fields[i], shown));
-        problem = out;
+        return out;
     }
-    return problem;
+    return NULL;
 }
 
 static mw_status note_bad(reading *plain, int64_t at, uint64_t line, const char *problem,
@@ -226,6 +227,7 @@ static mw_status find_time(reading *plain, const char *time_column, mw_err *err)
 }
 
 static mw_status fix_types(reading *plain, const mw_plain_column *as, size_t n_as, mw_err *err) {
+    if (!as || n_as == 0) return MW_OK;
     mw_dictionary *names;
     mw_status status = mw_dictionary_new(plain->ctx->mem, &names, err);
     if (status != MW_OK) return status;
