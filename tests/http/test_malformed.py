@@ -40,7 +40,7 @@ def get(*lines, target=b'/raw/fast', version=b'HTTP/1.1', method=b'GET'):
 
 
 VECTORS = {
-    # ../shared/research/http-libraries.md section 4
+    # malformed and smuggling requests that other servers let through
     'length_and_chunked': (post(b'Content-Length: 5', b'Transfer-Encoding: chunked', body=b'0\r\n\r\n'), 400),
     'chunked_and_length': (post(b'Transfer-Encoding: chunked', b'Content-Length: 5', body=b'0\r\n\r\n'), 400),
     'two_different_lengths': (post(b'Content-Length: 5', b'Content-Length: 6', body=b'hello'), 400),
