@@ -604,6 +604,20 @@ def a_killed_training_leaves_the_old_model_or_the_new(cli):
         process.communicate()
         status, _, err = cli.run("predict", "m", "t.csv", "--out", "s.csv")
         assert status == 0, err
+    assert train_table(cli, "y", "m/", "--set", "n_estimators=5")[0] == 0
+    assert not [p.name for p in cli.folder.iterdir() if p.name.startswith(".m")]
+
+
+def a_model_never_replaces_other_files(cli):
+    cli.write("mine/notes.txt", "keep")
+    cli.write("file", "keep")
+    for out, code in (("mine", ECONFLICT), (".", ECONFLICT), ("/", EINVAL), ("file", EINVAL)):
+        assert train_table(cli, "y", out, "--set", "n_estimators=2")[0] == code, out
+    assert (cli.folder / "mine" / "notes.txt").read_text() == "keep" == (cli.folder / "file").read_text()
+    assert train_table(cli, "y", "a/b/m", "--set", "n_estimators=2")[0] == 0
+    os.symlink("a/b/m", cli.folder / "link")
+    assert train_table(cli, "y", "link", "--set", "n_estimators=3")[0] == 0
+    assert sorted(p.name for p in (cli.folder / "a" / "b").iterdir()) == ["m"]
 
 
 def ingest_beside_a_server(cli):
@@ -652,7 +666,8 @@ TESTS = [no_arguments_show_the_overview_and_fail, help_of_every_verb_lists_every
          isolation_takes_no_target, wrong_trainings_say_what_to_do, any_number_of_threads_gives_the_same_bytes,
          a_test_is_measured_on_what_was_held_back, predict_reads_as_the_model_learned, predict_writes_files_only,
          data_folders_that_are_none, full_and_read_only_disks, nobody_reads_the_output, ctrl_c_ends_cleanly,
-         kill_at_any_moment, a_killed_training_leaves_the_old_model_or_the_new, ingest_beside_a_server,
+         kill_at_any_moment, a_killed_training_leaves_the_old_model_or_the_new, a_model_never_replaces_other_files,
+         ingest_beside_a_server,
          progress_shows_on_a_terminal_only]
 
 

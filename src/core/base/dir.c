@@ -180,6 +180,16 @@ mw_status mw_dir_move(const mw_ctx *ctx, mw_dir *from, const char *from_name, mw
     return status;
 }
 
+mw_status mw_dir_exchange(const mw_ctx *ctx, mw_dir *dir, const char *a, const char *b,
+                          mw_err *err) {
+    mw_status status = check_name(a, err);
+    if (!status) status = check_name(b, err);
+    if (status) return status;
+    if (renameat2(dir->fd, a, dir->fd, b, RENAME_EXCHANGE) != 0)
+        return mw_fail_errno(err, errno, "cannot put %s/%s in the place of %s", dir->label, a, b);
+    return mw_dir_sync(ctx, dir, err);
+}
+
 mw_status mw_dir_link(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *target,
                       mw_err *err) {
     static const char temporary[] = ".link-being-made";

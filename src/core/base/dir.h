@@ -40,6 +40,9 @@ bool mw_dir_has(mw_dir *dir, const char *name);
 /* Durable rename between directories; an existing plain file at the target is replaced. */
 mw_status mw_dir_move(const mw_ctx *ctx, mw_dir *from, const char *from_name, mw_dir *to,
                       const char *to_name, mw_err *err);
+/* Two entries of dir change their names in one step, durably. */
+mw_status mw_dir_exchange(const mw_ctx *ctx, mw_dir *dir, const char *a, const char *b,
+                          mw_err *err);
 /* Makes name a symbolic link to target (relative to dir), in the place of whatever link was there. */
 mw_status mw_dir_link(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *target,
                       mw_err *err);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/dir.h"
+#include "core/base/hash.h"
 
 static int sys_open(void *self, int dir_fd, const char *path, int flags, mode_t mode) {
     (void)self;
@@ -85,7 +86,7 @@ mw_status mw_file_create(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_fi
     file->dir_fd = fcntl(mw_dir_fd(dir), F_DUPFD_CLOEXEC, 0);
     file->fd = file->dir_fd < 0 ? -1
                                 : file->io->open(file->io->self, file->dir_fd, file->temporary,
-                                                 O_WRONLY | O_CREAT | O_EXCL, 0640);
+                                                 O_RDWR | O_CREAT | O_EXCL, 0640);
     if (file->fd < 0) {
         mw_status status =
             mw_fail_errno(err, errno, "cannot create %s/%s", mw_dir_label(dir), name);
@@ -167,6 +168,43 @@ mw_status mw_file_commit(mw_file *file, mw_err *err) {
 fail:
     mw_file_abort(file);
     return status;
+}
+
+static mw_status hash_content(mw_file *file, char hex[MW_SHA256_HEX], mw_err *err) {
+    mw_sha256 *sha;
+    if (lseek(file->fd, 0, SEEK_SET) != 0)
+        return mw_fail_errno(err, errno, "cannot read %s back", file->name);
+    mw_status status = mw_sha256_new(&sha, err);
+    if (status) return status;
+    for (;;) {
+        /* The write buffer is empty by now: it serves for reading. */
+        ssize_t n = file->io->read(file->io->self, file->fd, file->buffer, sizeof file->buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            status = mw_fail_errno(err, errno, "cannot read %s back", file->name);
+            mw_sha256_free(sha);
+            return status;
+        }
+        if (n == 0) break;
+        mw_sha256_add(sha, file->buffer, (size_t)n);
+    }
+    mw_sha256_finish(sha, hex);
+    return MW_OK;
+}
+
+mw_status mw_file_commit_by_hash(mw_file *file, const char *suffix,
+                                 char name_out[MW_FILE_HASH_NAME], mw_err *err) {
+    char hex[MW_SHA256_HEX];
+    name_out[0] = '\0';
+    mw_status status = flush(file, err);
+    if (!status) status = hash_content(file, hex, err);
+    if (status) {
+        mw_file_abort(file);
+        return status;
+    }
+    (void)snprintf(name_out, MW_FILE_HASH_NAME, "%.*s%.20s", MW_FILE_HASH_DIGITS, hex, suffix);
+    (void)snprintf(file->name, sizeof file->name, "%s", name_out);
+    return mw_file_commit(file, err);
 }
 
 mw_status mw_file_replace(const mw_ctx *ctx, mw_dir *dir, const char *name, const void *data,

@@ -44,6 +44,13 @@ mw_status mw_file_write(mw_file *file, const void *data, size_t size, mw_err *er
 uint64_t mw_file_size(const mw_file *file); /* bytes written so far */
 /* Flushes, syncs, renames, syncs the directory. The file is freed whatever the outcome. */
 mw_status mw_file_commit(mw_file *file, mw_err *err);
+/* Like mw_file_commit, under the name "<first 32 hex digits of the content's SHA-256>SUFFIX", so that
+ * a reader can tell a damaged file by its name. name_out [MW_FILE_HASH_NAME] is the name, also after
+ * a failure that may have left it behind; "" when it was never given.
+ * Cost: reads the file back once. */
+enum { MW_FILE_HASH_DIGITS = 32, MW_FILE_HASH_NAME = 64 };
+mw_status mw_file_commit_by_hash(mw_file *file, const char *suffix,
+                                 char name_out[MW_FILE_HASH_NAME], mw_err *err);
 /* Removes what was written; NULL is allowed. Returns NULL. */
 void *mw_file_abort(mw_file *file);
 

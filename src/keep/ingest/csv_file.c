@@ -166,17 +166,24 @@ static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
 }
 
 static mw_status write_segment(const file_job *job, const mw_table *table, mw_err *err) {
-    const mw_ingest_file *f = job->file;
+    mw_ingest_file *f = job->file;
+    char name[MW_FILE_HASH_NAME];
     const mw_meta meta[] = {{"millwright.source", f->source},
                             {"millwright.content_hash", f->content_hash},
                             {"millwright.layout", f->layout}};
     mw_file *file;
-    mw_status status = mw_file_create(job->ctx, job->staging, f->segment, &file, err);
+    mw_status status = mw_file_create(job->ctx, job->staging, "segment.arrow", &file, err);
     if (status != MW_OK) return status;
     status = mw_ipc_write(job->ctx, table, meta, sizeof meta / sizeof *meta, file, err);
-    if (status == MW_OK) return mw_file_commit(file, err);
-    mw_file_abort(file);
-    return status;
+    if (status != MW_OK) {
+        mw_file_abort(file);
+        return status;
+    }
+    status = mw_file_commit_by_hash(file, ".arrow", name, err);
+    if (status == MW_OK) f->segment = mw_strdup(job->ctx->mem, name);
+    if (f->segment) return MW_OK;
+    if (name[0]) (void)mw_dir_remove(job->ctx, job->staging, name, NULL);
+    return status == MW_OK ? mw_fail_nomem(err, "a segment") : status;
 }
 
 static mw_status store(file_job *job, mw_err *err) {
@@ -195,9 +202,8 @@ static mw_status store(file_job *job, mw_err *err) {
     status = MW_ENOMEM;
     file->layout = mw_strdup(job->ctx->mem, intake->layout.is_long ? "long" : "wide");
     if (!file->layout) status = mw_fail_nomem(err, "a segment");
-    if (file->layout) file->segment = staged_name(job, ".arrow", err);
-    if (file->segment && file->n_rejected) file->rejects = staged_name(job, ".rejects.csv", err);
-    if (file->segment && (file->rejects || !file->n_rejected))
+    if (file->layout && file->n_rejected) file->rejects = staged_name(job, ".rejects.csv", err);
+    if (file->layout && (file->rejects || !file->n_rejected))
         status = write_segment(job, table, err);
     if (status == MW_OK && file->rejects)
         status = mw_rejects_commit(&job->rejects, job->part, file->rejects, err);

@@ -28,7 +28,7 @@ typedef struct mw_ingest_file {
     char content_hash[MW_SHA256_HEX];
     bool unchanged; /* already in the dataset with this hash: nothing was written */
     bool replaces;  /* the dataset has another version of this source: its rows are replaced */
-    char *segment;  /* file name in staging, "<32 hex>.arrow" (a hash of source name and content);
+    char *segment;  /* file name in staging, "<32 hex>.arrow" (a hash of its own bytes);
                        NULL when unchanged */
     char *rejects;  /* file name in staging, "<32 hex>.rejects.csv"; NULL when there are none */
     char *layout;   /* "long" or "wide" */

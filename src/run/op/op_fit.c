@@ -16,6 +16,7 @@
 #include "core/text/number.h"
 #include "run/op/app.h"
 #include "run/op/labels.h"
+#include "run/op/model_folder.h"
 #include "run/op/read_like.h"
 
 #define MAX_UNREADABLE_SHARE 0.05
@@ -311,10 +312,6 @@ static mw_status measure(fit_job *job, mw_json_writer *writer, mw_err *err) {
 
 static mw_status save(fit_job *job, mw_str metrics, char sha256[MW_SHA256_HEX], mw_err *err) {
     const mw_ctx *ctx = job->ctx;
-    mw_dir *dir;
-    mw_map map;
-    mw_status status = mw_dir_open(ctx, mw_args_string(job->args, "out"), MW_DIR_CREATE, &dir, err);
-    if (status) return status;
     mw_buf extra;
     mw_buf_init(&extra, ctx->mem, metrics.size + 256);
     mw_json_writer writer;
@@ -326,15 +323,11 @@ static mw_status save(fit_job *job, mw_str metrics, char sha256[MW_SHA256_HEX], 
     mw_json_object_end(&writer);
     int64_t n_check = job->n_fit < 1000 ? job->n_fit : 1000;
     mw_matrix check = {job->x, n_check, mw_features_count(job->features)};
-    status = mw_buf_status(&extra, "the metrics", err);
-    if (!status) status = mw_model_save(ctx, job->model, dir, mw_buf_str(&extra), check, err);
-    if (!status) status = mw_map_open(ctx, dir, "model.onnx", &map, err);
-    if (!status) {
-        status = mw_sha256_of(map.data, map.size, sha256, err);
-        mw_map_close(&map);
-    }
+    mw_status status = mw_buf_status(&extra, "the metrics", err);
+    if (!status)
+        status = mw_op__save_model(ctx, job->model, mw_args_string(job->args, "out"),
+                                   mw_buf_str(&extra), check, sha256, err);
     mw_buf_done(&extra);
-    mw_dir_close(dir);
     return status;
 }
 

@@ -100,6 +100,23 @@ MW_TEST(replace_is_all_or_nothing_under_every_fault) {
     mw_dir_close(dir);
 }
 
+MW_TEST(a_name_by_hash_tells_the_content) {
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir;
+    mw_file *file;
+    char name[MW_FILE_HASH_NAME];
+    assert_ok(mw_dir_open(&ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
+    assert_ok(mw_file_create(&ctx, dir, "x", &file, &err));
+    assert_ok(mw_file_write(file, "abc", 3, &err));
+    assert_ok(mw_file_commit_by_hash(file, ".bin", name, &err));
+    assert_string_equal(name, "ba7816bf8f01cfea414140de5dae2223.bin"); /* FIPS 180-2's example */
+    expect_content(&ctx, dir, name, "abc");
+    assert_int_equal(count_entries(&ctx, dir), 1);
+    mw_dir_close(dir);
+}
+
 MW_TEST(an_aborted_file_leaves_nothing) {
     mw_ctx ctx;
     mw_err err = {0};
@@ -134,6 +151,12 @@ MW_TEST(folders_are_capabilities) {
     assert_int_not_equal(mw_dir_sub(&ctx, dir, "link", MW_DIR_MUST_EXIST, &sub, &err), MW_OK);
     assert_ok(mw_dir_sub(&ctx, dir, "s", MW_DIR_CREATE, &sub, &err));
     assert_ok(mw_file_replace(&ctx, sub, "f", "1", 1, &err));
+    assert_ok(mw_file_replace(&ctx, dir, "e", "2", 1, &err));
+    assert_ok(mw_dir_exchange(&ctx, dir, "s", "e", &err));
+    expect_content(&ctx, dir, "s", "2");
+    assert_ok(mw_dir_exchange(&ctx, dir, "s", "e", &err));
+    assert_status(mw_dir_exchange(&ctx, dir, "s", "none", &err), MW_ENOTFOUND);
+    assert_ok(mw_dir_remove(&ctx, dir, "e", &err));
     assert_ok(mw_dir_link(&ctx, dir, "current", "s", &err));
     assert_ok(mw_dir_link(&ctx, dir, "current", "s/f", &err));
     assert_ok(mw_dir_remove(&ctx, dir, "current", &err));
@@ -171,5 +194,5 @@ MW_TEST(maps_and_limits) {
 }
 
 MW_TEST_MAIN(MW_RUN(replace_is_all_or_nothing_under_every_fault),
-             MW_RUN(an_aborted_file_leaves_nothing), MW_RUN(folders_are_capabilities),
-             MW_RUN(maps_and_limits))
+             MW_RUN(a_name_by_hash_tells_the_content), MW_RUN(an_aborted_file_leaves_nothing),
+             MW_RUN(folders_are_capabilities), MW_RUN(maps_and_limits))
