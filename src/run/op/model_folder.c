@@ -38,7 +38,7 @@ static mw_status split(const char *path, place *ret, mw_err *err) {
         mw_fail(err, MW_EINVAL, "\"%.100s\" is no place for a model", path);
         return mw_err_hint(err, "name a folder of its own, like --out model");
     }
-    (void)snprintf(ret->name, sizeof ret->name, "%s", name);
+    mw_str_copy(ret->name, sizeof ret->name, mw_str_of(name));
     (void)snprintf(ret->saving, sizeof ret->saving, ".%s.saving", ret->name);
     ret->parent = ".";
     if (slash) {
