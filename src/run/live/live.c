@@ -98,22 +98,14 @@ void mw_live_unref(mw_live *live, const mw_live_model *model) {
     pthread_mutex_unlock(&live->mutex);
 }
 
-size_t mw_live_count(mw_live *live) {
-    pthread_mutex_lock(&live->mutex);
-    size_t n = 0;
-    for (entry *e = live->entries; e; e = e->next) n++;
-    pthread_mutex_unlock(&live->mutex);
-    return n;
-}
-
 /* Takes idle entries, and the one of this organization and name unless it has this version, off the
- * list; returns the match with a reference for the caller. */
+ * list; returns the match with a reference for the caller. name NULL: only idle ones. */
 static entry *find_locked(mw_live *live, const char *org, const char *name, int32_t version) {
     int64_t now = mw_clock_monotonic(live->ctx->clock);
     entry *found = NULL;
     for (entry **at = &live->entries; *at;) {
         entry *e = *at;
-        bool same = strcmp(e->org, org) == 0 && strcmp(e->name, name) == 0;
+        bool same = name && strcmp(e->org, org) == 0 && strcmp(e->name, name) == 0;
         bool keep = same ? e->shown.version == version : now - e->used_us < live->idle_us;
         if (!keep) {
             *at = e->next;
@@ -128,6 +120,15 @@ static entry *find_locked(mw_live *live, const char *org, const char *name, int3
         found->n_refs++;
     }
     return found;
+}
+
+size_t mw_live_count(mw_live *live) {
+    pthread_mutex_lock(&live->mutex);
+    (void)find_locked(live, NULL, NULL, 0);
+    size_t n = 0;
+    for (entry *e = live->entries; e; e = e->next) n++;
+    pthread_mutex_unlock(&live->mutex);
+    return n;
 }
 
 static mw_status open_version(const mw_ctx *ctx, mw_dir *data, const mw_version_record *record,
@@ -147,6 +148,12 @@ static mw_status open_version(const mw_ctx *ctx, mw_dir *data, const mw_version_
     return MW_OK;
 }
 
+/* Says nothing about the files: the next try may go well. */
+static bool is_passing(mw_status status) {
+    return status == MW_ENOMEM || status == MW_EIO || status == MW_EDENIED ||
+           status == MW_ECANCELED || status == MW_ETIMEOUT;
+}
+
 /* Parses a JSON file of the folder into the arena; a missing file gives NULL. */
 static mw_status read_document(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_arena *arena,
                                const mw_json **ret, mw_err *err) {
@@ -161,7 +168,7 @@ static mw_status read_document(const mw_ctx *ctx, mw_dir *dir, const char *name,
     mw_free(text);
     if (!kept) return mw_fail_nomem(err, name);
     status = mw_json_parse(arena, kept, size, ret, err);
-    if (!status) return MW_OK;
+    if (!status || is_passing(status)) return status;
     mw_err_prefix(err, "%s of the model is damaged", name);
     if (err) err->code = MW_EDATA;
     return MW_EDATA;
@@ -307,6 +314,7 @@ static void try_loading(const mw_ctx *ctx, mw_dir *dir, const mw_version_record 
 }
 
 static void remember(mw_live *live, const verdict *found) {
+    if (is_passing(found->outcome.code)) return;
     pthread_mutex_lock(&live->mutex);
     verdict *v = find_verdict(live, found->org, found->name);
     if (!v && (v = mw_calloc(live->ctx->mem, 1, sizeof *v))) {
@@ -347,10 +355,13 @@ mw_status mw_live_check(const mw_ctx *ctx, mw_live *live, const char *name, mw_e
     mw_version_record record;
     mw_dir *dir = NULL;
     mw_status status = find_production(ctx, live, name, &arena, &record, err);
-    if (!status && open_version(ctx, live->data, &record, &dir, err)) {
-        status = MW_EDATA;
-        if (err) err->code = status;
-        mw_err_prefix(err, "model %s version %d is damaged", name, record.version);
+    if (!status) {
+        status = open_version(ctx, live->data, &record, &dir, err);
+        if (status && !is_passing(status)) {
+            status = MW_EDATA;
+            if (err) err->code = status;
+            mw_err_prefix(err, "model %s version %d is damaged", name, record.version);
+        }
     }
     if (!status) status = judge(ctx, live, dir, &record, err);
     mw_dir_close(dir);

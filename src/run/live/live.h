@@ -40,7 +40,8 @@ mw_status mw_live_get(const mw_ctx *ctx, mw_live *live, const char *name, const 
                       mw_err *err);
 void mw_live_unref(mw_live *live, const mw_live_model *model);
 
-/* MW_OK when the production version of `name` in ctx->org loads; else why not. */
+/* MW_OK when the production version of `name` in ctx->org loads; else why not. What the files are to
+ * blame for is remembered until one of them changes; a lack of memory, say, is not. */
 mw_status mw_live_check(const mw_ctx *ctx, mw_live *live, const char *name, mw_err *err);
 
 /* Versions in memory now, for /metrics. */

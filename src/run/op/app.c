@@ -70,7 +70,7 @@ static void write_health(mw_app *app, const mw_ctx *ctx, bool with_models) {
     }
     check_disk(app, &list);
     if (with_models) check_models(app, ctx, &list);
-    bool ok = reasons.size == empty;
+    bool ok = !reasons.failed && reasons.size == empty;
     mw_json_array_end(&list);
     mw_buf_init(&body, ctx->mem, MW_HEALTH_BYTES - 1);
     mw_buf_printf(&body, "{\"status\":\"%s\",\"reasons\":%s}", ok ? "ok" : "degraded",

@@ -19,6 +19,13 @@ static bool is_sound(const mw_ctx *ctx, mw_dir *folder, const mw_segment_record 
     return false;
 }
 
+/* A missing folder is no error: *ret is NULL then. */
+static mw_status open_if_there(const mw_ctx *ctx, const char *path, mw_dir **ret, mw_err *err) {
+    *ret = NULL;
+    mw_status status = mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, ret, err);
+    return status == MW_ENOTFOUND ? MW_OK : status;
+}
+
 mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, const char *dataset,
                                const char *const *paths, size_t n_paths, size_t *n_known,
                                mw_err *err) {
@@ -34,7 +41,7 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
     const char *path = mw_app_dataset_path(call->app, call->ctx, dataset, &arena);
     if (!status && !path) status = mw_fail_nomem(err, "a path");
     mw_dir *folder = NULL;
-    if (!status && n) (void)mw_dir_open(call->ctx, path, MW_DIR_MUST_EXIST, &folder, NULL);
+    if (!status && n) status = open_if_there(call->ctx, path, &folder, err);
     if (!status) {
         mw_json_add_string(writer, "dataset", dataset);
         mw_json_add_string(writer, "dataset_path", path);
@@ -246,8 +253,10 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
     if (!status) status = hash_pieces(pieces, n, data_hash, err);
     if (!status) {
         /* Either folder may be missing as long as no piece lies in it. */
-        (void)mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, &dataset, NULL);
-        (void)mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &staging, NULL);
+        status = open_if_there(ctx, path, &dataset, err);
+        if (!status)
+            status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &staging, err);
+        if (status == MW_ENOTFOUND) status = MW_OK;
     }
     for (size_t i = 0; i < n && !status; i++) {
         mw_ctx_report(ctx, "reading the dataset", (double)i, (double)n);
@@ -270,27 +279,34 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
 
 /* ---- commit ---- */
 
-static const char *optional_string(mw_arena *arena, const mw_json *object, const char *key) {
+/* NULL when there is no such string; *failed when there is no memory for it. */
+static const char *optional_string(mw_arena *arena, const mw_json *object, const char *key,
+                                   bool *failed) {
     const mw_json *value = mw_json_get(object, key);
     if (!value || value->kind != MW_JSON_STRING) return NULL;
-    return mw_arena_strndup(arena, value->string.data, value->string.size);
+    const char *kept = mw_arena_strndup(arena, value->string.data, value->string.size);
+    if (!kept) *failed = true;
+    return kept;
 }
 
+/* NULL when memory ran out. */
 static mw_segment_record *collect_segments(const mw_ctx *ctx, mw_arena *arena, const char *dataset,
                                            const mw_json *files, size_t *n) {
     size_t most = files ? files->n_children : 0;
     mw_segment_record *records = mw_arena_calloc(arena, most + 1, sizeof *records);
+    bool failed = false;
     *n = 0;
     for (const mw_json *file = files ? files->first : NULL; file && records; file = file->next) {
-        const char *segment = optional_string(arena, file, "segment");
+        const char *segment = optional_string(arena, file, "segment", &failed);
         if (!segment || mw_json_bool(mw_json_get(file, "unchanged"), false)) continue;
         records[(*n)++] =
             (mw_segment_record){.dataset = dataset,
-                                .source = optional_string(arena, file, "source"),
-                                .content_hash = optional_string(arena, file, "content_hash"),
+                                .source = optional_string(arena, file, "source", &failed),
+                                .content_hash =
+                                    optional_string(arena, file, "content_hash", &failed),
                                 .file = segment,
-                                .rejects = optional_string(arena, file, "rejects"),
-                                .layout = optional_string(arena, file, "layout"),
+                                .rejects = optional_string(arena, file, "rejects", &failed),
+                                .layout = optional_string(arena, file, "layout", &failed),
                                 .bytes = mw_json_int(mw_json_get(file, "bytes"), 0),
                                 .n_lines = mw_json_int(mw_json_get(file, "lines"), 0),
                                 .n_rows = mw_json_int(mw_json_get(file, "rows"), 0),
@@ -300,7 +316,7 @@ static mw_segment_record *collect_segments(const mw_ctx *ctx, mw_arena *arena, c
                                 .last_us = mw_json_int(mw_json_get(file, "last_us"), 0),
                                 .added_us = mw_clock_utc(ctx->clock)};
     }
-    return records;
+    return failed ? NULL : records;
 }
 
 static mw_status move_files(const mw_ctx *ctx, mw_dir *staging, mw_dir *dataset,

@@ -44,7 +44,14 @@ static void check_disk(const mw_app *app, mw_json_writer *writer) {
           disk.f_flag & ST_RDONLY ? "read-only" : "yes", "mount it read-write");
 }
 
-static void check_store(const mw_call *call, mw_json_writer *writer) {
+/* Passes an interruption on; MW_OK for everything that the check itself reports. */
+static mw_status pass_on(mw_status status, const mw_err *why, mw_err *err) {
+    if (!mw_op__interrupted(status)) return MW_OK;
+    if (err) *err = *why;
+    return status;
+}
+
+static mw_status check_store(const mw_call *call, mw_json_writer *writer, mw_err *ret) {
     mw_err err = {0};
     char text[128];
     int64_t start = mw_clock_monotonic(call->ctx->clock);
@@ -55,6 +62,7 @@ static void check_store(const mw_call *call, mw_json_writer *writer) {
                        mw_store_schema_version(call->app->store), ms);
     check(writer, "store", status == MW_OK, status ? err.message : text,
           err.hint[0] ? err.hint : "look at the disk and at the permissions of millwright.db");
+    return pass_on(status, &err, ret);
 }
 
 static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_err *err) {
@@ -70,8 +78,10 @@ static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_er
         if (!versions[i].production) continue;
         (void)snprintf(name, sizeof name, "model %.64s", versions[i].model);
         (void)snprintf(value, sizeof value, "version %d", versions[i].version);
-        bool ok = mw_live_check(call->ctx, call->app->live, versions[i].model, &why) == MW_OK;
-        check(writer, name, ok, ok ? value : why.message, "train again: `millwright train`");
+        mw_status found = mw_live_check(call->ctx, call->app->live, versions[i].model, &why);
+        check(writer, name, !found, found ? why.message : value,
+              "train again: `millwright train`");
+        status = pass_on(found, &why, err);
     }
     if (!status && n == 0) check(writer, "models", true, "none yet", NULL);
     mw_arena_done(&arena);
@@ -87,17 +97,18 @@ static mw_status check_dataset(const mw_call *call, const char *dataset, mw_aren
     mw_dir *dir = NULL;
     if (!status) status = mw_app_folder(call->app, call->ctx, "datasets", dataset, &dir, err);
     mw_err why = {0};
-    bool sound = true;
-    for (size_t i = 0; i < n && !status && sound; i++) {
+    mw_status found = MW_OK;
+    for (size_t i = 0; i < n && !status && !found; i++) {
         mw_ctx_report(call->ctx, "reading the datasets", (double)i, (double)n);
         status = mw_ctx_check(call->ctx, err);
         if (!status)
-            sound = mw_op__check_segment(call->ctx, dir, &segments[i], true, &why) == MW_OK;
+            found = mw_op__check_segment(call->ctx, dir, &segments[i], true, &why);
     }
+    if (!status) status = pass_on(found, &why, err);
     char name[96], value[32];
     (void)snprintf(name, sizeof name, "dataset %.64s", dataset);
     (void)snprintf(value, sizeof value, "%zu segments", n);
-    if (!status) check(writer, name, sound, sound ? value : why.message, why.hint);
+    if (!status) check(writer, name, !found, found ? why.message : value, why.hint);
     mw_dir_close(dir);
     return status;
 }
@@ -125,8 +136,8 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_array(&writer);
     check_machine(&writer);
     check_disk(call->app, &writer);
-    check_store(call, &writer);
-    mw_status status = check_datasets(call, &writer, err);
+    mw_status status = check_store(call, &writer, err);
+    if (!status) status = check_datasets(call, &writer, err);
     if (!status) status = check_models(call, &writer, err);
     mw_json_array_end(&writer);
     mw_json_key(&writer, "limits");

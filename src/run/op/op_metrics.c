@@ -1,4 +1,5 @@
 /* op_metrics.c -- GET /metrics: Prometheus text. HTTP counters come from the server itself. */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "core/text/number.h"
@@ -13,25 +14,18 @@ static void add_gauge(mw_buf *out, const char *name, const char *type, const cha
 
 /* Resident pages from /proc/self/statm; 0 when it cannot be read. */
 static double resident_bytes(const mw_ctx *ctx) {
-    mw_dir *dir;
-    char *text;
-    size_t size;
     double pages = 0;
-    if (mw_dir_open(ctx, "/proc/self", MW_DIR_MUST_EXIST, &dir, NULL)) return 0;
-    /* A file of /proc tells no size, so it is read through the descriptor. */
-    int fd = ctx->io->open(ctx->io->self, mw_dir_fd(dir), "statm", 0, 0);
-    mw_dir_close(dir);
-    if (fd < 0) return 0;
     char line[128];
+    /* A file of /proc tells no size, so it is read through the descriptor. */
+    int fd = ctx->io->open(ctx->io->self, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) return 0;
     ssize_t n = ctx->io->read(ctx->io->self, fd, line, sizeof line);
     ctx->io->close(ctx->io->self, fd);
-    text = line;
-    size = n > 0 ? (size_t)n : 0;
-    size_t at = 0;
-    while (at < size && text[at] != ' ') at++;
+    size_t size = n > 0 ? (size_t)n : 0, at = 0;
+    while (at < size && line[at] != ' ') at++;
     size_t end = ++at;
-    while (end < size && text[end] != ' ') end++;
-    if (end > size || !mw_number_read(text + at, end - at, &pages)) return 0;
+    while (end < size && line[end] != ' ') end++;
+    if (end > size || !mw_number_read(line + at, end - at, &pages)) return 0;
     return pages * (double)sysconf(_SC_PAGESIZE);
 }
 

@@ -1,18 +1,23 @@
 /* op_models.c -- GET /models/status and `millwright models`: the production versions and their
  * health. */
-#include "run/op/app.h"
+#include "run/op/rows.h"
 
 #include "core/text/datetime.h"
 
-static void write_version(const mw_call *call, const mw_version_record *version,
-                          mw_json_writer *writer) {
-    mw_err err = {0};
-    bool loaded = mw_live_check(call->ctx, call->app->live, version->model, &err) == MW_OK;
+static mw_status write_version(const mw_call *call, const mw_version_record *version,
+                               mw_json_writer *writer, mw_err *err) {
+    mw_err why = {0};
+    mw_status status = mw_live_check(call->ctx, call->app->live, version->model, &why);
+    if (mw_op__interrupted(status)) {
+        if (err) *err = why;
+        return status;
+    }
+    bool loaded = status == MW_OK;
     mw_json_object(writer);
     mw_json_add_string(writer, "name", version->model);
     mw_json_add_int(writer, "version", version->version);
     mw_json_add_string(writer, "status", loaded ? "ready" : "damaged");
-    mw_json_add_string(writer, "reason", loaded ? NULL : err.message);
+    mw_json_add_string(writer, "reason", loaded ? NULL : why.message);
     mw_json_add_time(writer, "trained", version->created_us);
     mw_json_add_string(writer, "run_id", version->run_id);
     mw_json_add_string(writer, "sha256", version->sha256);
@@ -20,6 +25,7 @@ static void write_version(const mw_call *call, const mw_version_record *version,
     mw_json_key(writer, "metrics");
     mw_json_write_raw(writer, mw_str_of(version->metrics));
     mw_json_object_end(writer);
+    return MW_OK;
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -36,8 +42,8 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
         mw_json_add_bool(&writer, "trained", n > 0);
         mw_json_key(&writer, "models");
         mw_json_array(&writer);
-        for (size_t i = 0; i < n; i++)
-            if (versions[i].production) write_version(call, &versions[i], &writer);
+        for (size_t i = 0; i < n && !status; i++)
+            if (versions[i].production) status = write_version(call, &versions[i], &writer, err);
         mw_json_array_end(&writer);
         mw_json_object_end(&writer);
     }

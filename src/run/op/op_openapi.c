@@ -4,18 +4,24 @@
 #include "core/base/limits.h"
 #include "run/op/app.h"
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static mw_buf contract;
+static bool is_made; /* never changes back; one that could not be made is tried again */
 
-static void make_contract(void) {
+static mw_status make_contract(mw_err *err) {
     mw_buf_init(&contract, &mw_mem_process, (size_t)MW_LIMIT(JSON_BYTES));
-    if (mw_op_write_openapi(&contract, NULL)) contract.failed = MW_ENOMEM;
+    mw_status status = mw_op_write_openapi(&contract, err);
+    if (!status) status = mw_buf_status(&contract, "the contract", err);
+    is_made = !status;
+    if (status) mw_buf_done(&contract);
+    return status;
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     (void)call;
-    pthread_once(&once, make_contract);
-    mw_status status = mw_buf_status(&contract, "the contract", err);
+    pthread_mutex_lock(&mutex);
+    mw_status status = is_made ? MW_OK : make_contract(err);
+    pthread_mutex_unlock(&mutex);
     if (!status) mw_buf_add_str(out, mw_buf_str(&contract));
     return status;
 }

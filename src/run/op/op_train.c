@@ -21,22 +21,28 @@ enum { N_MODELS = 3 };
 
 /* ---- prepare ---- */
 
-/* True when the folder holds at least one *.csv or *.csv.gz. */
-static bool has_csv_files(const mw_ctx *ctx, const char *path) {
+static bool ends_with(const char *name, const char *end) {
+    size_t n = strlen(name), n_end = strlen(end);
+    return n > n_end && strcmp(name + n - n_end, end) == 0;
+}
+
+/* *ret: the folder is there and holds at least one *.csv or *.csv.gz. */
+static mw_status find_csv_files(const mw_ctx *ctx, const char *path, bool *ret, mw_err *err) {
     mw_dir *dir;
     mw_dir_entry *entries;
     size_t n = 0;
-    if (mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, &dir, NULL)) return false;
-    bool found = false;
-    if (mw_dir_list(ctx, dir, &entries, &n, NULL) == MW_OK) {
-        for (size_t i = 0; i < n && !found; i++) {
-            const char *end = strstr(entries[i].name, ".csv");
-            found = !entries[i].is_dir && end && (end[4] == '\0' || strcmp(end, ".csv.gz") == 0);
-        }
+    *ret = false;
+    mw_status status = mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, &dir, err);
+    if (status) return status == MW_ENOTFOUND ? MW_OK : status;
+    status = mw_dir_list(ctx, dir, &entries, &n, err);
+    if (!status) {
+        for (size_t i = 0; i < n && !*ret; i++)
+            *ret = !entries[i].is_dir &&
+                   (ends_with(entries[i].name, ".csv") || ends_with(entries[i].name, ".csv.gz"));
         mw_free(entries);
     }
     mw_dir_close(dir);
-    return found;
+    return status;
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -46,9 +52,12 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     size_t n_known = 0, n_paths = 0;
     mw_status status = csv ? MW_OK : mw_fail_nomem(err, "a path");
     const char *dataset = mw_args_string(call->args, "dataset");
+    bool found = false;
+    /* Files in the csv folder belong to `main`. */
+    if (!status && strcmp(dataset, "main") == 0)
+        status = find_csv_files(call->ctx, csv, &found, err);
     if (!status) {
-        /* Files in the csv folder belong to `main`. */
-        n_paths = strcmp(dataset, "main") == 0 && has_csv_files(call->ctx, csv) ? 1 : 0;
+        n_paths = found ? 1 : 0;
         mw_json_writer writer;
         mw_json_writer_init(&writer, out, 0);
         mw_json_object(&writer);

@@ -28,6 +28,10 @@ static mw_status fail_missing(const mw_segment_record *segment, mw_err *err) {
     return mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
 }
 
+bool mw_op__interrupted(mw_status status) {
+    return status == MW_ENOMEM || status == MW_ECANCELED || status == MW_ETIMEOUT;
+}
+
 mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
                                bool whole, mw_err *err) {
     static const char *const time_column[] = {"time"};
@@ -40,7 +44,7 @@ mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_
             mw_fail(err, MW_EDATA, "segment %s holds %lld rows, not the %lld of %s", segment->file,
                     (long long)table->n_rows, (long long)segment->n_rows, segment->source);
     mw_table_free(table);
-    if (status && status != MW_ENOMEM && status != MW_ECANCELED) {
+    if (status && !mw_op__interrupted(status)) {
         status = err ? err->code = MW_EDATA : MW_EDATA;
         mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
     }

@@ -18,6 +18,9 @@
 mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
                                bool whole, mw_err *err);
 
+/* True for a status that ended a check before it could tell anything about what was checked. */
+bool mw_op__interrupted(mw_status status);
+
 typedef struct mw_op__filter {
     const char *device, *employee_id, *category; /* NULL: any */
 } mw_op__filter;
