@@ -299,22 +299,21 @@ static mw_segment_record *collect_segments(const mw_ctx *ctx, mw_arena *arena, c
     for (const mw_json *file = files ? files->first : NULL; file && records; file = file->next) {
         const char *segment = optional_string(arena, file, "segment", &failed);
         if (!segment || mw_json_bool(mw_json_get(file, "unchanged"), false)) continue;
-        records[(*n)++] =
-            (mw_segment_record){.dataset = dataset,
-                                .source = optional_string(arena, file, "source", &failed),
-                                .content_hash =
-                                    optional_string(arena, file, "content_hash", &failed),
-                                .file = segment,
-                                .rejects = optional_string(arena, file, "rejects", &failed),
-                                .layout = optional_string(arena, file, "layout", &failed),
-                                .bytes = mw_json_int(mw_json_get(file, "bytes"), 0),
-                                .n_lines = mw_json_int(mw_json_get(file, "lines"), 0),
-                                .n_rows = mw_json_int(mw_json_get(file, "rows"), 0),
-                                .n_rejected = mw_json_int(mw_json_get(file, "rejected"), 0),
-                                .n_collisions = mw_json_int(mw_json_get(file, "collisions"), 0),
-                                .first_us = mw_json_int(mw_json_get(file, "first_us"), 0),
-                                .last_us = mw_json_int(mw_json_get(file, "last_us"), 0),
-                                .added_us = mw_clock_utc(ctx->clock)};
+        records[(*n)++] = (mw_segment_record){
+            .dataset = dataset,
+            .source = optional_string(arena, file, "source", &failed),
+            .content_hash = optional_string(arena, file, "content_hash", &failed),
+            .file = segment,
+            .rejects = optional_string(arena, file, "rejects", &failed),
+            .layout = optional_string(arena, file, "layout", &failed),
+            .bytes = mw_json_int(mw_json_get(file, "bytes"), 0),
+            .n_lines = mw_json_int(mw_json_get(file, "lines"), 0),
+            .n_rows = mw_json_int(mw_json_get(file, "rows"), 0),
+            .n_rejected = mw_json_int(mw_json_get(file, "rejected"), 0),
+            .n_collisions = mw_json_int(mw_json_get(file, "collisions"), 0),
+            .first_us = mw_json_int(mw_json_get(file, "first_us"), 0),
+            .last_us = mw_json_int(mw_json_get(file, "last_us"), 0),
+            .added_us = mw_clock_utc(ctx->clock)};
     }
     return failed ? NULL : records;
 }

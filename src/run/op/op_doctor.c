@@ -79,8 +79,7 @@ static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_er
         (void)snprintf(name, sizeof name, "model %.64s", versions[i].model);
         (void)snprintf(value, sizeof value, "version %d", versions[i].version);
         mw_status found = mw_live_check(call->ctx, call->app->live, versions[i].model, &why);
-        check(writer, name, !found, found ? why.message : value,
-              "train again: `millwright train`");
+        check(writer, name, !found, found ? why.message : value, "train again: `millwright train`");
         status = pass_on(found, &why, err);
     }
     if (!status && n == 0) check(writer, "models", true, "none yet", NULL);
@@ -101,8 +100,7 @@ static mw_status check_dataset(const mw_call *call, const char *dataset, mw_aren
     for (size_t i = 0; i < n && !status && !found; i++) {
         mw_ctx_report(call->ctx, "reading the datasets", (double)i, (double)n);
         status = mw_ctx_check(call->ctx, err);
-        if (!status)
-            found = mw_op__check_segment(call->ctx, dir, &segments[i], true, &why);
+        if (!status) found = mw_op__check_segment(call->ctx, dir, &segments[i], true, &why);
     }
     if (!status) status = pass_on(found, &why, err);
     char name[96], value[32];

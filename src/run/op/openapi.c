@@ -192,9 +192,12 @@ static void write_example(const char *text, mw_json_writer *w) {
     mw_arena arena;
     mw_arena_init(&arena, NULL);
     const mw_json *example;
-    if (text && mw_json_parse(&arena, text, strlen(text), &example, NULL) == MW_OK) {
+    mw_status status = text ? mw_json_parse(&arena, text, strlen(text), &example, NULL) : MW_OK;
+    if (text && !status) {
         mw_json_key(w, "example");
         mw_json_write_value(w, example);
+    } else if (status == MW_ENOMEM) {
+        w->buf->failed = status; /* no contract rather than one without an example */
     }
     mw_arena_done(&arena);
 }

@@ -1,8 +1,10 @@
 /* small_plant.c -- see small_plant.h. */
 #include "unit/op/small_plant.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/limits.h"
 
@@ -78,7 +80,9 @@ mw_status plant_status(small_plant *plant, const char *op, const char *settings,
 
 const char *plant_file(int n_rows) {
     static char path[600];
-    (void)snprintf(path, sizeof path, "%s/plant.csv", mw_test_folder());
+    (void)snprintf(path, sizeof path, "%s/data/csv", mw_test_folder());
+    assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+    (void)snprintf(path, sizeof path, "%s/data/csv/plant.csv", mw_test_folder());
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     (void)fprintf(file, "time,device_id,heat,flow\n");

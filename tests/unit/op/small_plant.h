@@ -35,8 +35,9 @@ const char *plant_text(small_plant *plant, const char *op, const char *settings)
 /* The status without an answer. */
 mw_status plant_status(small_plant *plant, const char *op, const char *settings, mw_err *err);
 
-/* A wide file with n_rows time stamps of two devices, written and ingested as plant.csv. */
+/* A wide file with n_rows time stamps of two devices, in the csv folder; its path. */
 const char *plant_file(int n_rows);
+/* Writes and ingests it. */
 void plant_feed(small_plant *plant, int n_rows);
 /* Five trees each; asserts that it works. */
 #define PLANT_TRAINING "n_estimators=5 max_depth=3 lags=1"

@@ -141,22 +141,26 @@ MW_TEST(one_job_survives_any_failed_allocation) {
     plant_close(&plant);
 }
 
-/* Made anew in this process: the first call may fail, later ones do not remember it. */
+/* A first call that fails is not remembered by later ones, and none keeps half a contract. */
 MW_TEST(contract_is_made_again_after_a_failed_allocation) {
+    static char text[1 << 18], want[1 << 18];
+    FILE *committed = fopen("api/openapi.json", "r");
+    assert_non_null(committed);
+    want[fread(want, 1, sizeof want - 1, committed)] = '\0';
+    (void)fclose(committed);
     small_plant plant;
     plant_open(&plant);
-    static char text[1000];
     mw_args *args = plant_args("openapi", "");
     loop l = {"openapi", "", false, true};
-    bool fired = true;
+    mw_status status = MW_ENOMEM;
     uint64_t n = 1;
-    for (; fired; n++) {
-        mw_status status = call_failing_at(&plant, &l, args, n, text, sizeof text, &fired);
-        assert_int_equal(status, fired ? MW_ENOMEM : MW_OK);
+    for (bool fired; status; n++) {
+        status = call_failing_at(&plant, &l, args, n, text, sizeof text, &fired);
+        assert_true(status == MW_OK || (fired && status == MW_ENOMEM));
     }
+    assert_string_equal(text, want);
     assert_true(n > 3);
     mw_args_free(args);
-    assert_non_null(strstr(plant_text(&plant, "openapi", ""), "\"openapi\": \"3.1"));
     plant_close(&plant);
 }
 

@@ -1,0 +1,124 @@
+/*
+ * fault_op.c -- ingest and train with each I/O call or allocation failing once: whatever fails,
+ * dataset and models are the old ones or the new ones, nothing between, and the next run works.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "support/fault_loop.h"
+#include "unit/op/small_plant.h"
+
+typedef struct scene {
+    small_plant plant;
+    const char *op;
+    int n_rows;  /* time stamps of the file now */
+    int n_known; /* of those in the dataset */
+    int version; /* production version of each model */
+    int n_failed;
+    mw_status last; /* of the last run */
+} scene;
+
+static mw_err err;
+
+static mw_args *args_of(const scene *s) {
+    char settings[800];
+    if (strcmp(s->op, "train") == 0) return plant_args("train", PLANT_TRAINING);
+    (void)snprintf(settings, sizeof settings, "paths=%s/data/csv/plant.csv", mw_test_folder());
+    return plant_args("ingest", settings);
+}
+
+/* The operation as the command line runs it; the one file has new content. */
+static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *e) {
+    scene *s = arg;
+    mw_ctx with_clock = *ctx;
+    mw_buf out;
+    mw_args *args = args_of(s);
+    with_clock.clock = s->plant.ctx.clock;
+    mw_buf_init(&out, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    s->last = plant_call(&s->plant, &with_clock, s->op, args, &out, e);
+    mw_buf_done(&out);
+    mw_args_free(args);
+    s->n_failed += s->last != MW_OK;
+    return s->last;
+}
+
+static void assert_has(const char *text, const char *words, uint64_t n) {
+    if (!strstr(text, words)) fail_msg("after fault %d: no %s in %s", (int)n, words, text);
+}
+
+/* Every segment that counts is there and whole, and the three models are of one version. */
+static void check_data(scene *s, uint64_t n) {
+    char words[80];
+    if (s->last == MW_OK) s->n_known = s->n_rows;
+    if (s->last == MW_OK && strcmp(s->op, "train") == 0) s->version++;
+    (void)snprintf(words, sizeof words, "\"rows\":%d,\"files\":1,", 2 * s->n_known);
+    assert_has(plant_text(&s->plant, "summary", ""), words, n);
+    const char *at = plant_text(&s->plant, "models_status", "");
+    if (strstr(at, "damaged")) fail_msg("after fault %d: %s", (int)n, at);
+    (void)snprintf(words, sizeof words, "\"version\":%d,\"status\":\"ready\"", s->version);
+    for (int i = 0; i < 3 && s->version; i++, at++) {
+        at = strstr(at, words);
+        if (!at) fail_msg("after fault %d: not three models of version %d", (int)n, s->version);
+    }
+}
+
+/* Nothing of a job that has ended stays in work/. */
+static void check_work(scene *s, uint64_t n) {
+    mw_dir *work;
+    mw_dir_entry *entries;
+    size_t n_left;
+    assert_ok(mw_app_folder(s->plant.app, &s->plant.ctx, "work", NULL, &work, &err));
+    assert_ok(mw_dir_list(&s->plant.ctx, work, &entries, &n_left, &err));
+    if (n_left) fail_msg("after fault %d: work/%s is left", (int)n, entries[0].name);
+    mw_free(entries);
+    mw_dir_close(work);
+}
+
+static void next_file(scene *s) {
+    s->n_rows = s->n_known == 60 ? 61 : 60;
+    (void)plant_file(s->n_rows);
+}
+
+static void after(void *arg, uint64_t n) {
+    scene *s = arg;
+    check_data(s, n);
+    next_file(s);
+}
+
+static void after_clean(void *arg, uint64_t n) {
+    check_work(arg, n);
+    after(arg, n);
+}
+
+static void begin(scene *s, const char *op) {
+    *s = (scene){.op = op};
+    plant_open(&s->plant);
+    plant_feed(&s->plant, 60);
+    s->n_known = 60;
+    plant_train(&s->plant);
+    s->version = 1;
+    next_file(s);
+}
+
+/* The next run, with nothing failing, is whole. */
+static void end(scene *s) {
+    assert_ok(scenario(&s->plant.ctx, s, &err));
+    check_data(s, 0);
+    check_work(s, 0);
+    plant_close(&s->plant);
+}
+
+static void fail_io(const char *op, mw_io_kind kind, int errno_value, bool cleans) {
+    scene s;
+    begin(&s, op);
+    uint64_t n = mw_fault_loop_io(scenario, &s, kind, errno_value, cleans ? after_clean : after);
+    print_message("%s: %d calls, %d of them needed\n", op, (int)n, s.n_failed);
+    assert_true(n > 0);
+    end(&s);
+}
+
+MW_TEST(ingest_survives_each_failed_call) { fail_io("ingest", MW_IO_MKDIR, ENOSPC, true); }
+
+MW_TEST_MAIN(MW_RUN(ingest_survives_each_failed_call))
