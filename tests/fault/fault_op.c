@@ -17,6 +17,7 @@ typedef struct scene {
     int n_known; /* of those in the dataset */
     int version; /* production version of each model */
     int n_failed;
+    int n_expired;
     mw_status last; /* of the last run */
 } scene;
 
@@ -106,6 +107,8 @@ static void begin(scene *s, const char *op) {
 static void end(scene *s) {
     assert_ok(scenario(&s->plant.ctx, s, &err));
     check_data(s, 0);
+    plant_close(&s->plant);
+    plant_open(&s->plant); /* removes what an ended job could not */
     check_work(s, 0);
     plant_close(&s->plant);
 }
@@ -119,6 +122,96 @@ static void fail_io(const char *op, mw_io_kind kind, int errno_value, bool clean
     end(&s);
 }
 
-MW_TEST(ingest_survives_each_failed_call) { fail_io("ingest", MW_IO_MKDIR, ENOSPC, true); }
+#define FAIL_IO(op, name, kind, errno_value, cleans) \
+    MW_TEST(op##_survives_each_failed_##name) { fail_io(#op, kind, errno_value, cleans); }
 
-MW_TEST_MAIN(MW_RUN(ingest_survives_each_failed_call))
+FAIL_IO(ingest, mkdir, MW_IO_MKDIR, ENOSPC, true)
+FAIL_IO(ingest, rename, MW_IO_RENAME, EIO, true)
+FAIL_IO(ingest, fsync, MW_IO_FSYNC, EIO, true)
+FAIL_IO(ingest, unlink, MW_IO_UNLINK, EIO, false)
+FAIL_IO(ingest, write, MW_IO_WRITE, ENOSPC, true)
+FAIL_IO(ingest, open, MW_IO_OPEN, EMFILE, false)
+FAIL_IO(ingest, read, MW_IO_READ, EIO, true)
+FAIL_IO(train, mkdir, MW_IO_MKDIR, ENOSPC, true)
+FAIL_IO(train, rename, MW_IO_RENAME, EIO, true)
+FAIL_IO(train, fsync, MW_IO_FSYNC, EIO, true)
+FAIL_IO(train, unlink, MW_IO_UNLINK, EIO, false)
+FAIL_IO(train, write, MW_IO_WRITE, ENOSPC, true)
+FAIL_IO(train, open, MW_IO_OPEN, EMFILE, false)
+FAIL_IO(train, read, MW_IO_READ, EIO, true)
+
+/* ---- allocations ---- */
+
+/* One run with allocation n failing. A job whose end could not be recorded for lack of memory is
+ * given up when its lease runs out. */
+static bool fail_allocation(scene *s, uint64_t n) {
+    int32_t n_expired;
+    mw_fake_clock_advance(&s->plant.clock, 120 * MW_US_PER_SECOND);
+    assert_ok(mw_store_job_expire(&s->plant.ctx, s->plant.app->store, "gone", &n_expired, &err));
+    s->n_expired += n_expired;
+    mw_mem mem;
+    mw_ctx ctx = s->plant.ctx;
+    mw_mem_init(&mem, NULL, 0);
+    ctx.mem = &mem;
+    mw_err_clear(&err);
+    s->last = MW_OK;
+    mw_args *args = args_of(s);
+    mw_buf out;
+    mw_buf_init(&out, &mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_alloc_fail_at(n);
+    s->last = plant_call(&s->plant, &ctx, s->op, args, &out, &err);
+    bool fired = mw_alloc_fault_fired();
+    mw_alloc_fail_at(0);
+    mw_buf_done(&out);
+    mw_args_free(args);
+    if (mw_mem_used(&mem) != 0)
+        fail_msg("%s, allocation %d: %zu bytes leaked", s->op, (int)n, mw_mem_used(&mem));
+    if (s->last != MW_OK && (s->last != MW_ENOMEM || !err.message[0]))
+        fail_msg("%s, allocation %d: %s %s", s->op, (int)n, mw_status_name(s->last), err.message);
+    s->n_failed += s->last != MW_OK;
+    after(s, n);
+    return fired;
+}
+
+static uint64_t count_allocations(scene *s) {
+    mw_alloc_fail_at(UINT64_MAX);
+    mw_buf out;
+    mw_args *args = args_of(s);
+    mw_buf_init(&out, NULL, (size_t)MW_LIMIT(JSON_BYTES));
+    assert_ok(plant_call(&s->plant, &s->plant.ctx, s->op, args, &out, &err));
+    uint64_t n = mw_alloc_count();
+    mw_alloc_fail_at(0);
+    mw_buf_done(&out);
+    mw_args_free(args);
+    s->last = MW_OK;
+    after_clean(s, 0);
+    return n;
+}
+
+/* Every step-th allocation, from a random one. */
+static void fail_allocations(const char *op, uint64_t n_rounds) {
+    scene s;
+    begin(&s, op);
+    uint64_t total = count_allocations(&s), step = total / n_rounds + 1;
+    uint64_t n = 1 + mw_test_seed() % step;
+    int n_fired = 0;
+    for (; n <= total; n += step) n_fired += fail_allocation(&s, n);
+    print_message("%s: %d of %d allocations failed, %d of them needed, %d jobs expired\n", op,
+                  n_fired, (int)total, s.n_failed, s.n_expired);
+    assert_true(s.n_failed > 10);
+    mw_fake_clock_advance(&s.plant.clock, 120 * MW_US_PER_SECOND);
+    assert_ok(mw_store_job_expire(&s.plant.ctx, s.plant.app->store, "gone", &s.n_expired, &err));
+    end(&s);
+}
+
+MW_TEST(ingest_survives_failed_allocations) { fail_allocations("ingest", 400); }
+MW_TEST(train_survives_failed_allocations) { fail_allocations("train", 200); }
+
+MW_TEST_MAIN(MW_RUN(ingest_survives_each_failed_mkdir), MW_RUN(ingest_survives_each_failed_rename),
+             MW_RUN(ingest_survives_each_failed_fsync), MW_RUN(ingest_survives_each_failed_unlink),
+             MW_RUN(ingest_survives_each_failed_write), MW_RUN(ingest_survives_each_failed_open),
+             MW_RUN(ingest_survives_each_failed_read), MW_RUN(train_survives_each_failed_mkdir),
+             MW_RUN(train_survives_each_failed_rename), MW_RUN(train_survives_each_failed_fsync),
+             MW_RUN(train_survives_each_failed_unlink), MW_RUN(train_survives_each_failed_write),
+             MW_RUN(train_survives_each_failed_open), MW_RUN(train_survives_each_failed_read),
+             MW_RUN(ingest_survives_failed_allocations), MW_RUN(train_survives_failed_allocations))
