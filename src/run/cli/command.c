@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/limits.h"
 #include "core/param/nearest.h"
-#include "core/text/number.h"
+#include "run/cli/verb_serve.h"
 
 const char *const mw_command_verbs[] = {"serve", "completion", "openapi", "version", "help", NULL};
 
@@ -266,6 +265,7 @@ void mw_command_done(mw_command *command) {
 /* ---- help ---- */
 
 static void add_usage(const mw_op *op, mw_buf *out) {
+    char option[128];
     mw_buf_printf(out, "usage: millwright %s", op->verb);
     for (const mw_param *p = mw_op_params(op); p->name; p++) {
         if (!(p->flags & MW_PARAM_POSITIONAL)) continue;
@@ -276,12 +276,17 @@ static void add_usage(const mw_op *op, mw_buf *out) {
     }
     for (const mw_param *p = mw_op_params(op); p->name; p++) {
         if ((p->flags & MW_PARAM_POSITIONAL) || !(p->flags & MW_PARAM_REQUIRED)) continue;
-        mw_buf_printf(out, " --%s ...", p->name);
+        mw_buf_printf(out, " %s ...", option_text(p->name, option));
     }
     mw_buf_printf(out, " [options]\n\n%s.\n%s\n\n", op->summary, op->help);
     mw_param_write_help(mw_op_params(op), out);
     if (op->examples) mw_buf_add(out, "\nexamples:\n");
     for (const char *const *e = op->examples; e && *e; e++) mw_buf_printf(out, "  %s\n", *e);
+}
+
+void mw_command_help_globals(mw_buf *out) {
+    mw_buf_add(out, "options of every command:\n");
+    mw_param_write_help(global_params, out);
 }
 
 void mw_command_help(const mw_command *command, mw_buf *out) {
@@ -290,8 +295,7 @@ void mw_command_help(const mw_command *command, mw_buf *out) {
         add_usage(*op, out);
         mw_buf_add_char(out, '\n');
     }
-    mw_buf_add(out, "options of every command:\n");
-    mw_param_write_help(global_params, out);
+    mw_command_help_globals(out);
 }
 
 void mw_command_overview(mw_buf *out) {
@@ -307,9 +311,8 @@ void mw_command_overview(mw_buf *out) {
                     "first steps:\n"
                     "  millwright generate --days 14 --seed 42\n"
                     "  millwright train\n"
-                    "  millwright serve\n\n"
-                    "options of every command:\n");
-    mw_param_write_help(global_params, out);
+                    "  millwright serve\n\n");
+    mw_command_help_globals(out);
 }
 
 static void add_options(const mw_param *table, mw_buf *out) {
@@ -329,7 +332,8 @@ void mw_command_completion(mw_buf *out) {
     for (const char *const *verb = mw_command_verbs; *verb; verb++)
         mw_buf_printf(out, "%s%s", verb == mw_command_verbs ? "" : " ", *verb);
     for (const mw_op *const *op = mw_ops; *op; op++)
-        if ((*op)->verb) mw_buf_printf(out, " %s", (*op)->verb);
+        if ((*op)->verb && mw_op_by_verb((*op)->verb) == *op)
+            mw_buf_printf(out, " %s", (*op)->verb);
     mw_buf_add(out, "\" -- \"$word\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n");
     for (const mw_op *const *op = mw_ops; *op; op++) {
         if (!(*op)->verb || mw_op_by_verb((*op)->verb) != *op) continue;
@@ -340,6 +344,10 @@ void mw_command_completion(mw_buf *out) {
         add_options(global_params, out);
         mw_buf_add(out, "\" ;;\n");
     }
+    mw_buf_add(out, "  serve) options=\"");
+    add_options(mw_serve_params, out);
+    add_options(global_params, out);
+    mw_buf_add(out, "\" ;;\n");
     mw_buf_add(out, "  *) options=\"--help\" ;;\n  esac\n"
                     "  case $word in\n"
                     "  -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"

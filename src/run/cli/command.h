@@ -33,6 +33,7 @@ mw_status mw_command_parse_table(mw_mem *mem, const mw_param *table, int argc, c
                                  mw_command *ret, mw_err *err);
 
 void mw_command_help(const mw_command *command, mw_buf *out); /* of one verb */
+void mw_command_help_globals(mw_buf *out);                    /* options of every verb */
 void mw_command_overview(mw_buf *out);                        /* of all */
 void mw_command_completion(mw_buf *out);                      /* bash script */
 

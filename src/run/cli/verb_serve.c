@@ -8,7 +8,7 @@
 #include "run/cli/command.h"
 #include "run/serve/serve.h"
 
-static const mw_param params[] = {
+const mw_param mw_serve_params[] = {
     {.name = "host",
      .type = MW_PARAM_STRING,
      .def = "127.0.0.1",
@@ -108,7 +108,7 @@ static mw_status serve(mw_ctx *ctx, const mw_command *command, mw_err *err) {
 
 mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_err *err) {
     mw_command command = {0};
-    mw_status status = mw_command_parse_table(ctx->mem, params, argc, argv, &command, err);
+    mw_status status = mw_command_parse_table(ctx->mem, mw_serve_params, argc, argv, &command, err);
     if (status) return status;
     mw_log *log = NULL;
     if (command.help) {
@@ -116,9 +116,10 @@ mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_err *err) {
         mw_buf_init(&text, ctx->mem, 1 << 16);
         mw_buf_add(&text, "usage: millwright serve [options]\n\nServe the API and its docs over "
                           "HTTP.\nSIGTERM or Ctrl-C drains open requests, then stops.\n\n");
-        mw_param_write_help(params, &text);
+        mw_param_write_help(mw_serve_params, &text);
         mw_buf_add(&text, "\nexamples:\n  millwright serve\n  millwright serve --port 9000 --data "
-                          "plant\n");
+                          "plant\n\n");
+        mw_command_help_globals(&text);
         (void)fputs(mw_buf_text(&text), stdout);
         mw_buf_done(&text);
     } else {

@@ -5,6 +5,10 @@
 #define MW_RUN_CLI_VERB_SERVE_H
 
 #include "core/base/ctx.h"
+#include "core/param/param.h"
+
+/* Its own options; ended by a NULL name. */
+extern const mw_param mw_serve_params[];
 
 /* argv[0] is "serve". Returns when the server has drained. */
 mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_err *err);
