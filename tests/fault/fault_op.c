@@ -52,6 +52,7 @@ static void assert_has(const char *text, const char *words, uint64_t n) {
 /* Every segment that counts is there and whole, and the three models are of one version. */
 static void check_data(scene *s, uint64_t n) {
     char words[80];
+    if (s->last == MW_EDATA) fail_msg("fault %d is blamed on the data: %s", (int)n, err.message);
     if (s->last == MW_OK) s->n_known = s->n_rows;
     if (s->last == MW_OK && strcmp(s->op, "train") == 0) s->version++;
     (void)snprintf(words, sizeof words, "\"rows\":%d,\"files\":1,", 2 * s->n_known);
@@ -173,6 +174,8 @@ static bool fail_allocation(scene *s, uint64_t n) {
     return fired;
 }
 
+enum { N_FIRST = 60 };
+
 static uint64_t count_allocations(scene *s) {
     mw_alloc_fail_at(UINT64_MAX);
     mw_buf out;
@@ -188,14 +191,15 @@ static uint64_t count_allocations(scene *s) {
     return n;
 }
 
-/* Every step-th allocation, from a random one. */
+/* Each of the first ones (prepare), then every step-th from a random one. */
 static void fail_allocations(const char *op, uint64_t n_rounds) {
     scene s;
     begin(&s, op);
     uint64_t total = count_allocations(&s), step = total / n_rounds + 1;
-    uint64_t n = 1 + mw_test_seed() % step;
     int n_fired = 0;
-    for (; n <= total; n += step) n_fired += fail_allocation(&s, n);
+    for (uint64_t n = 1; n <= N_FIRST; n++) n_fired += fail_allocation(&s, n);
+    for (uint64_t n = N_FIRST + 1 + mw_test_seed() % step; n <= total; n += step)
+        n_fired += fail_allocation(&s, n);
     print_message("%s: %d of %d allocations failed, %d of them needed, %d jobs expired\n", op,
                   n_fired, (int)total, s.n_failed, s.n_expired);
     assert_true(s.n_failed > 10);

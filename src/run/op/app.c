@@ -37,23 +37,24 @@ static void check_models(mw_app *app, const mw_ctx *ctx, mw_json_writer *reasons
     const char *const *orgs;
     size_t n_orgs = 0;
     mw_err err = {0};
-    if (mw_store_org_list(ctx, app->store, &arena, &orgs, &n_orgs, &err)) n_orgs = 0;
-    for (size_t i = 0; i < n_orgs; i++) {
+    mw_status status = mw_store_org_list(ctx, app->store, &arena, &orgs, &n_orgs, &err);
+    for (size_t i = 0; i < n_orgs && !status; i++) {
         mw_ctx of_org = *ctx;
         of_org.org = orgs[i];
         const mw_version_record *versions;
         size_t n = 0;
-        if (mw_store_versions(&of_org, app->store, &arena, NULL, &versions, &n, &err)) continue;
-        for (size_t k = 0; k < n; k++) {
+        status = mw_store_versions(&of_org, app->store, &arena, NULL, &versions, &n, &err);
+        for (size_t k = 0; k < n && !status; k++) {
             if (!versions[k].production) continue;
             if (mw_live_check(&of_org, app->live, versions[k].model, &err))
                 mw_json_write_string(reasons, err.message);
         }
     }
+    if (status) mw_json_write_string(reasons, err.message);
     mw_arena_done(&arena);
 }
 
-static void write_health(mw_app *app, const mw_ctx *ctx, bool with_models) {
+void mw_app_look(mw_app *app, const mw_ctx *ctx) {
     mw_buf reasons, body;
     mw_buf_init(&reasons, ctx->mem, MW_HEALTH_BYTES - 64);
     mw_json_writer list;
@@ -69,7 +70,7 @@ static void write_health(mw_app *app, const mw_ctx *ctx, bool with_models) {
         mw_log_error(ctx, "health: %s", err.message);
     }
     check_disk(app, &list);
-    if (with_models) check_models(app, ctx, &list);
+    check_models(app, ctx, &list);
     bool ok = !reasons.failed && reasons.size == empty;
     mw_json_array_end(&list);
     mw_buf_init(&body, ctx->mem, MW_HEALTH_BYTES - 1);
@@ -87,7 +88,7 @@ static void *health_main(void *arg) {
     pthread_mutex_lock(&app->health_mutex);
     while (!app->closing) {
         pthread_mutex_unlock(&app->health_mutex);
-        write_health(app, app->ctx, true);
+        mw_app_look(app, app->ctx);
         pthread_mutex_lock(&app->health_mutex);
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);

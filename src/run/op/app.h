@@ -63,6 +63,9 @@ char *mw_app_dataset_path(const mw_app *app, const mw_ctx *ctx, const char *data
 /* Path of the folder whose files POST /train ingests: csv/ or orgs/{org}/csv/. */
 char *mw_app_csv_path(const mw_app *app, const mw_ctx *ctx, mw_arena *arena);
 
+/* Checks everything now and renews the health answer: what the monitor does every five seconds. */
+void mw_app_look(mw_app *app, const mw_ctx *ctx);
+
 /* Copies the current health answer. */
 void mw_app_read_health(mw_app *app, char out[MW_HEALTH_BYTES]);
 

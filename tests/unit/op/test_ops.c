@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/limits.h"
+#include "run/op/dataset_job.h"
 #include "support/fault_loop.h"
 #include "unit/op/small_plant.h"
 
@@ -302,6 +303,67 @@ MW_TEST(health_monitor_reports_a_damaged_model) {
     plant_close(&plant);
 }
 
+/* The list of what a commit moves and records is whole, or there is no commit. */
+MW_TEST(commit_forgets_no_file_for_lack_of_memory) {
+    small_plant plant;
+    plant_open(&plant);
+    mw_arena arena;
+    mw_buf text;
+    const mw_json *files;
+    mw_arena_init(&arena, NULL);
+    mw_buf_init(&text, NULL, 1 << 20);
+    for (int i = 0; i < 500; i++)
+        mw_buf_printf(&text, "%c{\"source\":\"s%d\",\"content_hash\":\"%064d\",\"segment\":\"%d\"}",
+                      i ? ',' : '[', i, i, i);
+    mw_buf_add_char(&text, ']');
+    assert_ok(mw_json_parse(&arena, mw_buf_text(&text), text.size, &files, &err));
+    mw_job_record job = {.id = "x", .fence = 1};
+    bool fired = true;
+    uint64_t n = 1;
+    for (; fired; n++) {
+        mw_alloc_fail_at(n);
+        mw_status status = mw_op__commit(&plant.ctx, plant.app, &job, plant.app->data, "main",
+                                         files, NULL, 0, "{}", &err);
+        fired = mw_alloc_fault_fired();
+        mw_alloc_fail_at(0);
+        /* Nothing is staged: with its memory the commit finds that out. The first allocations are
+         * the list's; later ones are the store's, which can do without some. */
+        if (status != MW_ENOMEM && (status != MW_ENOTFOUND || n <= 4))
+            fail_msg("allocation %d: %s %s", (int)n, mw_status_name(status), err.message);
+    }
+    assert_true(n > 5);
+    mw_buf_done(&text);
+    mw_arena_done(&arena);
+    plant_close(&plant);
+}
+
+/* Whatever fails during a look, nobody is told that all is well. */
+MW_TEST(health_is_never_ok_for_lack_of_memory) {
+    small_plant plant;
+    char health[MW_HEALTH_BYTES];
+    plant_open(&plant);
+    plant_feed(&plant, 60);
+    plant_train(&plant);
+    mw_app_look(plant.app, &plant.ctx);
+    assert_string_equal(plant_text(&plant, "health", ""), "{\"status\":\"ok\",\"reasons\":[]}");
+    assert_int_equal(truncate(plant_path("default/models/anomaly/versions/1/model.onnx"), 10), 0);
+    mw_app_look(plant.app, &plant.ctx);
+    bool fired = true;
+    uint64_t n = 1;
+    for (; fired; n++) {
+        if (n % 2) empty_cache(&plant); /* the verdict is remembered, or found again */
+        mw_alloc_fail_at(n);
+        mw_app_look(plant.app, &plant.ctx);
+        fired = mw_alloc_fault_fired();
+        mw_alloc_fail_at(0);
+        mw_app_read_health(plant.app, health);
+        if (!strstr(health, "\"degraded\"")) fail_msg("allocation %d: %s", (int)n, health);
+    }
+    assert_true(n > 10);
+    assert_has(health, "[\"model anomaly version 1 cannot be loaded");
+    plant_close(&plant);
+}
+
 MW_TEST_MAIN(MW_RUN(dataset_questions_survive_any_failed_allocation),
              MW_RUN(service_questions_survive_any_failed_allocation),
              MW_RUN(model_questions_survive_any_failed_allocation),
@@ -311,4 +373,6 @@ MW_TEST_MAIN(MW_RUN(dataset_questions_survive_any_failed_allocation),
              MW_RUN(role_is_asked_before_anything_is_done),
              MW_RUN(organizations_see_only_their_own), MW_RUN(organization_comes_with_its_folder),
              MW_RUN(doctor_and_summary_name_a_missing_segment),
-             MW_RUN(health_monitor_reports_a_damaged_model))
+             MW_RUN(health_monitor_reports_a_damaged_model),
+             MW_RUN(health_is_never_ok_for_lack_of_memory),
+             MW_RUN(commit_forgets_no_file_for_lack_of_memory))
