@@ -81,7 +81,8 @@ tsan-run:
 	$(TSAN_ENV) $(PROVE) $(UNIT_TESTS)
 
 # Valgrind sees what gcc's sanitizers cannot: reads of memory that was never written.
-VALGRIND_FOLDERS ?= base text param table ingest serve op
+# The job tests keep time with leases, which valgrind is too slow for; TSan and ASan run them.
+VALGRIND_FOLDERS ?= base text param table ingest serve op live cli stat metric linear tree model store track
 VALGRIND_TESTS = $(foreach folder,$(VALGRIND_FOLDERS),$(filter $(O)/tests/unit/$(folder)/%,$(UNIT_TESTS)))
 .PHONY: valgrind
 valgrind: deps-full
