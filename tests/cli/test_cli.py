@@ -642,8 +642,7 @@ def progress_shows_on_a_terminal_only(cli):
     try:
         parent, child = pty.openpty()
     except OSError as none:  # a bare chroot has no terminals
-        print(f"# no terminal to show progress on: {none}")
-        return
+        return print(f"# no terminal to show progress on: {none}")
     process = cli.start(*words, stderr=child)
     os.close(child)
     shown = b""
@@ -671,8 +670,7 @@ TESTS = [no_arguments_show_the_overview_and_fail, help_of_every_verb_lists_every
          a_test_is_measured_on_what_was_held_back, predict_reads_as_the_model_learned, predict_writes_files_only,
          data_folders_that_are_none, full_and_read_only_disks, nobody_reads_the_output, ctrl_c_ends_cleanly,
          kill_at_any_moment, a_killed_training_leaves_the_old_model_or_the_new, a_model_never_replaces_other_files,
-         ingest_beside_a_server,
-         progress_shows_on_a_terminal_only]
+         ingest_beside_a_server, progress_shows_on_a_terminal_only]
 
 
 def attempt(test):

@@ -83,7 +83,7 @@ static mw_status write_beside(const mw_ctx *ctx, const mw_model *model, mw_dir *
                               const place *to, mw_str extra, mw_matrix check,
                               char sha256[MW_SHA256_HEX], mw_err *err) {
     mw_dir *saving;
-    mw_map map;
+    mw_map map = {0};
     mw_status status = mw_dir_remove(ctx, parent, to->saving, err);
     if (!status) status = mw_dir_sub(ctx, parent, to->saving, MW_DIR_CREATE, &saving, err);
     if (status) return status;
