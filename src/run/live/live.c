@@ -1,5 +1,5 @@
 /*
- * live.c -- a list of loaded models under one mutex. Loading happens outside of it, so that one
+ * live.c -- a list of versions' documents under one mutex. Loading happens outside of it, so that one
  * slow disk read does not stop requests for other models; two threads may then load the same
  * version, and the second one's copy is dropped.
  */
