@@ -11,6 +11,8 @@
 #define MW_KEEP_INGEST_SOURCE_H
 
 #include "core/base/ctx.h"
+#include <stdbool.h>
+
 #include "core/base/hash.h"
 
 enum { MW_SOURCE_CHUNK_BYTES = 1 << 20 };
@@ -30,6 +32,23 @@ void *mw_source_close(mw_source *source); /* NULL is allowed; returns NULL */
  * MW_LIMIT(FILE_BYTES).
  */
 mw_status mw_source_read(mw_source *source, const char **ret, size_t *ret_size, mw_err *err);
+
+/* How the bytes that follow are written; what mw_source_fill gives is UTF-8 with LF or CRLF. Before the first fill. */
+enum mw_source_text { MW_SOURCE_UTF8, MW_SOURCE_UTF16LE, MW_SOURCE_UTF16BE, MW_SOURCE_LATIN1 };
+
+/* The first decompressed bytes, at most MW_SOURCE_CHUNK_BYTES, not consumed; *ret_whole: nothing follows. Valid until the first fill. */
+mw_status mw_source_peek(mw_source *source, const char **ret, size_t *ret_size, bool *ret_whole,
+                         mw_err *err);
+/* A byte-order mark is left out; bytes that are no text of the encoding become U+FFFD (UTF-16) or are kept (UTF-8).
+ * unify_lines: a CR that no LF follows counts as a line end and is given as LF. */
+mw_status mw_source_set_text(mw_source *source, enum mw_source_text text, bool unify_lines,
+                             mw_err *err);
+/*
+ * Fills buf [capacity] from where the last fill ended; *ret_size is less than capacity only at the end. Decompressed, decoded. Errors as
+ * mw_source_read. Plain UTF-8 is read straight into buf.
+ */
+mw_status mw_source_fill(mw_source *source, char *buf, size_t capacity, size_t *ret_size,
+                         mw_err *err);
 
 uint64_t mw_source_stored(const mw_source *source); /* stored bytes read so far */
 /* Upper bound of the decoded bytes still to come. */

@@ -1,0 +1,193 @@
+/* chunk.c -- see chunk.h. All columns of a chunk lie in one aligned block, each padded to 64 bytes. */
+#include "core/table/chunk.h"
+
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "core/text/datetime.h"
+
+enum { ALIGNMENT = 64, FIRST_COLUMNS = 8 };
+
+mw_status mw_schema_new(mw_mem *mem, mw_schema **ret, mw_err *err) {
+    mw_schema *schema = mw_calloc(mem, 1, sizeof *schema);
+    if (!schema) return mw_fail_nomem(err, "a schema");
+    schema->mem = mem;
+    mw_status status = mw_dictionary_new(mem, &schema->names, err);
+    if (status != MW_OK) {
+        mw_free(schema);
+        return status;
+    }
+    *ret = schema;
+    return MW_OK;
+}
+
+void *mw_schema_free(mw_schema *schema) {
+    if (!schema) return NULL;
+    for (int32_t i = 0; i < schema->n_columns; i++) {
+        mw_free(schema->columns[i].name);
+        mw_dictionary_free(schema->columns[i].dictionary);
+    }
+    mw_free(schema->columns);
+    mw_dictionary_free(schema->names);
+    return mw_free(schema);
+}
+
+static mw_status make_room(mw_schema *schema, mw_err *err) {
+    if (schema->n_columns < schema->capacity) return MW_OK;
+    int32_t capacity = schema->capacity ? 2 * schema->capacity : FIRST_COLUMNS;
+    void *columns =
+        mw_realloc(schema->mem, schema->columns, (size_t)capacity * sizeof *schema->columns);
+    if (!columns) return mw_fail_nomem(err, "a schema");
+    schema->columns = columns;
+    schema->capacity = capacity;
+    return MW_OK;
+}
+
+mw_status mw_schema_add(mw_schema *schema, mw_str name, mw_type type, int32_t *ret, mw_err *err) {
+    if (schema->n_columns >= MW_LIMIT(TABLE_COLUMNS))
+        return mw_fail(err, MW_ETOOLARGE, "more than %lld columns",
+                       (long long)MW_LIMIT(TABLE_COLUMNS));
+    if (mw_dictionary_find(schema->names, name) >= 0)
+        return mw_fail(err, MW_EDATA, "the column \"%.*s\" comes twice", (int)name.size, name.data);
+    mw_status status = make_room(schema, err);
+    if (status != MW_OK) return status;
+    mw_schema_column column = {.type = type, .name = mw_strndup(schema->mem, name.data, name.size)};
+    if (!column.name) return mw_fail_nomem(err, "a schema");
+    if (type == MW_DICTIONARY) status = mw_dictionary_new(schema->mem, &column.dictionary, err);
+    int32_t index;
+    if (status == MW_OK) status = mw_dictionary_add(schema->names, name, &index, err);
+    if (status != MW_OK) {
+        mw_dictionary_free(column.dictionary);
+        mw_free(column.name);
+        return status;
+    }
+    schema->columns[schema->n_columns] = column;
+    *ret = schema->n_columns++;
+    return MW_OK;
+}
+
+int32_t mw_schema_find(const mw_schema *schema, mw_str name) {
+    return mw_dictionary_find(schema->names, name);
+}
+
+static size_t padded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+static size_t data_bytes(mw_type type, int64_t rows) {
+    size_t n = (size_t)rows;
+    switch (type) {
+    case MW_TIMESTAMP:
+    case MW_FLOAT64: return 8 * n;
+    case MW_DICTIONARY: return 4 * n;
+    default: return (n + 7) / 8;
+    }
+}
+
+mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int64_t capacity,
+                       mw_chunk **ret, mw_err *err) {
+    size_t head = padded(sizeof(mw_chunk) + (size_t)n_columns * sizeof(mw_chunk_column));
+    size_t size = head;
+    for (int32_t i = 0; i < n_columns; i++)
+        size += padded(data_bytes(types[i], capacity)) * (types[i] == MW_BOOL ? 2 : 1);
+    char *block = mw_alloc_aligned(mem, size);
+    if (!block) return mw_fail_nomem(err, "rows of a table");
+    mw_chunk *chunk = (mw_chunk *)(void *)block;
+    *chunk = (mw_chunk){.mem = mem,
+                        .capacity = capacity,
+                        .n_columns = n_columns,
+                        .columns = (mw_chunk_column *)(void *)(block + sizeof *chunk)};
+    char *at = block + head;
+    for (int32_t i = 0; i < n_columns; i++) {
+        mw_chunk_column *column = &chunk->columns[i];
+        size_t bytes = padded(data_bytes(types[i], capacity));
+        *column = (mw_chunk_column){.type = types[i], .data = at};
+        at += bytes;
+        if (types[i] != MW_BOOL) continue;
+        column->validity = (uint8_t *)at;
+        memset(column->bits, 0, 2 * bytes);
+        at += bytes;
+    }
+    *ret = chunk;
+    return MW_OK;
+}
+
+void *mw_chunk_free(mw_chunk *chunk) { return mw_free(chunk); }
+
+size_t mw_chunk_bytes(const mw_chunk *chunk) {
+    size_t size = padded(sizeof *chunk + (size_t)chunk->n_columns * sizeof *chunk->columns);
+    for (int32_t i = 0; i < chunk->n_columns; i++) {
+        mw_type type = chunk->columns[i].type;
+        size += padded(data_bytes(type, chunk->capacity)) * (type == MW_BOOL ? 2 : 1);
+    }
+    return size;
+}
+
+static void fill_missing(mw_chunk_column *column, int64_t at, int64_t n) {
+    switch (column->type) {
+    case MW_TIMESTAMP:
+        for (int64_t i = 0; i < n; i++) column->time[at + i] = MW_TIME_NONE;
+        break;
+    case MW_FLOAT64:
+        for (int64_t i = 0; i < n; i++) column->number[at + i] = MW_NAN;
+        break;
+    case MW_DICTIONARY:
+        for (int64_t i = 0; i < n; i++) column->codes[at + i] = -1;
+        break;
+    default:
+        for (int64_t i = at; i < at + n; i++) {
+            column->bits[i / 8] &= (uint8_t) ~(1u << (i % 8));
+            column->validity[i / 8] &= (uint8_t) ~(1u << (i % 8));
+        }
+    }
+}
+
+static void copy_bit(uint8_t *to, int64_t at, const uint8_t *from, int64_t row) {
+    unsigned bit = from[row / 8] >> (row % 8) & 1u;
+    to[at / 8] = (uint8_t)((to[at / 8] & ~(1u << (at % 8))) | bit << (at % 8));
+}
+
+void mw_chunk_append(mw_chunk *to, const mw_chunk *source, int64_t from, int64_t n) {
+    int64_t at = to->n_rows;
+    for (int32_t c = 0; c < to->n_columns; c++) {
+        mw_chunk_column *column = &to->columns[c];
+        if (c >= source->n_columns) {
+            fill_missing(column, at, n);
+            continue;
+        }
+        const mw_chunk_column *other = &source->columns[c];
+        if (column->type == MW_BOOL) {
+            for (int64_t i = 0; i < n; i++) {
+                copy_bit(column->bits, at + i, other->bits, from + i);
+                copy_bit(column->validity, at + i, other->validity, from + i);
+            }
+        } else if (column->type == MW_DICTIONARY) {
+            memcpy(column->codes + at, other->codes + from, (size_t)n * sizeof *column->codes);
+        } else {
+            memcpy(column->number + at, other->number + from, (size_t)n * sizeof *column->number);
+        }
+    }
+    to->n_rows += n;
+}
+
+void mw_chunk_gather(mw_chunk *to, const mw_chunk *source, const uint32_t *index, int64_t n) {
+    int64_t at = to->n_rows;
+    for (int32_t c = 0; c < to->n_columns; c++) {
+        mw_chunk_column *column = &to->columns[c];
+        if (c >= source->n_columns) {
+            fill_missing(column, at, n);
+            continue;
+        }
+        const mw_chunk_column *other = &source->columns[c];
+        if (column->type == MW_BOOL) {
+            for (int64_t i = 0; i < n; i++) {
+                copy_bit(column->bits, at + i, other->bits, index[i]);
+                copy_bit(column->validity, at + i, other->validity, index[i]);
+            }
+        } else if (column->type == MW_DICTIONARY) {
+            for (int64_t i = 0; i < n; i++) column->codes[at + i] = other->codes[index[i]];
+        } else {
+            for (int64_t i = 0; i < n; i++) column->number[at + i] = other->number[index[i]];
+        }
+    }
+    to->n_rows += n;
+}

@@ -1,0 +1,32 @@
+/*
+ * zone.h -- local times of a named zone to UTC, by the rules in its TZif file (RFC 8536).
+ *
+ * Source    $TZDIR or /usr/share/zoneinfo; where there is none, the copy embedded at build. "UTC", "Z" and fixed offsets
+ *           ("+02:00", "UTC+2") need neither. After the last transition the file's POSIX rule holds.
+ * DST rule  a local time that comes twice is the first of both (still summer time); one that never comes (the hour
+ *           skipped in spring) is read with the offset in force before the change.
+ */
+#ifndef MW_CORE_TEXT_ZONE_H
+#define MW_CORE_TEXT_ZONE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/alloc.h"
+#include "core/base/status.h"
+
+typedef struct mw_zone mw_zone;
+
+/* MW_EINVAL with a hint (near names) for an unknown zone; MW_EDATA for a damaged file. Immutable: shared by threads. */
+mw_status mw_zone_open(mw_mem *mem, const char *name, mw_zone **ret, mw_err *err);
+void *mw_zone_close(mw_zone *zone);
+const char *mw_zone_name(const mw_zone *zone);
+
+typedef enum mw_zone_case { MW_ZONE_ONCE, MW_ZONE_TWICE, MW_ZONE_NEVER } mw_zone_case;
+
+/* local_us: the civil time as if it were UTC. Cost: a few ns while times stay between two transitions. */
+int64_t mw_zone_to_utc(const mw_zone *zone, int64_t local_us,
+                       mw_zone_case *ret_case /* may be NULL */);
+int64_t mw_zone_to_local(const mw_zone *zone, int64_t utc_us);
+
+#endif

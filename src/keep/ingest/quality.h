@@ -1,0 +1,44 @@
+/*
+ * quality.h -- what is wrong with a sensor itself, per window of time, as bits beside the data.
+ *
+ * What      for each (device, sensor, window) the flags below; only windows with a flag are kept. They say nothing about the machine: a
+ *           later scoring may ignore or weigh such windows.
+ * Input     chunks ordered by time (arrange.h): time, labels, then columns; numbers are sensors.
+ * Memory    a bounded state a (device, sensor); docs/guide/sensor-quality.md has each rule with its numbers.
+ */
+#ifndef MW_KEEP_INGEST_QUALITY_H
+#define MW_KEEP_INGEST_QUALITY_H
+
+#include "core/param/param.h"
+#include "core/table/chunk.h"
+
+enum mw_quality_bit {
+    MW_QUALITY_STUCK = 1,        /* the same value again and again while it used to move */
+    MW_QUALITY_FLAT = 2,         /* a variation far below its own earlier one */
+    MW_QUALITY_OUT_OF_RANGE = 4, /* outside the range given, or far outside its own */
+    MW_QUALITY_SPIKE = 8,        /* single values that jump away and back */
+    MW_QUALITY_GAP = 16,         /* rows or values missing for many sampling intervals */
+    MW_QUALITY_CLOCK = 32,       /* the device's clock stood, jumped, or its interval changed */
+    MW_QUALITY_UNIT =
+        64 /* the level changed by a factor between units (degC/degF, kPa/bar, W/kW) */
+};
+enum { MW_QUALITY_BITS = 7 };
+extern const char *const mw_quality_names[MW_QUALITY_BITS]; /* "stuck", ... */
+
+/* quality_window (1h), valid ranges, thresholds. Ended by a NULL name. */
+extern const mw_param mw_quality_params[];
+
+typedef struct mw_quality mw_quality;
+
+/* schema is borrowed and may grow. device: its column of device codes, or -1. */
+mw_status mw_quality_new(const mw_ctx *ctx, const mw_schema *schema, int32_t device,
+                         const mw_args *args, mw_quality **ret, mw_err *err);
+/* Cost: about 1 ns a cell. */
+mw_status mw_quality_add(mw_quality *quality, const mw_chunk *chunk, mw_err *err);
+/* Forgets all rows, for a second pass. */
+void mw_quality_restart(mw_quality *quality);
+/* The flagged windows, ordered by (time, device, sensor): time (start), end, device_id, sensor (dictionary), bits (float64), n_values, n_flagged. */
+mw_status mw_quality_finish(mw_quality *quality, mw_table **ret, mw_err *err);
+void *mw_quality_free(mw_quality *quality);
+
+#endif
