@@ -191,7 +191,13 @@ mw_status mw_lane__refuse(mw_lane *lane, uint64_t line, uint32_t field, const ch
     char *kept = mw_arena_strndup(&lane->arena, reason, strlen(reason));
     if (!kept) return mw_fail_nomem(err, "refused rows");
     lane->bad[lane->n_bad++] = (mw_bad_row){
-        .line = line, .field = field, .reason = kept, .raw = raw, .row = -1, .broken = broken};
+        .line = line,
+        .field = field,
+        .reason = kept,
+        .raw = raw,
+        .row = -1,
+        .ordinal = lane->n_records,
+        .broken = broken};
     return MW_OK;
 }
 

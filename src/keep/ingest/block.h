@@ -29,6 +29,7 @@ typedef struct mw_bad_row {
     const char *reason; /* in the lane's arena */
     mw_str raw;         /* the row's bytes, good until the lane is filled again */
     int64_t row;        /* keep_bad: of the lane's chunks, counted on from one to the next */
+    int64_t ordinal;    /* among the block's rows, good or refused */
     bool broken;        /* not a row at all, rather than a row with a bad value */
 } mw_bad_row;
 

@@ -96,8 +96,11 @@ static mw_status refuse(mw_lane *lane, const mw_strip *strip, size_t row, int32_
         if (!raw.data) return mw_fail_nomem(err, "refused rows");
     }
     mw_status status = mw_lane__refuse(lane, line, (uint32_t)field, reason, raw, false, err);
-    if (status == MW_OK) lane->bad[lane->n_bad - 1].row = (int64_t)row; /* of the strip, for now */
-    return status;
+    if (status != MW_OK) return status;
+    mw_bad_row *bad = &lane->bad[lane->n_bad - 1];
+    bad->row = (int64_t)row; /* of the strip, for now */
+    bad->ordinal += (int64_t)row;
+    return MW_OK;
 }
 
 static mw_fields column_of(const mw_lane *lane, const mw_strip *strip, int32_t field) {

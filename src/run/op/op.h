@@ -63,6 +63,8 @@ typedef enum mw_op_kind {
     MW_OP_JOB    /* prepare writes the payload; work and commit follow in a job */
 } mw_op_kind;
 
+enum { MW_OP_TABLES = 3 };
+
 typedef struct mw_op {
     const char *name;   /* operationId and job kind: "summary" */
     const char *verb;   /* command-line verb, or NULL */
@@ -78,7 +80,7 @@ typedef struct mw_op {
     const char *help;            /* a paragraph */
     const char *const *examples; /* command lines, NULL-terminated; run as tests */
     const mw_param *params;      /* ended by a NULL name; NULL: none. Read them with mw_op_params */
-    const mw_param *more_params; /* a second table (a learner's, a source's) taken over as it is */
+    const mw_param *more_params[MW_OP_TABLES]; /* further tables (a learner's, a source's) taken over as they are */
     const mw_field *result;      /* members of the answer; NULL with content_type other than JSON */
     bool result_is_array;        /* the answer is an array of such objects */
     const char *content_type;    /* NULL: application/json */
@@ -102,7 +104,7 @@ extern const mw_op *const mw_ops[]; /* ends with NULL */
 const mw_op *mw_op_by_verb(const char *verb);
 const mw_op *mw_op_by_name(const char *name);
 
-/* params and more_params as one table, ended by a NULL name; lives for ever. */
+/* params and all of more_params as one table, ended by a NULL name; lives for ever. */
 const mw_param *mw_op_params(const mw_op *op);
 
 /* Job kinds of all JOB operations, ended by a NULL name; what mw_jobs_start and mw_worker_main

@@ -140,7 +140,7 @@ const mw_op mw_op_ingest = {
         "replaces the rows it brought before. Malformed rows go to a rejects file.",
     .examples = examples,
     .params = params,
-    .more_params = mw_ingest_params,
+    .more_params = {mw_ingest_params, mw_profile_params, mw_quality_params},
     .prepare = prepare,
     .work = work,
     .commit = commit,

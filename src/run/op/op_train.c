@@ -399,7 +399,7 @@ const mw_op mw_op_train = {
             "?wait=false answers 202 and the job's id. 409 while another training runs.",
     .examples = examples,
     .params = params,
-    .more_params = mw_plant_params,
+    .more_params = {mw_plant_params},
     .result = result,
     .example =
         "{\"dataset\":\"main\",\"data_hash\":\"ee54eafb00af3d5f56eb0a635bd3974623e3089827cca2"
