@@ -1,0 +1,82 @@
+/*
+ * number_fields_batch.h -- a few dozen fields fetched from all over a block, then read side by side. Internal to
+ * core/text.
+ *
+ * What      fetching is scalar and touches two cache lines a field; reading is vector code on two dense arrays. Between
+ *           the two lie enough fields for the stores to have drained.
+ * Words     words[i] ends with field i's last byte (in its top byte, as memory is little-endian here); what stands
+ *           before a short field is there too.
+ */
+#ifndef MW_CORE_TEXT_NUMBER_FIELDS_BATCH_H
+#define MW_CORE_TEXT_NUMBER_FIELDS_BATCH_H
+
+#include <string.h>
+
+#include "core/text/fields.h"
+
+enum { MW_NUMBERS_BATCH = 64, MW_NUMBERS_SHORT = 8 };
+
+typedef struct mw_number__batch {
+    _Alignas(64) uint64_t
+        marks[MW_NUMBERS_BATCH]; /* the byte before field i, and above that the byte behind it */
+    _Alignas(64) uint64_t words[MW_NUMBERS_BATCH];
+    size_t n;
+} mw_number__batch;
+
+static inline uint64_t mw_number__load(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static inline uint32_t mw_number__begin(uint64_t marks) { return (uint32_t)marks + 1; }
+static inline uint32_t mw_number__end(uint64_t marks) { return (uint32_t)(marks >> 32); }
+static inline uint32_t mw_number__size(uint64_t marks) {
+    return mw_number__end(marks) - mw_number__begin(marks);
+}
+
+/* mw_field without branches. */
+static inline uint64_t mw_number__strip(const mw_fields *fields, uint64_t marks) {
+    uint32_t begin = mw_number__begin(marks), end = mw_number__end(marks);
+    const char *text = fields->text;
+    end -= (uint32_t)(fields->cr & (end > begin) & (text[(ptrdiff_t)end - 1] == '\r'));
+    uint32_t quoted =
+        (uint32_t)((fields->quote != 0) & (end - begin >= 2) & (text[begin] == fields->quote) &
+                   (text[(ptrdiff_t)end - 1] == fields->quote));
+    begin += quoted;
+    end -= quoted;
+    return (uint64_t)(uint32_t)(begin - 1) | (uint64_t)end << 32;
+}
+
+/* Fetches fields first .. first + n; the rest of the batch's last eight become empty. */
+static inline void mw_number__fetch(const mw_fields *fields, size_t first, size_t n,
+                                    mw_number__batch *batch) {
+    const uint32_t *mark = fields->marks + first * fields->stride;
+    bool plain = !fields->quote && !fields->cr;
+    batch->n = n;
+    for (size_t i = 0; i < n; i++, mark += fields->stride) {
+        uint64_t marks;
+        memcpy(&marks, mark, sizeof marks);
+        if (!plain) marks = mw_number__strip(fields, marks);
+        batch->marks[i] = marks;
+        batch->words[i] = mw_number__load(fields->text + (ptrdiff_t)mw_number__end(marks) - 8);
+    }
+    for (size_t i = n; i % 8; i++) batch->marks[i] = batch->words[i] = UINT64_C(1) << 32;
+}
+
+/*
+ * Readers of short fields: all of a batch into out [n rounded up to eight]; bit i of what they return is set when field
+ * i was left out, being no plain number of at most MW_NUMBERS_SHORT bytes, sign and point included.
+ */
+typedef uint64_t mw_number__short(const mw_number__batch *batch, char point, double *out);
+/* Readers of longer ones: those whose bits are set in `left`; returns the bits of those still left out. */
+typedef uint64_t mw_number__long(const char *text, const mw_number__batch *batch, uint64_t left,
+                                 char point, double *out);
+
+mw_number__short mw_number__short_swar;
+#if defined(__x86_64__)
+mw_number__short mw_number__short_avx2, mw_number__short_avx512;
+mw_number__long mw_number__long_avx2;
+#endif
+
+#endif
