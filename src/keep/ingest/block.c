@@ -2,6 +2,7 @@
 #include "keep/ingest/block.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -190,14 +191,13 @@ mw_status mw_lane__refuse(mw_lane *lane, uint64_t line, uint32_t field, const ch
     }
     char *kept = mw_arena_strndup(&lane->arena, reason, strlen(reason));
     if (!kept) return mw_fail_nomem(err, "refused rows");
-    lane->bad[lane->n_bad++] = (mw_bad_row){
-        .line = line,
-        .field = field,
-        .reason = kept,
-        .raw = raw,
-        .row = -1,
-        .ordinal = lane->n_records,
-        .broken = broken};
+    lane->bad[lane->n_bad++] = (mw_bad_row){.line = line,
+                                            .field = field,
+                                            .reason = kept,
+                                            .raw = raw,
+                                            .row = -1,
+                                            .ordinal = lane->n_records,
+                                            .broken = broken};
     return MW_OK;
 }
 
@@ -226,27 +226,25 @@ static mw_status refuse_count(mw_lane *lane, uint64_t line, size_t n_fields, mw_
 }
 
 /* Row by row: leaves out blank lines and refuses rows with other counts of fields. */
-static mw_status walk_marks(mw_lane *lane, const marked *m, mw_block_scratch *scratch, mw_err *err) {
+static mw_status walk_marks(mw_lane *lane, const marked *m, mw_block_scratch *scratch,
+                            mw_err *err) {
     size_t n = (size_t)lane->plan->n_fields, pending = 0;
-    uint32_t *compact = room_for(lane->mem, &scratch->compact, &scratch->compact_capacity,
-                                 (n + 1) * m->strip_rows);
+    uint32_t *compact =
+        room_for(lane->mem, &scratch->compact, &scratch->compact_capacity, (n + 1) * m->strip_rows);
     if (!compact) return mw_fail_nomem(err, "reading a file");
     mw_status status = MW_OK;
-    char comment = lane->plan->profile->dialect.comment;
     for (size_t i = 0; i < m->index.n_marks && status == MW_OK;) {
         size_t first = i;
         while (lane->text[m->marks[i]] != '\n') i++;
         size_t count = ++i - first;
-        size_t at = (size_t)(uint32_t)(m->marks[first - 1 + 0] + 1), end = m->marks[i - 1];
+        size_t at = (size_t)(uint32_t)(m->marks[first - 1] + 1), end = m->marks[i - 1];
         mw_str raw = row_raw(lane, at, end);
         bool blank = count == 1 && raw.size == 0;
-        if (blank || (comment && lane->text[at] == comment)) {
-            if (i < m->index.n_marks) continue;
-        } else if (count == n) {
+        bool wrong = !blank && count != n;
+        if (!blank && !wrong) {
             memcpy(compact + pending * (n + 1), m->marks + first - 1, (n + 1) * sizeof *compact);
             pending++;
         }
-        bool wrong = !blank && count != n && !(comment && lane->text[at] == comment);
         if (pending && (pending == m->strip_rows || wrong || i >= m->index.n_marks)) {
             const mw_strip strip = {.text = lane->text,
                                     .marks = compact,
@@ -337,8 +335,8 @@ static mw_status take_row(mw_lane *lane, laid *rows, const mw_csv_row *row, mw_e
     size_t n = (size_t)lane->plan->n_fields;
     if (!row->problem && row->n_fields == n) return lay_row(lane, rows, row, err);
     mw_status status = flush_laid(lane, rows, err); /* keeps the order of rows */
-    char *raw = status == MW_OK ? mw_arena_strndup(&lane->arena, row->raw.data, row->raw.size)
-                                : NULL;
+    char *raw =
+        status == MW_OK ? mw_arena_strndup(&lane->arena, row->raw.data, row->raw.size) : NULL;
     if (status != MW_OK) return status;
     if (!raw) return mw_fail_nomem(err, "refused rows");
     mw_str kept = {raw, row->raw.size};
@@ -356,8 +354,8 @@ static mw_status pull_rows(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch
     if (!rows) return mw_fail_nomem(err, "reading a file");
     rows->n = 0;
     rows->capacity = capacity;
-    rows->marks = room_for(lane->mem, &scratch->compact, &scratch->compact_capacity,
-                           (n + 1) * capacity);
+    rows->marks =
+        room_for(lane->mem, &scratch->compact, &scratch->compact_capacity, (n + 1) * capacity);
     mw_buf_init(&rows->text, lane->mem, 4 * (size_t)MW_LIMIT(CSV_ROW_BYTES) + 65536);
     mw_status status = rows->marks ? MW_OK : mw_fail_nomem(err, "reading a file");
     mw_csv_row row;
@@ -394,8 +392,7 @@ static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret
     if (m.index.irregular) return MW_OK;
     m.high = m.index.has_high && !mw_utf8_valid(lane->text, lane->size);
     m.strip_rows = strip_rows(lane->size, m.index.n_lines);
-    if (!lane->plan->profile->dialect.comment && is_regular(lane, &m))
-        return read_regular(lane, &m, err);
+    if (is_regular(lane, &m)) return read_regular(lane, &m, err);
     /* A field may be over its limit only in a line that is. */
     uint32_t before = UINT32_MAX;
     for (size_t i = 0; i < m.index.n_marks; i++) {
@@ -403,6 +400,17 @@ static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret
         before = m.marks[i];
     }
     return *ret_irregular ? MW_OK : walk_marks(lane, &m, scratch, err);
+}
+
+static int by_ordinal(const void *a, const void *b) {
+    const mw_bad_row *x = a, *y = b;
+    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+
+/* Rows of a strip are refused column by column. */
+static void finish(mw_lane *lane) {
+    if (lane->n_bad > 1) qsort(lane->bad, lane->n_bad, sizeof *lane->bad, by_ordinal);
+    lane->n_lines = mw_lane__line_at(lane, lane->text + lane->size);
 }
 
 mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters,
@@ -415,7 +423,7 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
         status = read_marked(lane, scratch, &irregular, err);
     if (status == MW_OK && irregular) status = read_lexed(lane, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
-    lane->n_lines = mw_lane__line_at(lane, lane->text + lane->size);
+    finish(lane);
     return status;
 }
 
@@ -425,6 +433,6 @@ mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratc
     lane->n_parameters = first_parameters;
     mw_status status = pull_rows(lane, csv, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
-    lane->n_lines = mw_lane__line_at(lane, lane->text + lane->size);
+    finish(lane);
     return status;
 }

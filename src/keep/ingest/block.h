@@ -48,19 +48,20 @@ typedef struct mw_lane {
     mw_chunk **chunks; /* [n_chunks] the good rows; the caller may take them over, leaving NULL */
     size_t n_chunks, chunks_capacity;
     int64_t rows_before; /* in the chunks but the last */
-    int64_t n_records; /* rows, good or refused, without blank lines */
-    uint64_t n_lines;  /* lines of the text */
+    int64_t n_records;   /* rows, good or refused, without blank lines */
+    uint64_t n_lines;    /* lines of the text */
     mw_bad_row *bad;
     size_t n_bad, bad_capacity;
     int64_t n_collisions;
-    bool open_end;       /* ends inside a row: the next block begins in it */
-    uint8_t *widened;    /* [n_cells] 1: text where a number was expected, type not decided */
+    bool open_end;    /* ends inside a row: the next block begins in it */
+    uint8_t *widened; /* [n_cells] 1: text where a number was expected, type not decided */
     bool any_widened;
-    mw_texts *texts;      /* [n_cells]; of dictionary cells */
-    mw_texts parameters;  /* long */
-    int32_t n_parameters; /* long: columns the chunks have behind the labels, by code of `parameters` */
-    mw_arena arena;       /* of this block */
-    const char *counted;  /* line feeds before it: n_counted */
+    mw_texts *texts;     /* [n_cells]; of dictionary cells */
+    mw_texts parameters; /* long */
+    int32_t
+        n_parameters; /* long: columns the chunks have behind the labels, by code of `parameters` */
+    mw_arena arena;   /* of this block */
+    const char *counted; /* line feeds before it: n_counted */
     uint64_t n_counted;
 
     /* Scratch of the rows at hand. */
@@ -98,7 +99,8 @@ void mw_lane_done(mw_lane *lane);
  * Reads lane->text. first_parameters: columns that a long chunk has at least. On a block that is open_end the rows
  * before the open one are there too, but the caller must read the block again by mw_lane_read_from.
  */
-mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters, mw_err *err);
+mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters,
+                       mw_err *err);
 
 /* Rows that `csv` has, as if they were the block; the caller pushed the text. */
 mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch,
@@ -116,8 +118,8 @@ typedef struct mw_strip {
     const uint32_t *marks;
     size_t stride, n;
     bool quotes, cr;
-    bool high;           /* bytes of 0x80 or more may occur that are no UTF-8 */
-    const mw_str *raw;   /* [n] or NULL: from the marks */
+    bool high;             /* bytes of 0x80 or more may occur that are no UTF-8 */
+    const mw_str *raw;     /* [n] or NULL: from the marks */
     const uint64_t *lines; /* [n] or NULL: counted */
 } mw_strip;
 

@@ -421,8 +421,7 @@ static mw_status strip_long(mw_lane *lane, const mw_strip *strip, mw_err *err) {
     if (strip->high) status = check_utf8(lane, strip, err);
     if (status == MW_OK) status = read_time(lane, strip, lane->times + at, err);
     if (status == MW_OK)
-        status =
-            read_texts(lane, strip, &lane->parameters, plan->parameter, lane->codes + at, err);
+        status = read_texts(lane, strip, &lane->parameters, plan->parameter, lane->codes + at, err);
     if (status == MW_OK) status = check_parameters(lane, err);
     if (status == MW_OK) status = refuse_parameters(lane, strip, lane->codes + at, err);
     if (status == MW_OK) status = read_numbers(lane, strip, &value, lane->values + at, err);
@@ -458,9 +457,9 @@ mw_status mw_lane__pivot(mw_lane *lane, mw_err *err) {
         const int32_t *labels[MW_LABEL_N] = {NULL};
         for (int32_t i = 0; i < lane->plan->n_labels; i++) labels[i] = lane->labels[i] + at;
         mw_chunk *chunk;
-        mw_status status = mw_pivot_block(
-            lane->mem, lane->times + at, labels, lane->plan->n_labels, lane->codes + at,
-            lane->n_parameters, lane->values + at, count, lane->collide, &chunk, &collisions, err);
+        mw_status status = mw_pivot_block(lane->mem, lane->times + at, labels, lane->plan->n_labels,
+                                          lane->codes + at, lane->n_parameters, lane->values + at,
+                                          count, lane->collide, &chunk, &collisions, err);
         if (status == MW_OK) status = add_chunk(lane, chunk, err);
         if (status != MW_OK) return status;
         lane->n_collisions += collisions;

@@ -58,8 +58,8 @@ static bool unify_number(const mw_cell_rules *rules, mw_str text, char *out, siz
     size_t n = 0, i = 0, group = 0;
     bool grouped = false;
     if (i < text.size && (text.data[i] == '-' || text.data[i] == '+')) out[n++] = text.data[i++];
-    for (; i < text.size && (is_digit(text.data[i]) ||
-                             (rules->thousands && text.data[i] == rules->thousands));
+    for (; i < text.size &&
+           (is_digit(text.data[i]) || (rules->thousands && text.data[i] == rules->thousands));
          i++) {
         if (is_digit(text.data[i])) {
             out[n++] = text.data[i];

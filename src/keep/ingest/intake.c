@@ -12,8 +12,8 @@ static mw_status pass_refused(mw_intake *intake, const mw_lane *lane, const mw_r
                               mw_err *err) {
     mw_status status = MW_OK;
     for (size_t i = 0; i < lane->n_bad && status == MW_OK; i++)
-        status = intake->refused(intake->self, place->first_line + lane->bad[i].line,
-                                 &lane->bad[i], err);
+        status = intake->refused(intake->self, place->first_line + lane->bad[i].line, &lane->bad[i],
+                                 err);
     /* Only a broken row at the very end can be the work of a cut. */
     if (lane->n_records) intake->last_bad_line = 0;
     if (lane->n_bad && lane->n_records) {
@@ -85,8 +85,8 @@ static mw_status widen_chunk(const mw_intake *intake, mw_chunk **chunk, mw_err *
     if (!types) return mw_fail_nomem(err, "the columns of a file");
     for (int32_t i = 0; i < schema->n_columns; i++) types[i] = schema->columns[i].type;
     mw_chunk *wide;
-    mw_status status = mw_chunk_new(intake->ctx->mem, types, schema->n_columns, (*chunk)->n_rows,
-                                    &wide, err);
+    mw_status status =
+        mw_chunk_new(intake->ctx->mem, types, schema->n_columns, (*chunk)->n_rows, &wide, err);
     mw_free(types);
     if (status != MW_OK) return status;
     mw_chunk_append(wide, *chunk, 0, (*chunk)->n_rows);

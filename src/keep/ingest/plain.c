@@ -12,7 +12,7 @@
 
 typedef struct plain {
     const mw_ctx *ctx;
-    const char *name; /* of the file */
+    const char *name;          /* of the file */
     const mw_plain_column *as; /* [n_as] */
     size_t n_as;
     const char *time_column; /* as named by the caller, or NULL */

@@ -24,16 +24,17 @@ typedef struct mw_plan {
     const mw_profile *profile; /* borrowed */
     bool learn, is_long;
     int32_t n_fields;
-    int32_t time_column;       /* of the chunk, -1: none (learn) */
-    int32_t n_labels;          /* chunk columns 1 .. n_labels */
-    int32_t parameter, value;  /* fields; -1: wide */
-    mw_plan_column *cells;     /* [n_cells] all but time; labels first */
+    int32_t time_column;      /* of the chunk, -1: none (learn) */
+    int32_t n_labels;         /* chunk columns 1 .. n_labels */
+    int32_t parameter, value; /* fields; -1: wide */
+    mw_plan_column *cells;    /* [n_cells] all but time; labels first */
     int32_t n_cells;
-    mw_type *types;            /* [n_columns] of the chunk; long: without parameters */
+    mw_type *types; /* [n_columns] of the chunk; long: without parameters */
     int32_t n_columns;
 } mw_plan;
 
-mw_status mw_plan_make(mw_mem *mem, const mw_profile *profile, bool learn, mw_plan *ret, mw_err *err);
+mw_status mw_plan_make(mw_mem *mem, const mw_profile *profile, bool learn, mw_plan *ret,
+                       mw_err *err);
 void mw_plan_done(mw_plan *plan);
 
 /* The schema of the chunks at the beginning: named as the profile's columns, labels by their own names. */

@@ -165,8 +165,7 @@ static mw_status keep_tail(mw_reader *reader, const char *data, size_t size, mw_
 
 static mw_status fill_more(mw_reader *reader, mw_lane *lane, mw_err *err) {
     size_t got, room = lane->capacity - 1 - lane->size; /* one is left for a line end */
-    mw_status status =
-        mw_source_fill(reader->source, lane->text + lane->size, room, &got, err);
+    mw_status status = mw_source_fill(reader->source, lane->text + lane->size, room, &got, err);
     if (status != MW_OK) return status;
     if (got) reader->last_byte = lane->text[lane->size + got - 1];
     lane->size += got;
@@ -332,8 +331,8 @@ static mw_status work(void *arg, int64_t begin, int64_t end, int worker, mw_err 
         else if (i == 1)
             status = fill_round(reader, t->after, err);
         else
-            status = mw_lane_read(&t->now->lanes[i - 2], &reader->scratch[worker],
-                                  t->n_parameters, err);
+            status =
+                mw_lane_read(&t->now->lanes[i - 2], &reader->scratch[worker], t->n_parameters, err);
     }
     return status;
 }

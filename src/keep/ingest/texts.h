@@ -19,7 +19,7 @@ typedef struct mw_texts {
     int32_t *next;  /* [capacity] code that came after a code the last time; -1: none yet */
     int32_t *remap; /* [capacity] code in the file's dictionary, of the first n_mapped codes */
     int32_t capacity, n_mapped;
-    bool identity; /* remap[i] == i for all mapped */
+    bool identity;              /* remap[i] == i for all mapped */
     const mw_cell_rules *rules; /* further marks of missing texts; NULL: none */
     bool keep_marks;            /* "NA" and the like are texts, only an empty field is missing */
     /* The field above. */

@@ -40,7 +40,7 @@ static void join_tables(void) {
     for (const mw_op *const *op = mw_ops; *op && n < MAX_OPS; op++) {
         if (!(*op)->more_params[0]) continue;
         const mw_param *tables[MW_OP_TABLES + 1] = {(*op)->params ? (*op)->params : no_params};
-        memcpy(tables + 1, (*op)->more_params, sizeof (*op)->more_params);
+        memcpy(tables + 1, (*op)->more_params, sizeof(*op)->more_params);
         mw_param_join(tables, MW_OP_TABLES + 1, joined_tables[n].table, MAX_PARAMS + 1);
         joined_tables[n++].op = *op;
     }

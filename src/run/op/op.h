@@ -80,12 +80,13 @@ typedef struct mw_op {
     const char *help;            /* a paragraph */
     const char *const *examples; /* command lines, NULL-terminated; run as tests */
     const mw_param *params;      /* ended by a NULL name; NULL: none. Read them with mw_op_params */
-    const mw_param *more_params[MW_OP_TABLES]; /* further tables (a learner's, a source's) taken over as they are */
-    const mw_field *result;      /* members of the answer; NULL with content_type other than JSON */
-    bool result_is_array;        /* the answer is an array of such objects */
-    const char *content_type;    /* NULL: application/json */
-    const char *example;         /* an answer, JSON text, for the contract; NULL: none */
-    const mw_status *errors;     /* statuses it may give besides EINTERNAL, ended by MW_OK */
+    const mw_param *more_params
+        [MW_OP_TABLES];       /* further tables (a learner's, a source's) taken over as they are */
+    const mw_field *result;   /* members of the answer; NULL with content_type other than JSON */
+    bool result_is_array;     /* the answer is an array of such objects */
+    const char *content_type; /* NULL: application/json */
+    const char *example;      /* an answer, JSON text, for the contract; NULL: none */
+    const mw_status *errors;  /* statuses it may give besides EINTERNAL, ended by MW_OK */
     /* Answers into out (JSON, or content_type), or for JOB writes the payload into out. */
     mw_status (*prepare)(const mw_call *call, mw_buf *out, mw_err *err);
     mw_status (*work)(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
