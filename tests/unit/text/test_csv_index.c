@@ -139,7 +139,7 @@ static void check_against_rows(const mw_dialect *d, const char *text, size_t siz
     index_all(d, text, size, marks, &index);
     mw_csv *csv = NULL;
     mw_csv_row row;
-    assert_ok(mw_csv_new(NULL, d->separator, &csv, &err));
+    assert_ok(mw_csv_new(NULL, d, &csv, &err));
     assert_ok(mw_csv_push(csv, text, size, &err));
     mw_csv_finish(csv);
     bool problem = false;
