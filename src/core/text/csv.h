@@ -49,6 +49,8 @@ void mw_csv_finish(mw_csv *csv);
 /* True when a row was written to *ret; false when more bytes are needed or all is read. Blank lines
  * are skipped. */
 bool mw_csv_row_next(mw_csv *csv, mw_csv_row *ret);
+/* Bytes pushed that belong to no row given yet: 0 when the text so far ends where a row does. */
+size_t mw_csv_waiting(const mw_csv *csv);
 
 /* Appends one field of mw_dialect_csv, quoted only when it must be. */
 void mw_csv_write_field(mw_buf *buf, mw_str field);

@@ -43,7 +43,7 @@ mw_status mw_lane_init(mw_lane *lane, mw_mem *mem, const mw_plan *plan, bool kee
                       .rules = {.decimal = profile->dialect.decimal,
                                 .thousands = profile->dialect.thousands,
                                 .marks = profile->marks,
-                                .n_marks = profile->n_marks},
+                                .n_marks = profile->n_given_marks},
                       .date_form = profile->date_form};
     if (profile->clock >= 0) lane->date_form.zone = NULL;
     mw_arena_init(&lane->arena, mem);
@@ -53,7 +53,7 @@ mw_status mw_lane_init(mw_lane *lane, mw_mem *mem, const mw_plan *plan, bool kee
     lane->odd = mw_alloc_array(mem, MW_STRIP_ROWS, sizeof *lane->odd);
     lane->refused = mw_alloc_array(mem, MW_STRIP_ROWS, sizeof *lane->refused);
     lane->clock = mw_alloc_array(mem, MW_STRIP_ROWS, sizeof *lane->clock);
-    lane->mark_values = mw_alloc_array(mem, profile->n_marks + 1, sizeof *lane->mark_values);
+    lane->mark_values = mw_alloc_array(mem, profile->n_given_marks + 1, sizeof *lane->mark_values);
     if (!lane->texts || !lane->widened || !lane->odd || !lane->refused || !lane->clock ||
         !lane->mark_values)
         return mw_fail_nomem(err, "reading a file");

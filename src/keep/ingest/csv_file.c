@@ -37,6 +37,7 @@ typedef struct file_job {
     mw_arrange *arrange;
     mw_intake intake;
     mw_rejects rejects;
+    mw_buf profile_json;
     char part[PART_MAX]; /* rejects while they are written: the content hash is not known yet */
 } file_job;
 
@@ -107,25 +108,37 @@ static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
     return MW_OK;
 }
 
+/* Rejects are written as the source is. */
 static mw_status begin_rejects(file_job *job, mw_err *err) {
-    mw_profile alone = *mw_reader_profile(job->reader);
+    const mw_profile *profile = mw_reader_profile(job->reader);
+    mw_profile alone = *profile;
     alone.skip_lines = 0; /* a rejects file has no preamble */
-    mw_buf text;
     mw_json_writer writer;
-    mw_buf_init(&text, job->ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
-    mw_json_writer_init(&writer, &text, 0);
+    mw_buf_clear(&job->profile_json);
+    mw_json_writer_init(&writer, &job->profile_json, 0);
     mw_profile_write(&alone, &writer);
-    mw_status status = mw_buf_status(&text, "a profile", err);
-    if (status == MW_OK)
-        status = mw_rejects_begin(&job->rejects, mw_buf_str(&text), mw_reader_head(job->reader),
-                                  (enum mw_source_text)alone.encoding, err);
-    mw_buf_done(&text);
-    return status;
+    static const enum mw_source_text texts[] = {[MW_ENC_UTF8] = MW_SOURCE_UTF8,
+                                                [MW_ENC_UTF16LE] = MW_SOURCE_UTF16LE,
+                                                [MW_ENC_UTF16BE] = MW_SOURCE_UTF16BE,
+                                                [MW_ENC_LATIN1] = MW_SOURCE_LATIN1};
+    static const char *const line_ends[] = {[MW_LINES_LF] = "\n",
+                                            [MW_LINES_CRLF] = "\r\n",
+                                            [MW_LINES_CR] = "\r",
+                                            [MW_LINES_MIXED] = "\n"};
+    const mw_rejects_form form = {.profile = mw_buf_text(&job->profile_json),
+                                  .header = mw_reader_head(job->reader),
+                                  .text = texts[profile->encoding],
+                                  .line_end = line_ends[profile->line_end],
+                                  .quote = profile->dialect.quote,
+                                  .escape = profile->dialect.escape,
+                                  .separator = profile->dialect.separator};
+    mw_rejects_set_form(&job->rejects, &form);
+    return mw_buf_status(&job->profile_json, "a profile", err);
 }
 
 static mw_status begin(file_job *job, mw_err *err) {
     const mw_ctx *ctx = job->ctx;
-    mw_collide collide = (mw_collide)mw_args_choice(job->args, "collisions");
+    mw_collide collide = mw_ingest_collide(job->args);
     const mw_reader_options reading = {.args = job->args,
                                        .hash = true,
                                        .collide = collide,
@@ -163,6 +176,7 @@ static mw_status begin(file_job *job, mw_err *err) {
 
 static void end(file_job *job) {
     mw_rejects_done(&job->rejects);
+    mw_buf_done(&job->profile_json);
     mw_intake_done(&job->intake);
     job->arrange = mw_arrange_free(job->arrange);
     job->quality = mw_quality_free(job->quality);
@@ -294,6 +308,7 @@ static void undo(file_job *job, const mw_ingest_file *before) {
 static mw_status pass(file_job *job, bool *ret_again, mw_err *err) {
     *ret_again = false;
     mw_rejects_init(&job->rejects, job->ctx, job->staging);
+    mw_buf_init(&job->profile_json, job->ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
     job->intake = (mw_intake){0};
     job->file->n_rejected = 0;
     job->file->merged = false;

@@ -23,6 +23,7 @@ struct mw_reader {
     mw_profile profile;
     mw_plan plan;
     bool has_profile;
+    char *head; /* header and units as they stand */
     size_t n_lanes;
     lane_round rounds[ROUNDS];
     mw_block_scratch *scratch; /* [n_workers] */
@@ -70,6 +71,7 @@ static mw_status detect(mw_reader *reader, const mw_reader_options *options, mw_
     const char *sample;
     size_t size;
     bool whole;
+    if (!options->hash) mw_source_skip_hash(reader->source);
     mw_status status = mw_source_peek(reader->source, &sample, &size, &whole, err);
     if (status != MW_OK) return status;
     status = mw_profile_detect(reader->ctx, sample, size, whole, options->args, options->learn,
@@ -120,6 +122,7 @@ void *mw_reader_close(mw_reader *reader) {
     mw_free(reader->scratch);
     mw_free(reader->widened);
     mw_free(reader->tail);
+    mw_free(reader->head);
     mw_csv_free(reader->csv);
     mw_plan_done(&reader->plan);
     if (reader->has_profile) mw_profile_done(&reader->profile);
@@ -129,6 +132,7 @@ void *mw_reader_close(mw_reader *reader) {
 
 const mw_profile *mw_reader_profile(const mw_reader *reader) { return &reader->profile; }
 const mw_plan *mw_reader_plan(const mw_reader *reader) { return &reader->plan; }
+mw_str mw_reader_head(const mw_reader *reader) { return mw_str_of(reader->head); }
 mw_source *mw_reader_source(mw_reader *reader) { return reader->source; }
 const uint8_t *mw_reader_widened(const mw_reader *reader) {
     return reader->any_widened ? reader->widened : NULL;
@@ -219,50 +223,39 @@ static mw_status fill_round(mw_reader *reader, lane_round *to, mw_err *err) {
     return MW_OK;
 }
 
-/* How many lines the header and the units take, behind the lines that are skipped. The header may hold line ends in quotes: it is
- * lexed. */
-static mw_status count_head(const mw_reader *reader, const mw_lane *lane, size_t at,
-                            uint64_t *ret_lines, mw_err *err) {
-    int n_rows = reader->profile.has_header + reader->profile.has_units;
-    mw_csv *csv;
-    *ret_lines = 0;
-    if (n_rows == 0) return MW_OK;
-    mw_status status = mw_csv_new(reader->ctx->mem, &reader->profile.dialect, &csv, err);
-    if (status != MW_OK) return status;
-    status = mw_csv_push(csv, lane->text + at, lane->size - at, err);
-    mw_csv_finish(csv);
-    mw_csv_row row;
-    for (int i = 0; i < n_rows && status == MW_OK && mw_csv_row_next(csv, &row); i++) {
-        *ret_lines = row.line;
-        for (size_t k = 0; k < row.raw.size; k++) *ret_lines += row.raw.data[k] == '\n';
+/* Keeps the header and the units as they stand, for the rejects file. */
+static mw_status keep_head(mw_reader *reader, mw_str text, mw_err *err) {
+    for (uint32_t i = 0; i < reader->profile.skip_lines && text.size; i++) {
+        const char *feed = memchr(text.data, '\n', text.size);
+        size_t skipped = feed ? (size_t)(feed + 1 - text.data) : text.size;
+        text.data += skipped;
+        text.size -= skipped;
     }
-    mw_csv_free(csv);
-    return status;
+    while (text.size && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
+        text.size--;
+    reader->head = mw_strndup(reader->ctx->mem, text.data, text.size);
+    return reader->head ? MW_OK : mw_fail_nomem(err, "reading a file");
 }
 
-static size_t skip_lines(mw_lane *lane, size_t at, uint64_t n_lines) {
-    for (; n_lines > 0 && at < lane->size; n_lines--) {
-        const char *feed = memchr(lane->text + at, '\n', lane->size - at);
-        at = feed ? (size_t)(feed + 1 - lane->text) : lane->size;
-    }
-    return at;
-}
-
+/* What lies before the first row of values is no row. */
 static mw_status skip_head(mw_reader *reader, mw_err *err) {
     lane_round *first = &reader->rounds[0];
+    size_t left = reader->profile.data_offset;
+    reader->n_lines = reader->profile.data_line;
     mw_status status = fill_round(reader, first, err);
-    if (status != MW_OK || first->n == 0) return status;
-    mw_lane *lane = &first->lanes[0];
-    uint64_t n_lines;
-    size_t at = skip_lines(lane, 0, reader->profile.skip_lines);
-    status = count_head(reader, lane, at, &n_lines, err);
-    if (status != MW_OK) return status;
-    at = skip_lines(lane, at, n_lines);
-    reader->n_lines += reader->profile.skip_lines + n_lines;
-    memmove(lane->text, lane->text + at, lane->size - at);
-    lane->size -= at;
-    memset(lane->text + lane->size, ' ', MW_FIELDS_SLACK);
-    return MW_OK;
+    if (status == MW_OK && first->n) {
+        size_t size = left < first->lanes[0].size ? left : first->lanes[0].size;
+        status = keep_head(reader, (mw_str){first->lanes[0].text, size}, err);
+    }
+    for (size_t i = 0; i < first->n && left && status == MW_OK; i++) {
+        mw_lane *lane = &first->lanes[i];
+        size_t size = left < lane->size ? left : lane->size;
+        memmove(lane->text, lane->text + size, lane->size - size);
+        lane->size -= size;
+        left -= size;
+        memset(lane->text + lane->size, ' ', MW_FIELDS_SLACK);
+    }
+    return status;
 }
 
 /* ---- handing over ---- */

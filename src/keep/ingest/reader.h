@@ -35,6 +35,8 @@ void *mw_reader_close(mw_reader *reader);
 const mw_profile *mw_reader_profile(const mw_reader *reader);
 const mw_plan *mw_reader_plan(const mw_reader *reader);
 mw_source *mw_reader_source(mw_reader *reader);
+/* Header and units as they stand, decoded, without the last line end. */
+mw_str mw_reader_head(const mw_reader *reader);
 
 /* What the caller is told of a lane. */
 typedef struct mw_reader_place {
