@@ -8,7 +8,8 @@
  * Bad quotes A bad quote means that line ends inside quotes cannot be trusted. The row is then cut at its first line and
  *            lexing resumes at its second, so one stray quote costs one row and not the file. Bounded work: an opened
  *            quote is followed to the next line with an odd number of quotes at most, and that line is where the next
- *            opened quote can begin; so no byte is lexed more than about twice.
+ *            opened quote can begin; so no byte is lexed more than about twice. Escaped line ends outside quotes would
+ *            break that: a bad row that has one is not cut but ends at the line where its problem shows.
  */
 #include "core/text/csv.h"
 
@@ -48,6 +49,7 @@ struct mw_csv {
     size_t escaped;   /* the byte behind its last escape; 0: none */
     uint64_t line, n_breaks;
     bool spelled; /* some field has doubled quotes or escapes */
+    bool joined;  /* an escaped line end outside quotes is part of it */
     const char *problem;
     uint32_t problem_column;
 
@@ -184,7 +186,7 @@ static void begin_row(mw_csv *csv, size_t at) {
     csv->first_end = 0;
     csv->escaped = 0;
     csv->n_breaks = 0;
-    csv->spelled = false;
+    csv->spelled = csv->joined = false;
     csv->problem = NULL;
 }
 
@@ -272,6 +274,9 @@ static void give_bad(mw_csv *csv, size_t end, mw_csv_row *ret) {
                         .problem_column = csv->problem_column};
 }
 
+/* Whether a bad row ends at its first line feed, which was inside quotes. */
+static bool is_cut(const mw_csv *csv) { return csv->first_end && !csv->joined; }
+
 /* Gives the row up to its first line feed and starts again behind that. */
 static void give_first_line(mw_csv *csv, mw_csv_row *ret) {
     size_t end = csv->first_end;
@@ -284,12 +289,13 @@ static void give_first_line(mw_csv *csv, mw_csv_row *ret) {
 /* Gives the bytes of an overlong row that are kept; the rest of its line is dropped. */
 static void give_overlong(mw_csv *csv, mw_csv_row *ret) {
     note(csv, "the row is too long");
-    if (csv->first_end) {
+    if (is_cut(csv)) {
         give_first_line(csv, ret);
         return;
     }
     size_t end = csv->row_at + (size_t)MW_LIMIT(CSV_ROW_BYTES);
     give_bad(csv, end, ret);
+    for (size_t i = csv->row_at; csv->joined && i < end; i++) csv->line += csv->block[i] == '\n';
     csv->row_at = end;
     csv->n_fields = 0;
     csv->escaped = 0;
@@ -358,6 +364,7 @@ static bool is_escaped(const mw_csv *csv, size_t at) {
 static void take_escaped(mw_csv *csv, size_t at) {
     kind what = kind_at(csv, at);
     if (what == FEED) break_line(csv, at);
+    csv->joined |= what == FEED && csv->state == FIELD;
     if (what == NUL) note(csv, "a NUL byte");
 }
 
@@ -428,7 +435,7 @@ static bool step(mw_csv *csv, size_t at, mw_csv_row *ret) {
         csv->state = BAD_LINE;
     }
     if (csv->state == AFTER_QUOTE && after_quote(csv, at)) return false;
-    if (csv->state == BAD_LINE && csv->first_end) {
+    if (csv->state == BAD_LINE && is_cut(csv)) {
         give_first_line(csv, ret);
         return true;
     }
@@ -438,7 +445,7 @@ static bool step(mw_csv *csv, size_t at, mw_csv_row *ret) {
     }
     if (csv->block[at] == '\n') return give_row(csv, at, ret);
     if (csv->state == FIELD) in_field(csv, at);
-    if (csv->state != BAD_LINE || !csv->first_end) return false;
+    if (csv->state != BAD_LINE || !is_cut(csv)) return false;
     give_first_line(csv, ret);
     return true;
 }
@@ -459,7 +466,7 @@ static bool give_last(mw_csv *csv, mw_csv_row *ret) {
         note(csv, "a quote is never closed");
         csv->state = BAD_LINE;
     }
-    if (csv->state == BAD_LINE && csv->first_end) {
+    if (csv->state == BAD_LINE && is_cut(csv)) {
         give_first_line(csv, ret);
         return true;
     }

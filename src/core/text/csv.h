@@ -9,7 +9,8 @@
  * Widths    fields are so many bytes of the line, blanks included, the last one all the rest; a short
  *           line has empty fields at its end. Quotes and escapes mean nothing.
  * Escape    makes the byte behind it, or a CRLF, stand for itself, inside quotes and outside. One with
- *           nothing behind it in its field stands for itself.
+ *           nothing behind it in its field stands for itself. A bad row with an escaped line end
+ *           outside quotes is not cut at its first line but ends with the line of its problem.
  * Comments  lines that begin so (outside quotes) are skipped, and counted in the line numbers.
  * Lifetime  mw_csv_init -> (mw_csv_push -> mw_csv_row*)* -> mw_csv_finish -> mw_csv_row* -> mw_csv_done
  * Bad rows  a quote that opens mid-field, text after a closing quote, a quote never closed, a NUL, a
