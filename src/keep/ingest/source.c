@@ -50,7 +50,8 @@ struct mw_source {
     char *stored; /* [HEAD_BYTES]: packed bytes, or the head of a plain file */
     size_t stored_size;
     mw_unpack *unpack; /* NULL: plain */
-    char *head;        /* [HEAD_BYTES] unpacked, not handed out; may be `stored` itself */
+    bool unpacked_end;
+    char *head; /* [HEAD_BYTES] unpacked, not handed out; may be `stored` itself */
     size_t head_size, head_at;
     bool filling; /* the first fill has begun */
 
@@ -276,6 +277,7 @@ static mw_status fill_from_packing(mw_source *source, char *buf, size_t capacity
             return source->read_failed ? status : mw_err_prefix(err, "%s", source->name);
         size += got;
     } while (got == step && size < capacity);
+    if (got < step) source->unpacked_end = true;
     *ret_size = size;
     return MW_OK;
 }
@@ -458,20 +460,20 @@ const char *mw_source_note(const mw_source *source) {
 }
 
 double mw_source_remaining(const mw_source *source) {
-    double stored = (double)source->total_bytes - (double)source->stored_bytes;
-    if (source->stored_end)
-        stored = 0;
-    else if (!source->total_bytes)
-        return HUGE_VAL;
-    if (stored < 0) stored = 0;
-    if (source->unpack)
-        stored = (stored + (double)mw_unpack_waiting(source->unpack) + MW_SOURCE_CHUNK_BYTES) *
-                 mw_unpack_max_ratio(source->unpack);
-    stored += (double)(source->head_size - source->head_at) +
-              (double)(source->raw_size - source->raw_at) +
-              (double)(source->noted_size - source->noted_at);
-    /* A byte of Windows-1252 becomes three at most, a unit of UTF-16 three of its two. */
-    return source->decodes ? stored * 3 : stored;
+    double left = 0;
+    if (!source->begun || (!source->total_bytes && !source->stored_end)) return HUGE_VAL;
+    if (!source->stored_end) left = (double)source->total_bytes - (double)source->stored_bytes;
+    if (source->unpack && !source->unpacked_end)
+        /* What a decoder holds back is less than a block, and that less than a chunk. */
+        left = (left + (double)source->stored_size + (double)mw_unpack_waiting(source->unpack)) *
+                   mw_unpack_max_ratio(source->unpack) +
+               MW_SOURCE_CHUNK_BYTES;
+    left += (double)(source->head_size - source->head_at) +
+            (double)(source->raw_size - source->raw_at) +
+            (double)(source->noted_size - source->noted_at) + (source->ahead >= 0) +
+            (source->has_notes ? (double)sizeof source->notes : 0);
+    /* A byte of Windows-1252 becomes three at most, a unit of UTF-16 three of its two; and what waits. */
+    return source->decodes ? left * 3 + (double)sizeof source->transcode : left;
 }
 
 void mw_source_hash(mw_source *source, char hex[MW_SHA256_HEX]) {
