@@ -454,7 +454,7 @@ static void move_cells(mw_chunk_column *column, int64_t to, int64_t from, int64_
         for (int64_t i = 0; i < 2 * n; i++) {
             uint8_t *bits = i < n ? column->bits : column->validity;
             int64_t row = i < n ? i : i - n;
-            unsigned bit = bits[(from + row) / 8] >> ((from + row) % 8) & 1u;
+            unsigned bit = (unsigned)bits[(from + row) / 8] >> ((from + row) % 8) & 1u;
             uint8_t *byte = &bits[(to + row) / 8];
             unsigned shift = (unsigned)((to + row) % 8);
             *byte = (uint8_t)((*byte & ~(1u << shift)) | bit << shift);
