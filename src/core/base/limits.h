@@ -39,6 +39,7 @@
     X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                       \
     X(TABLE_ROWS, 4000000000, "rows of one table")                                     \
     X(TABLE_COLUMNS, 100000, "columns of one table")                                   \
+    X(TIME_GROUP_BYTES, 268435456, "rows of one time, compared with each other")       \
     X(MODEL_FEATURES, 20000, "features of one model")                                  \
     X(MODEL_NODES, 20000000, "nodes of one tree model")                                \
     X(MODEL_TREES, 10000, "trees of one model")                                        \
