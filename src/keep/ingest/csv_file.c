@@ -10,6 +10,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/table/ipc.h"
+#include "keep/ingest/drift.h"
 #include "keep/ingest/intake.h"
 #include "keep/ingest/parts.h"
 #include "keep/ingest/quality.h"
@@ -24,6 +25,7 @@ typedef struct file_job {
     const mw_ctx *ctx;
     const mw_args *args;
     double max_reject_share;
+    const mw_schema *dataset; /* columns it has; NULL: it is new */
     mw_dir *staging;
     mw_ingest_file *file; /* filled as we go; strings only at the end */
     uint8_t *as_text;     /* [n_columns] fields that turned out to be text */
@@ -54,6 +56,11 @@ static mw_status again(void *self, mw_chunk **ret, mw_err *err) {
     if (!job->file->merged) mw_quality_restart(job->quality);
     job->file->merged = true;
     return job->parts_sink.again(job->parts_sink.self, ret, err);
+}
+
+static mw_status add(void *self, mw_chunk *chunk, mw_err *err) {
+    file_job *job = self;
+    return mw_arrange_add(job->arrange, chunk, err);
 }
 
 /* ---- refused rows ---- */
@@ -100,12 +107,13 @@ static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
     }
     if (profile->n_columns != job->n_columns)
         return mw_fail(err, MW_EDATA, "the file changed while it was read");
-    for (uint32_t i = 0; i < profile->n_columns; i++)
-        if (job->as_text[i]) {
-            profile->columns[i].type = MW_DICTIONARY;
-            profile->columns[i].decided = true;
-        }
-    return MW_OK;
+    for (uint32_t i = 0; i < profile->n_columns; i++) {
+        mw_profile_column *column = &profile->columns[i];
+        if (job->as_text[i]) column->type = MW_DICTIONARY;
+        /* Standard input cannot be read a second time. */
+        column->decided |= job->as_text[i] || mw_source_is_stdin(job->file->path);
+    }
+    return mw_drift_adapt(job->dataset, job->args, profile, err);
 }
 
 /* Rejects are written as the source is. */
@@ -168,7 +176,9 @@ static mw_status begin(file_job *job, mw_err *err) {
         status = mw_arrange_new(ctx, job->schema, &order, &sink, &job->arrange, err);
     if (status == MW_OK) status = begin_rejects(job, err);
     if (status != MW_OK) return status;
-    mw_intake_init(&job->intake, ctx, job->reader, job->schema, job->arrange);
+    mw_intake_init(&job->intake, ctx, job->reader, job->schema);
+    job->intake.args = job->args;
+    job->intake.add = add;
     job->intake.refused = refused;
     job->intake.self = job;
     return MW_OK;
@@ -248,30 +258,33 @@ static mw_status store_quality(file_job *job, mw_err *err) {
     return mw_fail_nomem(err, "quality bits");
 }
 
+/* What was detected, and how the columns differ from the dataset's, as JSON. */
 static mw_status describe(file_job *job, mw_err *err) {
     mw_ingest_file *file = job->file;
-    const mw_profile *profile = mw_reader_profile(job->reader);
-    mw_buf text;
     mw_json_writer writer;
-    mw_buf_init(&text, job->ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
-    mw_json_writer_init(&writer, &text, 0);
-    mw_profile_write_findings(profile, &writer);
-    mw_status status = mw_buf_status(&text, "a profile", err);
-    if (status == MW_OK) file->findings = mw_buf_steal(&text, NULL);
-    mw_buf_done(&text);
-    file->layout = mw_strdup(job->ctx->mem, job->intake.reader && profile->shape == MW_SHAPE_LONG
-                                                ? "long"
-                                                : "wide");
-    if (status == MW_OK && (!file->findings || !file->layout))
-        status = mw_fail_nomem(err, "a profile");
-    return status;
+    mw_buf *text = &job->profile_json;
+    mw_buf_clear(text);
+    mw_json_writer_init(&writer, text, 0);
+    mw_profile_write_findings(mw_reader_profile(job->reader), &writer);
+    mw_status status = mw_buf_status(text, "a profile", err);
+    if (status == MW_OK) file->findings = mw_strdup(job->ctx->mem, mw_buf_text(text));
+    mw_buf_clear(text);
+    mw_json_writer_init(&writer, text, 0);
+    if (status == MW_OK)
+        status = mw_drift_report(job->dataset, job->schema, job->args, &writer, err);
+    if (status == MW_OK) status = mw_buf_status(text, "a profile", err);
+    if (status != MW_OK) return status;
+    file->drift = mw_strdup(job->ctx->mem, mw_buf_text(text));
+    file->layout =
+        mw_strdup(job->ctx->mem, mw_reader_plan(job->reader)->is_long ? "long" : "wide");
+    return file->findings && file->drift && file->layout ? MW_OK : mw_fail_nomem(err, "a profile");
 }
 
 static mw_status store(file_job *job, mw_err *err) {
     mw_ingest_file *file = job->file;
     mw_arrange_counts counts;
     mw_status status = mw_arrange_finish(job->arrange, &counts, err);
-    if (status == MW_OK) status = mw_parts_finish(job->parts, &file->parts, &file->n_parts, err);
+    if (status == MW_OK) status = mw_parts_finish(job->parts, &file->segments, &file->n_segments, err);
     if (status != MW_OK) return status;
     file->n_lines = job->intake.n_records;
     file->n_rows = counts.n_rows;
@@ -297,10 +310,11 @@ static mw_status store(file_job *job, mw_err *err) {
 static void undo(file_job *job, const mw_ingest_file *before) {
     mw_ingest_file *file = job->file;
     mw_ingest_file_unstage(job->ctx, job->staging, file);
-    mw_ingest_parts_free(file->parts, file->n_parts);
+    mw_ingest_parts_free(file->segments, file->n_segments);
     mw_free(file->rejects);
     mw_free(file->quality);
     mw_free(file->findings);
+    mw_free(file->drift);
     mw_free(file->layout);
     *file = *before;
 }
@@ -328,11 +342,12 @@ static mw_status pass(file_job *job, bool *ret_again, mw_err *err) {
     return status;
 }
 
-mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, mw_dir *staging,
-                             mw_ingest_file *file, mw_err *err) {
+mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_schema *dataset,
+                             mw_dir *staging, mw_ingest_file *file, mw_err *err) {
     const mw_ingest_file before = *file;
     file_job job = {.ctx = ctx,
                     .args = args,
+                    .dataset = dataset,
                     .max_reject_share = mw_args_float(args, "max_reject_share"),
                     .staging = staging,
                     .file = file};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/base/math.h"
+#include "keep/ingest/drift.h"
 
 /* ---- refused rows ---- */
 
@@ -49,6 +49,7 @@ static mw_status map_parameters(mw_intake *intake, mw_lane *lane, mw_err *err) {
     int32_t first = 1 + lane->plan->n_labels, n = mw_dictionary_size(parameters->dictionary);
     for (int32_t i = parameters->n_mapped; i < n; i++) {
         mw_str name = mw_dictionary_text(parameters->dictionary, i);
+        if (intake->args) name = mw_drift_rename(intake->args, name);
         int32_t column = -1;
         mw_status status = MW_OK;
         if (!lane->parameter_bad[i]) column = mw_schema_find(schema, name);
@@ -146,14 +147,13 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
         lane->chunks[i] = NULL;
         for (int64_t r = 0; numbered && r < chunk->n_rows; r++)
             chunk->columns[0].time[r] += place->first_record * MW_ROW_SECOND_US;
-        status = mw_arrange_add(intake->arrange, chunk, err);
+        status = intake->add(intake->self, chunk, err);
     }
     return status;
 }
 
-void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema,
-                    mw_arrange *arrange) {
-    *intake = (mw_intake){.ctx = ctx, .reader = reader, .schema = schema, .arrange = arrange};
+void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema) {
+    *intake = (mw_intake){.ctx = ctx, .reader = reader, .schema = schema};
     intake->sink.take = take;
     intake->sink.self = intake;
 }

@@ -1,21 +1,21 @@
 /*
- * intake.h -- inside this folder: lanes of typed rows, in file order, to chunks of the dataset's schema.
+ * intake.h -- inside this folder: lanes of typed rows, in file order, to chunks of the file's schema.
  *
  * What      gives texts their codes in the file's dictionaries and parameters their columns, numbers rows that have no time, hands
- *           chunks to arrange.h and refused rows to rejects.h.
+ *           chunks and refused rows on.
  */
 #ifndef MW_KEEP_INGEST_INTAKE_H
 #define MW_KEEP_INGEST_INTAKE_H
 
-#include "core/table/arrange.h"
 #include "keep/ingest/reader.h"
-#include "keep/ingest/rejects.h"
 
 typedef struct mw_intake {
     const mw_ctx *ctx;
     mw_reader *reader;
     mw_schema *schema;
-    mw_arrange *arrange;
+    const mw_args *args; /* for --rename, of parameters; or NULL */
+    /* Takes a chunk of the schema over, whatever the outcome. */
+    mw_status (*add)(void *self, mw_chunk *chunk, mw_err *err);
     /* Called for each refused row. */
     mw_status (*refused)(void *self, uint64_t line, const mw_bad_row *bad, mw_err *err);
     void *self;
@@ -26,8 +26,8 @@ typedef struct mw_intake {
     int32_t order_capacity;
 } mw_intake;
 
-void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema,
-                    mw_arrange *arrange);
+/* add, refused, self and args are set by the caller afterwards. */
+void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema);
 void mw_intake_done(mw_intake *intake);
 
 #endif

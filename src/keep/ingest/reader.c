@@ -293,7 +293,7 @@ static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, mw_err *e
 
 static mw_status hand_over(mw_reader *reader, lane_round *from, int worker, mw_err *err) {
     mw_status status = MW_OK;
-    for (size_t i = 0; i < from->n && status == MW_OK; i++) {
+    for (size_t i = 0; i < from->n && status == MW_OK && !reader->sink->stop; i++) {
         mw_lane *lane = &from->lanes[i];
         if (reader->csv || lane->open_end) {
             status = read_on(reader, lane, worker, err);
@@ -341,7 +341,7 @@ mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err) {
                   .after = &reader->rounds[(r + 1) % ROUNDS],
                   .n_parameters = sink->n_parameters};
         status = mw_pool_for(reader->ctx, 2 + (int64_t)t.now->n, 1, work, &t, err);
-        if (t.now->n == 0) break;
+        if (t.now->n == 0 || sink->stop) break;
     }
     return status;
 }

@@ -50,6 +50,7 @@ typedef struct mw_reader_sink {
     mw_status (*take)(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err);
     void *self;
     int32_t n_parameters;
+    bool stop; /* set by take: no more is wanted */
 } mw_reader_sink;
 
 /* Reads to the end. Once. */
