@@ -33,6 +33,7 @@
     X(PARAMETERS, 10000, "parameters (columns) of one dataset")                        \
     X(DICTIONARY_VALUES, 1000000, "distinct texts of one column")                      \
     X(FILE_BYTES, 1099511627776, "one input file, after decompression")                \
+    X(ZONE_BYTES, 262144, "one time zone file")                                        \
     X(FILES_PER_INGEST, 100000, "files of one ingest")                                 \
     X(REJECTS_BYTES, 1073741824, "one rejects file")                                   \
     X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                       \
