@@ -7,6 +7,7 @@
 #ifndef MW_KEEP_INGEST_CSV_FILE_H
 #define MW_KEEP_INGEST_CSV_FILE_H
 
+#include "core/table/chunk.h"
 #include "keep/ingest/ingest.h"
 
 /*
