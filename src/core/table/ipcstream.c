@@ -4,6 +4,8 @@
  */
 #include "core/table/ipcstream.h"
 
+#include <string.h>
+
 #include "core/table/arrowwrite.h"
 
 struct mw_ipc_writer {
@@ -13,11 +15,32 @@ struct mw_ipc_writer {
     mw_arrow_column *columns; /* [n_columns] of the schema at the start */
     mw_arrow_cells *cells;    /* [n_columns], scratch of one chunk */
     size_t n_columns;
+    mw_meta *meta; /* [n_meta] copies, for the footer; their texts follow in one block */
     int64_t n_rows;
 };
 
 static mw_status write_to_file(void *self, const void *data, size_t size, mw_err *err) {
     return mw_file_write(self, data, size, err);
+}
+
+static mw_status copy_meta(mw_ipc_writer *writer, const mw_meta *meta, size_t n, mw_err *err) {
+    size_t bytes = n * sizeof *meta;
+    for (size_t i = 0; i < n; i++) bytes += strlen(meta[i].key) + strlen(meta[i].value) + 2;
+    char *at = mw_alloc(writer->mem, bytes);
+    if (!at) return mw_fail_nomem(err, "writing a table");
+    writer->meta = (mw_meta *)(void *)at;
+    at += n * sizeof *meta;
+    for (size_t i = 0; i < n; i++) {
+        const char *const texts[] = {meta[i].key, meta[i].value};
+        char *copies[2];
+        for (size_t k = 0; k < 2; k++) {
+            size_t size = strlen(texts[k]) + 1;
+            copies[k] = memcpy(at, texts[k], size);
+            at += size;
+        }
+        writer->meta[i] = (mw_meta){copies[0], copies[1]};
+    }
+    return MW_OK;
 }
 
 mw_status mw_ipc_writer_new(const mw_ctx *ctx, const mw_schema *schema, const mw_meta *meta,
@@ -35,8 +58,9 @@ mw_status mw_ipc_writer_new(const mw_ctx *ctx, const mw_schema *schema, const mw
     for (size_t i = 0; i < n && status == MW_OK; i++)
         writer->columns[i] = (mw_arrow_column){schema->columns[i].name, schema->columns[i].type,
                                                schema->columns[i].dictionary};
+    if (status == MW_OK) status = copy_meta(writer, meta, n_meta, err);
     if (status == MW_OK)
-        status = mw_arrow__start(&writer->arrow, ctx, writer->columns, n, meta, n_meta,
+        status = mw_arrow__start(&writer->arrow, ctx, writer->columns, n, writer->meta, n_meta,
                                  &writer->sink, err);
     if (status != MW_OK) {
         mw_ipc_writer_free(writer);
@@ -76,5 +100,6 @@ void *mw_ipc_writer_free(mw_ipc_writer *writer) {
     mw_arrow__stop(&writer->arrow);
     mw_free(writer->columns);
     mw_free(writer->cells);
+    mw_free(writer->meta);
     return mw_free(writer);
 }
