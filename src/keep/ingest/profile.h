@@ -72,10 +72,15 @@ typedef struct mw_profile {
         clock; /* columns; -1: none. All -1: rows are numbered, a second apart from 1970-01-01 */
     mw_time_form stamp_form, date_form, clock_form;
     mw_zone *zone; /* owned; NULL: UTC */
-    const char *const *
-        marks; /* [n_marks] texts that mean missing besides mw_cell_is_missing's; "-999" on request */
-    size_t n_marks;
-    mw_finding *findings; /* [n_findings] */
+    /* [n_marks] texts that mean missing besides mw_cell_is_missing's. The first n_given_marks were asked for ("-999") and hold in
+     * every column; the others ("-", "?", "none", "#N/A") hold in columns that are no dictionary, without case. */
+    const char *const *marks;
+    size_t n_marks, n_given_marks;
+    uint64_t data_line; /* 1-based number of the first line behind header and units */
+    size_t
+        data_offset; /* its first byte in the decoded text, without byte-order mark, lone CRs as LF */
+    uint64_t looked_bytes; /* work: bytes cut or classified in all passes over the sample */
+    mw_finding *findings;  /* [n_findings] */
     size_t n_findings;
 } mw_profile;
 
