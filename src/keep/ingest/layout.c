@@ -18,42 +18,68 @@ const char *const mw_label_names[MW_LABEL_N] = {
 
 enum { NAMES_MAX = 26 };
 
-static const char *const stamp_names[] = {
-    "timestamp",     "datetime",      "date_time",       "time_stamp",  "timestamps",
-    "event_time",    "recorded_at",   "ts",              "ds",          "date/time",
-    "timestamp_utc", "utc_timestamp", "time_utc",        "utc_time",    "local_time",
-    "sample_time",   "log_time",      "event_timestamp", "created_at",  "date_and_time",
-    "t_stamp",       "_time",         "zeitstempel",     "zeitpunkt",   "datum_zeit",
-    "datum/zeit",    "datumzeit",     "datum_uhrzeit",   "horodatage",  "fecha_hora",
-    NULL};
-static const char *const date_names[] = {"date", "datum", "fecha", NULL};
-static const char *const clock_names[] = {"time",  "uhrzeit", "zeit", "clock", "time_of_day",
-                                          "heure", "hora",    NULL};
-static const char *const parameter_names[] = {
-    "parameter", "parameter_name", "metric",      "sensor",      "tag",        "variable",
-    "_field",    "sensor_name",    "sensor_id",   "tag_name",    "tagname",    "variable_name",
-    "signal",    "channel",        "messgr\303\266\303\237e", "messgroesse", "messstelle", "kanal",
-    NULL};
-static const char *const value_names[] = {"value", "reading",  "measurement", "_value",
-                                          "wert",  "messwert", "valeur",      "valor",
+static const char *const stamp_names[] = {"timestamp",
+                                          "datetime",
+                                          "date_time",
+                                          "time_stamp",
+                                          "timestamps",
+                                          "event_time",
+                                          "recorded_at",
+                                          "ts",
+                                          "ds",
+                                          "date/time",
+                                          "timestamp_utc",
+                                          "utc_timestamp",
+                                          "time_utc",
+                                          "utc_time",
+                                          "local_time",
+                                          "sample_time",
+                                          "log_time",
+                                          "event_timestamp",
+                                          "created_at",
+                                          "date_and_time",
+                                          "t_stamp",
+                                          "_time",
+                                          "zeitstempel",
+                                          "zeitpunkt",
+                                          "datum_zeit",
+                                          "datum/zeit",
+                                          "datumzeit",
+                                          "datum_uhrzeit",
+                                          "horodatage",
+                                          "fecha_hora",
                                           NULL};
+static const char *const date_names[] = {"date", "datum", "fecha", NULL};
+static const char *const clock_names[] = {"time",        "uhrzeit", "zeit", "clock",
+                                          "time_of_day", "heure",   "hora", NULL};
+static const char *const parameter_names[] = {
+    "parameter",   "parameter_name", "metric",      "sensor",    "tag",
+    "variable",    "_field",         "sensor_name", "sensor_id", "tag_name",
+    "tagname",     "variable_name",  "signal",      "channel",   "messgr\303\266\303\237e",
+    "messgroesse", "messstelle",     "kanal",       NULL};
+static const char *const value_names[] = {"value",    "reading", "measurement", "_value", "wert",
+                                          "messwert", "valeur",  "valor",       NULL};
 
 /* Counters that stand for a time when their numbers never fall. */
 static const char *const counter_names[] = {
-    "cycle",   "cycles",     "cycle_no", "cycle_number", "cycle_id",    "t",
-    "epoch",   "time_s",     "time_ms",  "time_sec",     "elapsed",     "elapsed_time",
-    "seconds", "unix",       "unixtime", "unix_time",    "time_cycles", "time_in_cycles",
+    "cycle",   "cycles",       "cycle_no", "cycle_number", "cycle_id",    "t",
+    "epoch",   "time_s",       "time_ms",  "time_sec",     "elapsed",     "elapsed_time",
+    "seconds", "unix",         "unixtime", "unix_time",    "time_cycles", "time_in_cycles",
     "zyklus",  "zyklusnummer", NULL};
 
 /* In a long file `unit` is a unit of measure, in a wide one a machine. */
 static const char *const unit_names[] = {"unit", NULL};
 
 static const char *const label_names[MW_LABEL_N][NAMES_MAX] = {
-    {"device_id",   "device",     "deviceid",       "machine_id", "machineid",
-     "machine",     "asset_id",   "asset",          "equipment_id", "equipment",
-     "unit_id",     "unit_number", "unit_nr",       "engine_id",  "machine_no",
-     "machine_number", "maschine", "maschinen_id",  "maschinennummer", "anlage",
-     "anlagen_id",  "ger\303\244t", "geraet",     "ger\303\244te_id", "geraete_id", NULL},
+    {"device_id",       "device",    "deviceid",
+     "machine_id",      "machineid", "machine",
+     "asset_id",        "asset",     "equipment_id",
+     "equipment",       "unit_id",   "unit_number",
+     "unit_nr",         "engine_id", "machine_no",
+     "machine_number",  "maschine",  "maschinen_id",
+     "maschinennummer", "anlage",    "anlagen_id",
+     "ger\303\244t",    "geraet",    "ger\303\244te_id",
+     "geraete_id",      NULL},
     {"device_name", "machine_name", "asset_name", "equipment_name", "maschinenname", NULL},
     {"employee_id", "operator_id", "employee", "operator", "bediener", NULL},
     {"employee_name", "operator_name", NULL},

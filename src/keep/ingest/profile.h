@@ -76,10 +76,11 @@ typedef struct mw_profile {
      * every column; the others ("-", "?", "none", "#N/A") hold in columns that are no dictionary, without case. */
     const char *const *marks;
     size_t n_marks, n_given_marks;
-    uint64_t data_line;  /* 1-based number of the first line behind header and units */
-    size_t data_offset;  /* its first byte in the decoded text, without byte-order mark, lone CRs as LF */
+    uint64_t data_line; /* 1-based number of the first line behind header and units */
+    size_t
+        data_offset; /* its first byte in the decoded text, without byte-order mark, lone CRs as LF */
     uint64_t looked_bytes; /* work: bytes cut or classified in all passes over the sample */
-    mw_finding *findings; /* [n_findings] */
+    mw_finding *findings;  /* [n_findings] */
     size_t n_findings;
 } mw_profile;
 

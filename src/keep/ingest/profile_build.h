@@ -33,12 +33,13 @@ typedef struct mw_profiling {
     mw_str *names;  /* [n] in the arena */
     uint32_t n_before;
     bool has_second;
-    uint64_t n_above;    /* rows above the head that are none of the table */
+    uint64_t n_above; /* rows above the head that are none of the table */
     uint64_t before_line, head_line, second_line, third_line;
     size_t head_at, second_at, third_at;
     mw_column_sum *sums; /* [n] of the rows that are data */
-    uint64_t n_rows, n_odd; /* data rows in the sample; those with another number of fields or bad quotes */
-    int way;             /* in mw_sniff__ways */
+    uint64_t n_rows,
+        n_odd; /* data rows in the sample; those with another number of fields or bad quotes */
+    int way;   /* in mw_sniff__ways */
 } mw_profiling;
 
 /* Text for findings and names: in the arena; a failure is kept in build->profile->arena's account and reported once. */

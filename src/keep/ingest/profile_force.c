@@ -16,6 +16,8 @@ const char *const mw_profile__uses[MW_USES] = {
     "employee_id", "employee_name", "category", "parameter", "value",     "drop",
 };
 
+enum { MISSING_MAX = 64 };
+
 static const char *const encoding_choices[] = {"utf-8", "utf-16le", "utf-16be", "latin-1", NULL};
 
 const mw_param mw_profile_params[] = {
@@ -71,8 +73,12 @@ const mw_param mw_profile_params[] = {
      .flags = MW_PARAM_REPEATED,
      .help = "A text that means no value, such as -999."},
     {.name = "time", .type = MW_PARAM_STRING, .help = "Column of the time, by name or number."},
-    {.name = "date", .type = MW_PARAM_STRING, .help = "Column of the date, beside one of the clock."},
-    {.name = "clock", .type = MW_PARAM_STRING, .help = "Column of the time of day, beside one of the date."},
+    {.name = "date",
+     .type = MW_PARAM_STRING,
+     .help = "Column of the date, beside one of the clock."},
+    {.name = "clock",
+     .type = MW_PARAM_STRING,
+     .help = "Column of the time of day, beside one of the date."},
     {.name = "device", .type = MW_PARAM_STRING, .help = "Column that names the machine."},
     {.name = "time_format",
      .type = MW_PARAM_STRING,
@@ -84,7 +90,9 @@ const mw_param mw_profile_params[] = {
     {.name = "parameter",
      .type = MW_PARAM_STRING,
      .help = "Column of a long file that names what was measured."},
-    {.name = "value", .type = MW_PARAM_STRING, .help = "Column of a long file that holds readings."},
+    {.name = "value",
+     .type = MW_PARAM_STRING,
+     .help = "Column of a long file that holds readings."},
     {.name = "drop", .type = MW_PARAM_LIST, .help = "Columns to leave out."},
     {.name = "text", .type = MW_PARAM_LIST, .help = "Columns to keep as text."},
     {.name = "profile",
@@ -104,9 +112,10 @@ bool mw_profile__byte(const char *text, char *ret) {
         const char *name;
         char byte;
     } names[] = {
-        {"comma", ','}, {"semicolon", ';'}, {"tab", '\t'},   {"\\t", '\t'},      {"bar", '|'},
-        {"pipe", '|'},  {"colon", ':'},     {"point", '.'},  {"dot", '.'},       {"blank", ' '},
-        {"space", ' '}, {"quote", '"'},     {"none", 0},     {"apostrophe", '\''}, {"backslash", '\\'},
+        {"comma", ','}, {"semicolon", ';'},   {"tab", '\t'},       {"\\t", '\t'},
+        {"bar", '|'},   {"pipe", '|'},        {"colon", ':'},      {"point", '.'},
+        {"dot", '.'},   {"blank", ' '},       {"space", ' '},      {"quote", '"'},
+        {"none", 0},    {"apostrophe", '\''}, {"backslash", '\\'},
     };
     if (strlen(text) == 1 && (unsigned char)text[0] < 0x80) {
         *ret = text[0];
@@ -239,8 +248,10 @@ static mw_status take_texts(const mw_args *args, mw_forced *forced, mw_err *err)
         status = copy_text(forced, args, texts[i].name, texts[i].to, err);
     if (status == MW_OK)
         status = copy_list(forced, args, "missing", &forced->missing, &forced->n_missing, err);
-    if (status == MW_OK) status = copy_list(forced, args, "drop", &forced->drop, &forced->n_drop, err);
-    if (status == MW_OK) status = copy_list(forced, args, "text", &forced->text, &forced->n_text, err);
+    if (status == MW_OK)
+        status = copy_list(forced, args, "drop", &forced->drop, &forced->n_drop, err);
+    if (status == MW_OK)
+        status = copy_list(forced, args, "text", &forced->text, &forced->n_text, err);
     return status;
 }
 
@@ -287,6 +298,7 @@ static mw_status check(const mw_forced *forced, mw_err *err) {
         return fail("units", "stand under a header, and there is to be none", err);
     if (forced->time && (forced->date || forced->clock))
         return fail("time", "is one column, or date and clock are two", err);
+    if (forced->n_missing > MISSING_MAX) return fail("missing", "at most 64 texts", err);
     if (forced->clock && !forced->date && !forced->saved)
         return fail("clock", "needs a date beside it", err);
     return MW_OK;

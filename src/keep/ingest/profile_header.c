@@ -67,7 +67,8 @@ mw_status mw_profile__settle_numbers(mw_profiling *build, mw_err *err) {
     build->way = best;
     dialect->decimal = mw_sniff__ways[best].decimal;
     dialect->thousands = mw_sniff__ways[best].thousands;
-    double confidence = sums.marked ? (double)(sums.ways[best] + 1) / (double)(sums.marked + 2) : 0.5;
+    double confidence =
+        sums.marked ? (double)(sums.ways[best] + 1) / (double)(sums.marked + 2) : 0.5;
     const char *note = sums.marked ? NULL : "no number of the sample has a mark";
     for (int w = 0; w < MW_SNIFF_WAYS; w++) {
         bool other = mw_sniff__ways[w].decimal != dialect->decimal && allowed(build, w);
@@ -75,9 +76,11 @@ mw_status mw_profile__settle_numbers(mw_profiling *build, mw_err *err) {
         confidence = confidence < 0.5 ? confidence : 0.5;
         note = "every mark could be the decimal one or the one between thousands";
     }
-    char value[8] = {'\'', dialect->decimal, '\'', 0}, other[8] = {'\'', dialect->thousands, '\'', 0};
-    mw_status status = mw_profile__note(build, "decimal", value, forced->has_decimal ? 1 : confidence,
-                                        forced->has_decimal, note, err);
+    char value[8] = {'\'', dialect->decimal, '\'', 0},
+         other[8] = {'\'', dialect->thousands, '\'', 0};
+    mw_status status =
+        mw_profile__note(build, "decimal", value, forced->has_decimal ? 1 : confidence,
+                         forced->has_decimal, note, err);
     if (status != MW_OK) return status;
     return mw_profile__note(build, "thousands", dialect->thousands ? other : "none",
                             forced->has_thousands ? 1 : confidence, forced->has_thousands, note,
@@ -157,7 +160,8 @@ static bool take_short_header(mw_profiling *build) {
     if (shift) memmove(row + 1, row, build->n_before * sizeof *row), row[0] = (mw_str){"", 0};
     if (!shift && !longer) row[build->n - 1] = (mw_str){"", 0};
     const char *note;
-    if (judge(build, row, &note) <= judge(build, build->head, &note) || judge(build, row, &note) <= 0)
+    if (judge(build, row, &note) <= judge(build, build->head, &note) ||
+        judge(build, row, &note) <= 0)
         return false;
     push_down(build, row);
     build->head_line = build->before_line;
@@ -195,16 +199,18 @@ static mw_status settle_units(mw_profiling *build, mw_err *err) {
     double confidence = build->has_second && profile->has_header ? judge_units(build) : 0;
     profile->has_units = forced->has_units ? forced->units : confidence >= 0.5;
     if (profile->has_units && !build->has_second) profile->has_units = false;
-    if (profile->has_units) profile->data_line = build->third_line, profile->data_offset = build->third_at;
+    if (profile->has_units)
+        profile->data_line = build->third_line, profile->data_offset = build->third_at;
     else if (build->has_second)
         mw_profile__sum_row(build, build->second, build->n);
-    return mw_profile__note(build, "units", profile->has_units ? "a line under the header" : "none",
-                            forced->has_units ? 1 : profile->has_units ? confidence : 0.95,
-                            forced->has_units,
-                            profile->has_units && confidence < 0.8
-                                ? "words above numbers; they may be data"
-                                : NULL,
-                            err);
+    return mw_profile__note(
+        build, "units", profile->has_units ? "a line under the header" : "none",
+        forced->has_units    ? 1
+        : profile->has_units ? confidence
+                             : 0.95,
+        forced->has_units,
+        profile->has_units && confidence < 0.8 ? "words above numbers; they may be data" : NULL,
+        err);
 }
 
 /* A last comment line before the table may name its columns: "# time value". */

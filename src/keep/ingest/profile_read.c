@@ -169,8 +169,7 @@ static bool read_shape(const saved *in, const mw_json *member) {
 
 static bool read_missing(const saved *in, const mw_json *member) {
     if (member->kind != MW_JSON_ARRAY) return fail_member(in, member, "a list of texts");
-    const char **texts =
-        mw_arena_calloc(&in->forced->arena, member->n_children + 1, sizeof *texts);
+    const char **texts = mw_arena_calloc(&in->forced->arena, member->n_children + 1, sizeof *texts);
     if (!texts) {
         mw_fail_nomem(in->err, "reading a profile");
         return false;
@@ -295,13 +294,13 @@ static mw_status read_text(const mw_ctx *ctx, const char *path, char **ret, size
                            mw_err *err) {
     mw_dir *dir = NULL;
     const char *slash = strrchr(path, '/');
-    char *folder = slash ? mw_strndup(ctx->mem, path, (size_t)(slash - path) + 1)
-                         : mw_strdup(ctx->mem, ".");
+    char *folder =
+        slash ? mw_strndup(ctx->mem, path, (size_t)(slash - path) + 1) : mw_strdup(ctx->mem, ".");
     if (!folder) return mw_fail_nomem(err, "reading a profile");
     mw_status status = mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err);
     if (status == MW_OK)
-        status = mw_file_read(ctx, dir, slash ? slash + 1 : path, PROFILE_BYTES_MAX, ret, ret_size,
-                              err);
+        status =
+            mw_file_read(ctx, dir, slash ? slash + 1 : path, PROFILE_BYTES_MAX, ret, ret_size, err);
     mw_dir_close(dir);
     mw_free(folder);
     return status;

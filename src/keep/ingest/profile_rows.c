@@ -10,12 +10,20 @@
 
 enum { CHECK_ROWS = 1024 };
 
+/* What the caller said means no value. */
+static bool is_given_mark(const mw_profiling *build, mw_str cell) {
+    for (size_t i = 0; i < build->forced->n_missing; i++)
+        if (mw_str_is(cell, build->forced->missing[i])) return true;
+    return false;
+}
+
 void mw_profile__sum_row(mw_profiling *build, const mw_str *cells, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         mw_column_sum *sum = &build->sums[i];
         uint32_t ways;
         mw_str cell = mw_str_trim(cells[i]);
         mw_sniff_kind kind = mw_sniff__cell(cell, &ways);
+        if (is_given_mark(build, cell)) kind = MW_SNIFF_MISSING;
         sum->kinds[kind]++;
         if (kind == MW_SNIFF_NUMBER)
             for (int w = 0; w < MW_SNIFF_WAYS; w++) sum->ways[w] += ways >> w & 1;

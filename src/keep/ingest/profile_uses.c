@@ -21,7 +21,8 @@ static bool copy_name(mw_profiling *build, mw_str cell, mw_str *ret) {
     if (!out) return false;
     size_t n = 0;
     for (size_t i = 0; i < cell.size; i++) {
-        bool doubled = quote && cell.data[i] == quote && i + 1 < cell.size && cell.data[i + 1] == quote;
+        bool doubled =
+            quote && cell.data[i] == quote && i + 1 < cell.size && cell.data[i + 1] == quote;
         bool escaped = escape && cell.data[i] == escape && i + 1 < cell.size;
         if (doubled || escaped) i++;
         out[n++] = cell.data[i];
@@ -34,7 +35,8 @@ static bool copy_name(mw_profiling *build, mw_str cell, mw_str *ret) {
 static mw_status make_name(mw_profiling *build, uint32_t i, mw_err *err) {
     mw_str cell = build->profile->has_header ? build->head[i] : (mw_str){"", 0};
     if (cell.size) {
-        if (!copy_name(build, cell, &build->names[i])) return mw_fail_nomem(err, "reading a header");
+        if (!copy_name(build, cell, &build->names[i]))
+            return mw_fail_nomem(err, "reading a header");
         return MW_OK;
     }
     const char *name = mw_arena_printf(&build->profile->arena, "column_%u", i + 1);
@@ -44,10 +46,16 @@ static mw_status make_name(mw_profiling *build, uint32_t i, mw_err *err) {
 }
 
 /* Without a header a saved profile's names stand for the columns. */
-static void take_saved_names(mw_profiling *build) {
+static mw_status take_saved_names(mw_profiling *build, mw_err *err) {
     const mw_forced *forced = build->forced;
-    if (build->profile->has_header || forced->n_columns != build->n) return;
-    for (uint32_t i = 0; i < build->n; i++) build->names[i] = forced->columns[i].name;
+    if (build->profile->has_header || forced->n_columns != build->n) return MW_OK;
+    for (uint32_t i = 0; i < build->n; i++) {
+        mw_str name = forced->columns[i].name;
+        name.data = mw_arena_strndup(&build->profile->arena, name.data, name.size);
+        if (!name.data) return mw_fail_nomem(err, "reading a header");
+        build->names[i] = name;
+    }
+    return MW_OK;
 }
 
 static mw_status take_unit(mw_profiling *build, uint32_t i, mw_err *err) {
@@ -55,8 +63,9 @@ static mw_status take_unit(mw_profiling *build, uint32_t i, mw_err *err) {
     mw_str unit = mw_profile__unit_in(build->names[i]);
     if (build->profile->has_units && build->second[i].size && !mw_str_is(build->second[i], "-")) {
         unit = build->second[i];
-        bool bracketed = unit.size > 2 && ((unit.data[0] == '[' && unit.data[unit.size - 1] == ']') ||
-                                           (unit.data[0] == '(' && unit.data[unit.size - 1] == ')'));
+        bool bracketed =
+            unit.size > 2 && ((unit.data[0] == '[' && unit.data[unit.size - 1] == ']') ||
+                              (unit.data[0] == '(' && unit.data[unit.size - 1] == ')'));
         if (bracketed) unit = mw_str_trim((mw_str){unit.data + 1, unit.size - 2});
     }
     if (unit.size == 0) return MW_OK;
@@ -68,8 +77,8 @@ mw_status mw_profile__name_columns(mw_profiling *build, mw_err *err) {
     mw_profile *profile = build->profile;
     mw_status status = MW_OK;
     for (uint32_t i = 0; i < build->n && status == MW_OK; i++) status = make_name(build, i, err);
+    if (status == MW_OK) status = take_saved_names(build, err);
     if (status != MW_OK) return status;
-    take_saved_names(build);
     status = mw_layout_check_names(build->ctx->mem, build->names, build->n, err);
     if (status != MW_OK) return status;
     profile->columns = mw_arena_calloc(&profile->arena, build->n, sizeof *profile->columns);
@@ -135,7 +144,7 @@ static mw_status force_one(mw_profiling *build, const char *what, const char *na
     return set_use(build, what, column, use, err);
 }
 
-static void take_saved_uses(mw_profiling *build) {
+static mw_status take_saved_uses(mw_profiling *build, mw_err *err) {
     const mw_forced *forced = build->forced;
     for (size_t k = 0; k < forced->n_columns; k++) {
         const mw_forced_column *saved = &forced->columns[k];
@@ -146,10 +155,12 @@ static void take_saved_uses(mw_profiling *build) {
             column->type = saved->type;
             column->decided = saved->decided;
             column->confidence = saved->decided ? 1 : 0;
-            if (saved->unit) column->unit = saved->unit;
+            if (saved->unit) column->unit = mw_arena_strdup(&build->profile->arena, saved->unit);
+            if (saved->unit && !column->unit) return mw_fail_nomem(err, "reading a profile");
             break;
         }
     }
+    return MW_OK;
 }
 
 static mw_status force_uses(mw_profiling *build, mw_err *err) {
@@ -162,7 +173,8 @@ static mw_status force_uses(mw_profiling *build, mw_err *err) {
     }
     if (build->learn) return status;
     if (status == MW_OK) status = force_one(build, "device", f->device, MW_USE_DEVICE_ID, err);
-    if (status == MW_OK) status = force_one(build, "parameter", f->parameter, MW_USE_PARAMETER, err);
+    if (status == MW_OK)
+        status = force_one(build, "parameter", f->parameter, MW_USE_PARAMETER, err);
     if (status == MW_OK) status = force_one(build, "value", f->value, MW_USE_VALUE, err);
     return status;
 }
@@ -184,7 +196,8 @@ static mw_status find_roles(mw_profiling *build, mw_layout *ret, mw_err *err) {
     mw_str *names = mw_alloc_array(build->ctx->mem, build->n, sizeof *names);
     if (!names) return mw_fail_nomem(err, "reading a header");
     for (uint32_t i = 0; i < build->n; i++)
-        names[i] = build->profile->columns[i].use == MW_USE_NONE ? build->names[i] : (mw_str){"", 0};
+        names[i] =
+            build->profile->columns[i].use == MW_USE_NONE ? build->names[i] : (mw_str){"", 0};
     mw_layout_find(names, build->n, ret);
     mw_free(names);
     return MW_OK;
@@ -193,7 +206,8 @@ static mw_status find_roles(mw_profiling *build, mw_layout *ret, mw_err *err) {
 static mw_status settle_shape(mw_profiling *build, mw_err *err) {
     mw_profile *profile = build->profile;
     const mw_forced *forced = build->forced;
-    bool parameter = used_as(build, MW_USE_PARAMETER) >= 0, value = used_as(build, MW_USE_VALUE) >= 0;
+    bool parameter = used_as(build, MW_USE_PARAMETER) >= 0,
+         value = used_as(build, MW_USE_VALUE) >= 0;
     bool given = forced->saved || forced->parameter || forced->value;
     if (parameter != value) {
         mw_fail(err, given ? MW_EINVAL : MW_EDATA, "the header has a %s column but no %s column",
@@ -230,7 +244,8 @@ static mw_status find_labels(mw_profiling *build, mw_err *err) {
             if (build->profile->columns[i].use != MW_USE_NONE) continue;
             if (!mw_layout_same_name(build->names[i], "parameter")) continue;
             mw_fail(err, MW_EDATA, "the header has a `parameter` column but no `value` column");
-            return mw_err_hint(err, "A long file names the reading's column `value`; or name it with --value.");
+            return mw_err_hint(
+                err, "A long file names the reading's column `value`; or name it with --value.");
         }
     }
     for (int i = 0; i < MW_LABEL_N; i++)
@@ -241,10 +256,12 @@ static mw_status find_labels(mw_profiling *build, mw_err *err) {
 static mw_status note_device(mw_profiling *build, mw_err *err) {
     int32_t device = used_as(build, MW_USE_DEVICE_ID);
     bool forced = build->forced->device != NULL || build->forced->saved;
-    return mw_profile__note(build, "device", device < 0 ? "none" : build->names[device].data,
-                            forced ? 1 : device < 0 ? 0.7 : 0.95, forced,
-                            device < 0 ? "no column names a machine: all rows are of one" : "by its name",
-                            err);
+    return mw_profile__note(
+        build, "device", device < 0 ? "none" : build->names[device].data,
+        forced       ? 1
+        : device < 0 ? 0.7
+                     : 0.95,
+        forced, device < 0 ? "no column names a machine: all rows are of one" : "by its name", err);
 }
 
 /* Every column of a long file that is no key is left out; a wide file must have a sensor. */
@@ -260,8 +277,9 @@ static mw_status settle_sensors(mw_profiling *build, mw_err *err) {
         }
         n++;
         if (!mw_layout_reserved(build->names[i])) continue;
-        mw_fail(err, MW_EDATA, "column %u, \"%s\", has a reserved name, and its role is taken already",
-                i + 1, column->name);
+        mw_fail(err, MW_EDATA,
+                "column %u, \"%s\", has a reserved name, and its role is taken already", i + 1,
+                column->name);
         return mw_err_hint(err, "Rename or --drop it: a dataset has one `time` and one column each "
                                 "of device, employee and category.");
     }
@@ -271,14 +289,15 @@ static mw_status settle_sensors(mw_profiling *build, mw_err *err) {
         return mw_err_hint(err, "Split the file by columns.");
     }
     if (n > 0 || profile->shape == MW_SHAPE_LONG) return MW_OK;
-    mw_fail(err, MW_EDATA, "the file has neither a parameter and a value column nor any sensor column");
+    mw_fail(err, MW_EDATA,
+            "the file has neither a parameter and a value column nor any sensor column");
     return mw_err_hint(err, "A wide file has one column per sensor beside its time column.");
 }
 
 mw_status mw_profile__find_uses(mw_profiling *build, mw_err *err) {
     const mw_forced *forced = build->forced;
-    take_saved_uses(build);
-    mw_status status = force_uses(build, err);
+    mw_status status = take_saved_uses(build, err);
+    if (status == MW_OK) status = force_uses(build, err);
     if (status == MW_OK) status = mw_profile__find_time(build, err);
     if (status == MW_OK && !build->learn && !forced->saved) status = find_labels(build, err);
     if (status == MW_OK) status = settle_shape(build, err);
@@ -337,11 +356,16 @@ static mw_status note_types(mw_profiling *build, mw_err *err) {
     for (uint32_t i = 0; i < build->n; i++) {
         const mw_profile_column *column = &build->profile->columns[i];
         if (column->use == MW_USE_DROP) continue;
-        if (!column->decided) n[3]++;
-        else if (column->type == MW_FLOAT64) n[0]++;
-        else if (column->type == MW_DICTIONARY) n[1]++;
-        else if (column->type == MW_BOOL) n[2]++;
-        if (!column->decided || column->type == MW_TIMESTAMP || column->confidence >= least) continue;
+        if (!column->decided)
+            n[3]++;
+        else if (column->type == MW_FLOAT64)
+            n[0]++;
+        else if (column->type == MW_DICTIONARY)
+            n[1]++;
+        else if (column->type == MW_BOOL)
+            n[2]++;
+        if (!column->decided || column->type == MW_TIMESTAMP || column->confidence >= least)
+            continue;
         least = column->confidence;
         worst = column->name;
     }
@@ -369,7 +393,8 @@ mw_status mw_profile__find_types(mw_profiling *build, mw_err *err) {
         mw_profile_column *to = &build->profile->columns[column];
         if (to->use == MW_USE_STAMP || to->use == MW_USE_DATE || to->use == MW_USE_CLOCK ||
             to->use == MW_USE_VALUE) {
-            mw_fail(err, MW_EINVAL, "text: column \"%s\" is the %s", to->name, mw_profile__uses[to->use]);
+            mw_fail(err, MW_EINVAL, "text: column \"%s\" is the %s", to->name,
+                    mw_profile__uses[to->use]);
             return mw_err_at(err, "text");
         }
         to->type = MW_DICTIONARY;

@@ -221,9 +221,8 @@ mw_status mw_sniff__decode(mw_mem *mem, const char *data, size_t size, bool whol
     }
     char *out = mw_alloc(mem, size * 3 + 4), *end;
     if (!out) return mw_fail_nomem(err, "decoding a sample");
-    end = encoding == MW_ENC_LATIN1
-              ? decode_latin1(data, size, out)
-              : decode_utf16(data, size, encoding == MW_ENC_UTF16LE, out);
+    end = encoding == MW_ENC_LATIN1 ? decode_latin1(data, size, out)
+                                    : decode_utf16(data, size, encoding == MW_ENC_UTF16LE, out);
     *owned = out;
     *ret = (mw_str){out, (size_t)(end - out)};
     return MW_OK;
@@ -257,8 +256,7 @@ mw_status mw_sniff__unify(mw_mem *mem, mw_str *text, char **owned, mw_err *err) 
     char *out = mw_alloc(mem, text->size + 1);
     if (!out) return mw_fail_nomem(err, "decoding a sample");
     for (size_t i = 0; i < text->size; i++) {
-        bool lone =
-            text->data[i] == '\r' && !(i + 1 < text->size && text->data[i + 1] == '\n');
+        bool lone = text->data[i] == '\r' && !(i + 1 < text->size && text->data[i + 1] == '\n');
         out[i] = lone ? '\n' : text->data[i];
     }
     mw_free(*owned);

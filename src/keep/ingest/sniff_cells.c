@@ -100,10 +100,10 @@ static uint32_t number_ways(mw_str cell) {
 
 /* Three letters of a month, or what stands in stamps beside digits. */
 static bool is_time_word(const char *word, size_t n) {
-    static const char *const words[] = {"t",   "z",   "am",  "pm",  "jan", "feb", "mar", "apr",
-                                        "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-                                        "utc", "gmt", "mon", "tue", "wed", "thu", "fri", "sat",
-                                        "sun", "mai", "okt", "dez"};
+    static const char *const words[] = {"t",   "z",   "am",  "pm",  "jan", "feb", "mar",
+                                        "apr", "may", "jun", "jul", "aug", "sep", "oct",
+                                        "nov", "dec", "utc", "gmt", "mon", "tue", "wed",
+                                        "thu", "fri", "sat", "sun", "mai", "okt", "dez"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (mw_str_is_nocase((mw_str){word, n}, words[i])) return true;
     return false;

@@ -22,14 +22,14 @@ enum {
 static const struct {
     char separator;
     double prior;
-} separators[] = {{',', 1},   {';', 1},    {'\t', 1},  {'|', 0.98},
-                  {0, 0.85},  {'^', 0.85}, {'~', 0.85}, {':', 0.55}}; /* 0: blanks */
+} separators[] = {{',', 1},  {';', 1},    {'\t', 1},   {'|', 0.98},
+                  {0, 0.85}, {'^', 0.85}, {'~', 0.85}, {':', 0.55}}; /* 0: blanks */
 
 typedef struct row_sum {
     uint32_t n_fields; /* 0: bad */
     uint32_t kinds[MW_SNIFF_KINDS];
     uint32_t ways[MW_SNIFF_WAYS]; /* numbers with marks, by way */
-    uint32_t quoted, dirty, n;
+    uint32_t quoted, dirty, n_wordy, n;
     bool wordy; /* a single field with blanks: a sentence */
     bool shown; /* a single field that is a number or a time */
 } row_sum;
@@ -39,6 +39,8 @@ typedef struct candidate {
     double prior, score, consistency, quality;
     uint32_t n_fields;
     size_t n_rows, n_bad;
+    double typed; /* share of cells that are numbers, times or truth values */
+    bool wordy;   /* most rows are one field with blanks: sentences */
 } candidate;
 
 typedef struct contest {
@@ -49,7 +51,7 @@ typedef struct contest {
     row_sum rows[HEAD_ROWS];
     size_t n;
     candidate best, second;
-    bool any;
+    bool any, too_wide;
     mw_sniff_dialect *ret;
 } contest;
 
@@ -90,7 +92,8 @@ static void sum_row(const mw_sniff_cut *cut, row_sum *sum) {
     }
 }
 
-static mw_status cut_head(contest *search, const mw_dialect *dialect, size_t *ret_bad, mw_err *err) {
+static mw_status cut_head(contest *search, const mw_dialect *dialect, size_t *ret_bad,
+                          mw_err *err) {
     mw_sniff_cut cut;
     mw_sniff__cut_init(&cut, search->ctx->mem, dialect, search->head);
     search->n = 0;
@@ -166,15 +169,18 @@ static double judge_cells(const contest *search, size_t first, uint32_t mode, ca
         for (int w = 0; w < MW_SNIFF_WAYS; w++) all.ways[w] += row->ways[w];
         all.quoted += row->quoted;
         all.dirty += row->dirty;
+        all.n_wordy += row->wordy;
         all.n += row->n;
     }
     if (all.n == 0) return 0;
+    ret->wordy = mode == 1 && 2 * all.n_wordy > all.n;
     int way = find_way(all.ways, ret->dialect.separator);
     ret->dialect.decimal = mw_sniff__ways[way].decimal;
     ret->dialect.thousands = mw_sniff__ways[way].thousands;
     uint32_t odd = all.kinds[MW_SNIFF_NUMBER] - all.ways[way];
     uint32_t typed = all.kinds[MW_SNIFF_PLAIN] + all.ways[way] + all.kinds[MW_SNIFF_TIME] +
                      all.kinds[MW_SNIFF_BOOL] + all.kinds[MW_SNIFF_INFINITE] + all.quoted;
+    ret->typed = (double)(typed - all.quoted) / all.n;
     uint32_t missing = all.kinds[MW_SNIFF_MISSING] + all.kinds[MW_SNIFF_MARK];
     uint32_t clean = all.kinds[MW_SNIFF_TEXT] - all.quoted - all.dirty;
     return (typed + 0.8 * missing + 0.75 * clean + 0.5 * odd + 0.2 * all.dirty) / all.n;
@@ -201,12 +207,17 @@ static void keep(contest *search, const candidate *found) {
     }
 }
 
-static mw_status try_dialect(contest *search, const mw_dialect *dialect, double prior, mw_err *err) {
+static mw_status try_dialect(contest *search, const mw_dialect *dialect, double prior,
+                             mw_err *err) {
     candidate found = {.dialect = *dialect};
     mw_status status = cut_head(search, dialect, &found.n_bad, err);
     if (status != MW_OK || search->n == 0) return status;
     uint32_t mode = found.n_fields = find_mode(search);
+    if (mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) search->too_wide = true;
     if (mode == 0 || mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) return MW_OK;
+    /* One column is the same with every separator. */
+    if (mode == 1 && dialect->separator != ',' && !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
+        return MW_OK;
     size_t first = find_first(search, mode), good = 0;
     for (size_t i = first; i < search->n; i++) good += search->rows[i].n_fields == mode;
     found.n_rows = search->n;
@@ -287,7 +298,16 @@ static mw_status try_widths(contest *search, char comment, mw_err *err) {
     if (search->any && search->best.score > 0.5 && search->best.n_fields > 1) return MW_OK;
     search->ret->looked += search->head.size;
     if (!mw_sniff__widths(search->head, &dialect)) return MW_OK;
-    return try_dialect(search, &dialect, 0.8, err);
+    candidate best = search->best, second = search->second;
+    bool any = search->any;
+    mw_status status = try_dialect(search, &dialect, 0.8, err);
+    if (status != MW_OK || search->best.typed >= 0.2 || !search->best.dialect.n_widths)
+        return status;
+    /* Words that happen to stand below each other are no columns. */
+    search->best = best;
+    search->second = second;
+    search->any = any;
+    return MW_OK;
 }
 
 /* Lines of the head that begin with c: how many, how many of them before any other line. */
@@ -369,13 +389,22 @@ static mw_status fail_prose(mw_err *err) {
     return mw_err_hint(err, "Name the separator with --separator, or give a table.");
 }
 
+static mw_status fail_too_wide(mw_err *err) {
+    mw_fail(err, MW_ETOOLARGE, "the lines have more fields than the limit, %lld",
+            (long long)MW_LIMIT(CSV_COLUMNS));
+    return mw_err_hint(err, "Split the file by columns.");
+}
+
 /* What the two best candidates say together. */
 static void conclude(const contest *search, mw_sniff_dialect *ret) {
     const candidate *best = &search->best, *second = &search->second;
     char name[64];
     ret->dialect = best->dialect;
     ret->n_fields = best->n_fields;
-    double margin = best->score > 0 ? (best->score - second->score) / best->score : 0;
+    /* Tabs alone, or tabs and blanks: the same cut. */
+    bool alike = best->n_fields == second->n_fields && best->dialect.separator == '\t' &&
+                 second->dialect.blanks;
+    double margin = alike ? 1 : best->score > 0 ? (best->score - second->score) / best->score : 0;
     double scale = margin >= 0.2 ? 1 : 0.5 + 2.5 * margin;
     if (best->n_fields == 1)
         scale = second->score > 0.2 * best->score && second->n_fields > 1 ? 0.6 : 0.9;
@@ -385,8 +414,8 @@ static void conclude(const contest *search, mw_sniff_dialect *ret) {
         memcpy(ret->runner_up, name, sizeof ret->runner_up - 1);
     }
     double bad = (double)best->n_bad / (double)(best->n_rows ? best->n_rows : 1);
-    ret->quote = (mw_sniff_guess){1 - bad, bad > 0 ? "some rows have quotes that make no sense"
-                                                    : NULL};
+    ret->quote =
+        (mw_sniff_guess){1 - bad, bad > 0 ? "some rows have quotes that make no sense" : NULL};
 }
 
 mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *given, unsigned fixed,
@@ -409,7 +438,9 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
     if (status == MW_OK && comment == ';' && !(fixed & MW_SNIFF_FIXED_COMMENT))
         status = try_separators(search, 0, err);
     if (status == MW_OK) status = try_widths(search, comment, err);
-    if (status == MW_OK && !search->any) status = fail_prose(err);
+    if (status == MW_OK && search->too_wide && !search->any) status = fail_too_wide(err);
+    if (status == MW_OK && (!search->any || (search->best.wordy && fixed == 0)))
+        status = fail_prose(err);
     if (status == MW_OK) conclude(search, ret);
     mw_free(search);
     return status;
