@@ -147,11 +147,8 @@ static mw_status begin_rejects(file_job *job, mw_err *err) {
 static mw_status begin(file_job *job, mw_err *err) {
     const mw_ctx *ctx = job->ctx;
     mw_collide collide = mw_ingest_collide(job->args);
-    const mw_reader_options reading = {.args = job->args,
-                                       .hash = true,
-                                       .collide = collide,
-                                       .adapt = adapt,
-                                       .self = job};
+    const mw_reader_options reading = {
+        .args = job->args, .hash = true, .collide = collide, .adapt = adapt, .self = job};
     mw_status status = mw_reader_open(ctx, job->file->path, &reading, &job->reader, err);
     if (status != MW_OK) return status;
     const mw_plan *plan = mw_reader_plan(job->reader);
@@ -275,8 +272,7 @@ static mw_status describe(file_job *job, mw_err *err) {
     if (status == MW_OK) status = mw_buf_status(text, "a profile", err);
     if (status != MW_OK) return status;
     file->drift = mw_strdup(job->ctx->mem, mw_buf_text(text));
-    file->layout =
-        mw_strdup(job->ctx->mem, mw_reader_plan(job->reader)->is_long ? "long" : "wide");
+    file->layout = mw_strdup(job->ctx->mem, mw_reader_plan(job->reader)->is_long ? "long" : "wide");
     return file->findings && file->drift && file->layout ? MW_OK : mw_fail_nomem(err, "a profile");
 }
 
@@ -284,7 +280,8 @@ static mw_status store(file_job *job, mw_err *err) {
     mw_ingest_file *file = job->file;
     mw_arrange_counts counts;
     mw_status status = mw_arrange_finish(job->arrange, &counts, err);
-    if (status == MW_OK) status = mw_parts_finish(job->parts, &file->segments, &file->n_segments, err);
+    if (status == MW_OK)
+        status = mw_parts_finish(job->parts, &file->segments, &file->n_segments, err);
     if (status != MW_OK) return status;
     file->n_lines = job->intake.n_records;
     file->n_rows = counts.n_rows;
@@ -309,7 +306,7 @@ static mw_status store(file_job *job, mw_err *err) {
 /* Takes back what this file put into staging, and what it said about itself. */
 static void undo(file_job *job, const mw_ingest_file *before) {
     mw_ingest_file *file = job->file;
-    mw_ingest_file_unstage(job->ctx, job->staging, file);
+    mw_ingest_unstage(job->ctx, job->staging, file);
     mw_ingest_parts_free(file->segments, file->n_segments);
     mw_free(file->rejects);
     mw_free(file->quality);
@@ -360,7 +357,8 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_sc
     mw_free(job.as_text);
     if (status != MW_OK) {
         undo(&job, &before);
-        if (err && !strstr(err->message, file->source)) (void)mw_err_prefix(err, "%s", file->source);
+        if (err && !strstr(err->message, file->source))
+            (void)mw_err_prefix(err, "%s", file->source);
     } else if (file->n_rejected) {
         mw_log_warn(ctx, "%s: %lld of %lld rows were rejected", file->source,
                     (long long)file->n_rejected, (long long)file->n_lines);

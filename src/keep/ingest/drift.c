@@ -77,7 +77,8 @@ static mw_status check_rules(const mw_args *args, const mw_profile *profile, mw_
         if (equal && equal != rules[i] && equal[1] && known) continue;
         mw_fail(err, MW_EINVAL, "--rename %.100s: %s", rules[i],
                 equal ? "the file has no such column" : "is not of the form OLD=NEW");
-        return mw_err_hint(err, "Write the file's name, '=' and the dataset's name: rpm=spindle_speed.");
+        return mw_err_hint(err,
+                           "Write the file's name, '=' and the dataset's name: rpm=spindle_speed.");
     }
     return MW_OK;
 }
@@ -161,7 +162,8 @@ mw_status mw_drift_report(const mw_schema *dataset, const mw_schema *file, const
         }
         const char *was = twin(dataset, file, column->name);
         add(&r, column->name, was ? "renamed" : "new",
-            was ? "looks like a column of the dataset with another name: --rename joins them" : NULL);
+            was ? "looks like a column of the dataset with another name: --rename joins them"
+                : NULL);
     }
     for (int32_t i = 0; dataset && i < dataset->n_columns; i++) {
         const char *name = dataset->columns[i].name;
@@ -173,5 +175,6 @@ mw_status mw_drift_report(const mw_schema *dataset, const mw_schema *file, const
     char shown[MW_CELL_SHOWN];
     mw_fail(err, MW_ECONFLICT, "%d columns differ from the dataset's; the first: %s is %s", r.n,
             mw_cell_show(mw_str_of(r.first), shown), r.first_change);
-    return mw_err_hint(err, "Allow it with --drift accept, or name the columns with --rename OLD=NEW.");
+    return mw_err_hint(err,
+                       "Allow it with --drift accept, or name the columns with --rename OLD=NEW.");
 }

@@ -4,12 +4,18 @@
  */
 #include "keep/ingest/ingest.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "keep/ingest/csv_file.h"
 #include "keep/ingest/listing.h"
+#include "keep/ingest/profile.h"
+#include "keep/ingest/quality.h"
 #include "keep/ingest/source.h"
+
+static const char *const collisions[] = {"keep", "first", "last", "mean", NULL};
+static const char *const drifts[] = {"accept", "refuse", NULL};
 
 const mw_param mw_ingest_params[] = {
     {.name = "max_reject_share",
@@ -19,8 +25,54 @@ const mw_param mw_ingest_params[] = {
      .max = 1,
      .flags = MW_PARAM_BODY,
      .help = "Largest share of a file's rows that may be rejected before the ingest stops."},
+    {.name = "collisions",
+     .type = MW_PARAM_ENUM,
+     .def = "keep",
+     .choices = collisions,
+     .flags = MW_PARAM_BODY,
+     .help = "What becomes of rows with the same time and device. In a long file they are one row, "
+             "and it "
+             "is about cells; keep then keeps the last."},
+    {.name = "drop_duplicates",
+     .type = MW_PARAM_BOOL,
+     .def = "false",
+     .flags = MW_PARAM_BODY,
+     .help = "Take rows that are equal in every cell once."},
+    {.name = "drift",
+     .type = MW_PARAM_ENUM,
+     .def = "accept",
+     .choices = drifts,
+     .flags = MW_PARAM_BODY,
+     .help = "Whether a file may have other columns than its dataset."},
+    {.name = "rename",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REPEATED | MW_PARAM_BODY,
+     .help = "OLD=NEW: a column of the file goes by the dataset's name; repeat for more."},
     {0},
 };
+
+enum { ALL_PARAMS = 96 };
+static mw_param all_params[ALL_PARAMS];
+static pthread_once_t all_params_once = PTHREAD_ONCE_INIT;
+
+static void join_params(void) {
+    const mw_param *const tables[] = {mw_ingest_params, mw_profile_params, mw_quality_params};
+    mw_param_join(tables, sizeof tables / sizeof *tables, all_params, ALL_PARAMS);
+}
+
+const mw_param *mw_ingest_all_params(void) {
+    pthread_once(&all_params_once, join_params);
+    return all_params;
+}
+
+mw_collide mw_ingest_collide(const mw_args *args) {
+    static const mw_collide policies[] = {MW_COLLIDE_KEEP, MW_COLLIDE_FIRST, MW_COLLIDE_LAST,
+                                          MW_COLLIDE_MEAN};
+    const char *name = mw_args_string(args, "collisions");
+    for (size_t i = 0; collisions[i]; i++)
+        if (strcmp(name, collisions[i]) == 0) return policies[i];
+    return MW_COLLIDE_KEEP;
+}
 
 static mw_status list_files(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
                             mw_ingest_result *result, mw_err *err) {
@@ -62,8 +114,9 @@ static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t 
     return found ? *found : NULL;
 }
 
-static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known, double max_share,
-                             mw_dir *staging, mw_ingest_file *file, mw_err *err) {
+static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
+                             const mw_schema *dataset, const mw_args *args, mw_dir *staging,
+                             mw_ingest_file *file, mw_err *err) {
     if (known && !mw_source_is_stdin(file->path)) {
         char hex[MW_SHA256_HEX];
         uint64_t bytes;
@@ -77,35 +130,32 @@ static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known, do
         }
     }
     file->replaces = known != NULL;
-    return mw_csv_file_ingest(ctx, max_share, staging, file, err);
+    return mw_csv_file_ingest(ctx, args, dataset, staging, file, err);
 }
 
-static void unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_result *result) {
-    for (size_t i = 0; i < result->n_files; i++) {
-        const mw_ingest_file *file = &result->files[i];
-        for (size_t k = 0; k < file->n_segments; k++)
-            (void)mw_dir_remove(ctx, staging, file->segments[k].file, NULL);
-        if (file->quality) (void)mw_dir_remove(ctx, staging, file->quality, NULL);
-        if (file->rejects) (void)mw_dir_remove(ctx, staging, file->rejects, NULL);
-    }
+void mw_ingest_unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file) {
+    for (size_t k = 0; k < file->n_segments; k++)
+        (void)mw_dir_remove(ctx, staging, file->segments[k].file, NULL);
+    if (file->quality) (void)mw_dir_remove(ctx, staging, file->quality, NULL);
+    if (file->rejects) (void)mw_dir_remove(ctx, staging, file->rejects, NULL);
 }
 
 mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
-                        const mw_ingest_known *known, size_t n_known, const mw_args *args,
-                        mw_dir *staging, mw_ingest_result *ret, mw_err *err) {
-    double max_share = mw_args_float(args, "max_reject_share");
+                        const mw_ingest_known *known, size_t n_known, const mw_schema *dataset,
+                        const mw_args *args, mw_dir *staging, mw_ingest_result *ret, mw_err *err) {
     mw_ingest_result result = {.mem = ctx->mem};
     const mw_ingest_known **sorted = sort_known(ctx, known, n_known);
     mw_status status = sorted ? MW_OK : mw_fail_nomem(err, "listing files");
     if (status == MW_OK) status = list_files(ctx, paths, n_paths, &result, err);
     for (size_t i = 0; i < result.n_files && status == MW_OK; i++) {
         mw_ingest_file *file = &result.files[i];
-        status = ingest_file(ctx, find_known(sorted, n_known, file->source), max_share, staging,
+        status = ingest_file(ctx, find_known(sorted, n_known, file->source), dataset, args, staging,
                              file, err);
     }
     mw_free(sorted);
     if (status != MW_OK) {
-        unstage(ctx, staging, &result);
+        for (size_t i = 0; i < result.n_files; i++)
+            mw_ingest_unstage(ctx, staging, &result.files[i]);
         mw_ingest_result_done(&result);
         return status;
     }
@@ -127,6 +177,8 @@ void mw_ingest_result_done(mw_ingest_result *result) {
         mw_free(file->quality);
         mw_free(file->rejects);
         mw_free(file->layout);
+        mw_free(file->findings);
+        mw_free(file->drift);
     }
     result->files = mw_free(result->files);
     result->n_files = 0;

@@ -218,13 +218,13 @@ static mw_status pass(plain *p, const char *path, const mw_args *args, bool *ret
 }
 
 mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args *args,
-                             const char *time_column, const mw_plain_column *as, size_t n_as,
-                             mw_table **ret, mw_plain_bad *ret_bad, mw_err *err) {
+                             const mw_plain_column *as, size_t n_as, mw_table **ret,
+                             mw_plain_bad *ret_bad, mw_err *err) {
     plain p = {.ctx = ctx,
                .name = mw_source_name(path),
                .as = as,
                .n_as = n_as,
-               .time_column = time_column};
+               .time_column = args ? mw_args_string(args, "time") : NULL};
     mw_table *table = NULL;
     mw_plain_bad bad = {0};
     bool again = true;
@@ -247,14 +247,4 @@ mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args 
     mw_free(p.bad);
     mw_free(p.as_text);
     return status;
-}
-
-mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_column,
-                          mw_table **ret, int64_t *ret_unreadable, mw_err *err) {
-    mw_plain_bad bad;
-    mw_status status = mw_ingest_plain_as(ctx, path, NULL, time_column, NULL, 0, ret, &bad, err);
-    if (status != MW_OK) return status;
-    if (ret_unreadable) *ret_unreadable = bad.n;
-    mw_free(bad.marks);
-    return MW_OK;
 }

@@ -47,8 +47,8 @@ static mw_status begin_rows(preview *p, mw_err *err) {
     mw_type *types = mw_alloc_array(p->ctx->mem, (size_t)p->schema->n_columns, sizeof *types);
     if (!types) return mw_fail_nomem(err, "a preview");
     for (int32_t i = 0; i < p->schema->n_columns; i++) types[i] = p->schema->columns[i].type;
-    mw_status status = mw_chunk_new(p->ctx->mem, types, p->schema->n_columns, MW_PREVIEW_ROWS,
-                                    &p->rows, err);
+    mw_status status =
+        mw_chunk_new(p->ctx->mem, types, p->schema->n_columns, MW_PREVIEW_ROWS, &p->rows, err);
     mw_free(types);
     return status;
 }

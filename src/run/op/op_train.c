@@ -132,7 +132,7 @@ static mw_status write_result(const mw_json *payload, const mw_ingest_result *in
 static mw_status work(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
                       mw_err *err) {
     mw_args *args;
-    mw_status status = mw_op__args(ctx, payload, mw_ingest_params, &args, err);
+    mw_status status = mw_op__args(ctx, payload, mw_ingest_all_params(), &args, err);
     if (status) return status;
     mw_ingest_result ingested;
     status = mw_op__ingest(ctx, payload, args, work_dir, &ingested, err);
