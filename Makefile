@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
 
 # --- configuration --------------------------------------------------------------------------------
 # BUILD: release | asan | tsan | fuzz. Each has its own folder below build/.

@@ -6,7 +6,7 @@ size_t mw_time_read_fields(const mw_fields *fields, const mw_time_form *form, mw
                            int64_t *out, uint32_t *odd) {
     size_t n_odd = 0;
     for (size_t i = 0; i < fields->n; i++) {
-        mw_str field = mw_field(fields, i);
+        mw_str field = mw_fields_at(fields, i);
         if (mw_time_form_read(form, part, field.data, field.size, &out[i])) continue;
         out[i] = MW_TIME_NONE;
         odd[n_odd++] = (uint32_t)i;

@@ -119,12 +119,12 @@ static bool read_date_and_clock(const mw_lane *lane, const mw_strip *strip, size
     const mw_profile *profile = lane->plan->profile;
     *ret_field = profile->date;
     mw_fields column = column_of(lane, strip, profile->date);
-    mw_str date = mw_str_trim(mw_field(&column, row));
+    mw_str date = mw_str_trim(mw_fields_at(&column, row));
     if (mw_cell_is_missing(date)) return false;
     if (profile->clock < 0)
         return mw_time_form_read(&profile->date_form, MW_TIME_STAMP, date.data, date.size, ret_us);
     column = column_of(lane, strip, profile->clock);
-    mw_str clock = mw_str_trim(mw_field(&column, row));
+    mw_str clock = mw_str_trim(mw_fields_at(&column, row));
     int64_t day, since;
     /* A date may hold a whole stamp. */
     if (mw_cell_is_missing(clock) ||
@@ -142,7 +142,7 @@ static mw_status refuse_time(mw_lane *lane, const mw_strip *strip, size_t row, i
                              mw_err *err) {
     const mw_profile *profile = lane->plan->profile;
     mw_fields column = column_of(lane, strip, field);
-    mw_str text = mw_field(&column, row);
+    mw_str text = mw_fields_at(&column, row);
     if (mw_cell_is_missing(mw_str_trim(text)))
         return refuse(lane, strip, row, field, "no time", NULL, err);
     bool is_clock = field == profile->clock && field != profile->stamp;
@@ -158,7 +158,7 @@ static mw_status read_odd_time(mw_lane *lane, const mw_strip *strip, size_t row,
     mw_str text = {0};
     if (field >= 0) {
         mw_fields column = column_of(lane, strip, field);
-        text = mw_str_trim(mw_field(&column, row));
+        text = mw_str_trim(mw_fields_at(&column, row));
         if (mw_time_form_read(&profile->stamp_form, MW_TIME_STAMP, text.data, text.size, out))
             return MW_OK;
     }
@@ -234,7 +234,7 @@ static mw_status read_numbers(mw_lane *lane, const mw_strip *strip, const mw_pla
     mw_status status = MW_OK;
     for (size_t i = 0; i < n_odd && status == MW_OK; i++) {
         size_t row = lane->odd[i];
-        status = read_odd_number(lane, strip, row, cell, mw_field(&column, row), &out[row], err);
+        status = read_odd_number(lane, strip, row, cell, mw_fields_at(&column, row), &out[row], err);
     }
     return status;
 }
@@ -249,7 +249,7 @@ static mw_status read_bools(mw_lane *lane, const mw_strip *strip, const mw_plan_
     mw_status status = MW_OK;
     for (size_t i = 0; i < strip->n && status == MW_OK; i++) {
         double value = 0;
-        mw_str text = mw_field(&column, i);
+        mw_str text = mw_fields_at(&column, i);
         mw_cell kind = mw_cell_read_as(&lane->rules, text, &value);
         bool binary = kind == MW_CELL_NUMBER && (value == 0.0 || value == 1.0);
         bool good = kind == MW_CELL_BOOL || (cell->decided && binary);
@@ -270,7 +270,7 @@ static mw_status read_texts(mw_lane *lane, const mw_strip *strip, mw_texts *text
     size_t n_odd;
     mw_status status = mw_texts_read(texts, &column, codes, lane->odd, &n_odd, err);
     for (size_t i = 0; i < n_odd && status == MW_OK; i++) {
-        mw_str text = mw_field(&column, lane->odd[i]);
+        mw_str text = mw_fields_at(&column, lane->odd[i]);
         status = refuse(lane, strip, lane->odd[i], field, "longer than 4096 bytes", &text, err);
     }
     return status;
@@ -286,7 +286,7 @@ static mw_status check_utf8(mw_lane *lane, const mw_strip *strip, mw_err *err) {
         int32_t field = 0;
         for (int32_t f = 0; f < lane->plan->n_fields; f++) {
             mw_fields column = column_of(lane, strip, f);
-            mw_str text = mw_field(&column, i);
+            mw_str text = mw_fields_at(&column, i);
             if (mw_utf8_valid(text.data, text.size)) continue;
             field = f;
             break;

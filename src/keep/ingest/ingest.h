@@ -42,6 +42,8 @@ typedef struct mw_ingest_file {
     char *quality;  /* file name in staging of the flagged windows (quality.h); NULL: none */
     char *rejects;  /* file name in staging, "<32 hex>.rejects.csv"; NULL when there are none */
     char *layout;   /* "long" or "wide" */
+    char *findings; /* JSON: what was detected (profile.h); NULL when unchanged */
+    char *drift;    /* JSON: how the columns differ from the dataset's (drift.h) */
     uint64_t bytes; /* as stored */
     int64_t n_lines, n_rows, n_rejected,
         n_collisions;       /* rows after the pivot; repeated (time, device, parameter) */

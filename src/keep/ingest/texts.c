@@ -79,7 +79,7 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
     int32_t last = texts->last_code;
     mw_status status = MW_OK;
     for (size_t i = 0; i < fields->n; i++) {
-        mw_str text = mw_field(fields, i);
+        mw_str text = mw_fields_at(fields, i);
         if (is_text(text, above.data, above.size)) {
             codes[i] = last;
             continue;
