@@ -69,14 +69,14 @@ static inline void mw_number__fetch(const mw_fields *fields, size_t first, size_
  * i was left out, being no plain number of at most MW_NUMBERS_SHORT bytes, sign and point included.
  */
 typedef uint64_t mw_number__short(const mw_number__batch *batch, char point, double *out);
-/* Readers of longer ones: those whose bits are set in `left`; returns the bits of those still left out. */
+/* Readers of fields of up to 16 bytes: those whose bits are set in `left`; returns the bits of those still left out. */
 typedef uint64_t mw_number__long(const char *text, const mw_number__batch *batch, uint64_t left,
                                  char point, double *out);
 
 mw_number__short mw_number__short_swar;
 #if defined(__x86_64__)
 mw_number__short mw_number__short_avx2, mw_number__short_avx512;
-mw_number__long mw_number__long_avx2;
+mw_number__long mw_number__long_avx2, mw_number__long_avx512;
 #endif
 
 #endif
