@@ -38,9 +38,9 @@ struct mw_csv {
     mw_str *fields; /* [max_fields], the row so far, pointing into block */
     uint32_t n_fields, max_fields;
     mw_dialect dialect;
-    uint8_t kinds[MW_CSV_BYTES];
-    bool by_table;        /* special bytes are found by kinds, not by comparison */
-    bool finished, begun; /* no more input; the byte-order mark was looked for */
+    mw_csv__specials specials;
+    uint8_t kinds[MW_CSV_BYTES]; /* of the special bytes, their kind; of the others TEXT */
+    bool finished, begun;        /* no more input; the byte-order mark was looked for */
 
     /* The row being lexed; positions are offsets in block. */
     state state;
@@ -62,16 +62,19 @@ static void set_kinds(mw_csv *csv) {
     mw_dialect *d = &csv->dialect;
     if (d->n_widths) d->quote = d->escape = 0;
     if (d->escape == d->quote) d->escape = 0; /* that is a doubled quote */
-    if (d->comment) csv->kinds[(uint8_t)d->comment] = COMMENT;
-    if (d->escape) csv->kinds[(uint8_t)d->escape] = ESCAPE;
-    if (d->quote) csv->kinds[(uint8_t)d->quote] = QUOTE;
-    if (d->blanks)
-        csv->kinds[' '] = csv->kinds['\t'] = SEPARATOR;
-    else if (!d->n_widths)
-        csv->kinds[(uint8_t)d->separator] = SEPARATOR;
+    if (d->blanks || d->n_widths) d->separator = d->blanks ? ' ' : 0;
+    csv->specials = (mw_csv__specials){.separator = d->separator,
+                                       .quote = d->quote,
+                                       .tab = d->blanks ? '\t' : '\0',
+                                       .escape = d->escape,
+                                       .comment = d->comment};
+    csv->kinds[(uint8_t)d->comment] = COMMENT;
+    csv->kinds[(uint8_t)d->escape] = ESCAPE;
+    csv->kinds[(uint8_t)d->quote] = QUOTE;
+    csv->kinds[(uint8_t)d->separator] = SEPARATOR;
+    if (d->blanks) csv->kinds['\t'] = SEPARATOR;
     csv->kinds['\n'] = FEED;
-    csv->kinds['\0'] = NUL;
-    csv->by_table = !mw_dialect_is_simple(d) || d->comment;
+    csv->kinds['\0'] = NUL; /* over what was none above */
 }
 
 mw_status mw_csv_new(mw_mem *mem, const mw_dialect *dialect, mw_csv **ret, mw_err *err) {
@@ -162,9 +165,7 @@ static inline bool next_special(mw_csv *csv, size_t *ret) {
     while (csv->mask == 0) {
         size_t left = csv->size - csv->scanned;
         if (left == 0) return false;
-        const char *data = csv->block + csv->scanned;
-        csv->mask = csv->by_table ? mw_csv__mask_table(data, csv->kinds)
-                                  : mw_csv__mask(data, csv->dialect.separator, csv->dialect.quote);
+        csv->mask = mw_csv__mask(csv->block + csv->scanned, &csv->specials);
         csv->mask_at = csv->scanned;
         if (left < MW_CSV_BLOCK) csv->mask &= (UINT64_C(1) << left) - 1;
         csv->scanned += left < MW_CSV_BLOCK ? left : MW_CSV_BLOCK;

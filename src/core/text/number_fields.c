@@ -81,7 +81,7 @@ typedef struct readers {
 static readers readers_of(mw_cpu level) {
     switch (level) {
 #if defined(__x86_64__)
-    case MW_CPU_AVX512: return (readers){mw_number__short_avx512, mw_number__long_avx2};
+    case MW_CPU_AVX512: return (readers){mw_number__short_avx512, mw_number__long_avx512};
     case MW_CPU_AVX2: return (readers){mw_number__short_avx2, mw_number__long_avx2};
 #endif
     default: return (readers){mw_number__short_swar, long_none};
