@@ -1,9 +1,9 @@
 /*
  * time_fields.c -- whole columns of times.
  *
- * Method     a form whose parts stand at fixed places is a layout: 32 bytes are compared with it at once, as four words
- *            (SWAR: all bytes of a word in one operation, so every machine takes the same path), and digits are taken
- *            from their places. A field that equals the one above it has its value; one with the same date needs its
+ * Method     a form whose parts stand at fixed places is a layout: 32 bytes are compared with it at once (in
+ *            vectors of 16 bytes, which x86-64 and ARMv8 always have, so that every machine takes the same path), and
+ *            digits are taken from their places. A field that equals the one above it has its value; one with the same date needs its
  *            clock only; a zone is asked again only when its offset may change.
  * Variants   day, month and hour may lack their zero: a layout for each way of that, the last one used is tried first.
  * Oracle     what no layout takes goes to mw_time_form_read, which alone decides that a field is none of the form.
@@ -13,12 +13,19 @@
 #include "core/text/datetime.h"
 #include "core/text/time_step.h"
 
-enum { WORDS = 4, REACH = 8 * WORDS, NO_DIGIT = REACH, MOST_LAYOUTS = 8, LONGEST = 64 };
+enum { REACH = 32, NO_DIGIT = REACH, MOST_LAYOUTS = 8, LONGEST = 64 };
 
 #define LOWS UINT64_C(0x7f7f7f7f7f7f7f7f)
 #define HIGHS UINT64_C(0x8080808080808080)
 #define ZEROS UINT64_C(0x3030303030303030)
 #define TO_HIGH UINT64_C(0x7676767676767676) /* + 10 sets the highest bit of a byte, + 9 does not */
+
+typedef uint64_t half __attribute__((vector_size(16)));
+
+/* The first 32 bytes of a text, or what belongs to each of them. */
+typedef struct window {
+    half a, b;
+} window;
 
 typedef struct place {
     uint8_t tens, ones; /* NO_DIGIT: 0 */
@@ -28,11 +35,10 @@ typedef enum tail_kind { TAIL_NONE, TAIL_FRACTION, TAIL_ISO, TAIL_STEPS } tail_k
 
 typedef struct layout {
     size_t width;
-    uint64_t expected[WORDS]; /* '0' where digits are, else the byte itself */
-    uint64_t
-        slack[WORDS];     /* what can be added to a difference before it shows in the highest bit */
-    uint64_t care[WORDS]; /* bytes that are compared */
-    uint64_t date[WORDS]; /* bytes of the date */
+    window expected; /* '0' where digits are, else the byte itself */
+    window slack;    /* what can be added to a difference before it shows in the highest bit */
+    window care;     /* bytes that are compared */
+    window date;     /* bytes of the date */
     place century, year, month, day, hour, minute, second;
     uint8_t at_name; /* of a month, or NO_DIGIT */
     bool has_date, has_clock, has_second, year_2, hour_12;
@@ -47,39 +53,36 @@ typedef struct reader {
     size_t n_layouts, used;
     mw_zone_span span;
     /* The field above. */
-    uint64_t words[WORDS], mask[WORDS];
+    window words, mask;
     size_t size;
     int64_t value;
     bool good;
     /* The last date that was worked out. */
     const layout *date_layout;
-    uint64_t date_words[WORDS];
+    window date_words;
     int64_t days;
 } reader;
 
 /* --- layouts ------------------------------------------------------------------------------------- */
 
-static void set_byte(uint64_t words[WORDS], size_t at, unsigned byte) {
-    words[at / 8] &= ~(UINT64_C(0xff) << at % 8 * 8);
-    words[at / 8] |= (uint64_t)byte << at % 8 * 8;
-}
+static void set_byte(window *w, size_t at, unsigned byte) { ((uint8_t *)w)[at] = (uint8_t)byte; }
 
 static bool put_byte(layout *l, char byte) {
     if (l->width == REACH) return false;
-    set_byte(l->expected, l->width, (unsigned char)byte);
-    set_byte(l->slack, l->width, 0x7f);
-    set_byte(l->care, l->width++, 0xff);
+    set_byte(&l->expected, l->width, (unsigned char)byte);
+    set_byte(&l->slack, l->width, 0x7f);
+    set_byte(&l->care, l->width++, 0xff);
     return true;
 }
 
 static bool put_digits(layout *l, int n, bool of_date, place *ret) {
     *ret = (place){NO_DIGIT, NO_DIGIT};
     for (int i = 0; i < n; i++) {
-        if (of_date && l->width < REACH) set_byte(l->date, l->width, 0xff);
+        if (of_date && l->width < REACH) set_byte(&l->date, l->width, 0xff);
         ret->tens = ret->ones;
         ret->ones = (uint8_t)l->width;
         if (!put_byte(l, '0')) return false;
-        set_byte(l->slack, l->width - 1, 0x76);
+        set_byte(&l->slack, l->width - 1, 0x76);
     }
     return true;
 }
@@ -88,8 +91,8 @@ static bool put_name(layout *l) {
     l->at_name = (uint8_t)l->width;
     for (int i = 0; i < 3; i++) {
         if (!put_byte(l, 0)) return false;
-        set_byte(l->care, l->width - 1, 0);
-        set_byte(l->date, l->width - 1, 0xff);
+        set_byte(&l->care, l->width - 1, 0);
+        set_byte(&l->date, l->width - 1, 0xff);
     }
     return true;
 }
@@ -184,7 +187,7 @@ static void lay_out_iso(reader *r) {
         if (!lay_out(l, clock ? steps + 8 : steps, 0)) return;
         l->tail = i < 2 ? TAIL_NONE : TAIL_ISO;
         l->tail_steps = NULL;
-        if (!clock && i) set_byte(l->care, JOINT, 0);
+        if (!clock && i) set_byte(&l->care, JOINT, 0);
     }
     r->n_layouts = 3;
 }
@@ -207,32 +210,37 @@ static inline uint64_t load(const char *text) {
     return word;
 }
 
-/* Whether the bytes are of the layout; digits then holds the value of each digit. */
-static inline bool matches(const layout *l, const uint64_t words[WORDS],
-                           uint64_t digits[WORDS + 1]) {
-    uint64_t bad = 0;
-    for (int k = 0; k < WORDS; k++) {
-        uint64_t rest = (words[k] ^ l->expected[k]) & l->care[k];
-        bad |= ((rest & LOWS) + l->slack[k]) | rest;
-        digits[k] = rest;
-    }
-    return (bad & HIGHS) == 0;
+static inline window look(const char *text) {
+    window w;
+    memcpy(&w.a, text, sizeof w.a);
+    memcpy(&w.b, text + sizeof w.a, sizeof w.b);
+    return w;
+}
+
+static inline bool is_zero(half x) { return (x[0] | x[1]) == 0; }
+
+/* Not zero in the highest bit of a byte that is none of the layout's; digits holds the value of each digit. */
+static inline half compare(half text, half expected, half care, half slack, half *digits) {
+    *digits = (text ^ expected) & care;
+    return (((*digits & LOWS) + slack) | *digits) & HIGHS;
+}
+
+static inline bool matches(const layout *l, const window *text, window *digits) {
+    return is_zero(compare(text->a, l->expected.a, l->care.a, l->slack.a, &digits->a) |
+                   compare(text->b, l->expected.b, l->care.b, l->slack.b, &digits->b));
 }
 
 static inline int number_at(const uint8_t *digits, place p) {
     return digits[p.tens] * 10 + digits[p.ones];
 }
 
-static inline bool is_same(const uint64_t a[WORDS], const uint64_t b[WORDS],
-                           const uint64_t mask[WORDS]) {
-    uint64_t differ = 0;
-    for (int k = 0; k < WORDS; k++) differ |= (a[k] ^ b[k]) & mask[k];
-    return differ == 0;
+static inline bool is_same(const window *x, const window *y, const window *mask) {
+    return is_zero(((x->a ^ y->a) & mask->a) | ((x->b ^ y->b) & mask->b));
 }
 
-static inline bool read_date(reader *r, const layout *l, const uint64_t words[WORDS],
-                             const uint8_t *digits, const char *text) {
-    if (r->date_layout == l && is_same(words, r->date_words, l->date)) return true;
+static inline bool read_date(reader *r, const layout *l, const window *words, const uint8_t *digits,
+                             const char *text) {
+    if (r->date_layout == l && is_same(words, &r->date_words, &l->date)) return true;
     int year = number_at(digits, l->century) * 100 + number_at(digits, l->year);
     int month = number_at(digits, l->month), day = number_at(digits, l->day);
     if (l->year_2) year += year <= 68 ? 2000 : 1900;
@@ -245,7 +253,7 @@ static inline bool read_date(reader *r, const layout *l, const uint64_t words[WO
     if (month < 1 || month > 12 || day < 1 || day > mw_days_in_month(year, month)) return false;
     r->days = mw_days_of(year, month, day);
     r->date_layout = l;
-    memcpy(r->date_words, words, sizeof r->date_words);
+    r->date_words = *words;
     return true;
 }
 
@@ -341,11 +349,13 @@ static inline bool finish(reader *r, int64_t clock_us, const ending *tail, int64
 }
 
 static inline bool read_by(reader *r, const layout *l, const char *text, size_t size,
-                           const uint64_t words[WORDS], int64_t *ret_us) {
-    uint64_t digits[WORDS + 1];
-    if (size < l->width || !matches(l, words, digits)) return false;
-    digits[WORDS] = 0;
-    const uint8_t *d = (const uint8_t *)digits;
+                           const window *words, int64_t *ret_us) {
+    struct {
+        window values;
+        uint8_t none;
+    } digits = {.none = 0};
+    if (size < l->width || !matches(l, words, &digits.values)) return false;
+    const uint8_t *d = (const uint8_t *)&digits;
     if (l->has_date && !read_date(r, l, words, d, text)) return false;
     int hour = number_at(d, l->hour), minute = number_at(d, l->minute),
         second = number_at(d, l->second);
@@ -361,8 +371,8 @@ static inline bool read_by(reader *r, const layout *l, const char *text, size_t 
 }
 
 /* Which of the three layouts of ISO a text of that size can have. */
-static inline bool read_iso_by_size(reader *r, const char *text, size_t size,
-                                    const uint64_t words[WORDS], int64_t *ret_us) {
+static inline bool read_iso_by_size(reader *r, const char *text, size_t size, const window *words,
+                                    int64_t *ret_us) {
     if (r->part == MW_TIME_CLOCK) {
         if (size == 5) return read_by(r, &r->layouts[1], text, size, words, ret_us);
         return size >= 8 && read_by(r, &r->layouts[2], text, size, words, ret_us);
@@ -372,8 +382,8 @@ static inline bool read_iso_by_size(reader *r, const char *text, size_t size,
     return read_by(r, &r->layouts[size == 16 ? 1 : 2], text, size, words, ret_us);
 }
 
-static inline bool read_variants(reader *r, const char *text, size_t size,
-                                 const uint64_t words[WORDS], int64_t *ret_us) {
+static inline bool read_variants(reader *r, const char *text, size_t size, const window *words,
+                                 int64_t *ret_us) {
     if (read_by(r, &r->layouts[r->used], text, size, words, ret_us)) return true;
     for (size_t i = 0; i < r->n_layouts; i++) {
         if (i == r->used || !read_by(r, &r->layouts[i], text, size, words, ret_us)) continue;
@@ -383,7 +393,7 @@ static inline bool read_variants(reader *r, const char *text, size_t size,
     return false;
 }
 
-static bool read_field(reader *r, const char *text, size_t size, const uint64_t words[WORDS],
+static bool read_field(reader *r, const char *text, size_t size, const window *words,
                        int64_t *ret_us) {
     if (r->n_layouts && size <= LONGEST) {
         if (r->form->kind == MW_FORM_ISO) {
@@ -395,12 +405,11 @@ static bool read_field(reader *r, const char *text, size_t size, const uint64_t 
     return mw_time_form_read(r->form, r->part, text, size, ret_us);
 }
 
-/* The mask of a text's bytes among the words; none of a text that is longer than they. */
-static void mask_of(size_t size, uint64_t mask[WORDS]) {
-    for (size_t k = 0; k < WORDS; k++) {
-        size_t n = size > 8 * k ? size - 8 * k : 0;
-        mask[k] = n >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * n) - 1;
-    }
+/* The bytes of a text of that size. */
+static window mask_of(size_t size) {
+    window mask = {{0}, {0}};
+    memset(&mask, 0xff, size < REACH ? size : REACH);
+    return mask;
 }
 
 size_t mw_time_read_fields(const mw_fields *fields, const mw_time_form *form, mw_time_part part,
@@ -410,17 +419,14 @@ size_t mw_time_read_fields(const mw_fields *fields, const mw_time_form *form, mw
     reader_init(&r, form, part);
     for (size_t i = 0; i < fields->n; i++) {
         mw_str field = mw_field(fields, i);
-        uint64_t words[WORDS];
-        for (int k = 0; k < WORDS; k++) words[k] = load(field.data + 8 * k);
-        bool repeats =
-            field.size == r.size && field.size <= REACH && is_same(words, r.words, r.mask);
-        if (!repeats) {
-            if (field.size != r.size) mask_of(field.size, r.mask);
+        window words = look(field.data);
+        if (field.size != r.size || field.size > REACH || !is_same(&words, &r.words, &r.mask)) {
+            if (field.size != r.size) r.mask = mask_of(field.size);
             int64_t us = 0;
-            r.good = read_field(&r, field.data, field.size, words, &us);
+            r.good = read_field(&r, field.data, field.size, &words, &us);
             r.value = r.good ? us : MW_TIME_NONE;
             r.size = field.size;
-            memcpy(r.words, words, sizeof words);
+            r.words = words;
         }
         out[i] = r.value;
         odd[n_odd] = (uint32_t)i;
