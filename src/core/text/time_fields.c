@@ -13,7 +13,7 @@
 #include "core/text/datetime.h"
 #include "core/text/time_step.h"
 
-enum { REACH = 32, NO_DIGIT = REACH, MOST_LAYOUTS = 8, LONGEST = 64 };
+enum { REACH = 32, NOWHERE = REACH + 1, MOST_LAYOUTS = 8, LONGEST = 64 };
 
 #define LOWS UINT64_C(0x7f7f7f7f7f7f7f7f)
 #define HIGHS UINT64_C(0x8080808080808080)
@@ -27,10 +27,6 @@ typedef struct window {
     half a, b;
 } window;
 
-typedef struct place {
-    uint8_t tens, ones; /* NO_DIGIT: 0 */
-} place;
-
 typedef enum tail_kind { TAIL_NONE, TAIL_FRACTION, TAIL_ISO, TAIL_STEPS } tail_kind;
 
 typedef struct layout {
@@ -39,8 +35,9 @@ typedef struct layout {
     window slack;    /* what can be added to a difference before it shows in the highest bit */
     window care;     /* bytes that are compared */
     window date;     /* bytes of the date */
-    place century, year, month, day, hour, minute, second;
-    uint8_t at_name; /* of a month, or NO_DIGIT */
+    /* Where the ones of each number stand: the byte before is its tens, or belongs to the layout and counts as 0. */
+    uint8_t century, year, month, day, hour, minute, second;
+    uint8_t name; /* of a month: its first letter */
     bool has_date, has_clock, has_second, year_2, hour_12;
     tail_kind tail;
     const uint8_t *tail_steps; /* borrowed */
@@ -61,6 +58,9 @@ typedef struct reader {
     const layout *date_layout;
     window date_words;
     int64_t days;
+    /* The last month, as 16 * year + month. */
+    int month, month_days;
+    int64_t month_begin;
 } reader;
 
 /* --- layouts ------------------------------------------------------------------------------------- */
@@ -75,20 +75,18 @@ static bool put_byte(layout *l, char byte) {
     return true;
 }
 
-static bool put_digits(layout *l, int n, bool of_date, place *ret) {
-    *ret = (place){NO_DIGIT, NO_DIGIT};
+static bool put_digits(layout *l, int n, bool of_date, uint8_t *ret_ones) {
     for (int i = 0; i < n; i++) {
-        if (of_date && l->width < REACH) set_byte(&l->date, l->width, 0xff);
-        ret->tens = ret->ones;
-        ret->ones = (uint8_t)l->width;
         if (!put_byte(l, '0')) return false;
         set_byte(&l->slack, l->width - 1, 0x76);
+        if (of_date) set_byte(&l->date, l->width - 1, 0xff);
     }
+    *ret_ones = (uint8_t)(l->width - 1);
     return true;
 }
 
 static bool put_name(layout *l) {
-    l->at_name = (uint8_t)l->width;
+    l->name = (uint8_t)l->width;
     for (int i = 0; i < 3; i++) {
         if (!put_byte(l, 0)) return false;
         set_byte(&l->care, l->width - 1, 0);
@@ -135,15 +133,14 @@ static bool put_step(layout *l, const uint8_t *step, unsigned *short_parts) {
 
 /* Steps up to the second, or to the first that has no fixed place; false when a date stands behind them. */
 static bool lay_out(layout *l, const uint8_t *steps, unsigned short_parts) {
-    const place none = {NO_DIGIT, NO_DIGIT};
-    *l = (layout){.at_name = NO_DIGIT,
-                  .century = none,
-                  .year = none,
-                  .month = none,
-                  .day = none,
-                  .hour = none,
-                  .minute = none,
-                  .second = none};
+    *l = (layout){.century = NOWHERE,
+                  .year = NOWHERE,
+                  .month = NOWHERE,
+                  .day = NOWHERE,
+                  .hour = NOWHERE,
+                  .minute = NOWHERE,
+                  .second = NOWHERE,
+                  .name = NOWHERE};
     while (*steps != MW_STEP_END && !l->has_second && *steps != MW_STEP_AM &&
            *steps != MW_STEP_OFFSET && *steps != MW_STEP_FRACTION) {
         if (!put_step(l, steps, &short_parts)) return false;
@@ -219,49 +216,65 @@ static inline window look(const char *text) {
 
 static inline bool is_zero(half x) { return (x[0] | x[1]) == 0; }
 
-/* Not zero in the highest bit of a byte that is none of the layout's; digits holds the value of each digit. */
-static inline half compare(half text, half expected, half care, half slack, half *digits) {
-    *digits = (text ^ expected) & care;
-    return (((*digits & LOWS) + slack) | *digits) & HIGHS;
+/* Not zero in the highest bit of a byte that is none of the layout's; values holds the value of each digit. */
+static inline half compare(half text, half expected, half care, half slack, half *values) {
+    *values = (text ^ expected) & care;
+    return (((*values & LOWS) + slack) | *values) & HIGHS;
 }
 
-static inline bool matches(const layout *l, const window *text, window *digits) {
-    return is_zero(compare(text->a, l->expected.a, l->care.a, l->slack.a, &digits->a) |
-                   compare(text->b, l->expected.b, l->care.b, l->slack.b, &digits->b));
+static inline bool matches(const layout *l, const window *text, window *values) {
+    return is_zero(compare(text->a, l->expected.a, l->care.a, l->slack.a, &values->a) |
+                   compare(text->b, l->expected.b, l->care.b, l->slack.b, &values->b));
 }
 
-static inline int number_at(const uint8_t *digits, place p) {
-    return digits[p.tens] * 10 + digits[p.ones];
+/* Digits with room before them, so that the byte before the first one can be read, and behind, for what is nowhere. */
+typedef struct digits {
+    uint8_t before[sizeof(half)];
+    window values;
+    uint8_t behind[sizeof(half)];
+} digits;
+
+static inline int number_at(const digits *d, uint8_t ones) {
+    uint16_t pair;
+    memcpy(&pair, (const uint8_t *)&d->values + ones - 1, sizeof pair);
+    return (uint8_t)(pair * 10 + (pair >> 8));
 }
 
 static inline bool is_same(const window *x, const window *y, const window *mask) {
     return is_zero(((x->a ^ y->a) & mask->a) | ((x->b ^ y->b) & mask->b));
 }
 
-static inline bool read_date(reader *r, const layout *l, const window *words, const uint8_t *digits,
+static inline int month_by_name(const char *letters) {
+    uint32_t key = (uint32_t)(unsigned char)letters[0] | (uint32_t)(unsigned char)letters[1] << 8 |
+                   (uint32_t)(unsigned char)letters[2] << 16;
+    return mw_time__month_by_key(key | 0x202020);
+}
+
+static inline bool read_date(reader *r, const layout *l, const window *words, const digits *d,
                              const char *text) {
     if (r->date_layout == l && is_same(words, &r->date_words, &l->date)) return true;
-    int year = number_at(digits, l->century) * 100 + number_at(digits, l->year);
-    int month = number_at(digits, l->month), day = number_at(digits, l->day);
+    int year = number_at(d, l->century) * 100 + number_at(d, l->year);
+    int month = l->name == NOWHERE ? number_at(d, l->month) : month_by_name(text + l->name);
+    int day = number_at(d, l->day);
     if (l->year_2) year += year <= 68 ? 2000 : 1900;
-    if (l->at_name != NO_DIGIT) {
-        uint32_t key = (uint32_t)(unsigned char)text[l->at_name] |
-                       (uint32_t)(unsigned char)text[l->at_name + 1] << 8 |
-                       (uint32_t)(unsigned char)text[l->at_name + 2] << 16;
-        month = mw_time__month_by_key(key | 0x202020);
+    if (month < 1 || month > 12) return false;
+    if (year * 16 + month != r->month) {
+        r->month = year * 16 + month;
+        r->month_begin = mw_days_of(year, month, 1);
+        r->month_days = mw_days_in_month(year, month);
     }
-    if (month < 1 || month > 12 || day < 1 || day > mw_days_in_month(year, month)) return false;
-    r->days = mw_days_of(year, month, day);
+    if (day < 1 || day > r->month_days) return false;
+    r->days = r->month_begin + day - 1;
     r->date_layout = l;
     r->date_words = *words;
     return true;
 }
 
 /* Eight digits, the first one lowest, to their number. */
-static inline int64_t number_of_8(uint64_t digits) {
-    digits = (digits * 10 + (digits >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-    digits = (digits * 100 + (digits >> 16)) & UINT64_C(0x0000ffff0000ffff);
-    return (int64_t)((digits * 10000 + (digits >> 32)) & UINT64_C(0xffffffff));
+static inline int64_t number_of_8(uint64_t values) {
+    values = (values * 10 + (values >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    values = (values * 100 + (values >> 16)) & UINT64_C(0x0000ffff0000ffff);
+    return (int64_t)((values * 10000 + (values >> 32)) & UINT64_C(0xffffffff));
 }
 
 /* A point or comma and digits; returns what follows, or NULL when it is no fraction. */
@@ -304,6 +317,13 @@ typedef struct ending {
     bool has_offset, pm;
 } ending;
 
+/* " AM" or "pm" at the end of a pattern that ends there. */
+static inline bool is_plain_am(const layout *l, const char *at, const char *end) {
+    if (l->tail_steps[0] != MW_STEP_AM || l->tail_steps[1] != MW_STEP_END) return false;
+    if (end - at != 2 && (end - at != 3 || *at != ' ')) return false;
+    return ((end[-2] | 32) == 'a' || (end[-2] | 32) == 'p') && (end[-1] | 32) == 'm';
+}
+
 /* What stands behind the layout. */
 static inline bool read_tail(const layout *l, const char *at, const char *end, ending *ret) {
     if (at == end) return l->tail != TAIL_STEPS;
@@ -315,6 +335,10 @@ static inline bool read_tail(const layout *l, const char *at, const char *end, e
     if (at == end && l->tail != TAIL_STEPS) return true;
     if (l->tail == TAIL_ISO) return ret->has_offset = read_iso_offset(at, end, &ret->offset_us);
     if (l->tail != TAIL_STEPS) return false;
+    if (is_plain_am(l, at, end)) {
+        ret->pm = (end[-2] | 32) == 'p';
+        return true;
+    }
     mw_time_parts parts = {.fraction_us = ret->fraction_us};
     if (!mw_time__run(l->tail_steps, (mw_time_cursor){at, end}, &parts)) return false;
     *ret = (ending){.fraction_us = parts.fraction_us,
@@ -350,15 +374,11 @@ static inline bool finish(reader *r, int64_t clock_us, const ending *tail, int64
 
 static inline bool read_by(reader *r, const layout *l, const char *text, size_t size,
                            const window *words, int64_t *ret_us) {
-    struct {
-        window values;
-        uint8_t none;
-    } digits = {.none = 0};
-    if (size < l->width || !matches(l, words, &digits.values)) return false;
-    const uint8_t *d = (const uint8_t *)&digits;
-    if (l->has_date && !read_date(r, l, words, d, text)) return false;
-    int hour = number_at(d, l->hour), minute = number_at(d, l->minute),
-        second = number_at(d, l->second);
+    digits d = {.before = {0}, .behind = {0}};
+    if (size < l->width || !matches(l, words, &d.values)) return false;
+    if (l->has_date && !read_date(r, l, words, &d, text)) return false;
+    int hour = number_at(&d, l->hour), minute = number_at(&d, l->minute),
+        second = number_at(&d, l->second);
     ending tail = {0};
     if (hour > 23 || minute > 59 || second > 59) return false;
     if (!read_tail(l, text + l->width, text + size, &tail)) return false;
@@ -393,6 +413,21 @@ static inline bool read_variants(reader *r, const char *text, size_t size, const
     return false;
 }
 
+/* Whole numbers of 9 to 16 digits. */
+static inline bool read_unix(const reader *r, const char *text, size_t size, int64_t *ret_us) {
+    static const int64_t us_of[] = {
+        [MW_FORM_UNIX_S] = 1000000, [MW_FORM_UNIX_MS] = 1000, [MW_FORM_UNIX_US] = 1};
+    static const int64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    size_t n = size - 8;
+    uint64_t first = load(text) ^ ZEROS, second = (load(text + 8) ^ ZEROS) << (8 - n) * 8;
+    if ((((first & LOWS) + TO_HIGH) | first | ((second & LOWS) + TO_HIGH) | second) & HIGHS)
+        return false;
+    int64_t value = number_of_8(first) * tens[n] + number_of_8(second);
+    if (value >= MW_TIME_END_US / us_of[r->form->kind]) return false;
+    *ret_us = value * us_of[r->form->kind];
+    return true;
+}
+
 static bool read_field(reader *r, const char *text, size_t size, const window *words,
                        int64_t *ret_us) {
     if (r->n_layouts && size <= LONGEST) {
@@ -402,6 +437,10 @@ static bool read_field(reader *r, const char *text, size_t size, const window *w
             return true;
         }
     }
+    bool unix = r->form->kind >= MW_FORM_UNIX_S && r->form->kind <= MW_FORM_UNIX_US;
+    if (unix && r->part == MW_TIME_STAMP && size > 8 && size <= 16 &&
+        read_unix(r, text, size, ret_us))
+        return true;
     return mw_time_form_read(r->form, r->part, text, size, ret_us);
 }
 
