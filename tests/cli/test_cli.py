@@ -269,10 +269,13 @@ def what_cannot_be_read_changes_nothing(cli):
         cli.fails(EDATA, "ingest", name, says=name)
     os.makedirs(cli.folder / "folder/sub")
     cli.write("folder/readme.txt", "x")
-    cli.fails(EDATA, "ingest", "folder", says="*.csv")
+    cli.fails(EDATA, "ingest", "folder", says="holds no *.csv")
     cli.fails(EDATA, "ingest", "/dev/null")
     cli.fails(ENOTFOUND, "ingest", "missing.csv", says="missing.csv")
-    cli.fails(EINVAL, "ingest", "good.csv", "folder/../good.csv", says="two files are called good.csv")
+    cli.write("folder/sub/good.csv", "other")
+    cli.fails(EINVAL, "ingest", "good.csv", "folder/sub/good.csv", says="two files are called good.csv")
+    cli.fails(ENOTFOUND, "ingest", "g*d.tsv", says="no file matches")
+    assert cli.json("ingest", "good.csv", "folder/../good.csv", "go*.csv")["rows"] == 0
     # One bad file among good ones: none of them counts.
     cli.write("late.csv", long_csv(first=500))
     cli.fails(EDATA, "ingest", "late.csv", "empty.csv")
