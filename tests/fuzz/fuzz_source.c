@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ENOUGH_BYTES = 1 << 21 }; /* a few packed bytes may be gigabytes */
+enum { ENOUGH_BYTES = 1 << 18 }; /* a few packed bytes may be gigabytes */
 
 typedef struct reading {
     enum mw_source_text text;
