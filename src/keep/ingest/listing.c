@@ -43,14 +43,14 @@ static bool is_prose(const char *name) {
     return false;
 }
 
-static bool is_table(const mw_dir_entry *entry) {
-    if (entry->is_dir || entry->name[0] == '.' || is_prose(entry->name)) return false;
+bool mw_listing_is_table(const char *name) {
+    if (name[0] == '.' || is_prose(name)) return false;
     for (size_t i = 0; i < COUNT(packed_suffixes); i++) {
-        mw_str name = mw_str_of(entry->name);
-        if (!ends_in(name, packed_suffixes[i])) continue;
-        name.size -= strlen(packed_suffixes[i]);
+        mw_str stem = mw_str_of(name);
+        if (!ends_in(stem, packed_suffixes[i])) continue;
+        stem.size -= strlen(packed_suffixes[i]);
         for (size_t k = 0; k < COUNT(table_suffixes); k++)
-            if (ends_in(name, table_suffixes[k])) return true;
+            if (ends_in(stem, table_suffixes[k])) return true;
     }
     return false;
 }
@@ -111,7 +111,7 @@ static mw_status add_folder(const mw_ctx *ctx, mw_listing *listing, const char *
     mw_status status = read_folder(ctx, folder, &entries, &n, err);
     if (status != MW_OK) return status;
     for (size_t i = 0; i < n && status == MW_OK; i++)
-        if (is_table(&entries[i]))
+        if (!entries[i].is_dir && mw_listing_is_table(entries[i].name))
             status = add(ctx, listing, join(ctx->mem, folder, mw_str_of(entries[i].name)), err);
     mw_free(entries);
     if (status != MW_OK || listing->n > before) return status;

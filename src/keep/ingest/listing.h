@@ -15,12 +15,17 @@
 #ifndef MW_KEEP_INGEST_LISTING_H
 #define MW_KEEP_INGEST_LISTING_H
 
+#include <stdbool.h>
+
 #include "core/base/ctx.h"
 
 typedef struct mw_listing {
     char **paths; /* [n], owned */
     size_t n, capacity;
 } mw_listing;
+
+/* What a folder is read for: the name of a table, as above. */
+bool mw_listing_is_table(const char *name);
 
 /* MW_ENOTFOUND, MW_EDATA (a folder or a pattern without a table), MW_EINVAL (one name twice), MW_ETOOLARGE. A file
  * that is named is not looked at: opening it says whether it exists. */

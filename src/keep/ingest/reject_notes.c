@@ -133,6 +133,17 @@ static void take(mw_notes *notes, char c) {
     }
 }
 
+/* The rest of a row's line, or as much as there is and fits. */
+static size_t pass_row(mw_notes *notes, const char *in, size_t size, char *out) {
+    const char *lf = memchr(in, '\n', size);
+    size_t n = lf ? (size_t)(lf - in) + 1 : size;
+    memcpy(out, in, n);
+    if (notes->quote)
+        for (size_t i = 0; i < n; i++) count_quote(notes, in[i]);
+    if (lf) notes->state = MW_NOTES_START;
+    return n;
+}
+
 size_t mw_notes_run(mw_notes *notes, const char *in, size_t size, bool last, size_t *ret_used,
                     char *out, size_t capacity) {
     size_t used = 0, made = 0;
@@ -147,6 +158,13 @@ size_t mw_notes_run(mw_notes *notes, const char *in, size_t size, bool last, siz
         if (used == size) {
             if (!last || notes->state != MW_NOTES_HASHES) break;
             begin_row(notes, true);
+            continue;
+        }
+        if (notes->state == MW_NOTES_ROW && made < capacity) {
+            size_t most = size - used < capacity - made ? size - used : capacity - made;
+            n = pass_row(notes, in + used, most, out + made);
+            used += n;
+            made += n;
             continue;
         }
         take(notes, in[used++]);

@@ -105,8 +105,9 @@ static void add_note(mw_rejects *rejects, uint64_t line, mw_str column, const ch
     char quote = form->quote ? form->quote : '"', shown[MW_CELL_SHOWN];
     mw_str name = mw_str_of(mw_cell_show(column, shown));
     mw_buf_printf(&rejects->line, "#line %llu, column %c", (unsigned long long)line, quote);
-    /* A quote must not be followed by a separator, which would close a field well. */
-    if (name.size == 0 || name.data[0] == form->separator) mw_buf_add_char(&rejects->line, '_');
+    /* A quote must not be followed by a separator or a blank, which would close a field well. */
+    if (name.size == 0 || name.data[0] == form->separator || name.data[0] == ' ')
+        mw_buf_add_char(&rejects->line, '_');
     add_plain(rejects, name);
     mw_buf_printf(&rejects->line, "%c: ", quote);
     add_plain(rejects, mw_str_of(reason));
