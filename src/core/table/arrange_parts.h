@@ -84,10 +84,11 @@ typedef struct mw_arrange__merge {
     mw_arrange__types *types;
     mw_arrange__input *heap; /* [n] */
     int32_t n, capacity;
-    size_t held_bytes; /* chunks of the inputs */
-    int64_t most_rows; /* of a chunk that is put together */
-    size_t most_bytes; /* the same, 0: no limit */
-    bool copies;       /* no chunk passes as it is */
+    size_t held_bytes;    /* chunks of the inputs */
+    int64_t most_rows;    /* of a chunk that came */
+    size_t largest_bytes; /* the same */
+    size_t most_bytes;    /* of a chunk that is put together; 0: as those that came */
+    bool copies;          /* no chunk passes as it is */
     bool marks_origins;
     bool moved;   /* a row has left */
     int64_t last; /* the time of the last row that left */
