@@ -87,7 +87,7 @@ typedef struct member {
 } member;
 
 struct mw_arrange__group {
-    mw_ctx ctx;
+    const mw_ctx *ctx; /* borrowed by the runs too */
     mw_arrange_options options;
     const mw_arrange__types *types;
     const mw_arrange_sink *sink;
@@ -114,7 +114,7 @@ mw_status mw_arrange__group_new(const mw_ctx *ctx, const mw_arrange_options *opt
                                 mw_arrange__group **ret, mw_err *err) {
     mw_arrange__group *g = mw_calloc(ctx->mem, 1, sizeof *g);
     if (!g) return mw_fail_nomem(err, "rows of one time");
-    g->ctx = *ctx;
+    g->ctx = ctx;
     g->options = *options;
     g->types = types;
     g->sink = sink;
@@ -174,7 +174,7 @@ static mw_status drop(mw_arrange__group *g, place p, mw_err *err) {
     node *n = node_of(g, p);
     if (!n->dropped) {
         n->dropped =
-            mw_calloc(g->ctx.mem, (size_t)n->piece.chunk->n_rows / 64 + 1, sizeof *n->dropped);
+            mw_calloc(g->ctx->mem, (size_t)n->piece.chunk->n_rows / 64 + 1, sizeof *n->dropped);
         if (!n->dropped) return mw_fail_nomem(err, "rows of one time");
     }
     n->dropped[p.row / 64] |= UINT64_C(1) << (p.row % 64);
@@ -191,7 +191,7 @@ static mw_status widen(mw_arrange__group *g, place p, int32_t n_columns, mw_err 
         n_columns = old->n_columns + old->n_columns / 2;
     if (n_columns > g->types->n) n_columns = g->types->n;
     mw_status status =
-        mw_chunk_new(g->ctx.mem, g->types->types, n_columns, old->n_rows, &wide, err);
+        mw_chunk_new(g->ctx->mem, g->types->types, n_columns, old->n_rows, &wide, err);
     if (status != MW_OK) return status;
     mw_chunk_append(wide, old, 0, old->n_rows);
     g->held_bytes += mw_chunk_bytes(wide) - mw_chunk_bytes(old);
@@ -230,7 +230,7 @@ static mw_status find_slot(mw_arrange__group *g, place p, int32_t *ret, mw_err *
             if (same_key(g, g->slots[*ret].place, p)) return MW_OK;
         }
     }
-    mw_mem *mem = g->ctx.mem;
+    mw_mem *mem = g->ctx->mem;
     mw_status status =
         make_room(mem, (void **)&g->slots, g->n_slots, &g->slot_capacity, sizeof *g->slots, err);
     if (status == MW_OK) status = table_add(mem, &g->keys, hash, g->n_slots, err);
@@ -262,7 +262,7 @@ static mw_status add_member(mw_arrange__group *g, int32_t s, place p, bool *agai
     uint32_t hash = mw_arrange__row_hash(chunk_of(g, p), p.row, 1);
     *again = has_equal(g, p, hash);
     if (*again && g->options.drop_duplicates) return MW_OK;
-    mw_mem *mem = g->ctx.mem;
+    mw_mem *mem = g->ctx->mem;
     mw_status status = make_room(mem, (void **)&g->members, g->n_members, &g->member_capacity,
                                  sizeof *g->members, err);
     if (status == MW_OK && !*again) status = table_add(mem, &g->rows, hash, g->n_members, err);
@@ -364,7 +364,7 @@ static mw_status add_row(mw_arrange__group *g, place p, mw_err *err) {
 /* A chunk of raw rows with room for one more that has n_columns columns. */
 static mw_status make_raw_room(mw_arrange__group *g, int32_t n_columns, mw_err *err) {
     mw_status status = MW_OK;
-    if (!g->raw) status = mw_arrange__run_new(&g->ctx, g->options.spill, g->types, &g->raw, err);
+    if (!g->raw) status = mw_arrange__run_new(g->ctx, g->options.spill, g->types, &g->raw, err);
     if (status != MW_OK) return status;
     if (g->raw_rows &&
         (g->raw_rows->n_rows == g->raw_rows->capacity || g->raw_rows->n_columns < n_columns)) {
@@ -373,7 +373,7 @@ static mw_status make_raw_room(mw_arrange__group *g, int32_t n_columns, mw_err *
     }
     if (status != MW_OK || g->raw_rows) return status;
     int64_t rows = RAW_BYTES / (int64_t)(g->types->row_bytes + 1);
-    return mw_chunk_new(g->ctx.mem, g->types->types, g->types->n, rows > 1 ? rows : 1, &g->raw_rows,
+    return mw_chunk_new(g->ctx->mem, g->types->types, g->types->n, rows > 1 ? rows : 1, &g->raw_rows,
                         err);
 }
 
@@ -533,7 +533,7 @@ static mw_status scan(mw_arrange__group *g, place at, mw_err *err) {
 
 mw_status mw_arrange__group_add(void *self, mw_arrange__piece *piece, mw_err *err) {
     mw_arrange__group *g = self;
-    mw_status status = make_room(g->ctx.mem, (void **)&g->nodes, g->n_nodes, &g->node_capacity,
+    mw_status status = make_room(g->ctx->mem, (void **)&g->nodes, g->n_nodes, &g->node_capacity,
                                  sizeof *g->nodes, err);
     if (status != MW_OK) {
         mw_arrange__piece_done(piece);

@@ -138,6 +138,7 @@ typedef struct mw_arrange__group_counts {
     int64_t n_duplicates, n_collisions;
 } mw_arrange__group_counts;
 
+/* ctx, options, types and sink are borrowed; ctx outlives the runs. */
 mw_status mw_arrange__group_new(const mw_ctx *ctx, const mw_arrange_options *options,
                                 const mw_arrange__types *types, const mw_arrange_sink *sink,
                                 mw_arrange__group **ret, mw_err *err);
