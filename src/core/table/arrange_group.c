@@ -373,8 +373,8 @@ static mw_status make_raw_room(mw_arrange__group *g, int32_t n_columns, mw_err *
     }
     if (status != MW_OK || g->raw_rows) return status;
     int64_t rows = RAW_BYTES / (int64_t)(g->types->row_bytes + 1);
-    return mw_chunk_new(g->ctx->mem, g->types->types, g->types->n, rows > 1 ? rows : 1, &g->raw_rows,
-                        err);
+    return mw_chunk_new(g->ctx->mem, g->types->types, g->types->n, rows > 1 ? rows : 1,
+                        &g->raw_rows, err);
 }
 
 static mw_status save_raw(mw_arrange__group *g, const slot *key, mw_err *err) {

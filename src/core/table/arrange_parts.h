@@ -55,14 +55,13 @@ mw_status mw_arrange__sort(const mw_ctx *ctx, const mw_arrange__types *types, mw
 
 typedef struct mw_arrange__run mw_arrange__run;
 
-/* The file has no name while it is open, so that it vanishes with the process. */
+/* ctx, spill and types are borrowed. */
 mw_status mw_arrange__run_new(const mw_ctx *ctx, mw_dir *spill, const mw_arrange__types *types,
                               mw_arrange__run **ret, mw_err *err);
 mw_status mw_arrange__run_write(mw_arrange__run *run, const mw_chunk *chunk, mw_err *err);
 /* From writing to reading. */
 mw_status mw_arrange__run_rewind(mw_arrange__run *run, mw_err *err);
 mw_status mw_arrange__run_read(mw_arrange__run *run, mw_chunk **ret, mw_err *err); /* NULL: end */
-int64_t mw_arrange__run_rows(const mw_arrange__run *run);
 void *mw_arrange__run_free(mw_arrange__run *run);
 
 /* --- merge: sorted inputs into one order ------------------------------------------------------- */

@@ -371,7 +371,7 @@ MW_TEST(a_full_disk_is_said_so) {
     mw_arrange_counts counts;
     mw_err err;
     assert_status(oracle_run(&ctx, &c, &sink, &counts, &err), MW_EIO);
-    assert_non_null(strstr(err.message, "sorted"));
+    assert_non_null(strstr(err.message, "sorting"));
     assert_non_null(strstr(err.message, "No space left"));
     assert_non_null(strstr(err.hint, "disk space"));
     oracle_sink_done(&sink);
