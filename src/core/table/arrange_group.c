@@ -13,7 +13,7 @@
 #include "core/base/math.h"
 #include "core/table/arrange_parts.h"
 
-enum { FIRST_ENTRIES = 256, FIRST_ITEMS = 64, RAW_ROWS = 1024, NONE = -1 };
+enum { FIRST_ENTRIES = 256, FIRST_ITEMS = 64, RAW_BYTES = 256 << 10, NONE = -1 };
 
 /* --- a hash table that forgets at once ---------------------------------------------------------- */
 
@@ -87,7 +87,7 @@ typedef struct member {
 } member;
 
 struct mw_arrange__group {
-    mw_ctx ctx;
+    const mw_ctx *ctx; /* borrowed by the runs too */
     mw_arrange_options options;
     const mw_arrange__types *types;
     const mw_arrange_sink *sink;
@@ -114,7 +114,7 @@ mw_status mw_arrange__group_new(const mw_ctx *ctx, const mw_arrange_options *opt
                                 mw_arrange__group **ret, mw_err *err) {
     mw_arrange__group *g = mw_calloc(ctx->mem, 1, sizeof *g);
     if (!g) return mw_fail_nomem(err, "rows of one time");
-    g->ctx = *ctx;
+    g->ctx = ctx;
     g->options = *options;
     g->types = types;
     g->sink = sink;
@@ -174,7 +174,7 @@ static mw_status drop(mw_arrange__group *g, place p, mw_err *err) {
     node *n = node_of(g, p);
     if (!n->dropped) {
         n->dropped =
-            mw_calloc(g->ctx.mem, (size_t)n->piece.chunk->n_rows / 64 + 1, sizeof *n->dropped);
+            mw_calloc(g->ctx->mem, (size_t)n->piece.chunk->n_rows / 64 + 1, sizeof *n->dropped);
         if (!n->dropped) return mw_fail_nomem(err, "rows of one time");
     }
     n->dropped[p.row / 64] |= UINT64_C(1) << (p.row % 64);
@@ -182,13 +182,16 @@ static mw_status drop(mw_arrange__group *g, place p, mw_err *err) {
     return MW_OK;
 }
 
-/* Gives the chunk of a row at least n_columns columns. */
+/* Gives the chunk of a row at least n_columns columns; more, since more may follow. */
 static mw_status widen(mw_arrange__group *g, place p, int32_t n_columns, mw_err *err) {
     node *n = node_of(g, p);
     mw_chunk *old = n->piece.chunk, *wide;
     if (old->n_columns >= n_columns) return MW_OK;
+    if (n_columns < old->n_columns + old->n_columns / 2)
+        n_columns = old->n_columns + old->n_columns / 2;
+    if (n_columns > g->types->n) n_columns = g->types->n;
     mw_status status =
-        mw_chunk_new(g->ctx.mem, g->types->types, g->types->n, old->n_rows, &wide, err);
+        mw_chunk_new(g->ctx->mem, g->types->types, n_columns, old->n_rows, &wide, err);
     if (status != MW_OK) return status;
     mw_chunk_append(wide, old, 0, old->n_rows);
     g->held_bytes += mw_chunk_bytes(wide) - mw_chunk_bytes(old);
@@ -227,7 +230,7 @@ static mw_status find_slot(mw_arrange__group *g, place p, int32_t *ret, mw_err *
             if (same_key(g, g->slots[*ret].place, p)) return MW_OK;
         }
     }
-    mw_mem *mem = g->ctx.mem;
+    mw_mem *mem = g->ctx->mem;
     mw_status status =
         make_room(mem, (void **)&g->slots, g->n_slots, &g->slot_capacity, sizeof *g->slots, err);
     if (status == MW_OK) status = table_add(mem, &g->keys, hash, g->n_slots, err);
@@ -259,7 +262,7 @@ static mw_status add_member(mw_arrange__group *g, int32_t s, place p, bool *agai
     uint32_t hash = mw_arrange__row_hash(chunk_of(g, p), p.row, 1);
     *again = has_equal(g, p, hash);
     if (*again && g->options.drop_duplicates) return MW_OK;
-    mw_mem *mem = g->ctx.mem;
+    mw_mem *mem = g->ctx->mem;
     mw_status status = make_room(mem, (void **)&g->members, g->n_members, &g->member_capacity,
                                  sizeof *g->members, err);
     if (status == MW_OK && !*again) status = table_add(mem, &g->rows, hash, g->n_members, err);
@@ -358,23 +361,28 @@ static mw_status add_row(mw_arrange__group *g, place p, mw_err *err) {
 
 /* --- means --------------------------------------------------------------------------------------- */
 
+/* A chunk of raw rows with room for one more that has n_columns columns. */
+static mw_status make_raw_room(mw_arrange__group *g, int32_t n_columns, mw_err *err) {
+    mw_status status = MW_OK;
+    if (!g->raw) status = mw_arrange__run_new(g->ctx, g->options.spill, g->types, &g->raw, err);
+    if (status != MW_OK) return status;
+    if (g->raw_rows &&
+        (g->raw_rows->n_rows == g->raw_rows->capacity || g->raw_rows->n_columns < n_columns)) {
+        status = mw_arrange__run_write(g->raw, g->raw_rows, err);
+        g->raw_rows = mw_chunk_free(g->raw_rows);
+    }
+    if (status != MW_OK || g->raw_rows) return status;
+    int64_t rows = RAW_BYTES / (int64_t)(g->types->row_bytes + 1);
+    return mw_chunk_new(g->ctx->mem, g->types->types, g->types->n, rows > 1 ? rows : 1,
+                        &g->raw_rows, err);
+}
+
 static mw_status save_raw(mw_arrange__group *g, const slot *key, mw_err *err) {
     for (int32_t i = key->first; i != NONE; i = g->members[i].next) {
-        const mw_chunk *from = chunk_of(g, g->members[i].place);
-        mw_status status = MW_OK;
-        if (!g->raw)
-            status = mw_arrange__run_new(&g->ctx, g->options.spill, g->types, &g->raw, err);
-        bool full = g->raw_rows && (g->raw_rows->n_rows == g->raw_rows->capacity ||
-                                    g->raw_rows->n_columns < from->n_columns);
-        if (status == MW_OK && full) {
-            status = mw_arrange__run_write(g->raw, g->raw_rows, err);
-            g->raw_rows = mw_chunk_free(g->raw_rows);
-        }
-        if (status == MW_OK && !g->raw_rows)
-            status =
-                mw_chunk_new(g->ctx.mem, g->types->types, g->types->n, RAW_ROWS, &g->raw_rows, err);
+        place p = g->members[i].place;
+        mw_status status = make_raw_room(g, chunk_of(g, p)->n_columns, err);
         if (status != MW_OK) return status;
-        mw_chunk_append(g->raw_rows, from, g->members[i].place.row, 1);
+        mw_chunk_append(g->raw_rows, chunk_of(g, p), p.row, 1);
     }
     return MW_OK;
 }
@@ -525,7 +533,7 @@ static mw_status scan(mw_arrange__group *g, place at, mw_err *err) {
 
 mw_status mw_arrange__group_add(void *self, mw_arrange__piece *piece, mw_err *err) {
     mw_arrange__group *g = self;
-    mw_status status = make_room(g->ctx.mem, (void **)&g->nodes, g->n_nodes, &g->node_capacity,
+    mw_status status = make_room(g->ctx->mem, (void **)&g->nodes, g->n_nodes, &g->node_capacity,
                                  sizeof *g->nodes, err);
     if (status != MW_OK) {
         mw_arrange__piece_done(piece);

@@ -16,12 +16,20 @@ void mw_arrange__merge_init(mw_arrange__merge *merge, const mw_ctx *ctx, mw_arra
     merge->n = merge->capacity = 0;
     merge->held_bytes = 0;
     merge->most_rows = SMALLEST_ROWS;
-    merge->most_bytes = 0;
+    merge->most_bytes = merge->largest_bytes = 0;
     merge->copies = merge->marks_origins = merge->moved = false;
     merge->last = 0;
     merge->out = (mw_arrange__piece){0};
     merge->n_ranges = 0;
     merge->n_pending = 0;
+}
+
+/* What is put together becomes about as large as the largest chunk that came. */
+static void note_size(mw_arrange__merge *merge, const mw_chunk *chunk) {
+    size_t bytes = mw_chunk_bytes(chunk);
+    merge->held_bytes += bytes;
+    if (bytes > merge->largest_bytes) merge->largest_bytes = bytes;
+    if (chunk->n_rows > merge->most_rows) merge->most_rows = chunk->n_rows;
 }
 
 static void input_done(mw_arrange__input *input) {
@@ -75,8 +83,7 @@ static mw_status refill(mw_arrange__merge *merge, mw_arrange__input *input, mw_e
     if (status != MW_OK || !input->chunk) return status;
     status = mw_arrange__types_learn(merge->types, input->chunk, err);
     input->time = input->chunk->columns[0].time[0];
-    merge->held_bytes += mw_chunk_bytes(input->chunk);
-    if (input->chunk->n_rows > merge->most_rows) merge->most_rows = input->chunk->n_rows;
+    note_size(merge, input->chunk);
     return status;
 }
 
@@ -95,8 +102,7 @@ mw_status mw_arrange__merge_add(mw_arrange__merge *merge, mw_arrange__input inpu
     }
     if (status == MW_OK && input.chunk) {
         input.time = input.chunk->columns[0].time[input.at];
-        merge->held_bytes += mw_chunk_bytes(input.chunk);
-        if (input.chunk->n_rows > merge->most_rows) merge->most_rows = input.chunk->n_rows;
+        note_size(merge, input.chunk);
     } else if (status == MW_OK) {
         status = refill(merge, &input, err);
     }
@@ -112,11 +118,9 @@ mw_status mw_arrange__merge_add(mw_arrange__merge *merge, mw_arrange__input inpu
 /* --- what is put together ---------------------------------------------------------------------- */
 
 static mw_status new_out(mw_arrange__merge *merge, mw_err *err) {
-    int64_t rows = merge->most_rows;
-    if (merge->most_bytes) {
-        size_t fit = merge->most_bytes / (merge->types->row_bytes + 1);
-        if (fit < (size_t)rows) rows = (int64_t)fit;
-    }
+    size_t bytes = merge->most_bytes ? merge->most_bytes : merge->largest_bytes;
+    size_t fit = bytes / (merge->types->row_bytes + 1);
+    int64_t rows = fit < (size_t)merge->most_rows ? (int64_t)fit : merge->most_rows;
     rows = rows < SMALLEST_ROWS ? SMALLEST_ROWS : rows / ROW_STEP * ROW_STEP;
     mw_arrange__piece out = {0};
     if (merge->marks_origins) {
@@ -252,7 +256,7 @@ mw_status mw_arrange__merge_step(mw_arrange__merge *merge, mw_arrange__give give
     merge->last = first->chunk->columns[0].time[end - 1];
     merge->moved = true;
     if (passes(merge, first, end)) return pass(merge, give, self, err);
-    /* Rows that outnumber the columns seen when the open chunk was made do not fit into it. */
+    /* The open chunk was made before the last columns came. */
     if (merge->out.chunk && merge->out.chunk->n_columns < first->chunk->n_columns) {
         mw_status status = mw_arrange__merge_flush(merge, give, self, err);
         if (status != MW_OK) return status;

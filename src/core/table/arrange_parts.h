@@ -55,14 +55,13 @@ mw_status mw_arrange__sort(const mw_ctx *ctx, const mw_arrange__types *types, mw
 
 typedef struct mw_arrange__run mw_arrange__run;
 
-/* The file has no name while it is open, so that it vanishes with the process. */
+/* ctx, spill and types are borrowed. */
 mw_status mw_arrange__run_new(const mw_ctx *ctx, mw_dir *spill, const mw_arrange__types *types,
                               mw_arrange__run **ret, mw_err *err);
 mw_status mw_arrange__run_write(mw_arrange__run *run, const mw_chunk *chunk, mw_err *err);
 /* From writing to reading. */
 mw_status mw_arrange__run_rewind(mw_arrange__run *run, mw_err *err);
 mw_status mw_arrange__run_read(mw_arrange__run *run, mw_chunk **ret, mw_err *err); /* NULL: end */
-int64_t mw_arrange__run_rows(const mw_arrange__run *run);
 void *mw_arrange__run_free(mw_arrange__run *run);
 
 /* --- merge: sorted inputs into one order ------------------------------------------------------- */
@@ -84,10 +83,11 @@ typedef struct mw_arrange__merge {
     mw_arrange__types *types;
     mw_arrange__input *heap; /* [n] */
     int32_t n, capacity;
-    size_t held_bytes; /* chunks of the inputs */
-    int64_t most_rows; /* of a chunk that is put together */
-    size_t most_bytes; /* the same, 0: no limit */
-    bool copies;       /* no chunk passes as it is */
+    size_t held_bytes;    /* chunks of the inputs */
+    int64_t most_rows;    /* of a chunk that came */
+    size_t largest_bytes; /* the same */
+    size_t most_bytes;    /* of a chunk that is put together; 0: as those that came */
+    bool copies;          /* no chunk passes as it is */
     bool marks_origins;
     bool moved;   /* a row has left */
     int64_t last; /* the time of the last row that left */
@@ -137,6 +137,7 @@ typedef struct mw_arrange__group_counts {
     int64_t n_duplicates, n_collisions;
 } mw_arrange__group_counts;
 
+/* ctx, options, types and sink are borrowed; ctx outlives the runs. */
 mw_status mw_arrange__group_new(const mw_ctx *ctx, const mw_arrange_options *options,
                                 const mw_arrange__types *types, const mw_arrange_sink *sink,
                                 mw_arrange__group **ret, mw_err *err);

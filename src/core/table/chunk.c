@@ -151,7 +151,11 @@ static void fill_missing(mw_chunk_column *column, int64_t at, int64_t n) {
 }
 
 static void copy_bit(uint8_t *to, int64_t at, const uint8_t *from, int64_t row) {
+<<<<<<< HEAD
     unsigned bit = (unsigned)(from[row / 8] >> (row % 8)) & 1u;
+=======
+    unsigned bit = (unsigned)from[row / 8] >> (row % 8) & 1u;
+>>>>>>> arrange
     to[at / 8] = (uint8_t)((to[at / 8] & ~(1u << (at % 8))) | bit << (at % 8));
 }
 

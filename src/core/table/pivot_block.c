@@ -105,8 +105,11 @@ static void write_keys(const pivot *p, mw_chunk *chunk) {
     for (int32_t k = 0; k < p->n_labels; k++)
         for (uint32_t row = 0; row < p->n_rows; row++)
             chunk->columns[1 + k].codes[row] = p->labels[k][p->firsts[row]];
-    for (int32_t c = 1 + p->n_labels; c < chunk->n_columns; c++)
-        for (uint32_t row = 0; row < p->n_rows; row++) chunk->columns[c].number[row] = MW_NAN;
+    mw_chunk_column *cells = chunk->columns + 1 + p->n_labels;
+    int32_t n = chunk->n_columns - 1 - p->n_labels;
+    for (uint32_t row = 0; row < p->n_rows && n > 0; row++) cells[0].number[row] = MW_NAN;
+    for (int32_t c = 1; c < n && p->n_rows > 0; c++)
+        memcpy(cells[c].number, cells[0].number, p->n_rows * sizeof *cells[0].number);
 }
 
 /* Readings whose cell was there before are left for later, in p->firsts, which has served; returns how many. */
