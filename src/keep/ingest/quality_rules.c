@@ -85,6 +85,7 @@ bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__
 }
 
 bool mw_quality__is_gap(const mw_quality__options *options, const mw_quality__sensor *s) {
+    if ((double)s->gap <= options->gap_factor) return false;
     if (s->n_shares < KNOWN_SHARES || s->share <= 0) return false;
     double least = options->gap_factor / s->share;
     if (least < 3 * (double)s->longest_gap) least = 3 * (double)s->longest_gap;

@@ -97,6 +97,7 @@ typedef struct mw_quality__sensor {
     bool stuck, gappy; /* in the open span */
     uint8_t n_spikes;  /* in the open span, also those not reported */
     uint8_t n_levels;
+    int64_t n_looked_at; /* values that were */
     double levels[MW_QUALITY_LEVELS];
 } mw_quality__sensor;
 
