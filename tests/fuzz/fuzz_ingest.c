@@ -74,7 +74,7 @@ static void as_telemetry(const char *path) {
         return;
     }
     const mw_ingest_file *file = &result.files[0];
-    const char *segment = file->segment;
+    const char *segment = file->segments[0].file;
     mw_table *table;
     if (mw_dataset_read(&fixture.ctx, fixture.staging, &segment, 1, NULL, 0, &table, &err) != MW_OK)
         abort();

@@ -14,7 +14,7 @@
 typedef struct mw_ipc_writer mw_ipc_writer;
 
 /* Writes the schema; its columns are those at this call: later ones are not part of the file. schema and file are
- * borrowed; the caller commits the file. */
+ * borrowed, meta is copied; the caller commits the file. */
 mw_status mw_ipc_writer_new(const mw_ctx *ctx, const mw_schema *schema, const mw_meta *meta,
                             size_t n_meta, mw_file *file, mw_ipc_writer **ret, mw_err *err);
 mw_status mw_ipc_writer_add(mw_ipc_writer *writer, const mw_chunk *chunk, mw_err *err);

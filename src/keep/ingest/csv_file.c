@@ -165,6 +165,23 @@ static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
     return name;
 }
 
+/* Takes over the name of the segment that was written. */
+static mw_status note_segment(const file_job *job, const char *name, uint64_t bytes, mw_err *err) {
+    mw_ingest_file *f = job->file;
+    mw_ingest_part part = {.file = mw_strdup(job->ctx->mem, name),
+                           .n_rows = f->n_rows,
+                           .first_us = f->first_us,
+                           .last_us = f->last_us,
+                           .bytes = bytes};
+    f->segments = part.file ? mw_memdup(job->ctx->mem, &part, sizeof part) : NULL;
+    if (!f->segments) {
+        mw_free(part.file);
+        return mw_fail_nomem(err, "a segment");
+    }
+    f->n_segments = 1;
+    return MW_OK;
+}
+
 static mw_status write_segment(const file_job *job, const mw_table *table, mw_err *err) {
     mw_ingest_file *f = job->file;
     char name[MW_FILE_HASH_NAME];
@@ -179,11 +196,11 @@ static mw_status write_segment(const file_job *job, const mw_table *table, mw_er
         mw_file_abort(file);
         return status;
     }
+    uint64_t bytes = mw_file_size(file);
     status = mw_file_commit_by_hash(file, ".arrow", name, err);
-    if (status == MW_OK) f->segment = mw_strdup(job->ctx->mem, name);
-    if (f->segment) return MW_OK;
-    if (name[0]) (void)mw_dir_remove(job->ctx, job->staging, name, NULL);
-    return status == MW_OK ? mw_fail_nomem(err, "a segment") : status;
+    if (status == MW_OK) status = note_segment(job, name, bytes, err);
+    if (status != MW_OK && name[0]) (void)mw_dir_remove(job->ctx, job->staging, name, NULL);
+    return status;
 }
 
 static mw_status store(file_job *job, mw_err *err) {
@@ -226,9 +243,10 @@ static void done(file_job *job) {
 /* Takes back what this file put into staging, and what it said about itself. */
 static void undo(file_job *job, const mw_ingest_file *before) {
     mw_ingest_file *file = job->file;
-    if (file->segment) (void)mw_dir_remove(job->ctx, job->staging, file->segment, NULL);
+    for (size_t i = 0; i < file->n_segments; i++)
+        (void)mw_dir_remove(job->ctx, job->staging, file->segments[i].file, NULL);
     if (file->rejects) (void)mw_dir_remove(job->ctx, job->staging, file->rejects, NULL);
-    mw_free(file->segment);
+    mw_ingest_parts_free(file->segments, file->n_segments);
     mw_free(file->rejects);
     mw_free(file->layout);
     *file = *before;

@@ -176,7 +176,9 @@ static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known, do
 static void unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_result *result) {
     for (size_t i = 0; i < result->n_files; i++) {
         const mw_ingest_file *file = &result->files[i];
-        if (file->segment) (void)mw_dir_remove(ctx, staging, file->segment, NULL);
+        for (size_t k = 0; k < file->n_segments; k++)
+            (void)mw_dir_remove(ctx, staging, file->segments[k].file, NULL);
+        if (file->quality) (void)mw_dir_remove(ctx, staging, file->quality, NULL);
         if (file->rejects) (void)mw_dir_remove(ctx, staging, file->rejects, NULL);
     }
 }
@@ -204,12 +206,18 @@ mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_pa
     return MW_OK;
 }
 
+void mw_ingest_parts_free(mw_ingest_part *parts, size_t n) {
+    for (size_t i = 0; i < n; i++) mw_free(parts[i].file);
+    mw_free(parts);
+}
+
 void mw_ingest_result_done(mw_ingest_result *result) {
     for (size_t i = 0; i < result->n_files; i++) {
         mw_ingest_file *file = &result->files[i];
         mw_free(file->source);
         mw_free(file->path);
-        mw_free(file->segment);
+        mw_ingest_parts_free(file->segments, file->n_segments);
+        mw_free(file->quality);
         mw_free(file->rejects);
         mw_free(file->layout);
     }

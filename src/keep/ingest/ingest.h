@@ -2,7 +2,7 @@
  * ingest.h -- telemetry files to dataset segments.
  *
  * What      reads each source file (long or wide CSV, plain or gzip), pivots long rows, and writes
- *           one Arrow IPC segment per source into a staging folder, plus a rejects CSV when rows
+ *           one Arrow IPC segment or several (parts.h) per source into a staging folder, plus a rejects CSV when rows
  *           were refused. The caller commits: moves the files and records them. A file whose content
  *           hash is already known is skipped; a failing call leaves nothing behind.
  * Sources   one file each in this folder, one line in a table: csv, later others.
@@ -21,6 +21,15 @@ typedef struct mw_ingest_known {
     const char *content_hash; /* sha256 hex of the file's bytes */
 } mw_ingest_known;
 
+/* One segment of a file: rows that follow those of the part before. */
+typedef struct mw_ingest_part {
+    char *file; /* name in staging, "x<32 hex>.arrow" (a hash of its own bytes) */
+    int64_t n_rows, first_us, last_us;
+    uint64_t bytes; /* of the segment */
+} mw_ingest_part;
+
+void mw_ingest_parts_free(mw_ingest_part *parts, size_t n);
+
 /* One file's outcome. */
 typedef struct mw_ingest_file {
     char *source; /* base name of the file: identity within the dataset */
@@ -28,13 +37,16 @@ typedef struct mw_ingest_file {
     char content_hash[MW_SHA256_HEX];
     bool unchanged; /* already in the dataset with this hash: nothing was written */
     bool replaces;  /* the dataset has another version of this source: its rows are replaced */
-    char *segment;  /* file name in staging, "<32 hex>.arrow" (a hash of its own bytes);
-                       NULL when unchanged */
+    mw_ingest_part *segments; /* [n_segments], owned; none when unchanged */
+    size_t n_segments;
+    char *quality;  /* file name in staging of the flagged windows (quality.h); NULL: none */
     char *rejects;  /* file name in staging, "<32 hex>.rejects.csv"; NULL when there are none */
     char *layout;   /* "long" or "wide" */
     uint64_t bytes; /* as stored */
     int64_t n_lines, n_rows, n_rejected,
-        n_collisions; /* rows after the pivot; repeated (time, device, parameter) */
+        n_collisions;     /* rows after the pivot; repeated (time, device, parameter) */
+    int64_t n_duplicates; /* rows equal to another one in every cell, dropped */
+    int64_t n_late;       /* rows older than the window that is kept in order on the way */
     int64_t first_us, last_us;
 } mw_ingest_file;
 
@@ -81,6 +93,13 @@ typedef struct mw_plain_bad {
 mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const char *time_column,
                              const mw_plain_column *as, size_t n_as, mw_table **ret,
                              mw_plain_bad *ret_bad, mw_err *err);
+
+/*
+ * MW_OK when `segment` is a segment's name and the file's bytes are those that were written (mw_file_verify), else
+ * MW_EINVAL or MW_EDATA. A good verdict is remembered for as long as the file is the same one, with the same size and
+ * times: the next call costs a stat.
+ */
+mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_err *err);
 
 /* Segments [n] of a dataset folder as one table: `time`, the dictionary columns that exist
  * (device_id, device_name, employee_id, employee_name, category), then one float64 column per

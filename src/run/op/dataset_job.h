@@ -1,7 +1,7 @@
 /*
  * dataset_job.h -- the part that ingest and train share: new files into a dataset, by a job.
  *
- * Payload   {"dataset", "dataset_path", "paths": [...], "known": [{"source", "content_hash",
+ * Payload   {"dataset", "dataset_path", "paths": [...], "known": [{"source", "part", "content_hash",
  * "file", "first_us"}], "args": {...}}: all a worker needs, so that it never opens the store.
  * Result    {"files": [...]}: one entry a source, as mw_ingest_file says.
  * Commit    files move into place first (their names are content hashes, so a repeat is harmless),

@@ -44,7 +44,8 @@ static void end(run *r) {
 static void read_back(run *r) {
     mw_err err;
     const char *segments[8];
-    for (size_t i = 0; i < r->result.n_files; i++) segments[i] = r->result.files[i].segment;
+    for (size_t i = 0; i < r->result.n_files; i++)
+        segments[i] = r->result.files[i].segments[0].file;
     assert_ok(mw_dataset_read(&r->ctx, r->staging, segments, r->result.n_files, NULL, 0, &r->table,
                               &err));
 }
@@ -403,13 +404,13 @@ MW_TEST(a_known_file_is_not_read_again_and_a_changed_one_replaces) {
     const mw_ingest_known known[] = {{"z.csv", "00"}, {"a.csv", hash}, {"b.csv", hash}};
     assert_int_equal(ingest_again(&r, path, known, 3), MW_OK);
     assert_true(r.result.files[0].unchanged);
-    assert_null(r.result.files[0].segment);
+    assert_int_equal(r.result.files[0].n_segments, 0);
     assert_string_equal(r.result.files[0].content_hash, hash);
 
     path = put_text("a.csv", "ts,a\n2026-01-05,2\n");
     assert_int_equal(ingest_again(&r, path, known, 3), MW_OK);
     assert_true(r.result.files[0].replaces);
-    assert_non_null(r.result.files[0].segment);
+    assert_int_equal(r.result.files[0].n_segments, 1);
     end(&r);
 }
 
@@ -429,7 +430,7 @@ MW_TEST(a_folder_stands_for_its_csv_files) {
     assert_int_equal(r.result.n_files, 3);
     assert_string_equal(r.result.files[0].source, "b.csv");
     assert_string_equal(r.result.files[0].content_hash, r.result.files[1].content_hash);
-    assert_string_not_equal(r.result.files[0].segment, r.result.files[1].segment);
+    assert_string_not_equal(r.result.files[0].segments[0].file, r.result.files[1].segments[0].file);
     read_back(&r);
     assert_int_equal(r.table->n_rows, 3);
     assert_order(&r, "time,device_id,a,c");
@@ -465,8 +466,8 @@ MW_TEST(segments_say_where_they_come_from) {
                                        "millwright.content_hash"};
     const char *want[] = {"plant 1.csv", "wide", f->content_hash};
     for (int i = 0; i < 3; i++) {
-        assert_ok(
-            mw_ipc_read_meta(&r.ctx, r.staging, f->segment, keys[i], value, sizeof value, &err));
+        assert_ok(mw_ipc_read_meta(&r.ctx, r.staging, f->segments[0].file, keys[i], value,
+                                   sizeof value, &err));
         assert_string_equal(value, want[i]);
     }
     end(&r);
@@ -497,7 +498,7 @@ MW_TEST(named_columns_are_read_and_names_checked) {
     mw_err err;
     begin(&r, NULL);
     const mw_ingest_file *f = ingest(&r, "ts,a,b\n2026-01-05,1,2\n");
-    const char *segment = f->segment, *columns[] = {"b", "time"};
+    const char *segment = f->segments[0].file, *columns[] = {"b", "time"};
     mw_table *table = NULL;
     assert_ok(mw_dataset_read(&r.ctx, r.staging, &segment, 1, columns, 2, &table, &err));
     assert_int_equal(table->n_columns, 2);
@@ -522,7 +523,7 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     const char *one = path;
     mw_status status = mw_ingest_run(ctx, &one, 1, NULL, 0, r->args, r->staging, &result, err);
     if (status != MW_OK) return status;
-    const char *segment = result.files[0].segment;
+    const char *segment = result.files[0].segments[0].file;
     mw_table *table;
     status = mw_dataset_read(ctx, r->staging, &segment, 1, NULL, 0, &table, err);
     if (status == MW_OK) mw_table_free(table);
