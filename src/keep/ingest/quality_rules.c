@@ -67,7 +67,7 @@ static bool is_counter(const mw_quality__sensor *s) {
 }
 
 static bool is_known(const mw_quality__sensor *s) {
-    return s->n_spans >= KNOWN_SPANS && s->last_us - s->since_us >= known_us;
+    return s->n_spans >= KNOWN_SPANS && mw_quality__step(s->since_us, s->last_us) >= known_us;
 }
 
 bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__sensor *s,
@@ -78,7 +78,7 @@ bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__
     double share = changed_share(s), least = 4 * (double)s->longest_run;
     if (share < moving_share) return false;
     if (least < (double)options->stuck_values) least = (double)options->stuck_values;
-    if (share < coarse_share && time_us - s->since_us < known_us) return false;
+    if (share < coarse_share && mw_quality__step(s->since_us, time_us) < known_us) return false;
     double coarse = (double)options->stuck_values / (share * share * share * share);
     if (least < coarse) least = coarse;
     return (double)s->run >= least;

@@ -173,4 +173,10 @@ static inline int64_t mw_quality__window(int64_t time_us, int64_t window_us) {
     return window - (time_us < 0 && window * window_us != time_us);
 }
 
+/* From a time to one that is not before it; past int64 as long as can be. */
+static inline int64_t mw_quality__step(int64_t from_us, int64_t to_us) {
+    uint64_t step = (uint64_t)to_us - (uint64_t)from_us;
+    return step > INT64_MAX ? INT64_MAX : (int64_t)step;
+}
+
 #endif

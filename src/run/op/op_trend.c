@@ -131,7 +131,7 @@ static void write_result(trend *t, const mw_args *args, mw_buf *out) {
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     trend t = {.ctx = call->ctx, .parameter = mw_args_string(call->args, "parameter")};
     mw_op__filter filter = {.device = mw_args_string(call->args, "device")};
-    mw_op__visitor visitor = {begin, segment, &t};
+    mw_op__visitor visitor = {begin, segment, NULL, &t};
     const char *const columns[] = {"time", t.parameter};
     const char *dataset = mw_args_string(call->args, "dataset");
     mw_status status = mw_op__each_segment(call, dataset, &filter, columns, 2, &visitor, err);

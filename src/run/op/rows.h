@@ -31,6 +31,8 @@ typedef struct mw_op__visitor {
     mw_status (*begin)(void *self, const mw_segment_record *segments, size_t n, mw_err *err);
     /* pass [table->n_rows]: 1 where the row passes the filter. */
     mw_status (*segment)(void *self, const mw_table *table, const uint8_t *pass, mw_err *err);
+    /* A source's flagged windows (keep/ingest/quality.h), unfiltered; may be NULL. */
+    mw_status (*quality)(void *self, const mw_table *table, mw_err *err);
     void *self;
 } mw_op__visitor;
 
