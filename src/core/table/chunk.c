@@ -48,6 +48,8 @@ mw_status mw_schema_add(mw_schema *schema, mw_str name, mw_type type, int32_t *r
     if (schema->n_columns >= MW_LIMIT(TABLE_COLUMNS))
         return mw_fail(err, MW_ETOOLARGE, "more than %lld columns",
                        (long long)MW_LIMIT(TABLE_COLUMNS));
+    if (name.size && memchr(name.data, 0, name.size))
+        return mw_fail(err, MW_EDATA, "a column name holds a NUL character");
     if (mw_dictionary_find(schema->names, name) >= 0)
         return mw_fail(err, MW_EDATA, "the column \"%.*s\" comes twice", (int)name.size, name.data);
     mw_status status = make_room(schema, err);

@@ -46,4 +46,23 @@ void mw_quality_restart(mw_quality *quality);
 mw_status mw_quality_finish(mw_quality *quality, mw_table **ret, mw_err *err);
 void *mw_quality_free(mw_quality *quality);
 
+/* Flagged windows of one sensor, all devices together. */
+typedef struct mw_quality_total {
+    int64_t n_windows;
+    int64_t by_bit[MW_QUALITY_BITS];
+    double flagged_s; /* their time */
+} mw_quality_total;
+
+/* Adds up tables of mw_quality_finish, per sensor in order of first appearance; the sensor "" is the device's rows and clock. */
+typedef struct mw_quality_totals mw_quality_totals;
+mw_status mw_quality_totals_new(mw_mem *mem, mw_quality_totals **ret, mw_err *err);
+void *mw_quality_totals_free(mw_quality_totals *totals);
+/* Only rows of this device, or NULL: all. MW_EDATA when the table is no table of flagged windows. */
+mw_status mw_quality_totals_add(mw_quality_totals *totals, const mw_table *table,
+                                const char *device, mw_err *err);
+int32_t mw_quality_totals_count(const mw_quality_totals *totals);
+/* i < count; the views are good until the next add. */
+const mw_quality_total *mw_quality_totals_get(const mw_quality_totals *totals, int32_t i,
+                                              mw_str *ret_sensor);
+
 #endif

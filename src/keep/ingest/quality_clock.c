@@ -34,12 +34,6 @@ static mw_status stretch(const mw_quality__rules *rules, mw_quality__device *dev
     return mw_quality__record_add(rules->records, &record, &device->record, err);
 }
 
-/* Steps come from times in order, so they are never negative; past int64 they are as long as can be. */
-static int64_t step_between(int64_t from_us, int64_t to_us) {
-    uint64_t step = (uint64_t)to_us - (uint64_t)from_us;
-    return step > INT64_MAX ? INT64_MAX : (int64_t)step;
-}
-
 static bool is_far(const mw_quality__rules *rules, const mw_quality__device *device, int64_t step) {
     int64_t usual = device->spacing > device->wide ? device->spacing : device->wide;
     return usual > 0 && (double)step > rules->options->gap_factor * (double)usual;
@@ -55,7 +49,7 @@ static bool is_jump(const mw_quality__device *device, int64_t step) {
 
 static mw_status tell_gap(const mw_quality__rules *rules, mw_quality__device *device,
                           int64_t from_us, int64_t to_us, mw_err *err) {
-    int64_t step = step_between(from_us, to_us), n = step / device->spacing - 1;
+    int64_t step = mw_quality__step(from_us, to_us), n = step / device->spacing - 1;
     mw_status status = stretch(rules, device, from_us + device->spacing, to_us - device->spacing,
                                MW_QUALITY_GAP, 0, n > 0 ? n : 0, err);
     if (!status && is_jump(device, step))
@@ -171,7 +165,7 @@ mw_status mw_quality__clock_add(const mw_quality__rules *rules, mw_quality__devi
         device->last_us = device->first_step_us = time_us;
         return MW_OK;
     }
-    int64_t step = step_between(device->last_us, time_us);
+    int64_t step = mw_quality__step(device->last_us, time_us);
     if (step == 0) {
         if (!device->n_standing++) device->standing_from_us = time_us;
         device->standing_to_us = time_us;

@@ -67,7 +67,7 @@ static bool is_counter(const mw_quality__sensor *s) {
 }
 
 static bool is_known(const mw_quality__sensor *s) {
-    return s->n_spans >= KNOWN_SPANS && s->last_us - s->since_us >= known_us;
+    return s->n_spans >= KNOWN_SPANS && mw_quality__step(s->since_us, s->last_us) >= known_us;
 }
 
 bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__sensor *s,
@@ -78,13 +78,14 @@ bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__
     double share = changed_share(s), least = 4 * (double)s->longest_run;
     if (share < moving_share) return false;
     if (least < (double)options->stuck_values) least = (double)options->stuck_values;
-    if (share < coarse_share && time_us - s->since_us < known_us) return false;
+    if (share < coarse_share && mw_quality__step(s->since_us, time_us) < known_us) return false;
     double coarse = (double)options->stuck_values / (share * share * share * share);
     if (least < coarse) least = coarse;
     return (double)s->run >= least;
 }
 
 bool mw_quality__is_gap(const mw_quality__options *options, const mw_quality__sensor *s) {
+    if ((double)s->gap <= options->gap_factor) return false;
     if (s->n_shares < KNOWN_SHARES || s->share <= 0) return false;
     double least = options->gap_factor / s->share;
     if (least < 3 * (double)s->longest_gap) least = 3 * (double)s->longest_gap;

@@ -10,7 +10,7 @@
 #include "core/base/math.h"
 #include "keep/ingest/quality_state.h"
 
-enum { RUN_MIN = 12, SPIKES_MAX = 255 };
+enum { RUN_MIN = 12, SPIKES_MAX = 255, LEVELS_ALL = 1024, LEVELS_EVERY = 16 };
 
 /* A spike comes back to within this part of its way. */
 static const double return_share = 0.35;
@@ -120,11 +120,10 @@ static mw_status flag_spikes(const look *l, const double *values, int64_t n, mw_
     return MW_OK;
 }
 
-/* Distinct values, until there are more than a state has. equal: as in mw_quality__scan. */
-static void add_levels(mw_quality__sensor *s, const double *values, const uint64_t *equal,
-                       int64_t n) {
+/* Distinct values, until there are more than a state has; of the many values of a state, every sixteenth is enough. */
+static void add_levels(mw_quality__sensor *s, const double *values, int64_t n) {
     for (int64_t i = 0; i < n && s->n_levels <= MW_QUALITY_LEVELS; i++) {
-        if (i && equal[(i - 1) / 64] >> ((i - 1) % 64) & 1) continue;
+        if (s->n_looked_at++ >= LEVELS_ALL && s->n_looked_at % LEVELS_EVERY) continue;
         int32_t k = 0;
         while (k < s->n_levels && s->levels[k] != values[i]) k++;
         if (k < s->n_levels) continue;
@@ -217,10 +216,14 @@ static mw_status add_runs(const look *l, const double *values, const mw_quality_
 
 /* --- runs of missing values --------------------------------------------------------------------- */
 
+static bool is_open_gap(const look *l) {
+    return l->s->gap_told > 0 || mw_quality__is_gap(l->rules->options, l->s);
+}
+
 static mw_status judge_gap(const look *l, bool ended, mw_err *err) {
     mw_quality__sensor *s = l->s;
     mw_status status = MW_OK;
-    bool open = s->gap_told > 0 || mw_quality__is_gap(l->rules->options, s);
+    bool open = is_open_gap(l);
     if (open && s->gap > s->gap_told) {
         int64_t from_us =
             s->gap_told ? l->device->windows[0] * l->rules->options->window_us : s->gap_us;
@@ -240,7 +243,7 @@ static mw_status add_missing(const look *l, int64_t row, mw_err *err) {
     if (!s->born) return MW_OK;
     mw_status status = open_case(l, err);
     if (status) return status;
-    int32_t slot = slot_of(l, l->times[row]);
+    int32_t slot = l->device->n_windows == 1 ? 0 : slot_of(l, l->times[row]);
     if (slot >= 0) s->cases->missing[slot]++;
     if (!s->gap++) s->gap_us = l->times[row];
     s->gap_to_us = l->times[row];
@@ -265,7 +268,7 @@ static mw_status add_finite(const look *l, const double *values, const mw_qualit
         status = flag_range(l, values, n, err);
     if (!status) status = add_runs(l, values, scan, n, err);
     if (status) return status;
-    if (s->n_levels <= MW_QUALITY_LEVELS) add_levels(s, values, scan->equal, n);
+    if (s->n_levels <= MW_QUALITY_LEVELS) add_levels(s, values, n);
     mw_quality__span *open = &s->open;
     if (!open->n || scan->min < open->min) open->min = scan->min;
     if (!open->n || scan->max > open->max) open->max = scan->max;
@@ -280,31 +283,44 @@ static mw_status add_finite(const look *l, const double *values, const mw_qualit
     return MW_OK;
 }
 
-/* Rows of which some have no value, or an infinite one: what is left is looked at as a block of its own, gap by gap. */
+static mw_status add_kept(look *l, const double *kept, const int32_t *where, int64_t n,
+                          mw_err *err) {
+    mw_quality__scan scan;
+    if (n == 0) return MW_OK;
+    l->rules->scan(kept, n, &scan);
+    l->where = where;
+    mw_status status = add_finite(l, kept, &scan, n, err);
+    l->where = NULL;
+    return status;
+}
+
+/* Rows of which some have no value, or an infinite one: the others are looked at as one block, cut only where a gap is told, so that
+ * records come in order of time. */
 static mw_status add_holes(look *l, const double *values, int64_t n, mw_err *err) {
     double kept[MW_QUALITY_BLOCK];
     int32_t where[MW_QUALITY_BLOCK];
-    mw_quality__scan scan;
+    mw_quality__sensor *s = l->s;
     mw_status status = MW_OK;
+    int64_t m = 0;
     for (int64_t i = 0; i < n && !status; i++) {
-        bool infinite = values[i] - values[i] != 0 && !mw_isnan(values[i]);
-        if (infinite) status = flag(l, l->times[i], MW_QUALITY_OUT_OF_RANGE, err);
-        if (!status && !mw_isfinite(values[i])) status = add_missing(l, i, err);
-        if (status || !mw_isfinite(values[i])) continue;
-        if (l->s->gap) status = judge_gap(l, true, err);
-        int64_t m = 0;
-        for (; i < n && mw_isfinite(values[i]); i++) {
+        if (mw_isfinite(values[i])) {
+            if (s->gap && is_open_gap(l)) {
+                status = add_kept(l, kept, where, m, err);
+                m = 0;
+            }
+            if (s->gap && !status) status = judge_gap(l, true, err);
             kept[m] = values[i];
             where[m++] = (int32_t)i;
+            continue;
         }
-        i--;
-        if (status) break;
-        l->where = where;
-        l->rules->scan(kept, m, &scan);
-        status = add_finite(l, kept, &scan, m, err);
-        l->where = NULL;
+        if (!mw_isnan(values[i])) status = flag(l, l->times[i], MW_QUALITY_OUT_OF_RANGE, err);
+        if (!s->born && m > 0 && !status) {
+            status = add_kept(l, kept, where, m, err);
+            m = 0;
+        }
+        if (!status) status = add_missing(l, i, err);
     }
-    return status;
+    return status ? status : add_kept(l, kept, where, m, err);
 }
 
 mw_status mw_quality__sensor_add(const mw_quality__rules *rules, const mw_quality__device *device,

@@ -97,6 +97,7 @@ typedef struct mw_quality__sensor {
     bool stuck, gappy; /* in the open span */
     uint8_t n_spikes;  /* in the open span, also those not reported */
     uint8_t n_levels;
+    int64_t n_looked_at; /* values that were */
     double levels[MW_QUALITY_LEVELS];
 } mw_quality__sensor;
 
@@ -170,6 +171,12 @@ mw_status mw_quality__clock_finish(const mw_quality__rules *rules, mw_quality__d
 static inline int64_t mw_quality__window(int64_t time_us, int64_t window_us) {
     int64_t window = time_us / window_us;
     return window - (time_us < 0 && window * window_us != time_us);
+}
+
+/* From a time to one that is not before it; past int64 as long as can be. */
+static inline int64_t mw_quality__step(int64_t from_us, int64_t to_us) {
+    uint64_t step = (uint64_t)to_us - (uint64_t)from_us;
+    return step > INT64_MAX ? INT64_MAX : (int64_t)step;
 }
 
 #endif

@@ -54,7 +54,7 @@ static void read_back(run *r) {
 static const mw_ingest_file *ingest_named(run *r, const char *name, const char *text) {
     mw_err err;
     const char *path = put_text(name, text);
-    assert_ok(mw_ingest_run(&r->ctx, &path, 1, NULL, 0, r->args, r->staging, &r->result, &err));
+    assert_ok(mw_ingest_run(&r->ctx, &path, 1, NULL, 0, NULL, r->args, r->staging, &r->result, &err));
     assert_int_equal(r->result.n_files, 1);
     read_back(r);
     return &r->result.files[0];
@@ -79,7 +79,7 @@ static void assert_fails_bytes(const void *data, size_t size, const char *share,
     mw_err err;
     begin(&r, share);
     const char *path = put_bytes("bad.csv", data, size);
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
+    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
                   code);
     if (!strstr(err.message, words)) fail_msg("\"%s\" lacks \"%s\"", err.message, words);
     if (!strstr(err.message, "bad.csv")) fail_msg("\"%s\" lacks the file's name", err.message);
@@ -377,7 +377,7 @@ MW_TEST(a_hopeless_file_is_given_up_early) {
     mw_err err;
     begin(&r, NULL);
     const char *path = put_bytes("us.csv", mw_buf_text(&text), text.size);
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
+    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
                   MW_EDATA);
     assert_null(strstr(err.message, "400000 of"));
     assert_non_null(strstr(err.message, "us.csv: "));
@@ -416,7 +416,7 @@ MW_TEST(unusable_files_give_one_clear_error) {
 static mw_status ingest_again(run *r, const char *path, const mw_ingest_known *known, size_t n) {
     mw_err err;
     mw_ingest_result_done(&r->result);
-    return mw_ingest_run(&r->ctx, &path, 1, known, n, r->args, r->staging, &r->result, &err);
+    return mw_ingest_run(&r->ctx, &path, 1, known, n, NULL, r->args, r->staging, &r->result, &err);
 }
 
 MW_TEST(a_known_file_is_not_read_again_and_a_changed_one_replaces) {
@@ -454,7 +454,7 @@ MW_TEST(a_folder_stands_for_its_csv_files) {
     put_text("ReadMe.txt", "no");
     put_text(".f.csv", "no");
     const char *path = mw_test_folder();
-    assert_ok(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err));
+    assert_ok(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
     assert_int_equal(r.result.n_files, 3);
     assert_string_equal(r.result.files[0].source, "b.csv");
     assert_string_equal(r.result.files[0].content_hash, r.result.files[1].content_hash);
@@ -474,12 +474,12 @@ MW_TEST(one_bad_file_takes_the_whole_call_back) {
     begin(&r, NULL);
     const char *paths[] = {put_text("a.csv", "ts,a\n2026-01-05,1\n"),
                            put_text("b.csv", "nothing\n")};
-    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, r.args, r.staging, &r.result, &err),
+    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
                   MW_EDATA);
     assert_non_null(strstr(err.message, "b.csv"));
     assert_int_equal(n_staged(&r), 0);
     paths[1] = "elsewhere/a.csv";
-    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, r.args, r.staging, &r.result, &err),
+    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
                   MW_EINVAL);
     end(&r);
 }
@@ -511,7 +511,7 @@ MW_TEST(segments_agree_on_types) {
         put_text("a.csv", "ts,a,b,x\n2026-01-05,1,idle,1\n"),
         put_text("b.csv", "ts,a,b,y\n2026-01-05,word,2.5,7\n2026-01-06,more,,\n"),
         put_text("c.csv", "ts,a,b,x\n2026-01-05,,,\n")};
-    assert_ok(mw_ingest_run(&r.ctx, paths, 3, NULL, 0, r.args, r.staging, &r.result, &err));
+    assert_ok(mw_ingest_run(&r.ctx, paths, 3, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
     read_back(&r);
     assert_order(&r, "time,b,a,x,y");
     assert_number(&r, "a", 0, 1);
@@ -549,7 +549,7 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     char path[600];
     snprintf(path, sizeof path, "%s/in.csv", mw_test_folder());
     const char *one = path;
-    mw_status status = mw_ingest_run(ctx, &one, 1, NULL, 0, r->args, r->staging, &result, err);
+    mw_status status = mw_ingest_run(ctx, &one, 1, NULL, 0, NULL, r->args, r->staging, &result, err);
     if (status != MW_OK) return status;
     const char *segment = result.files[0].segments[0].file;
     mw_table *table;
@@ -606,7 +606,7 @@ MW_TEST(a_ceiling_on_memory_holds) {
     const char *path = put_bytes("big.csv", mw_buf_text(&text), text.size);
     mw_mem_init(&mem, NULL, (size_t)6 << 20);
     r.ctx.mem = &mem;
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
+    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
                   MW_ENOMEM);
     assert_int_equal(mw_mem_used(&mem), 0);
     assert_int_equal(n_staged(&r), 0);
