@@ -18,3 +18,20 @@ onnx-parity: $(PARITY) | $(VENV)/.stamp
 .PHONY: bench-quality
 bench-quality: all | $(VENV)/.stamp
 	$(VENV)/bin/python bench/quality_forest.py
+
+##  make bench-csv      text to columns beside pyarrow, DuckDB, Polars and pandas (BENCH_CSV="--quick" for a short one)
+BENCH_SOURCES := $(sort $(wildcard bench/*.c))
+BENCH_PROGRAMS := $(BENCH_SOURCES:%.c=$(O)/%)
+
+$(O)/bench/%.o: bench/%.c $(O)/flags | $(O)/gen/onnx.pb-c.h $(O)/gen/llhttp.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(BENCH_PROGRAMS): %: %.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
+.PHONY: bench-csv
+bench-csv: all $(BENCH_PROGRAMS) | $(VENV)/.stamp
+	$(VENV)/bin/python bench/csv_speed.py $(BENCH_CSV)
+
+-include $(BENCH_SOURCES:%.c=$(O)/%.d)
