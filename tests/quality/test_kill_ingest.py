@@ -139,8 +139,8 @@ def killed(folder):
         seen = {"old": 0, "new": 0}
         tries, late = 0, 0
         while tries - late < KILLS // 3:
-            # Half of the moments fall into the last third, where files are moved and recorded.
-            share = draw.uniform(0, 1) if tries % 2 else draw.uniform(0.65, 1)
+            # Half of the moments fall around the end, where files are moved and recorded.
+            share = draw.uniform(0, 1) if tries % 2 else draw.uniform(0.8, 1.15)
             at = os.path.join(folder, f"{scenario.name}-{tries}")
             what = f"{scenario.name}, try {tries}, killed after {share * scenario.seconds * 1000:.1f} ms (MW_SEED={seed})"
             tries += 1
