@@ -34,6 +34,7 @@ KINDS = ["wide", "long", "numbers", "strings", "quoted", "wide-gzip", "wide-zstd
 GROWTH = [100, 500, 1000, 5000]
 GOALS = {("wide", "columns"): 4, ("long", "columns"): 3, ("wide", "dataset"): 2, ("long", "dataset"): 2}
 MEMORY_GOAL_MB = 64
+CLOSE = 1.3  # ways of a peer that take up to so many times the fastest's are read once more
 SUMS_DIFFER = 1e-9  # peers add in different orders
 
 # Runs argv[2:] and writes its wall time, largest resident size and exit status to argv[1]. A process of its own that stays
@@ -133,21 +134,23 @@ class Bench:
                 pass
 
     def choose(self, kind, path, variants):
-        """The fastest way of each peer, by one reading each."""
+        """The fastest way of each peer: one reading in each way, another one of those that came close."""
         chosen = {}
         for peer in self.options.peers:
-            best = None
-            for variant in variants[peer]:
-                try:
-                    seconds = run_peer(peer, variant, kind, path)["seconds"]
-                except Failed as e:
-                    self.say(f"  {peer}, {variant}: {e}")
-                    continue
-                self.say(f"  {peer}, {variant}: {seconds:.2f} s")
-                if best is None or seconds < best[0]:
-                    best = (seconds, variant)
+            best = {}
+            for turn in range(2):
+                for variant in variants[peer]:
+                    if turn and not (variant in best and best[variant] < CLOSE * min(best.values())):
+                        continue
+                    try:
+                        seconds = run_peer(peer, variant, kind, path)["seconds"]
+                    except Failed as e:
+                        self.say(f"  {peer}, {variant}: {e}")
+                        continue
+                    self.say(f"  {peer}, {variant}: {seconds:.2f} s")
+                    best[variant] = min(seconds, best.get(variant, seconds))
             if best:
-                chosen[peer] = best[1]
+                chosen[peer] = min(best, key=best.get)
         return chosen
 
     def measure(self, kind, variants):
@@ -174,7 +177,10 @@ class Bench:
     def compare(self, kind, series):
         """Whoever reads other rows or other sums is wrong, and its time means nothing."""
         answers = {name: s.runs[-1] for name, s in series.items() if s.done()}
-        rows = {name: a["rows"] for name, a in answers.items() if not (kind == "long" and name == "dataset")}
+        rows = {name: a["rows"] for name, a in answers.items()}
+        if kind == "long" and "dataset" in rows:  # where several readings make a row, in memory perhaps as well
+            pivoted = rows.pop("dataset")
+            rows = {name: n for name, n in rows.items() if (name, n) != ("columns", pivoted)}
         if len(set(rows.values())) > 1:
             self.wrong.append(f"{kind}: rows differ: {rows}")
         sums = {name: a["sum"] for name, a in answers.items() if "sum" in a}
