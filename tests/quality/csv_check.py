@@ -4,6 +4,7 @@ Shared by the tests of this folder that read files; needs `make venv`.
 """
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -20,6 +21,9 @@ seconds = time.monotonic() - begin
 with open(sys.argv[1], "w") as out:
     out.write("%r %d %d" % (seconds, usage.ru_maxrss, os.waitstatus_to_exitcode(status)))
 """
+
+
+NOTE = re.compile(r"#line (\d+), column (.*)")
 
 
 class Ingested:
@@ -46,13 +50,20 @@ class Ingested:
         return [self.path(name) for name in segment_names(self.file)]
 
     def rejects(self):
-        """[(line, reason, row)] of the rejects file."""
-        import csv
+        """[(line, reason, row)] of the rejects file: a head, the header, then each row behind a note."""
         if not self.file.get("rejects"):
             return []
         with open(self.path(self.file["rejects"]), newline="", encoding="utf-8", errors="surrogateescape") as f:
-            lines = [line for line in f if not line.startswith("#")]
-        return [(int(r["line"]), r["reason"], r["row"]) for r in csv.DictReader(lines)]
+            head, *lines = f.read().split("\n")
+        assert head.startswith("#millwright-rejects 1 {"), head
+        found = []
+        for line in lines:
+            note = NOTE.match(line)
+            if note:
+                found.append([int(note[1]), note[2], []])
+            elif found:
+                found[-1][2].append(line)
+        return [(line, reason, "\n".join(row).rstrip("\r\n")) for line, reason, row in found]
 
     def table(self):
         return read_segments(self.segments())

@@ -5,6 +5,7 @@ The cases and what has to come of them stand in torture_cases.py and torture_tim
 than one file. MW_TORTURE_OUT=FOLDER keeps the files; MW_TORTURE=TEXT runs only cases with that text in their names.
 """
 import glob
+import gzip
 import hashlib
 import json
 import os
@@ -118,10 +119,12 @@ def expect_rows(done, rows):
 
 
 def a_folder(folder):
-    for name in ("a.csv", "b.csv.gz", "c.txt", ".hidden.csv", "deeper/d.csv"):
-        import gzip
+    """The tables directly in it, and neither what goes with them nor what is hidden."""
+    for name in ("a.csv", "b.csv.gz", "c.txt", "readme.txt", "d.json", ".hidden.csv", "deeper/e.csv"):
         write(folder, "in/" + name, gzip.compress(SEED.encode()) if name.endswith(".gz") else SEED)
-    expect_rows(ingest(os.path.join(folder, "in"), os.path.join(folder, "data")), 4)
+    done = ingest(os.path.join(folder, "in"), os.path.join(folder, "data"))
+    expect_rows(done, 6)
+    assert [f["source"] for f in done.said["files"]] == ["a.csv", "b.csv.gz", "c.txt"]
 
 
 def a_glob(folder):
@@ -168,6 +171,20 @@ def corrected(folder):
     expect_rows(second, 3)
     assert second.file["replaces"] and second.file["rejected"] == 0
     assert json.loads(run("summary", "--data", data, "--json"))["rows"] == 3
+
+
+def rejects_again(folder):
+    """The rejects file itself, corrected, is a table that brings the rows that were missing."""
+    data = os.path.join(folder, "data")
+    text = "Zeit;Temp\n25.01.2026 06:00;1,5\n25.01.2026 07:00;1;5\n25.01.2026 08:00;kaputt\n25.01.2026 09:00;2,5\n"
+    first = ingest(write(folder, "a.csv", text), data, "--max-reject-share", "1", "--time", "Zeit")
+    expect_rows(first, 2)
+    with open(first.path(first.file["rejects"])) as f:
+        corrected = f.read().replace("1;5", "1,75").replace(";kaputt", ";2,25")
+    second = ingest(write(folder, "a-corrected.csv", corrected), data)
+    expect_rows(second, 2)
+    check_cells(second.table(), {"Temp": [1.75, 2.25]})
+    assert json.loads(run("summary", "--data", data, "--json"))["rows"] == 4
 
 
 def dry_run(folder):
@@ -232,7 +249,7 @@ def same_bytes_at_any_thread_count(folder):
 
 
 CALLS = [("a folder", a_folder), ("a glob", a_glob), ("a glob of nothing", a_glob_of_nothing), ("standard input", standard_input),
-         ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("dry run", dry_run),
+         ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("rejects, corrected in their own file", rejects_again), ("dry run", dry_run),
          ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift),
          ("two columns of one name", duplicate_names), ("the same bytes at 1, 2 and 3 threads", same_bytes_at_any_thread_count)]
 

@@ -142,7 +142,7 @@ case("UTF-16, little-endian, no mark", places("utf-16-le"), cells=PLACED)
 case("UTF-16, big-endian, no mark, forced", places("utf-16-be"), ("--encoding", "utf-16be"), PLACED)
 case("Latin-1", places("latin-1"), cells=PLACED)
 case("Windows-1252, forced", "timestamp,temp,cost\n".encode() + b"".join(
-    f"{iso(t)},{a!r},5 €\n".encode("cp1252") for t, a in zip(HOURS, TEMP)), ("--encoding", "latin1"), {"temp": TEMP, "cost": ["5 €"] * 10})
+    f"{iso(t)},{a!r},5 €\n".encode("cp1252") for t, a in zip(HOURS, TEMP)), ("--encoding", "latin-1"), {"temp": TEMP, "cost": ["5 €"] * 10})
 case("other scripts", "timestamp,温度,Ort\n" + "".join(f"{iso(t)},{a!r},{'東京 🏭' if i % 2 else 'Łódź'}\n" for i, (t, a) in enumerate(zip(HOURS, TEMP))),
      cells={"温度": TEMP, "Ort": ["東京 🏭" if i % 2 else "Łódź" for i in range(10)]})
 
