@@ -74,12 +74,17 @@ def dataset_file(folder, name):
 
 
 def segment_names(file):
-    """One segment, or the list of a source's parts."""
-    return file["segments"] if file.get("segments") else [file["segment"]] if file.get("segment") else []
+    """The parts of a source, in order."""
+    parts = file.get("segments") or ([file["segment"]] if file.get("segment") else [])
+    return [part["file"] if isinstance(part, dict) else part for part in parts]
+
+
+def side_names(file):
+    """Files that stand beside a source's segments."""
+    return [file[key] for key in ("quality", "rejects") if file.get(key)]
 
 
 def ingest(path, folder, *flags):
-    """stdin=None: nothing; path "-" is not for here."""
     done = subprocess.run([BINARY, "ingest", path, "--data", folder, "--json", *flags], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=300)
     return Ingested(folder, done)

@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from csv_check import dataset_file, ingest, read_segments, segment_names  # noqa: E402
+from csv_check import dataset_file, ingest, read_segments, segment_names, side_names  # noqa: E402
 from journey import BINARY, missing, run_tap  # noqa: E402
 
 KILLS = int(os.environ.get("MW_KILLS", "102"))
@@ -46,6 +46,7 @@ class State:
     def __init__(self, folder, files=()):
         self.summary = summary(folder)
         self.segments = {name: sha256(dataset_file(folder, name)) for file in files for name in segment_names(file)}
+        self.others = {name: sha256(dataset_file(folder, name)) for file in files for name in side_names(file)}
 
     def holds(self, folder, said):
         """None, or why the folder is not in this state. said: what `summary` says of it."""
@@ -57,6 +58,9 @@ class State:
                 return f"{name} is missing"
             if sha256(path) != digest or not digest.startswith(name.split(".")[0]):
                 return f"{name} has other bytes"
+        for name, digest in self.others.items():
+            if not os.path.exists(dataset_file(folder, name)) or sha256(dataset_file(folder, name)) != digest:
+                return f"{name} is missing or has other bytes"
         if self.segments:
             read_segments([dataset_file(folder, name) for name in self.segments])
         return None
