@@ -234,7 +234,8 @@ static mw_status read_numbers(mw_lane *lane, const mw_strip *strip, const mw_pla
     mw_status status = MW_OK;
     for (size_t i = 0; i < n_odd && status == MW_OK; i++) {
         size_t row = lane->odd[i];
-        status = read_odd_number(lane, strip, row, cell, mw_fields_at(&column, row), &out[row], err);
+        status =
+            read_odd_number(lane, strip, row, cell, mw_fields_at(&column, row), &out[row], err);
     }
     return status;
 }

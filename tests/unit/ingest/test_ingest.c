@@ -18,7 +18,7 @@ typedef struct run_state {
 static mw_args *args_with(mw_mem *mem, const char *share) {
     mw_err err;
     mw_args *args;
-    assert_ok(mw_args_new(mem, mw_ingest_params, &args, &err));
+    assert_ok(mw_args_new(mem, mw_ingest_all_params(), &args, &err));
     if (share) assert_ok(mw_args_set(args, MW_STR("max_reject_share"), mw_str_of(share), &err));
     assert_ok(mw_args_finish(args, &err));
     return args;
@@ -54,7 +54,8 @@ static void read_back(run *r) {
 static const mw_ingest_file *ingest_named(run *r, const char *name, const char *text) {
     mw_err err;
     const char *path = put_text(name, text);
-    assert_ok(mw_ingest_run(&r->ctx, &path, 1, NULL, 0, NULL, r->args, r->staging, &r->result, &err));
+    assert_ok(
+        mw_ingest_run(&r->ctx, &path, 1, NULL, 0, NULL, r->args, r->staging, &r->result, &err));
     assert_int_equal(r->result.n_files, 1);
     read_back(r);
     return &r->result.files[0];
@@ -79,8 +80,8 @@ static void assert_fails_bytes(const void *data, size_t size, const char *share,
     mw_err err;
     begin(&r, share);
     const char *path = put_bytes("bad.csv", data, size);
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
-                  code);
+    assert_status(
+        mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err), code);
     if (!strstr(err.message, words)) fail_msg("\"%s\" lacks \"%s\"", err.message, words);
     if (!strstr(err.message, "bad.csv")) fail_msg("\"%s\" lacks the file's name", err.message);
     assert_true(strlen(err.hint) > 0);
@@ -377,8 +378,9 @@ MW_TEST(a_hopeless_file_is_given_up_early) {
     mw_err err;
     begin(&r, NULL);
     const char *path = put_bytes("us.csv", mw_buf_text(&text), text.size);
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
-                  MW_EDATA);
+    assert_status(
+        mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_EDATA);
     assert_null(strstr(err.message, "400000 of"));
     assert_non_null(strstr(err.message, "us.csv: "));
     assert_int_equal(n_staged(&r), 0);
@@ -474,13 +476,15 @@ MW_TEST(one_bad_file_takes_the_whole_call_back) {
     begin(&r, NULL);
     const char *paths[] = {put_text("a.csv", "ts,a\n2026-01-05,1\n"),
                            put_text("b.csv", "nothing\n")};
-    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
-                  MW_EDATA);
+    assert_status(
+        mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_EDATA);
     assert_non_null(strstr(err.message, "b.csv"));
     assert_int_equal(n_staged(&r), 0);
     paths[1] = "elsewhere/a.csv";
-    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
-                  MW_EINVAL);
+    assert_status(
+        mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_EINVAL);
     end(&r);
 }
 
@@ -549,7 +553,8 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     char path[600];
     snprintf(path, sizeof path, "%s/in.csv", mw_test_folder());
     const char *one = path;
-    mw_status status = mw_ingest_run(ctx, &one, 1, NULL, 0, NULL, r->args, r->staging, &result, err);
+    mw_status status =
+        mw_ingest_run(ctx, &one, 1, NULL, 0, NULL, r->args, r->staging, &result, err);
     if (status != MW_OK) return status;
     const char *segment = result.files[0].segments[0].file;
     mw_table *table;
@@ -606,8 +611,9 @@ MW_TEST(a_ceiling_on_memory_holds) {
     const char *path = put_bytes("big.csv", mw_buf_text(&text), text.size);
     mw_mem_init(&mem, NULL, (size_t)6 << 20);
     r.ctx.mem = &mem;
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
-                  MW_ENOMEM);
+    assert_status(
+        mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_ENOMEM);
     assert_int_equal(mw_mem_used(&mem), 0);
     assert_int_equal(n_staged(&r), 0);
     mw_buf_done(&text);
