@@ -9,6 +9,7 @@
 
 #include "core/base/rng.h"
 #include "ingest_files.h"
+#include "profile_samples.h"
 #include "support/fault_loop.h"
 #include "support/harness.h"
 
@@ -87,10 +88,6 @@ static mw_status detect(const char *text, size_t size, const char *args_text, bo
     return status;
 }
 
-typedef struct sample {
-    const char *what, *text, *args, *want;
-} sample;
-
 static void check_all(const sample *samples, size_t n, bool learn) {
     mw_buf out;
     mw_buf_init(&out, NULL, 1 << 20);
@@ -114,29 +111,16 @@ static void check_all(const sample *samples, size_t n, bool learn) {
     assert_int_equal(wrong, 0);
 }
 
-static const sample separators[] = {
-    {"comma", "timestamp,a,b\n2026-01-01 00:00:00,1.5,2\n2026-01-01 00:01:00,1.6,3\n", NULL,
-     ", header data 2 | timestamp=time a b | iso"},
-    {"semicolon and decimal comma",
-     "Zeit;a;b\n2026-01-01 00:00;1,5;2,5\n2026-01-01 00:01;1,6;3,25\n", NULL,
-     "; decimal',' header data 2 | Zeit=time a b | iso"},
-    {"headerless decimal comma", "1,5;2,5\n1,6;2,75\n2,0;3,1\n", NULL,
-     "; decimal',' data 1 | column_1 column_2"},
-    {"tab and decimal comma", "a\tb\n1,5\t2,5\n1,6\t2,75\n", NULL,
-     "tab decimal',' header data 2 | a b"},
-    {"bar", "ts|x|y\n2026-01-01|1|2\n2026-01-02|2|3\n", NULL,
-     "| header data 2 | ts=time x y | iso"},
-    {"blanks, ragged", "  1   2.5  3\n 10  22.5 33\n", NULL,
-     "blanks data 1 | column_1 column_2 column_3"},
-    {"blanks at line ends", "1 2 3.5  \n2 3 4.5  \n3 4 5.5  \n", NULL,
-     "blanks data 1 | column_1 column_2 column_3"},
-    {"caret", "ts^x\n2026-01-01^1\n2026-01-02^2\n", NULL, "^ header data 2 | ts=time x | iso"},
-    {"tilde", "ts~x\n2026-01-01~1\n2026-01-02~2\n", NULL, "~ header data 2 | ts=time x | iso"},
-    {"one column", "1.2\n1.1\n1.0\n", NULL, ", data 1 | column_1"},
-};
+MW_TEST(separators_are_found) { check_all(separators, sizeof separators / sizeof *separators, false); }
+MW_TEST(quotes_are_found) { check_all(quotes, sizeof quotes / sizeof *quotes, false); }
+MW_TEST(marks_of_numbers_are_found) { check_all(numbers, sizeof numbers / sizeof *numbers, false); }
+MW_TEST(lines_and_encodings_are_found) { check_all(lines, sizeof lines / sizeof *lines, false); }
+MW_TEST(headers_and_units_are_found) { check_all(headers, sizeof headers / sizeof *headers, false); }
+MW_TEST(types_are_found) { check_all(types, sizeof types / sizeof *types, false); }
+MW_TEST(times_and_uses_are_found) { check_all(times, sizeof times / sizeof *times, false); }
+MW_TEST(tables_for_learning_have_no_roles) { check_all(tables, sizeof tables / sizeof *tables, true); }
+MW_TEST(properties_can_be_forced) { check_all(forced, sizeof forced / sizeof *forced, false); }
+MW_TEST(contradictions_are_refused) { check_all(contradictions, sizeof contradictions / sizeof *contradictions, false); }
+MW_TEST(what_is_no_table_is_refused) { check_all(refused, sizeof refused / sizeof *refused, false); }
 
-MW_TEST(separators_are_found) {
-    check_all(separators, sizeof separators / sizeof *separators, false);
-}
-
-MW_TEST_MAIN(MW_RUN(separators_are_found))
+MW_TEST_MAIN(MW_RUN(separators_are_found), MW_RUN(quotes_are_found), MW_RUN(marks_of_numbers_are_found), MW_RUN(lines_and_encodings_are_found), MW_RUN(headers_and_units_are_found), MW_RUN(types_are_found), MW_RUN(times_and_uses_are_found), MW_RUN(tables_for_learning_have_no_roles), MW_RUN(properties_can_be_forced), MW_RUN(contradictions_are_refused), MW_RUN(what_is_no_table_is_refused))
