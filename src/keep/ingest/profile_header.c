@@ -142,7 +142,11 @@ static bool counts_columns(const mw_profiling *build, const mw_str *head) {
         if (i == from) first = number;
         if (number != first + i - from) return false;
     }
-    return first == 0 || first == 1;
+    /* Whole numbers below could be further rows of the same kind. */
+    uint32_t fractions = 0;
+    for (uint32_t i = from; i < build->n; i++)
+        fractions += build->sums[i].kinds[MW_SNIFF_NUMBER] > 0;
+    return (first == 0 || first == 1) && (2 * fractions >= build->n - from || build->n >= 16);
 }
 
 static double judge(const mw_profiling *build, const mw_str *head, const char **note) {
@@ -162,11 +166,12 @@ static double judge(const mw_profiling *build, const mw_str *head, const char **
 }
 
 /* Puts another first row above the one found, which is the second then; what was the second is data. */
-static void push_down(mw_profiling *build, const mw_str *row) {
-    if (build->has_second) mw_profile__sum_row(build, build->second, build->n);
+static void push_down(mw_profiling *build, const mw_str *row, bool *lent) {
+    if (build->has_second && !*lent) mw_profile__sum_row(build, build->second, build->n);
     memcpy(build->second, build->head, build->n * sizeof *row);
     memcpy(build->head, row, build->n * sizeof *row);
     build->has_second = true;
+    *lent = false;
     build->third_at = build->second_at;
     build->third_line = build->second_line;
     build->second_at = build->head_at;
@@ -195,8 +200,9 @@ static void drop_sentence(mw_profiling *build) {
 }
 
 /* R writes no name above the row names; other programs end rows, but not the header, in a separator. */
-static bool take_short_header(mw_profiling *build) {
-    if (build->n_before == 0 || build->n < 2 || build->forced->has_skip_lines) return false;
+static bool take_short_header(mw_profiling *build, bool *lent) {
+    if (build->n_before == 0 || build->n < 2) return false;
+    if (build->forced->has_skip_lines && build->n_above != 1) return false;
     bool last_empty = build->sums[build->n - 1].kinds[MW_SNIFF_MISSING] == build->n_rows &&
                       build->head[build->n - 1].size == 0;
     bool longer = build->n_before == build->n + 1 && build->before[build->n].size == 0;
@@ -209,7 +215,7 @@ static bool take_short_header(mw_profiling *build) {
     if (judge(build, row, &note) <= judge(build, build->head, &note) ||
         judge(build, row, &note) <= 0)
         return false;
-    push_down(build, row);
+    push_down(build, row, lent);
     build->head_line = build->before_line;
     build->n_above--;
     return true;
@@ -253,7 +259,7 @@ static mw_status take_commented_header(mw_profiling *build, bool *ret, mw_err *e
     if (mw_sniff__next(&cut) && !cut.bad && cut.n_fields == build->n) {
         for (uint32_t i = 0; i < build->n; i++) build->before[i] = mw_str_trim(cut.fields[i]);
         const char *note;
-        *ret = judge(build, build->before, &note) > 0.5 && judge(build, build->head, &note) < 0;
+        *ret = judge(build, build->before, &note) > 0.5 && judge(build, build->head, &note) < 0.5;
     }
     bool failed = cut.failed;
     mw_sniff__cut_done(&cut);
@@ -283,18 +289,22 @@ mw_status mw_profile__settle_header(mw_profiling *build, mw_err *err) {
     mw_profile *profile = build->profile;
     const char *note = NULL;
     bool none = forced->has_header && !forced->header, above = false, shorter = false;
-    mw_status status = none ? MW_OK : take_commented_header(build, &above, err);
-    if (status != MW_OK) return status;
-    if (!none && !above) drop_sentence(build);
-    if (above)
-        push_down(build, build->before);
-    else
-        shorter = !none && take_short_header(build);
     /* Without a third row the second is all that is known of the data. */
     bool lent = build->has_second && build->n_rows == 0;
     if (lent) mw_profile__sum_row(build, build->second, build->n);
-    status = mw_profile__choose_way(build, err);
+    mw_status status = mw_profile__choose_way(build, err);
+    if (status == MW_OK && !none) status = take_commented_header(build, &above, err);
     if (status != MW_OK) return status;
+    if (!none && !above) drop_sentence(build);
+    if (above)
+        push_down(build, build->before, &lent);
+    else
+        shorter = !none && take_short_header(build, &lent);
+    if (forced->has_skip_lines && build->n_above > 0) {
+        mw_fail(err, MW_EINVAL, "skip_lines: line %llu has not the %u fields that the rows have",
+                (unsigned long long)build->before_line + forced->skip_lines, build->n);
+        return mw_err_at(err, "skip_lines");
+    }
     double mean = judge(build, build->head, &note);
     profile->has_header = forced->has_header ? forced->header : mean > 0;
     if (above) note = "the header is a comment line";
