@@ -138,7 +138,6 @@ static mw_status detect(mw_profiling *build, const char *sample, size_t size, ch
     build->n = build->sniffed.n_fields;
     status = note_dialect(build, err);
     if (status == MW_OK) status = mw_profile__find_rows(build, err);
-    if (status == MW_OK) status = mw_profile__settle_numbers(build, err);
     if (status == MW_OK) status = mw_profile__settle_header(build, err);
     if (status == MW_OK) status = mw_profile__name_columns(build, err);
     if (status == MW_OK) status = mw_profile__find_uses(build, err);

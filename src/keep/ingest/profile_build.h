@@ -1,7 +1,7 @@
 /*
  * profile_build.h -- a profile while it is being made. Inside this folder only.
  *
- * Order     mw_profile__find_rows -> mw_profile__settle_numbers -> mw_profile__settle_header -> mw_profile__name_columns ->
+ * Order     mw_profile__find_rows -> mw_profile__settle_header -> mw_profile__name_columns ->
  *           mw_profile__find_uses -> mw_profile__find_types; then the findings are complete.
  */
 #ifndef MW_KEEP_INGEST_PROFILE_BUILD_H
@@ -48,6 +48,8 @@ mw_status mw_profile__note(mw_profiling *build, const char *what, const char *va
 
 /* First row, second row and sums of the rest (profile_rows.c). */
 mw_status mw_profile__find_rows(mw_profiling *build, mw_err *err);
+/* Decimal and thousands marks from the sums so far; the second also writes them down. */
+mw_status mw_profile__choose_way(mw_profiling *build, mw_err *err);
 mw_status mw_profile__settle_numbers(mw_profiling *build, mw_err *err);
 /* Whether the first row is a header and the second holds units; both go to the sums when they are data (profile_header.c). */
 mw_status mw_profile__settle_header(mw_profiling *build, mw_err *err);

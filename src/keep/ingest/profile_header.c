@@ -55,36 +55,61 @@ static int best_way(const mw_profiling *build, const way_sums *sums) {
     return best;
 }
 
+mw_status mw_profile__choose_way(mw_profiling *build, mw_err *err) {
+    way_sums sums = sum_ways(build);
+    build->way = best_way(build, &sums);
+    if (build->way >= 0) return MW_OK;
+    mw_fail(err, MW_EINVAL, "thousands: is not a mark that goes with this decimal mark");
+    return mw_err_at(err, "thousands");
+}
+
 mw_status mw_profile__settle_numbers(mw_profiling *build, mw_err *err) {
     const mw_forced *forced = build->forced;
     mw_dialect *dialect = &build->profile->dialect;
+    mw_status status = mw_profile__choose_way(build, err);
+    if (status != MW_OK) return status;
     way_sums sums = sum_ways(build);
-    int best = best_way(build, &sums);
-    if (best < 0) {
-        mw_fail(err, MW_EINVAL, "thousands: is not a mark that goes with this decimal mark");
-        return mw_err_at(err, "thousands");
-    }
-    build->way = best;
+    int best = build->way;
     dialect->decimal = mw_sniff__ways[best].decimal;
     dialect->thousands = mw_sniff__ways[best].thousands;
-    double confidence =
-        sums.marked ? (double)(sums.ways[best] + 1) / (double)(sums.marked + 2) : 0.5;
-    const char *note = sums.marked ? NULL : "no number of the sample has a mark";
+    double sure = (double)(sums.ways[best] + 1) / (double)(sums.marked + 2);
+    const char *note = NULL;
+    if (sums.marked == 0) sure = 0.5, note = "no number of the sample has a mark";
     for (int w = 0; w < MW_SNIFF_WAYS; w++) {
         bool other = mw_sniff__ways[w].decimal != dialect->decimal && allowed(build, w);
         if (!other || !sums.marked || sums.ways[w] < sums.ways[best]) continue;
-        confidence = confidence < 0.5 ? confidence : 0.5;
+        sure = sure < 0.5 ? sure : 0.5;
         note = "every mark could be the decimal one or the one between thousands";
     }
-    char value[8] = {'\'', dialect->decimal, '\'', 0},
-         other[8] = {'\'', dialect->thousands, '\'', 0};
-    mw_status status =
-        mw_profile__note(build, "decimal", value, forced->has_decimal ? 1 : confidence,
-                         forced->has_decimal, note, err);
+    char value[4] = {'\'', dialect->decimal, '\'', 0}, other[4] = {'\'', dialect->thousands, '\'', 0};
+    status = mw_profile__note(build, "decimal", value, sure, forced->has_decimal, note, err);
     if (status != MW_OK) return status;
-    return mw_profile__note(build, "thousands", dialect->thousands ? other : "none",
-                            forced->has_thousands ? 1 : confidence, forced->has_thousands, note,
-                            err);
+    return mw_profile__note(build, "thousands", dialect->thousands ? other : "none", sure,
+                            forced->has_thousands, note, err);
+}
+
+/* --- the row of units --- */
+
+static double judge_units(const mw_profiling *build) {
+    uint32_t known = 0, strange = 0, numeric = 0, covered = 0;
+    for (uint32_t i = 0; i < build->n; i++) {
+        mw_column_count count = mw_profile__count(build, i);
+        bool number = 2 * count.numbers > count.values;
+        mw_str cell = build->second[i];
+        uint32_t ways;
+        mw_sniff_kind kind = mw_sniff__cell(cell, &ways);
+        numeric += number;
+        if (kind == MW_SNIFF_MISSING) continue;
+        if (kind != MW_SNIFF_TEXT && kind != MW_SNIFF_MARK) return 0;
+        bool unit = mw_profile__is_unit(cell);
+        if (kind == MW_SNIFF_MARK) continue;
+        known += unit && (number || count.values == 0 || !build->sums[i].kinds[MW_SNIFF_TEXT]);
+        strange += !unit;
+        covered += number;
+    }
+    if (numeric == 0 || covered == 0 || build->n_rows == 0) return 0;
+    if (known > 0) return known >= strange ? 0.95 : 0.6;
+    return covered == numeric && build->n_rows >= 2 ? 0.6 : 0;
 }
 
 /* --- header --- */
@@ -117,7 +142,11 @@ static bool counts_columns(const mw_profiling *build, const mw_str *head) {
         if (i == from) first = number;
         if (number != first + i - from) return false;
     }
-    return first == 0 || first == 1;
+    /* Whole numbers below could be further rows of the same kind. */
+    uint32_t fractions = 0;
+    for (uint32_t i = from; i < build->n; i++)
+        fractions += build->sums[i].kinds[MW_SNIFF_NUMBER] > 0;
+    return (first == 0 || first == 1) && (2 * fractions >= build->n - from || build->n >= 16);
 }
 
 static double judge(const mw_profiling *build, const mw_str *head, const char **note) {
@@ -137,20 +166,43 @@ static double judge(const mw_profiling *build, const mw_str *head, const char **
 }
 
 /* Puts another first row above the one found, which is the second then; what was the second is data. */
-static void push_down(mw_profiling *build, const mw_str *row) {
-    if (build->has_second) mw_profile__sum_row(build, build->second, build->n);
+static void push_down(mw_profiling *build, const mw_str *row, bool *lent) {
+    if (build->has_second && !*lent) mw_profile__sum_row(build, build->second, build->n);
     memcpy(build->second, build->head, build->n * sizeof *row);
     memcpy(build->head, row, build->n * sizeof *row);
     build->has_second = true;
+    *lent = false;
     build->third_at = build->second_at;
     build->third_line = build->second_line;
     build->second_at = build->head_at;
     build->second_line = build->head_line;
 }
 
+static uint32_t count_known(const mw_str *row, uint32_t n) {
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < n; i++) known += mw_layout_is_known(row[i]);
+    return known;
+}
+
+/* A sentence with as many commas right above the header: known names stand in the second row only. The cut for the
+ * rows behind has taken the third row for data already, so only the first row goes. */
+static void drop_sentence(mw_profiling *build) {
+    if (!build->has_second || build->n_rows == 0 || build->forced->has_skip_lines) return;
+    if (count_known(build->head, build->n) || !count_known(build->second, build->n)) return;
+    if (judge_units(build) > 0.9) return;
+    memcpy(build->head, build->second, build->n * sizeof *build->head);
+    build->head_at = build->second_at;
+    build->head_line = build->second_line;
+    build->second_at = build->third_at;
+    build->second_line = build->third_line;
+    build->has_second = false;
+    build->n_above++;
+}
+
 /* R writes no name above the row names; other programs end rows, but not the header, in a separator. */
-static bool take_short_header(mw_profiling *build) {
-    if (build->n_before == 0 || build->n < 2 || build->forced->has_skip_lines) return false;
+static bool take_short_header(mw_profiling *build, bool *lent) {
+    if (build->n_before == 0 || build->n < 2) return false;
+    if (build->forced->has_skip_lines && build->n_above != 1) return false;
     bool last_empty = build->sums[build->n - 1].kinds[MW_SNIFF_MISSING] == build->n_rows &&
                       build->head[build->n - 1].size == 0;
     bool longer = build->n_before == build->n + 1 && build->before[build->n].size == 0;
@@ -163,34 +215,10 @@ static bool take_short_header(mw_profiling *build) {
     if (judge(build, row, &note) <= judge(build, build->head, &note) ||
         judge(build, row, &note) <= 0)
         return false;
-    push_down(build, row);
+    push_down(build, row, lent);
     build->head_line = build->before_line;
     build->n_above--;
     return true;
-}
-
-/* --- the row of units --- */
-
-static double judge_units(const mw_profiling *build) {
-    uint32_t known = 0, strange = 0, numeric = 0, covered = 0;
-    for (uint32_t i = 0; i < build->n; i++) {
-        mw_column_count count = mw_profile__count(build, i);
-        bool number = 2 * count.numbers > count.values;
-        mw_str cell = build->second[i];
-        uint32_t ways;
-        mw_sniff_kind kind = mw_sniff__cell(cell, &ways);
-        numeric += number;
-        if (kind == MW_SNIFF_MISSING) continue;
-        if (kind != MW_SNIFF_TEXT && kind != MW_SNIFF_MARK) return 0;
-        bool unit = mw_profile__is_unit(cell);
-        if (kind == MW_SNIFF_MARK) continue;
-        known += unit && (number || count.values == 0 || !build->sums[i].kinds[MW_SNIFF_TEXT]);
-        strange += !unit;
-        covered += number;
-    }
-    if (numeric == 0 || covered == 0 || build->n_rows == 0) return 0;
-    if (known > 0) return known >= strange ? 0.95 : 0.6;
-    return covered == numeric && build->n_rows >= 2 ? 0.6 : 0;
 }
 
 static mw_status settle_units(mw_profiling *build, mw_err *err) {
@@ -231,7 +259,7 @@ static mw_status take_commented_header(mw_profiling *build, bool *ret, mw_err *e
     if (mw_sniff__next(&cut) && !cut.bad && cut.n_fields == build->n) {
         for (uint32_t i = 0; i < build->n; i++) build->before[i] = mw_str_trim(cut.fields[i]);
         const char *note;
-        *ret = judge(build, build->before, &note) > 0.5 && judge(build, build->head, &note) < 0;
+        *ret = judge(build, build->before, &note) > 0.5 && judge(build, build->head, &note) < 0.5;
     }
     bool failed = cut.failed;
     mw_sniff__cut_done(&cut);
@@ -261,15 +289,22 @@ mw_status mw_profile__settle_header(mw_profiling *build, mw_err *err) {
     mw_profile *profile = build->profile;
     const char *note = NULL;
     bool none = forced->has_header && !forced->header, above = false, shorter = false;
-    mw_status status = none ? MW_OK : take_commented_header(build, &above, err);
-    if (status != MW_OK) return status;
-    if (above)
-        push_down(build, build->before);
-    else
-        shorter = !none && take_short_header(build);
     /* Without a third row the second is all that is known of the data. */
     bool lent = build->has_second && build->n_rows == 0;
     if (lent) mw_profile__sum_row(build, build->second, build->n);
+    mw_status status = mw_profile__choose_way(build, err);
+    if (status == MW_OK && !none) status = take_commented_header(build, &above, err);
+    if (status != MW_OK) return status;
+    if (!none && !above) drop_sentence(build);
+    if (above)
+        push_down(build, build->before, &lent);
+    else
+        shorter = !none && take_short_header(build, &lent);
+    if (forced->has_skip_lines && build->n_above > 0) {
+        mw_fail(err, MW_EINVAL, "skip_lines: line %llu has not the %u fields that the rows have",
+                (unsigned long long)build->before_line + forced->skip_lines, build->n);
+        return mw_err_at(err, "skip_lines");
+    }
     double mean = judge(build, build->head, &note);
     profile->has_header = forced->has_header ? forced->header : mean > 0;
     if (above) note = "the header is a comment line";
@@ -280,5 +315,6 @@ mw_status mw_profile__settle_header(mw_profiling *build, mw_err *err) {
     if (!profile->has_header) mw_profile__sum_row(build, build->head, build->n);
     status = note_preamble(build, err);
     if (status == MW_OK) status = note_header(build, mean, note, err);
-    return status == MW_OK ? settle_units(build, err) : status;
+    if (status == MW_OK) status = settle_units(build, err);
+    return status == MW_OK ? mw_profile__settle_numbers(build, err) : status;
 }

@@ -218,10 +218,11 @@ static mw_status try_dialect(contest *search, const mw_dialect *dialect, double 
     /* One column is the same with every separator. */
     if (mode == 1 && dialect->separator != ',' && !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
         return MW_OK;
-    size_t first = find_first(search, mode), good = 0;
-    for (size_t i = first; i < search->n; i++) good += search->rows[i].n_fields == mode;
+    size_t first = find_first(search, mode), leading = 0, good = 0;
+    while (search->rows[leading].n_fields != mode) leading++;
+    for (size_t i = leading; i < search->n; i++) good += search->rows[i].n_fields == mode;
     found.n_rows = search->n;
-    found.consistency = (double)good / (double)(search->n - first);
+    found.consistency = (double)good / (double)(search->n - leading);
     found.quality = judge_cells(search, first, mode, &found);
     found.score = found.consistency * found.consistency * found.quality * prior *
                   weigh_fields(search, mode) * weigh_preamble(search, first, mode);
@@ -384,6 +385,12 @@ void mw_sniff__separator_name(const mw_dialect *dialect, char out[64]) {
         (void)snprintf(out, 64, "'%c'", dialect->separator);
 }
 
+/* Sentences, or words only that few lines cut alike. */
+static bool is_prose(const contest *search) {
+    if (search->fixed & MW_SNIFF_FIXED_SEPARATOR) return false;
+    return search->best.wordy || (search->best.typed <= 0 && search->best.consistency < 0.8);
+}
+
 static mw_status fail_prose(mw_err *err) {
     mw_fail(err, MW_EDATA, "is no table: its lines are not cut alike by any separator");
     return mw_err_hint(err, "Name the separator with --separator, or give a table.");
@@ -439,8 +446,7 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
         status = try_separators(search, 0, err);
     if (status == MW_OK) status = try_widths(search, comment, err);
     if (status == MW_OK && search->too_wide && !search->any) status = fail_too_wide(err);
-    if (status == MW_OK && (!search->any || (search->best.wordy && fixed == 0)))
-        status = fail_prose(err);
+    if (status == MW_OK && (!search->any || is_prose(search))) status = fail_prose(err);
     if (status == MW_OK) conclude(search, ret);
     mw_free(search);
     return status;

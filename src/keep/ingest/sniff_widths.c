@@ -49,6 +49,15 @@ static bool ends_together(const line_grid *grid, size_t begin, size_t end) {
     return n > 0 && together == n;
 }
 
+/* One blank before a column that the first line does not name: a blank inside the cells, as in "2026-01-01 10:00:00". */
+static bool is_inner(const line_grid *grid, size_t end_before, size_t begin, size_t end) {
+    if (begin != end_before + 1) return false;
+    mw_str first = grid->lines[0];
+    for (size_t i = begin; i < end && i < first.size; i++)
+        if (first.data[i] != ' ') return false;
+    return true;
+}
+
 bool mw_sniff__widths(mw_str text, mw_dialect *ret) {
     line_grid grid = {.n = 0};
     if (!take_lines(text, &grid)) return false;
@@ -58,6 +67,10 @@ bool mw_sniff__widths(mw_str text, mw_dialect *ret) {
         if (at == grid.width) break;
         size_t end = at;
         while (end < grid.width && grid.used[end]) end++;
+        if (n > 0 && is_inner(&grid, end_before, at, end)) {
+            end_before = at = end;
+            continue;
+        }
         if (n == MW_DIALECT_WIDTHS) return false;
         starts[n] = n > 0 && ends_together(&grid, at, end) ? end_before : n > 0 ? at : 0;
         n++;
