@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/text/number.h"
+#include "keep/ingest/reject_notes.h"
 
 /* ---- lanes ---- */
 
@@ -340,6 +340,8 @@ static mw_status take_row(mw_lane *lane, laid *rows, const mw_csv_row *row, mw_e
     if (status != MW_OK) return status;
     if (!raw) return mw_fail_nomem(err, "refused rows");
     mw_str kept = {raw, row->raw.size};
+    /* A note of a rejects file that stands behind an open quote is no row. */
+    if (row->problem && mw_reject_is_note(row->raw)) return MW_OK;
     if (!row->problem) return refuse_count(lane, row->line - 1, row->n_fields, kept, err);
     uint32_t field = row->problem_column > 0 ? row->problem_column - 1 : 0;
     return refuse_broken(lane, row->line - 1, field, row->problem, kept, err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "keep/ingest/profile_build.h"
+#include "keep/ingest/transcode.h"
 
 mw_status mw_profile__note(mw_profiling *build, const char *what, const char *value,
                            double confidence, bool forced, const char *note, mw_err *err) {
@@ -156,9 +157,65 @@ mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, 
     mw_arena_init(&profile.arena, ctx->mem);
     mw_profiling build = {
         .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
-    mw_status status = mw_profile__force(ctx, args, &forced, err);
+    mw_status status = mw_profile__force(ctx, args, (mw_str){0}, &forced, err);
     if (status == MW_OK) status = detect(&build, sample, size, &owned, err);
     mw_profile__force_done(&forced);
+    mw_free(owned);
+    if (status != MW_OK) {
+        mw_profile_done(&profile);
+        return status;
+    }
+    *ret = profile;
+    return MW_OK;
+}
+
+/* Notes are taken out as mw_source_fill takes them out, so that offsets agree. */
+static mw_status take_notes_out(const mw_forced *forced, mw_str text, mw_buf *out, mw_err *err) {
+    mw_notes notes;
+    mw_notes_init(&notes, forced->dialect.quote, forced->dialect.escape);
+    for (bool more = true; more;) {
+        enum { ROOM = 4096 };
+        char *room = mw_buf_reserve(out, ROOM);
+        if (!room) return mw_buf_status(out, "a sample", err);
+        size_t used, n = mw_notes_run(&notes, text.data, text.size, true, &used, room, ROOM);
+        mw_buf_grew(out, n);
+        text.data += used;
+        text.size -= used;
+        more = n == ROOM;
+    }
+    return mw_buf_status(out, "a sample", err);
+}
+
+mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                    const mw_rejects_head *head, const mw_args *args, bool learn,
+                                    mw_profile *ret, mw_err *err) {
+    mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
+    mw_forced forced;
+    char *owned = NULL;
+    mw_buf text, plain;
+    size_t most = 4 * size + 65536;
+    mw_buf_init(&text, ctx->mem, most);
+    mw_buf_init(&plain, ctx->mem, most);
+    mw_arena_init(&profile.arena, ctx->mem);
+    mw_profiling build = {
+        .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
+    mw_status status = mw_profile__force(ctx, args, mw_str_of(head->profile), &forced, err);
+    mw_encoding encoding = head->text == MW_SOURCE_UTF16LE   ? MW_ENC_UTF16LE
+                           : head->text == MW_SOURCE_UTF16BE ? MW_ENC_UTF16BE
+                           : forced.encoding == MW_ENC_LATIN1 ? MW_ENC_LATIN1
+                                                              : MW_ENC_UTF8;
+    enum mw_source_text as = encoding == MW_ENC_LATIN1 ? MW_SOURCE_LATIN1 : head->text;
+    bool unify = forced.line_end == MW_LINES_CR || forced.line_end == MW_LINES_MIXED;
+    if (status == MW_OK)
+        status = mw_text_decode(ctx->mem, sample, size, as, unify, &text, err);
+    if (status == MW_OK) status = take_notes_out(&forced, mw_buf_str(&text), &plain, err);
+    forced.has_encoding = true;
+    forced.encoding = MW_ENC_UTF8; /* by now */
+    if (status == MW_OK) status = detect(&build, mw_buf_text(&plain), plain.size, &owned, err);
+    profile.encoding = encoding;
+    mw_profile__force_done(&forced);
+    mw_buf_done(&text);
+    mw_buf_done(&plain);
     mw_free(owned);
     if (status != MW_OK) {
         mw_profile_done(&profile);

@@ -14,6 +14,7 @@
 #include "core/text/dialect.h"
 #include "core/text/json.h"
 #include "core/text/time_form.h"
+#include "keep/ingest/rejects.h"
 
 typedef enum mw_encoding {
     MW_ENC_UTF8,
@@ -97,6 +98,11 @@ extern const mw_param mw_profile_params[];
  */
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, bool learn, mw_profile *ret, mw_err *err);
+
+/* The same for a rejects file: the profile in its head is forced where args say nothing else, and its notes are no rows. */
+mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                    const mw_rejects_head *head, const mw_args *args, bool learn,
+                                    mw_profile *ret, mw_err *err);
 
 /* JSON of docs/formats/profile.md; also as one line, for the rejects file. */
 void mw_profile_write(const mw_profile *profile, mw_json_writer *writer);

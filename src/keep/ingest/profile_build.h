@@ -11,10 +11,13 @@
 #include "keep/ingest/sniff.h"
 
 /* What the cells of a column are. */
+enum { MW_SUM_WORDS = 16 };
 typedef struct mw_column_sum {
     uint32_t kinds[MW_SNIFF_KINDS];
     uint32_t ways[MW_SNIFF_WAYS]; /* numbers with marks, by way */
     uint32_t like_head;           /* cells equal to the first row's */
+    uint32_t words[MW_SUM_WORDS]; /* hashes of different texts, of the first n_words */
+    uint32_t n_words;             /* MW_SUM_WORDS + 1: more than there is room for */
 } mw_column_sum;
 
 enum { MW_FINDINGS_MAX = 24 };

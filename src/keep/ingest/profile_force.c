@@ -304,12 +304,14 @@ static mw_status check(const mw_forced *forced, mw_err *err) {
     return MW_OK;
 }
 
-mw_status mw_profile__force(const mw_ctx *ctx, const mw_args *args, mw_forced *ret, mw_err *err) {
+mw_status mw_profile__force(const mw_ctx *ctx, const mw_args *args, mw_str saved, mw_forced *ret,
+                            mw_err *err) {
     *ret = (mw_forced){.dialect = {.separator = ',', .quote = '"', .decimal = '.'}};
     mw_arena_init(&ret->arena, ctx->mem);
-    if (!args) return MW_OK;
+    mw_status status = saved.size ? mw_profile__read_json(ctx, saved, ret, err) : MW_OK;
+    if (!args || status != MW_OK) return status;
     const char *path = mw_args_string(args, "profile");
-    mw_status status = path ? mw_profile__read(ctx, path, ret, err) : MW_OK;
+    if (path && !saved.size) status = mw_profile__read(ctx, path, ret, err);
     if (status == MW_OK) status = take_dialect(args, ret, err);
     if (status == MW_OK) status = take_texts(args, ret, err);
     if (status == MW_OK) take_places(args, ret);

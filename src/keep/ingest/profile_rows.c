@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
+#include "core/base/hash.h"
 #include "keep/ingest/profile_build.h"
 
 enum { CHECK_ROWS = 1024 };
@@ -15,6 +16,14 @@ static bool is_given_mark(const mw_profiling *build, mw_str cell) {
     for (size_t i = 0; i < build->forced->n_missing; i++)
         if (mw_str_is(cell, build->forced->missing[i])) return true;
     return false;
+}
+
+static void note_word(mw_column_sum *sum, mw_str word) {
+    uint32_t hash = (uint32_t)mw_hash64(word.data, word.size);
+    for (uint32_t i = 0; i < sum->n_words && i < MW_SUM_WORDS; i++)
+        if (sum->words[i] == hash) return;
+    if (sum->n_words < MW_SUM_WORDS) sum->words[sum->n_words] = hash;
+    if (sum->n_words <= MW_SUM_WORDS) sum->n_words++;
 }
 
 void mw_profile__sum_row(mw_profiling *build, const mw_str *cells, uint32_t n) {
@@ -27,7 +36,8 @@ void mw_profile__sum_row(mw_profiling *build, const mw_str *cells, uint32_t n) {
         sum->kinds[kind]++;
         if (kind == MW_SNIFF_NUMBER)
             for (int w = 0; w < MW_SNIFF_WAYS; w++) sum->ways[w] += ways >> w & 1;
-        else if (kind == MW_SNIFF_TEXT)
+        if (kind == MW_SNIFF_TEXT || kind == MW_SNIFF_TIME) note_word(sum, cell);
+        if (kind == MW_SNIFF_TEXT)
             sum->like_head += mw_str_eq(cell, build->head[i]);
     }
     build->n_rows++;

@@ -277,6 +277,17 @@ static mw_status find_pair(mw_profiling *build, int32_t date_column, int32_t clo
     return conclude(build, &date, &clock, 0.95, false, "a date and a time of day", err);
 }
 
+/* Beside a time stamp: where that is empty, both together stand in. */
+static mw_status find_stand_in(mw_profiling *build, int32_t date_column, int32_t clock_column,
+                               mw_err *err) {
+    time_trial date = {.column = date_column, .part = MW_TIME_DATE};
+    time_trial clock = {.column = clock_column, .part = MW_TIME_CLOCK};
+    mw_status status = try_column(build, &date, err);
+    if (status == MW_OK) status = try_column(build, &clock, err);
+    if (status == MW_OK && date.found && clock.found) take_pair(build, &date, &clock);
+    return status;
+}
+
 static mw_status find_named(mw_profiling *build, time_trial *ret_failed, bool *ret_done,
                             mw_err *err) {
     mw_layout layout;
@@ -305,6 +316,8 @@ static mw_status find_named(mw_profiling *build, time_trial *ret_failed, bool *r
         status =
             conclude(build, &trial, NULL, trial.empty ? 0.5 : 0.95, false,
                      trial.empty ? "by its name; the sample holds no value" : "by its name", err);
+        if (status == MW_OK && i == 0 && date >= 0 && clock >= 0 && !build->learn)
+            status = find_stand_in(build, date, clock, err);
     }
     return status;
 }

@@ -345,6 +345,9 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         decide(column, MW_DICTIONARY, words + c.bools, c.values + c.marks);
     else if (texts > c.numbers + c.bools)
         decide(column, MW_DICTIONARY, words, c.values + c.marks);
+    else if (texts * 100 > c.values && build->sums[i].n_words > MW_SUM_WORDS)
+        /* A few words again and again ("Bad") say that a sensor failed; many different ones are values. */
+        decide(column, MW_DICTIONARY, 7, 10);
     else
         decide(column, MW_FLOAT64, c.numbers + c.bools, c.values);
 }

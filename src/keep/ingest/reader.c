@@ -74,8 +74,18 @@ static mw_status detect(mw_reader *reader, const mw_reader_options *options, mw_
     if (!options->hash) mw_source_skip_hash(reader->source);
     mw_status status = mw_source_peek(reader->source, &sample, &size, &whole, err);
     if (status != MW_OK) return status;
-    status = mw_profile_detect(reader->ctx, sample, size, whole, options->args, options->learn,
-                               &reader->profile, err);
+    mw_rejects_head head = {0};
+    status = mw_rejects_recognize(reader->ctx->mem, sample, size, &head, err);
+    if (status == MW_OK && head.found)
+        status = mw_profile_detect_rejects(reader->ctx, sample, size, whole, &head, options->args,
+                                           options->learn, &reader->profile, err);
+    else if (status == MW_OK)
+        status = mw_profile_detect(reader->ctx, sample, size, whole, options->args, options->learn,
+                                   &reader->profile, err);
+    if (status == MW_OK && head.found)
+        mw_source_set_notes(reader->source, reader->profile.dialect.quote,
+                            reader->profile.dialect.escape);
+    mw_free(head.profile);
     if (status != MW_OK) return mw_err_prefix(err, "%s", reader->name);
     reader->has_profile = true;
     if (options->adapt) status = options->adapt(options->self, &reader->profile, err);
