@@ -57,7 +57,7 @@ MW_CSV__INLINE void mw_csv__judge_quotes(mw_csv__state *state, mw_csv__masks *m)
     uint64_t bad = (opening & ~starts) | (follows & ~(ends | m->quotes | m->returns)) |
                    (follows_cr & ~m->feeds);
     state->bad |= bad & m->valid;
-    state->inside = (uint64_t)((int64_t)inside >> 63);
+    state->inside = 0 - (inside >> 63);
     state->closed = closing >> 63;
     state->closed_cr = (follows & m->returns) >> 63;
     state->any_quote |= m->quotes;

@@ -6,7 +6,7 @@
  *            the end, so that no point gives 0, one gives 16 to 23 and two give more.
  * Longer     a field of up to 16 bytes. AVX-512: the same with two lanes a field, the last eight bytes and those before
  *            them. AVX2: one field in a vector of 128 bits, the point squeezed out by a byte shuffle from a table
- *            (after Mula, "SIMD-ized parsing of series of integers", 2018).
+ *            (after Mula, "Parsing series of integers with SIMD", 2018).
  */
 #include "core/text/number_fields_batch.h"
 
@@ -25,6 +25,17 @@ enum { POINT_WEIGHT = 16, LONG = 16 };
 
 /* Per byte of a word: 16 and the number of bytes behind it. */
 #define WEIGHTS INT64_C(0x1011121314151617)
+
+static const double pow10_of[LONG] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+/* The eight bytes before those of batch->words. */
+static inline void fetch_low(const char *text, const mw_number__batch *batch,
+                             uint64_t low[MW_NUMBERS_BATCH]) {
+    for (size_t i = 0; i < batch->n; i++)
+        low[i] = mw_number__load(text + (ptrdiff_t)mw_number__end(batch->marks[i]) - LONG);
+    for (size_t i = batch->n; i % 8; i++) low[i] = 0;
+}
 
 /* --- AVX-512, eight short fields --- */
 
@@ -106,13 +117,12 @@ AVX512 INLINE halves last16(halves words, __m512i size) {
                     _mm512_sllv_epi64(_mm512_srlv_epi64(words.low, shift_low), shift_low)};
 }
 
-/* The first byte of fields of so many bytes. */
+/* The first byte of fields of so many bytes; shifts by more than a lane give 0. */
 AVX512 INLINE __m512i first16(halves words, __m512i size) {
     __m512i bits = _mm512_slli_epi64(size, 3);
     __m512i high = _mm512_srlv_epi64(words.high, _mm512_sub_epi64(_mm512_set1_epi64(64), bits));
     __m512i low = _mm512_srlv_epi64(words.low, _mm512_sub_epi64(_mm512_set1_epi64(128), bits));
-    __mmask8 is_long = _mm512_cmpgt_epu64_mask(size, _mm512_set1_epi64(MW_NUMBERS_SHORT));
-    return _mm512_and_si512(_mm512_mask_mov_epi64(high, is_long, low), _mm512_set1_epi64(0xFF));
+    return _mm512_and_si512(_mm512_or_si512(high, low), _mm512_set1_epi64(0xFF));
 }
 
 AVX512 INLINE __m512i weigh(__mmask64 points) {
@@ -176,13 +186,10 @@ AVX512 INLINE __mmask8 read8_long(__m512i marks, halves words, __m512i point, po
 
 AVX512 uint64_t mw_number__long_avx512(const char *text, const mw_number__batch *batch,
                                        uint64_t left, char point, double *out) {
-    const powers16 powers = {_mm512_setr_pd(1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7),
-                             _mm512_setr_pd(1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15)};
+    const powers16 powers = {_mm512_loadu_pd(pow10_of), _mm512_loadu_pd(pow10_of + 8)};
     const __m512i points = _mm512_set1_epi8((char)(point ^ '0'));
     _Alignas(64) uint64_t low[MW_NUMBERS_BATCH];
-    for (size_t i = 0; i < batch->n; i++)
-        low[i] = mw_number__load(text + (ptrdiff_t)mw_number__end(batch->marks[i]) - LONG);
-    for (size_t i = batch->n; i % 8; i++) low[i] = 0;
+    fetch_low(text, batch, low);
     uint64_t still = 0;
     for (size_t i = 0; i < batch->n; i += 8) {
         if ((left >> i & 0xFF) == 0) continue;
@@ -233,8 +240,8 @@ AVX2 INLINE unsigned read4(__m256i marks, __m256i words, __m256i point, double *
                                      _mm256_srli_epi64(fours, 32));
     /* Below 2^52 the bits of 2^52 + x end in those of x. */
     const __m256d big = _mm256_set1_pd(0x1p52);
-    __m256d value =
-        _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(whole, _mm256_castpd_si256(big))), big);
+    whole = _mm256_or_si256(whole, _mm256_castpd_si256(big));
+    __m256d value = _mm256_sub_pd(_mm256_castsi256_pd(whole), big);
     /* The low halves of 1e0 .. 1e7 are 0: a permutation of their high halves by the high half of the index. */
     const __m256i powers = _mm256_setr_epi32(0x3FF00000, 0x40240000, 0x40590000, 0x408F4000,
                                              0x40C38800, 0x40F86A00, 0x412E8480, 0x416312D0);
