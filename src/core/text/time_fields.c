@@ -131,7 +131,12 @@ static bool put_step(layout *l, const uint8_t *step, unsigned *short_parts) {
     }
 }
 
-/* Steps up to the second, or to the first that has no fixed place; false when a date stands behind them. */
+static bool may_trail(uint8_t step) {
+    return step == MW_STEP_BYTE || step == MW_STEP_BLANK || step == MW_STEP_FRACTION ||
+           step == MW_STEP_AM || step == MW_STEP_OFFSET;
+}
+
+/* Steps up to the second, or to the first that has no fixed place; false when parts of a date or clock stand behind. */
 static bool lay_out(layout *l, const uint8_t *steps, unsigned short_parts) {
     *l = (layout){.century = NOWHERE,
                   .year = NOWHERE,
@@ -148,7 +153,9 @@ static bool lay_out(layout *l, const uint8_t *steps, unsigned short_parts) {
     }
     l->tail_steps = steps;
     l->tail = *steps != MW_STEP_END ? TAIL_STEPS : l->has_second ? TAIL_FRACTION : TAIL_NONE;
-    return !mw_time__has_date(steps) && !mw_time__has_clock(steps);
+    for (; *steps != MW_STEP_END; steps += *steps == MW_STEP_BYTE ? 2 : 1)
+        if (!may_trail(*steps)) return false;
+    return true;
 }
 
 static void lay_out_pattern(reader *r) {
