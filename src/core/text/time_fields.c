@@ -131,6 +131,12 @@ static bool put_step(layout *l, const uint8_t *step, unsigned *short_parts) {
     }
 }
 
+/* Whether a name ends where its three letters do, whatever the text: the oracle takes all letters there are. */
+static bool ends_name(const uint8_t *next) {
+    if (*next == MW_STEP_BYTE) return (unsigned)((next[1] | 32) - 'a') >= 26 && next[1] < 0x80;
+    return *next != MW_STEP_AM && *next != MW_STEP_OFFSET;
+}
+
 static bool may_trail(uint8_t step) {
     return step == MW_STEP_BYTE || step == MW_STEP_BLANK || step == MW_STEP_FRACTION ||
            step == MW_STEP_AM || step == MW_STEP_OFFSET;
@@ -148,6 +154,7 @@ static bool lay_out(layout *l, const uint8_t *steps, unsigned short_parts) {
                   .name = NOWHERE};
     while (*steps != MW_STEP_END && !l->has_second && *steps != MW_STEP_AM &&
            *steps != MW_STEP_OFFSET && *steps != MW_STEP_FRACTION) {
+        if (*steps == MW_STEP_NAME && !ends_name(steps + 1)) return false;
         if (!put_step(l, steps, &short_parts)) return false;
         steps += *steps == MW_STEP_BYTE ? 2 : 1;
     }
@@ -251,17 +258,11 @@ static inline bool is_same(const window *x, const window *y, const window *mask)
     return is_zero(((x->a ^ y->a) & mask->a) | ((x->b ^ y->b) & mask->b));
 }
 
-static inline int month_by_name(const char *letters) {
-    uint32_t key = (uint32_t)(unsigned char)letters[0] | (uint32_t)(unsigned char)letters[1] << 8 |
-                   (uint32_t)(unsigned char)letters[2] << 16;
-    return mw_time__month_by_key(key | 0x202020);
-}
-
 static inline bool read_date(reader *r, const layout *l, const window *words, const digits *d,
                              const char *text) {
     if (r->date_layout == l && is_same(words, &r->date_words, &l->date)) return true;
     int year = number_at(d, l->century) * 100 + number_at(d, l->year);
-    int month = l->name == NOWHERE ? number_at(d, l->month) : month_by_name(text + l->name);
+    int month = l->name == NOWHERE ? number_at(d, l->month) : mw_time__month_of(text + l->name, 3);
     int day = number_at(d, l->day);
     if (l->year_2) year += year <= 68 ? 2000 : 1900;
     if (month < 1 || month > 12) return false;

@@ -7,7 +7,8 @@
  *           for an offset; other bytes stand for themselves; digits of day, month and hour may lack a leading zero.
  * Patterns  also as strftime or Java write them: "%d/%m/%Y %H:%M", "dd.MM.yyyy HH:mm:ss.SSS"; the usual name is what is
  *           kept. SS may be followed by a fraction (point or comma) in every text, ":f" is one behind a colon; a blank
- *           stands for one or more; "day" is a weekday's name, which is not compared with the date. English names.
+ *           stands for one or more; "day" is a weekday's name, which is not compared with the date. Names of months may be English,
+ *           German, French, Spanish, Italian, Dutch or Portuguese, short or long; weekdays are English.
  * Years     yy: 00..68 are 2000..2068, 69..99 are 1969..1999.
  * Midnight  24:00 and 24:00:00 are the next day's 00:00, in iso and in 24-hour patterns; second 60 is the next minute's 0.
  * ISO       as mw_time_read, and a comma before the fraction.

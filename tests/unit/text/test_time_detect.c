@@ -71,6 +71,13 @@ MW_TEST(forms) {
         {.samples = "Jan 5, 2026 6:00 PM", .form = "mon dd, yyyy hh:MM am"},
         {.samples = "5-Jan-26 06:00", .form = "dd-mon-yy HH:MM"},
         {.samples = "05Jan2026:06:00:00.000", .form = "ddmonyyyy:HH:MM:SS.f"},
+        {.samples = "5. Mai 2026|12. Okt. 2026|1. M\xc3\xa4rz 2026", .form = "dd. mon yyyy"},
+        {.samples = "05-Dez-26 06:00|06-Dez-26 06:00", .form = "dd-mon-yy HH:MM"},
+        {.samples = "5 ao\xc3\xbbt 2026", .form = "dd mon yyyy"},
+        {.samples = "1/25/2026 6:00\xe2\x80\xafPM", .form = "mm/dd/yyyy hh:MM am"},
+        {.samples = "2026/01/05\xc2\xa0"
+                    "06:00",
+         .form = "yyyy/mm/dd HH:MM"},
         {.samples = "Mon Jan  5 06:00:00 2026", .form = "day mon dd HH:MM:SS yyyy"},
         {.samples = "Mon, 05 Jan 2026 06:00:00 GMT", .form = "day, dd mon yyyy HH:MM:SS zzz"},
         {.samples = "05/Jan/2026:06:00:00 +0000", .form = "dd/mon/yyyy:HH:MM:SS zzz"},
