@@ -179,28 +179,25 @@ static void lay_out_pattern(reader *r) {
     if (r->part == MW_TIME_CLOCK ? !l->has_clock : !l->has_date) r->n_layouts = 0;
 }
 
-/* In the order of pick_iso: the date alone, minutes, seconds. */
+#define ISO_DATE MW_STEP_YEAR, MW_STEP_BYTE, '-', MW_STEP_MONTH_2, MW_STEP_BYTE, '-', MW_STEP_DAY_2
+#define ISO_MINUTE MW_STEP_HOUR_2, MW_STEP_BYTE, ':', MW_STEP_MINUTE
+#define ISO_SECOND MW_STEP_BYTE, ':', MW_STEP_SECOND
+
+/* In the order of read_iso_by_size: the date alone, minutes, seconds; of a clock only the last two. */
 static void lay_out_iso(reader *r) {
-    enum { JOINT = 10 };
-    static const uint8_t stamp[] = {MW_STEP_YEAR,    MW_STEP_BYTE,  '-',
-                                    MW_STEP_MONTH_2, MW_STEP_BYTE,  '-',
-                                    MW_STEP_DAY_2,   MW_STEP_BLANK, MW_STEP_HOUR_2,
-                                    MW_STEP_BYTE,    ':',           MW_STEP_MINUTE,
-                                    MW_STEP_BYTE,    ':',           MW_STEP_SECOND,
-                                    MW_STEP_END};
-    static const uint8_t ends[] = {7, 12};
+    enum { JOINT = 10, N = 3 };
+    static const uint8_t stamps[N][16] = {{ISO_DATE},
+                                          {ISO_DATE, MW_STEP_BLANK, ISO_MINUTE},
+                                          {ISO_DATE, MW_STEP_BLANK, ISO_MINUTE, ISO_SECOND}};
+    static const uint8_t clocks[N][16] = {{0}, {ISO_MINUTE}, {ISO_MINUTE, ISO_SECOND}};
     bool clock = r->part == MW_TIME_CLOCK;
-    for (size_t i = 0; i < 3; i++) {
-        uint8_t steps[sizeof stamp];
+    for (size_t i = 0; i < N; i++) {
         layout *l = &r->layouts[i];
-        memcpy(steps, stamp, sizeof stamp);
-        if (i < 2) steps[ends[i]] = MW_STEP_END;
-        if (!lay_out(l, clock ? steps + 8 : steps, 0)) return;
+        if (!lay_out(l, clock ? clocks[i] : stamps[i], 0)) return;
         l->tail = i < 2 ? TAIL_NONE : TAIL_ISO;
-        l->tail_steps = NULL;
         if (!clock && i) set_byte(&l->care, JOINT, 0);
     }
-    r->n_layouts = 3;
+    r->n_layouts = N;
 }
 
 static void reader_init(reader *r, const mw_time_form *form, mw_time_part part) {
