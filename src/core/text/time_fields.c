@@ -131,7 +131,18 @@ static bool put_step(layout *l, const uint8_t *step, unsigned *short_parts) {
     }
 }
 
-/* Steps up to the second, or to the first that has no fixed place; false when a date stands behind them. */
+/* Whether a name ends where its three letters do, whatever the text: the oracle takes all letters there are. */
+static bool ends_name(const uint8_t *next) {
+    if (*next == MW_STEP_BYTE) return (unsigned)((next[1] | 32) - 'a') >= 26 && next[1] < 0x80;
+    return *next != MW_STEP_AM && *next != MW_STEP_OFFSET;
+}
+
+static bool may_trail(uint8_t step) {
+    return step == MW_STEP_BYTE || step == MW_STEP_BLANK || step == MW_STEP_FRACTION ||
+           step == MW_STEP_AM || step == MW_STEP_OFFSET;
+}
+
+/* Steps up to the second, or to the first that has no fixed place; false when parts of a date or clock stand behind. */
 static bool lay_out(layout *l, const uint8_t *steps, unsigned short_parts) {
     *l = (layout){.century = NOWHERE,
                   .year = NOWHERE,
@@ -143,12 +154,15 @@ static bool lay_out(layout *l, const uint8_t *steps, unsigned short_parts) {
                   .name = NOWHERE};
     while (*steps != MW_STEP_END && !l->has_second && *steps != MW_STEP_AM &&
            *steps != MW_STEP_OFFSET && *steps != MW_STEP_FRACTION) {
+        if (*steps == MW_STEP_NAME && !ends_name(steps + 1)) return false;
         if (!put_step(l, steps, &short_parts)) return false;
         steps += *steps == MW_STEP_BYTE ? 2 : 1;
     }
     l->tail_steps = steps;
     l->tail = *steps != MW_STEP_END ? TAIL_STEPS : l->has_second ? TAIL_FRACTION : TAIL_NONE;
-    return !mw_time__has_date(steps) && !mw_time__has_clock(steps);
+    for (; *steps != MW_STEP_END; steps += *steps == MW_STEP_BYTE ? 2 : 1)
+        if (!may_trail(*steps)) return false;
+    return true;
 }
 
 static void lay_out_pattern(reader *r) {
@@ -165,28 +179,25 @@ static void lay_out_pattern(reader *r) {
     if (r->part == MW_TIME_CLOCK ? !l->has_clock : !l->has_date) r->n_layouts = 0;
 }
 
-/* In the order of pick_iso: the date alone, minutes, seconds. */
+#define ISO_DATE MW_STEP_YEAR, MW_STEP_BYTE, '-', MW_STEP_MONTH_2, MW_STEP_BYTE, '-', MW_STEP_DAY_2
+#define ISO_MINUTE MW_STEP_HOUR_2, MW_STEP_BYTE, ':', MW_STEP_MINUTE
+#define ISO_SECOND MW_STEP_BYTE, ':', MW_STEP_SECOND
+
+/* In the order of read_iso_by_size: the date alone, minutes, seconds; of a clock only the last two. */
 static void lay_out_iso(reader *r) {
-    enum { JOINT = 10 };
-    static const uint8_t stamp[] = {MW_STEP_YEAR,    MW_STEP_BYTE,  '-',
-                                    MW_STEP_MONTH_2, MW_STEP_BYTE,  '-',
-                                    MW_STEP_DAY_2,   MW_STEP_BLANK, MW_STEP_HOUR_2,
-                                    MW_STEP_BYTE,    ':',           MW_STEP_MINUTE,
-                                    MW_STEP_BYTE,    ':',           MW_STEP_SECOND,
-                                    MW_STEP_END};
-    static const uint8_t ends[] = {7, 12};
+    enum { JOINT = 10, N = 3 };
+    static const uint8_t stamps[N][16] = {{ISO_DATE},
+                                          {ISO_DATE, MW_STEP_BLANK, ISO_MINUTE},
+                                          {ISO_DATE, MW_STEP_BLANK, ISO_MINUTE, ISO_SECOND}};
+    static const uint8_t clocks[N][16] = {{0}, {ISO_MINUTE}, {ISO_MINUTE, ISO_SECOND}};
     bool clock = r->part == MW_TIME_CLOCK;
-    for (size_t i = 0; i < 3; i++) {
-        uint8_t steps[sizeof stamp];
+    for (size_t i = 0; i < N; i++) {
         layout *l = &r->layouts[i];
-        memcpy(steps, stamp, sizeof stamp);
-        if (i < 2) steps[ends[i]] = MW_STEP_END;
-        if (!lay_out(l, clock ? steps + 8 : steps, 0)) return;
+        if (!lay_out(l, clock ? clocks[i] : stamps[i], 0)) return;
         l->tail = i < 2 ? TAIL_NONE : TAIL_ISO;
-        l->tail_steps = NULL;
         if (!clock && i) set_byte(&l->care, JOINT, 0);
     }
-    r->n_layouts = 3;
+    r->n_layouts = N;
 }
 
 static void reader_init(reader *r, const mw_time_form *form, mw_time_part part) {
@@ -244,17 +255,11 @@ static inline bool is_same(const window *x, const window *y, const window *mask)
     return is_zero(((x->a ^ y->a) & mask->a) | ((x->b ^ y->b) & mask->b));
 }
 
-static inline int month_by_name(const char *letters) {
-    uint32_t key = (uint32_t)(unsigned char)letters[0] | (uint32_t)(unsigned char)letters[1] << 8 |
-                   (uint32_t)(unsigned char)letters[2] << 16;
-    return mw_time__month_by_key(key | 0x202020);
-}
-
 static inline bool read_date(reader *r, const layout *l, const window *words, const digits *d,
                              const char *text) {
     if (r->date_layout == l && is_same(words, &r->date_words, &l->date)) return true;
     int year = number_at(d, l->century) * 100 + number_at(d, l->year);
-    int month = l->name == NOWHERE ? number_at(d, l->month) : month_by_name(text + l->name);
+    int month = l->name == NOWHERE ? number_at(d, l->month) : mw_time__month_of(text + l->name, 3);
     int day = number_at(d, l->day);
     if (l->year_2) year += year <= 68 ? 2000 : 1900;
     if (month < 1 || month > 12) return false;

@@ -220,7 +220,7 @@ bool mw_time__compile(const char *pattern, mw_time_form *ret) {
     while (*c.at)
         if (!add_token(&c)) return false;
     if (!is_complete(&c)) return false;
-    c.steps[c.n] = MW_STEP_END;
+    memset(c.steps + c.n, MW_STEP_END, sizeof c.steps - c.n);
     if (saw(&c, MW_STEP_AM)) make_hours_12(&c);
     if (!fix_widths(c.steps)) return false;
     *ret = (mw_time_form){.kind = MW_FORM_PATTERN, .decimal = '.'};

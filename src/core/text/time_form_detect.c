@@ -167,10 +167,11 @@ static course course_of(const candidate *c, const sample *s) {
         }
         last = us;
     }
+    if (n_kept == 0) return found;
     qsort(steps, n_kept, sizeof *steps, compare_steps);
     found.n = n_up + n_down;
     found.n_turns = n_up < n_down ? n_up : n_down;
-    found.median_us = n_kept ? steps[n_kept / 2] : 0;
+    found.median_us = steps[n_kept / 2];
     return found;
 }
 

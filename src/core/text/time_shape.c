@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "core/text/time_step.h"
+
 #define DATE_MARK '\1'
 
 typedef struct shape {
@@ -37,8 +39,10 @@ static char peek(const shape *s, size_t i) {
 }
 
 static bool is_digit(char c) { return (unsigned)(c - '0') <= 9; }
-static bool is_letter(char c) { return (unsigned)((c | 32) - 'a') < 26; }
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+/* Bytes of letters beyond ASCII, too. */
+static bool is_letter(char c) {
+    return (unsigned)((c | 32) - 'a') < 26 || (unsigned char)c >= 0x80;
+}
 
 static size_t digits(const shape *s, size_t i) {
     size_t n = 0;
@@ -60,7 +64,7 @@ static bool begins_one_of(const char *word, const char *list) {
 }
 
 static bool is_month(const shape *s, size_t i, size_t n) {
-    return n >= 3 && n <= 9 && begins_one_of(s->at + i, "janfebmaraprmayjunjulaugsepoctnovdec");
+    return n > 0 && mw_time__month_of(s->at + i, n) != 0;
 }
 
 static bool is_weekday(const shape *s, size_t n) {
@@ -118,22 +122,32 @@ static bool take_number_date(shape *s) {
     return add_char(s, DATE_MARK);
 }
 
-/* 05 Jan 2026, 5-Jan-26, 05Jan2026 */
+/* One mark between the parts of a date with a name, a point and a blank, or nothing. */
+static size_t gap_at(const shape *s, size_t i) {
+    char mark = peek(s, i);
+    if (mark == '.' && peek(s, i + 1) == ' ') return 2;
+    return mark == ' ' || mark == '-' || mark == '/' || mark == '.';
+}
+
+static bool add_gap(shape *s, size_t i, size_t n) {
+    for (size_t k = 0; k < n; k++)
+        if (!add_char(s, peek(s, i + k))) return false;
+    return true;
+}
+
+/* 05 Jan 2026, 5-Jan-26, 05Jan2026, 5. Mai 2026 */
 static bool take_name_date(shape *s) {
-    size_t a = digits(s, 0);
-    char mark = peek(s, a);
-    size_t gap = mark == ' ' || mark == '-' || mark == '/' || mark == '.';
+    size_t a = digits(s, 0), gap = gap_at(s, a);
     size_t b = letters(s, a + gap);
     if (!is_month(s, a + gap, b)) return false;
-    char after = peek(s, a + gap + b);
-    size_t gap_2 = after == ' ' || after == '-' || after == '/' || after == '.';
-    size_t c = digits(s, a + gap + b + gap_2);
+    size_t behind = a + gap + b, gap_2 = gap_at(s, behind);
+    size_t c = digits(s, behind + gap_2);
     bool year_first = a == 4 && c >= 1 && c <= 2, year_last = a >= 1 && a <= 2 && is_year(c);
     if (!year_first && !year_last) return false;
-    if (!add(s, year_first ? "yyyy" : "dd") || (gap && !add_char(s, mark)) || !add(s, "mon"))
+    if (!add(s, year_first ? "yyyy" : "dd") || !add_gap(s, a, gap) || !add(s, "mon") ||
+        !add_gap(s, behind, gap_2))
         return false;
-    if (gap_2 && !add_char(s, after)) return false;
-    s->at += a + gap + b + gap_2 + c;
+    s->at += behind + gap_2 + c;
     s->date = true;
     return add(s, year_first ? "dd" : c == 4 ? "yyyy" : "yy");
 }
@@ -150,7 +164,7 @@ static bool take_month_date(shape *s, size_t n) {
     if (!add(s, "mon") || !add_char(s, mark) || !add(s, "dd")) return false;
     s->date = true;
     char after = peek(s, i);
-    size_t gap = after == ',' && is_blank(peek(s, i + 1)) ? 2 : after == mark || after == ',';
+    size_t gap = after == ',' && peek(s, i + 1) == ' ' ? 2 : after == mark || after == ',';
     size_t c = digits(s, i + gap);
     if (c == 4 || (c == 2 && peek(s, i + gap + c) != ':')) {
         s->at += i + gap + c;
@@ -240,13 +254,13 @@ static bool take_offset(shape *s) {
 
 static bool take_element(shape *s) {
     char c = peek(s, 0);
+    if (mw_time__blank_size(s->at, s->end)) {
+        for (size_t n; (n = mw_time__blank_size(s->at, s->end)) != 0;) s->at += n;
+        return add_char(s, ' ');
+    }
     if (is_digit(c)) return take_digits(s);
     if (is_letter(c)) return take_letters(s);
     if ((c == '+' || c == '-') && s->clock && (s->date || c == '+')) return take_offset(s);
-    if (is_blank(c)) {
-        while (is_blank(peek(s, 0))) s->at++;
-        return add_char(s, ' ');
-    }
     bool joins = s->n > 0 && (c == ',' || c == '_' || c == ';' || c == '-' || c == '/' || c == ':');
     return joins && add_char(s, *s->at++);
 }

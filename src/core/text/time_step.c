@@ -20,8 +20,15 @@ static bool take_digits(cursor *c, int least, int most, int *ret) {
     return n >= least;
 }
 
+size_t mw_time__blank_size(const char *at, const char *end) {
+    if (at == end) return 0;
+    if (*at == ' ' || *at == '\t') return 1;
+    if (end - at > 1 && memcmp(at, "\xc2\xa0", 2) == 0) return 2;
+    return end - at > 2 && memcmp(at, "\xe2\x80\xaf", 3) == 0 ? 3 : 0;
+}
+
 static void skip_blanks(cursor *c) {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t')) c->at++;
+    for (size_t n; (n = mw_time__blank_size(c->at, c->end)) != 0;) c->at += n;
 }
 
 /* Six digits count, the others are cut. */
@@ -50,9 +57,11 @@ static char lower_at(const cursor *c, size_t i) {
     return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter;
 }
 
+/* Letters, and every byte of those beyond ASCII. */
 static size_t letters_at(const cursor *c) {
     size_t n = 0;
-    while ((unsigned)(lower_at(c, n) - 'a') < 26) n++;
+    for (char c_n; (c_n = lower_at(c, n)) != 0; n++)
+        if ((unsigned)(c_n - 'a') >= 26 && (unsigned char)c_n < 0x80) break;
     return n;
 }
 
@@ -62,38 +71,118 @@ static bool is_word(const cursor *c, const char *word, size_t n) {
     return true;
 }
 
-/* Three letters or more of one of the words; returns its number from 1, or 0. */
-static int take_word(cursor *c, const char *const *words, int n_words) {
-    size_t n = letters_at(c);
-    if (n < 3) return 0;
-    for (int i = 0; i < n_words; i++) {
-        if (n > strlen(words[i]) || !is_word(c, words[i], n)) continue;
-        c->at += n;
-        return i + 1;
-    }
-    return 0;
-}
-
-static const char *const month_names[] = {"january",   "february", "march",    "april",
-                                          "may",       "june",     "july",     "august",
-                                          "september", "october",  "november", "december"};
 static const char *const day_names[] = {"monday", "tuesday",  "wednesday", "thursday",
                                         "friday", "saturday", "sunday"};
 
-int mw_time__month_by_key(uint32_t key) {
-    for (int i = 0; i < 12; i++) {
-        const char *name = month_names[i];
-        uint32_t k = (uint32_t)(unsigned char)name[0] | (uint32_t)(unsigned char)name[1] << 8 |
-                     (uint32_t)(unsigned char)name[2] << 16;
-        if (k == key) return i + 1;
-    }
+/* English first; then what German, French, Spanish, Italian, Dutch and Portuguese write otherwise. */
+static const struct {
+    const char *name;
+    int month;
+    size_t least; /* letters of it that are enough */
+} month_names[] = {{"january", 1, 3},
+                   {"february", 2, 3},
+                   {"march", 3, 3},
+                   {"april", 4, 3},
+                   {"may", 5, 3},
+                   {"june", 6, 3},
+                   {"july", 7, 3},
+                   {"august", 8, 3},
+                   {"september", 9, 3},
+                   {"october", 10, 3},
+                   {"november", 11, 3},
+                   {"december", 12, 3},
+                   {"januar", 1, 6},
+                   {"j\xc3\xa4nner", 1, 4},
+                   {"februar", 2, 7},
+                   {"m\xc3\xa4rz", 3, 4},
+                   {"mrz", 3, 3},
+                   {"mai", 5, 3},
+                   {"juni", 6, 4},
+                   {"juli", 7, 4},
+                   {"oktober", 10, 3},
+                   {"dezember", 12, 3},
+                   {"janvier", 1, 7},
+                   {"f\xc3\xa9vrier", 2, 4},
+                   {"fevrier", 2, 4},
+                   {"mars", 3, 4},
+                   {"avril", 4, 3},
+                   {"juin", 6, 4},
+                   {"juillet", 7, 4},
+                   {"ao\xc3\xbbt", 8, 4},
+                   {"aout", 8, 4},
+                   {"septembre", 9, 9},
+                   {"octobre", 10, 7},
+                   {"novembre", 11, 8},
+                   {"d\xc3\xa9"
+                    "cembre",
+                    12, 4},
+                   {"decembre", 12, 8},
+                   {"enero", 1, 3},
+                   {"febrero", 2, 7},
+                   {"marzo", 3, 5},
+                   {"abril", 4, 3},
+                   {"mayo", 5, 4},
+                   {"junio", 6, 5},
+                   {"julio", 7, 5},
+                   {"agosto", 8, 3},
+                   {"septiembre", 9, 6},
+                   {"octubre", 10, 7},
+                   {"noviembre", 11, 5},
+                   {"diciembre", 12, 3},
+                   {"gennaio", 1, 3},
+                   {"febbraio", 2, 8},
+                   {"aprile", 4, 6},
+                   {"maggio", 5, 3},
+                   {"giugno", 6, 3},
+                   {"luglio", 7, 3},
+                   {"settembre", 9, 3},
+                   {"ottobre", 10, 3},
+                   {"dicembre", 12, 8},
+                   {"januari", 1, 7},
+                   {"februari", 2, 8},
+                   {"maart", 3, 4},
+                   {"mrt", 3, 3},
+                   {"mei", 5, 3},
+                   {"augustus", 8, 8},
+                   {"janeiro", 1, 7},
+                   {"fevereiro", 2, 3},
+                   {"mar\xc3\xa7o", 3, 5},
+                   {"maio", 5, 4},
+                   {"junho", 6, 5},
+                   {"julho", 7, 5},
+                   {"setembro", 9, 5},
+                   {"outubro", 10, 3},
+                   {"novembro", 11, 8},
+                   {"dezembro", 12, 8}};
+
+int mw_time__month_of(const char *letters, size_t n) {
+    cursor c = {letters, letters + n};
+    for (size_t i = 0; i < sizeof month_names / sizeof *month_names; i++)
+        if (n >= month_names[i].least && n <= strlen(month_names[i].name) &&
+            is_word(&c, month_names[i].name, n))
+            return month_names[i].month;
     return 0;
+}
+
+static bool take_month(cursor *c, int *ret) {
+    size_t n = letters_at(c);
+    *ret = mw_time__month_of(c->at, n);
+    c->at += n;
+    return *ret != 0;
+}
+
+static bool take_weekday(cursor *c) {
+    size_t n = letters_at(c);
+    for (size_t i = 0; i < sizeof day_names / sizeof *day_names; i++) {
+        if (n < 3 || n > strlen(day_names[i]) || !is_word(c, day_names[i], n)) continue;
+        c->at += n;
+        return true;
+    }
+    return false;
 }
 
 static bool take_am(cursor *c, mw_time_parts *parts) {
     skip_blanks(c);
-    /* The narrow no-break space that newer formatters put here. */
-    if (c->end - c->at > 3 && memcmp(c->at, "\xe2\x80\xaf", 3) == 0) c->at += 3;
     char letter = lower_at(c, 0);
     if (letter != 'a' && letter != 'p') return false;
     c->at++;
@@ -146,8 +235,8 @@ static bool run_step(mw_time_step step, uint8_t byte, cursor *c, mw_time_parts *
     case MW_STEP_MONTH_2: return take_digits(c, 2, 2, &parts->month);
     case MW_STEP_DAY: return take_digits(c, 1, 2, &parts->day);
     case MW_STEP_DAY_2: return take_digits(c, 2, 2, &parts->day);
-    case MW_STEP_NAME: return (parts->month = take_word(c, month_names, 12)) != 0;
-    case MW_STEP_WEEKDAY: return take_word(c, day_names, 7) != 0;
+    case MW_STEP_NAME: return take_month(c, &parts->month);
+    case MW_STEP_WEEKDAY: return take_weekday(c);
     case MW_STEP_HOUR:
     case MW_STEP_HOUR_12: return take_digits(c, 1, 2, &parts->hour);
     case MW_STEP_HOUR_2: return take_digits(c, 2, 2, &parts->hour);

@@ -12,7 +12,7 @@
 typedef enum mw_time_step {
     MW_STEP_END,
     MW_STEP_BYTE,     /* exactly the next one */
-    MW_STEP_BLANK,    /* at least one blank or tab */
+    MW_STEP_BLANK,    /* at least one blank, tab or no-break space */
     MW_STEP_YEAR,     /* four digits */
     MW_STEP_YEAR_2,   /* 00..68 are 2000..2068, 69..99 are 1969..1999 */
     MW_STEP_MONTH,    /* one or two digits */
@@ -53,8 +53,10 @@ bool mw_time__place(int64_t days, int64_t clock_us, const mw_zone *zone, mw_time
                     int64_t *ret_us);
 bool mw_time__has_date(const uint8_t *steps);
 bool mw_time__has_clock(const uint8_t *steps);
-/* 1..12 by the first three letters, 0 for none. key: the letters in lower case, first one lowest. */
-int mw_time__month_by_key(uint32_t key);
+/* 1..12 by its name in some languages, or enough letters of it, in any case; 0 for none. */
+int mw_time__month_of(const char *letters, size_t n);
+/* Bytes of the blank, tab or no-break space there; 0 for none. */
+size_t mw_time__blank_size(const char *at, const char *end);
 
 /* Compiles a pattern and writes its usual name. False when it is none. */
 bool mw_time__compile(const char *pattern, mw_time_form *ret);

@@ -71,6 +71,13 @@ MW_TEST(forms) {
         {.samples = "Jan 5, 2026 6:00 PM", .form = "mon dd, yyyy hh:MM am"},
         {.samples = "5-Jan-26 06:00", .form = "dd-mon-yy HH:MM"},
         {.samples = "05Jan2026:06:00:00.000", .form = "ddmonyyyy:HH:MM:SS.f"},
+        {.samples = "5. Mai 2026|12. Okt. 2026|1. M\xc3\xa4rz 2026", .form = "dd. mon yyyy"},
+        {.samples = "05-Dez-26 06:00|06-Dez-26 06:00", .form = "dd-mon-yy HH:MM"},
+        {.samples = "5 ao\xc3\xbbt 2026", .form = "dd mon yyyy"},
+        {.samples = "1/25/2026 6:00\xe2\x80\xafPM", .form = "mm/dd/yyyy hh:MM am"},
+        {.samples = "2026/01/05\xc2\xa0"
+                    "06:00",
+         .form = "yyyy/mm/dd HH:MM"},
         {.samples = "Mon Jan  5 06:00:00 2026", .form = "day mon dd HH:MM:SS yyyy"},
         {.samples = "Mon, 05 Jan 2026 06:00:00 GMT", .form = "day, dd mon yyyy HH:MM:SS zzz"},
         {.samples = "05/Jan/2026:06:00:00 +0000", .form = "dd/mon/yyyy:HH:MM:SS zzz"},
@@ -178,6 +185,43 @@ MW_TEST(numbers) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check(&rows[i]);
 }
 
+/* Twelve texts of each form that Python wrote: what is detected reads all of them to Python's times. */
+MW_TEST(texts_of_python) {
+    enum { GROUP = 12 };
+    char path[512], lines[GROUP][256];
+    (void)snprintf(path, sizeof path, "%s/text/time-forms.txt", mw_test_golden());
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    int n_groups = 0, n_ambiguous = 0;
+    for (int n = 0; fgets(lines[n], sizeof lines[n], file);) {
+        if (++n < GROUP) continue;
+        n = 0;
+        mw_str samples[GROUP];
+        long long want[GROUP];
+        for (int i = 0; i < GROUP; i++) {
+            char *text = strchr(lines[i], '\t') + 1, *end = strchr(text, '\t');
+            samples[i] = (mw_str){text, (size_t)(end - text)};
+            assert_int_equal(sscanf(end, "%lld", &want[i]), 1);
+        }
+        mw_time_guess guess;
+        bool numbers = strncmp(lines[0], "yyyymmdd", 8) == 0 && lines[0][8] != 'T';
+        if (!mw_time_form_detect(samples, GROUP, MW_TIME_STAMP, numbers, &guess))
+            fail_msg("%s", lines[0]);
+        for (int i = 0; i < GROUP && !guess.ambiguous; i++) {
+            int64_t us = 0;
+            if (!mw_time_form_read(&guess.form, MW_TIME_STAMP, samples[i].data, samples[i].size,
+                                   &us) ||
+                us != want[i])
+                fail_msg("%s: %s", lines[i], guess.form.pattern);
+        }
+        n_ambiguous += guess.ambiguous;
+        n_groups++;
+    }
+    (void)fclose(file);
+    assert_int_equal(n_groups, 38);
+    assert_true(n_ambiguous <= 1);
+}
+
 MW_TEST(parts) {
     static const row rows[] = {
         {.samples = "06:00|07:00", .form = "iso", .part = MW_TIME_CLOCK},
@@ -197,4 +241,5 @@ MW_TEST(parts) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check(&rows[i]);
 }
 
-MW_TEST_MAIN(MW_RUN(forms), MW_RUN(day_and_month), MW_RUN(numbers), MW_RUN(parts))
+MW_TEST_MAIN(MW_RUN(forms), MW_RUN(day_and_month), MW_RUN(numbers), MW_RUN(parts),
+             MW_RUN(texts_of_python))

@@ -73,7 +73,8 @@ MW_TEST(names) {
         mw_time_form_name(&form, name);
         assert_string_equal(name, rows[i][1]);
         again = form_of(name);
-        assert_memory_equal(&form, &again, sizeof form);
+        assert_int_equal(again.kind, form.kind);
+        assert_memory_equal(again.steps, form.steps, sizeof form.steps);
     }
     static const char *const bad[] = {
         "",

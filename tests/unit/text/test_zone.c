@@ -285,6 +285,16 @@ static size_t small_file(unsigned char *out, int version, const char *rule) {
     return n + (size_t)sprintf((char *)out + n, "\n%s\n", rule);
 }
 
+/* "right/..." zones of tzdata: one leap second more in the block. */
+MW_TEST(leap_seconds_are_refused) {
+    unsigned char data[64] = {0};
+    mw_err err = {0};
+    size_t n = small_file(data, 0, "");
+    data[31] = 1;
+    assert_status(open_bytes(data, n + 8, &err), MW_EDATA);
+    assert_non_null(strstr(err.message, "leap seconds"));
+}
+
 MW_TEST(rules) {
     static const struct {
         const char *rule;
@@ -401,5 +411,5 @@ MW_TEST(no_memory) {
 MW_TEST_MAIN(MW_RUN(agrees_with_python), MW_RUN(embedded_zones_keep_the_law),
              MW_RUN(every_embedded_zone_opens), MW_RUN(fixed_offsets), MW_RUN(unknown_names),
              MW_RUN(cut_files_are_damaged), MW_RUN(changed_files_never_crash),
-             MW_RUN(hostile_files), MW_RUN(rules), MW_RUN(spans_and_single_times_agree),
-             MW_RUN(no_memory))
+             MW_RUN(hostile_files), MW_RUN(leap_seconds_are_refused), MW_RUN(rules),
+             MW_RUN(spans_and_single_times_agree), MW_RUN(no_memory))
