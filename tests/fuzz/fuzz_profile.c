@@ -13,10 +13,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct {
     const char *name, *value;
 } forced[] = {
-    {NULL, NULL},           {"separator", ";"},      {"separator", "blanks"}, {"quote", "none"},
-    {"header", "false"},    {"header", "true"},      {"skip_lines", "2"},     {"time", "1"},
-    {"encoding", "latin-1"}, {"encoding", "utf-16le"}, {"decimal", ","},      {"widths", "3,4,5"},
-    {"time_format", "dd.mm.yyyy"}, {"missing", "0"}, {"units", "true"},       {"device", "2"},
+    {NULL, NULL},
+    {"separator", ";"},
+    {"separator", "blanks"},
+    {"quote", "none"},
+    {"header", "false"},
+    {"header", "true"},
+    {"skip_lines", "2"},
+    {"time", "1"},
+    {"encoding", "latin-1"},
+    {"encoding", "utf-16le"},
+    {"decimal", ","},
+    {"widths", "3,4,5"},
+    {"time_format", "dd.mm.yyyy"},
+    {"missing", "0"},
+    {"units", "true"},
+    {"device", "2"},
 };
 
 static void check(const mw_profile *profile, size_t size) {
@@ -70,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int i = 0; i < 2; i++) {
         mw_profile profile;
         mw_buf_init(&out[i], NULL, SIZE_MAX / 4);
-        if (mw_profile_detect(&ctx, text, size, choice & 1, args, choice & 2, &profile, NULL)) continue;
+        if (mw_profile_detect(&ctx, text, size, choice & 1, args, choice & 2, &profile, NULL))
+            continue;
         check(&profile, size);
         write(&profile, &out[i]);
         mw_profile_done(&profile);
