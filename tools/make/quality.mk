@@ -18,3 +18,21 @@ onnx-parity: $(PARITY) | $(VENV)/.stamp
 .PHONY: bench-quality
 bench-quality: all | $(VENV)/.stamp
 	$(VENV)/bin/python bench/quality_forest.py
+
+# --- speed of the innermost loops, at every CPU level ---
+##  make bench-kernels  GB/s of the CSV index and ns a number on generated rows of 35 short decimals
+
+TEXT_KERNELS := $(O)/bench/text_kernels
+
+$(O)/bench/%.o: bench/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(TEXT_KERNELS): $(TEXT_KERNELS).o $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
+.PHONY: bench-kernels
+bench-kernels: $(TEXT_KERNELS)
+	$(TEXT_KERNELS)
+
+-include $(TEXT_KERNELS).d

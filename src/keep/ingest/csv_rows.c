@@ -143,7 +143,7 @@ mw_status mw_rows_open(const mw_ctx *ctx, const char *path, mw_rows **ret, mw_er
     rows->name = mw_source_name(path);
     mw_arena_init(&rows->arena, ctx->mem);
     mw_status status = mw_source_open(ctx, path, &rows->source, err);
-    if (status == MW_OK) status = mw_csv_new(ctx->mem, ',', &rows->csv, err);
+    if (status == MW_OK) status = mw_csv_new(ctx->mem, &mw_dialect_csv, &rows->csv, err);
     if (status == MW_OK) status = read_header(rows, err);
     if (status != MW_OK) {
         mw_rows_close(rows);
