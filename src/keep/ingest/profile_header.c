@@ -81,7 +81,8 @@ mw_status mw_profile__settle_numbers(mw_profiling *build, mw_err *err) {
         sure = sure < 0.5 ? sure : 0.5;
         note = "every mark could be the decimal one or the one between thousands";
     }
-    char value[4] = {'\'', dialect->decimal, '\'', 0}, other[4] = {'\'', dialect->thousands, '\'', 0};
+    char value[4] = {'\'', dialect->decimal, '\'', 0},
+         other[4] = {'\'', dialect->thousands, '\'', 0};
     status = mw_profile__note(build, "decimal", value, sure, forced->has_decimal, note, err);
     if (status != MW_OK) return status;
     return mw_profile__note(build, "thousands", dialect->thousands ? other : "none", sure,

@@ -10,7 +10,8 @@
 #include "keep/ingest/layout.h"
 #include "keep/ingest/profile_build.h"
 
-enum { SAMPLES_MAX = 20000 };
+/* Enough to see a form; all that the sample has where day and month could still be swapped. */
+enum { SAMPLES = 2000, SAMPLES_MAX = 100000 };
 
 /* Cells of one column that hold something, in file order. */
 typedef struct samples {
@@ -27,8 +28,9 @@ static bool is_missing(const mw_profiling *build, mw_str cell) {
     return false;
 }
 
-static mw_status collect(mw_profiling *build, int32_t column, samples *ret, mw_err *err) {
-    size_t capacity = (size_t)build->n_rows < SAMPLES_MAX ? (size_t)build->n_rows + 2 : SAMPLES_MAX;
+static mw_status collect(mw_profiling *build, int32_t column, size_t most, samples *ret,
+                         mw_err *err) {
+    size_t capacity = (size_t)build->n_rows + 2 < most ? (size_t)build->n_rows + 2 : most;
     *ret = (samples){mw_alloc_array(build->ctx->mem, capacity, sizeof *ret->cells), 0};
     if (!ret->cells) return mw_fail_nomem(err, "reading a sample");
     size_t skipped = build->profile->data_offset;
@@ -93,9 +95,11 @@ static bool names_offset(mw_str cell) {
     return false;
 }
 
-static mw_status try_column(mw_profiling *build, time_trial *trial, mw_err *err) {
+/* With so many samples; *ret_more: more of them could decide what is still open. */
+static mw_status try_samples(mw_profiling *build, time_trial *trial, size_t most, bool *ret_more,
+                             mw_err *err) {
     samples from;
-    mw_status status = collect(build, trial->column, &from, err);
+    mw_status status = collect(build, trial->column, most, &from, err);
     if (status != MW_OK) return status;
     trial->found = false;
     trial->empty = from.n == 0;
@@ -110,6 +114,7 @@ static mw_status try_column(mw_profiling *build, time_trial *trial, mw_err *err)
             mw_time_form_detect(from.cells, from.n, trial->part, trial->numbers, &trial->guess);
         trial->guess.form.decimal = build->profile->dialect.decimal;
     }
+    *ret_more = from.n == most && !trial->format && (!trial->found || trial->guess.ambiguous);
     if (trial->found) {
         mw_time_kind kind = trial->guess.form.kind;
         trial->zoned = kind >= MW_FORM_UNIX_S && kind <= MW_FORM_UNIX_NS;
@@ -117,6 +122,13 @@ static mw_status try_column(mw_profiling *build, time_trial *trial, mw_err *err)
             trial->zoned = names_offset(from.cells[i]);
     }
     mw_free(from.cells);
+    return status;
+}
+
+static mw_status try_column(mw_profiling *build, time_trial *trial, mw_err *err) {
+    bool more = false;
+    mw_status status = try_samples(build, trial, SAMPLES, &more, err);
+    if (status == MW_OK && more) status = try_samples(build, trial, SAMPLES_MAX, &more, err);
     return status;
 }
 

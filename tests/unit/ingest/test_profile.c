@@ -111,18 +111,27 @@ static void check_all(const sample *samples, size_t n, bool learn) {
     assert_int_equal(wrong, 0);
 }
 
-MW_TEST(separators_are_found) { check_all(separators, sizeof separators / sizeof *separators, false); }
+MW_TEST(separators_are_found) {
+    check_all(separators, sizeof separators / sizeof *separators, false);
+}
 MW_TEST(quotes_are_found) { check_all(quotes, sizeof quotes / sizeof *quotes, false); }
 MW_TEST(marks_of_numbers_are_found) { check_all(numbers, sizeof numbers / sizeof *numbers, false); }
 MW_TEST(lines_and_encodings_are_found) { check_all(lines, sizeof lines / sizeof *lines, false); }
-MW_TEST(headers_and_units_are_found) { check_all(headers, sizeof headers / sizeof *headers, false); }
+MW_TEST(headers_and_units_are_found) {
+    check_all(headers, sizeof headers / sizeof *headers, false);
+}
 MW_TEST(types_are_found) { check_all(types, sizeof types / sizeof *types, false); }
 MW_TEST(times_and_uses_are_found) { check_all(times, sizeof times / sizeof *times, false); }
-MW_TEST(tables_for_learning_have_no_roles) { check_all(tables, sizeof tables / sizeof *tables, true); }
+MW_TEST(tables_for_learning_have_no_roles) {
+    check_all(tables, sizeof tables / sizeof *tables, true);
+}
 MW_TEST(properties_can_be_forced) { check_all(forced, sizeof forced / sizeof *forced, false); }
-MW_TEST(contradictions_are_refused) { check_all(contradictions, sizeof contradictions / sizeof *contradictions, false); }
-MW_TEST(what_is_no_table_is_refused) { check_all(refused, sizeof refused / sizeof *refused, false); }
-
+MW_TEST(contradictions_are_refused) {
+    check_all(contradictions, sizeof contradictions / sizeof *contradictions, false);
+}
+MW_TEST(what_is_no_table_is_refused) {
+    check_all(refused, sizeof refused / sizeof *refused, false);
+}
 
 /* --- encodings with NUL bytes, and samples that are cut --- */
 
@@ -156,8 +165,9 @@ MW_TEST(utf16_is_told_with_and_without_mark) {
         assert_ok(detect(bytes, size, NULL, false, &profile));
         describe(&profile, &out);
         assert_string_equal(mw_buf_text(&out),
-                            little ? "; decimal',' utf-16le header data 2 | timestamp=time a | iso"
-                                   : "; decimal',' utf-16be header data 2 | timestamp=time a | iso");
+                            little
+                                ? "; decimal',' utf-16le header data 2 | timestamp=time a | iso"
+                                : "; decimal',' utf-16be header data 2 | timestamp=time a | iso");
         assert_true(mark ? confidence_of(&profile, "encoding") == 1
                          : confidence_of(&profile, "encoding") < 1);
         mw_profile_done(&profile);
@@ -174,7 +184,8 @@ MW_TEST(binary_is_refused) {
 
 /* A sample that ends anywhere gives what the whole gives, once it holds two rows of data. */
 MW_TEST(a_cut_sample_is_read_to_its_last_line) {
-    static const char text[] = "Zeit;Gr\xc3\xb6\xc3\x9f" "e\n2026-01-01 00:00;1,5\n2026-01-01 00:01;2,75\n"
+    static const char text[] = "Zeit;Gr\xc3\xb6\xc3\x9f"
+                               "e\n2026-01-01 00:00;1,5\n2026-01-01 00:01;2,75\n"
                                "2026-01-01 00:02;\xe2\x80\x94\n2026-01-01 00:03;3,5\n";
     mw_ctx ctx;
     mw_ctx_init(&ctx);
@@ -192,9 +203,9 @@ MW_TEST(a_cut_sample_is_read_to_its_last_line) {
         assert_int_equal(status, MW_OK);
         describe(&profile, &out);
         if (size > 65)
-            assert_string_equal(
-                mw_buf_text(&out),
-                "; decimal',' header data 2 | Zeit=time Gr\xc3\xb6\xc3\x9f" "e | iso");
+            assert_string_equal(mw_buf_text(&out),
+                                "; decimal',' header data 2 | Zeit=time Gr\xc3\xb6\xc3\x9f"
+                                "e | iso");
         mw_profile_done(&profile);
     }
     mw_buf_done(&out);
@@ -206,7 +217,9 @@ MW_TEST(data_begins_where_it_says) {
         const char *text, *rest;
     } files[] = {
         {"a,b\n1,2\n3,4\n", "1,2\n3,4\n"},
-        {"\xef\xbb\xbf" "a,b\r\n1,2\r\n3,4\r\n", "1,2\r\n3,4\r\n"},
+        {"\xef\xbb\xbf"
+         "a,b\r\n1,2\r\n3,4\r\n",
+         "1,2\r\n3,4\r\n"},
         {"1,2\n3,4\n", "1,2\n3,4\n"},
         {"# x\n\n1,2\n3,4\n", "1,2\n3,4\n"},
         {"By X\n\na,b\n[bar],[K]\n1,2\n3,4\n", "1,2\n3,4\n"},
@@ -266,10 +279,12 @@ MW_TEST(doubtful_findings_say_so) {
 MW_TEST(what_is_forced_is_certain) {
     mw_profile profile;
     static const char text[] = "ts;a\n01/02/2026;1,5\n02/02/2026;2,5\n";
-    assert_ok(detect(text, strlen(text),
-                     "separator=;\nquote=none\ndecimal=,\nthousands=none\nencoding=utf-8\nheader=true\n"
-                     "units=false\nskip_lines=0\ntime=ts\ntime_format=mm/dd/yyyy\ntimezone=UTC\ndevice=a\ntext=a",
-                     true, &profile));
+    assert_ok(
+        detect(text, strlen(text),
+               "separator=;\nquote=none\ndecimal=,\nthousands=none\nencoding=utf-8\nheader=true\n"
+               "units=false\nskip_lines=0\ntime=ts\ntime_format=mm/dd/"
+               "yyyy\ntimezone=UTC\ndevice=a\ntext=a",
+               true, &profile));
     for (size_t i = 0; i < profile.n_findings; i++) {
         const mw_finding *f = &profile.findings[i];
         bool free = strcmp(f->what, "line ends") == 0 || strcmp(f->what, "types") == 0;
@@ -334,19 +349,22 @@ MW_TEST(a_saved_profile_forces_other_files) {
         {"separator", text, "{\"separator\":\",\"}", ", header data 2 | a;b=text"},
         {"decimal", text, "{\"decimal\":\",\",\"thousands\":\".\"}",
          "; decimal',' thousands'.' header data 2 | a b=text"},
-        {"uses", "t,x,y\n5,6,7\n", "{\"columns\":[{\"name\":\"y\",\"use\":\"device_id\"},{\"name\":\"x\"}]}",
+        {"uses", "t,x,y\n5,6,7\n",
+         "{\"columns\":[{\"name\":\"y\",\"use\":\"device_id\"},{\"name\":\"x\"}]}",
          ", header data 2 | t x y=device"},
         {"types", "t,x\n5,6\n",
-         "{\"columns\":[{\"name\":\"x\",\"type\":\"dictionary\",\"decided\":true,\"unit\":\"bar\"}]}",
+         "{\"columns\":[{\"name\":\"x\",\"type\":\"dictionary\",\"decided\":true,\"unit\":\"bar\"}]"
+         "}",
          ", header data 2 | t x[bar]=text"},
-        {"names", "5,6\n7,8\n", "{\"header\":false,\"columns\":[{\"name\":\"p\"},{\"name\":\"q\"}]}",
-         ", data 1 | p q"},
+        {"names", "5,6\n7,8\n",
+         "{\"header\":false,\"columns\":[{\"name\":\"p\"},{\"name\":\"q\"}]}", ", data 1 | p q"},
         {"no object", text, "[]", "EINVAL: PATH: the saved profile must be one JSON object"},
         {"unknown member", text, "{\"seperator\":\",\"}",
          "EINVAL: PATH: the saved profile has an unknown member \"seperator\""},
         {"other version", text, "{\"format\":2}",
          "EINVAL: PATH: the saved profile's format must be 1: another version wrote it"},
-        {"wrong kind", text, "{\"header\":1}", "EINVAL: PATH: the saved profile's header must be true or false"},
+        {"wrong kind", text, "{\"header\":1}",
+         "EINVAL: PATH: the saved profile's header must be true or false"},
         {"wrong byte", text, "{\"quote\":\"ab\"}",
          "EINVAL: PATH: the saved profile's quote must be one ASCII character or null"},
         {"no JSON", text, "{", "EPARSE"},
@@ -368,7 +386,8 @@ MW_TEST(a_saved_profile_forces_other_files) {
         }
         const char *mark = strstr(cases[i].want, "PATH");
         if (mark)
-            snprintf(want, sizeof want, "%.*s%s%s", (int)(mark - cases[i].want), cases[i].want, path, mark + 4);
+            snprintf(want, sizeof want, "%.*s%s%s", (int)(mark - cases[i].want), cases[i].want,
+                     path, mark + 4);
         else
             snprintf(want, sizeof want, "%s", cases[i].want);
         if (strcmp(want, "EPARSE") == 0) {
@@ -379,7 +398,8 @@ MW_TEST(a_saved_profile_forces_other_files) {
     }
     mw_buf_done(&out);
     mw_profile profile;
-    assert_status(detect(text, strlen(text), "profile=/nowhere/at/all.json", false, &profile), MW_ENOTFOUND);
+    assert_status(detect(text, strlen(text), "profile=/nowhere/at/all.json", false, &profile),
+                  MW_ENOTFOUND);
 }
 
 /* --- work --- */
@@ -421,7 +441,8 @@ MW_TEST(work_over_a_mebibyte_is_bounded) {
         mw_status status = mw_profile_detect(&ctx, text, MIB, false, NULL, false, &profile, &err);
         if (status != MW_OK) continue;
         if (profile.looked_bytes > 32 * (uint64_t)MIB)
-            fail_msg("%s: %llu bytes looked at", nasty[i], (unsigned long long)profile.looked_bytes);
+            fail_msg("%s: %llu bytes looked at", nasty[i],
+                     (unsigned long long)profile.looked_bytes);
         mw_profile_done(&profile);
     }
     mw_free(text);
@@ -437,10 +458,12 @@ MW_TEST(random_files_give_whole_profiles) {
     char text[400];
     for (int round = 0; round < 4000; round++) {
         size_t size = mw_rng_below(&rng, sizeof text);
-        for (size_t i = 0; i < size; i++) text[i] = alphabet[mw_rng_below(&rng, sizeof alphabet - 1)];
+        for (size_t i = 0; i < size; i++)
+            text[i] = alphabet[mw_rng_below(&rng, sizeof alphabet - 1)];
         mw_profile profile;
         bool whole = mw_rng_below(&rng, 2), learn = mw_rng_below(&rng, 2);
-        if (mw_profile_detect(&ctx, text, size, whole, NULL, learn, &profile, &err) != MW_OK) continue;
+        if (mw_profile_detect(&ctx, text, size, whole, NULL, learn, &profile, &err) != MW_OK)
+            continue;
         assert_true(profile.n_columns > 0 && profile.n_columns <= 400);
         assert_true(profile.data_offset <= size);
         assert_true(profile.stamp < (int32_t)profile.n_columns);
@@ -455,7 +478,8 @@ MW_TEST(random_files_give_whole_profiles) {
 static mw_status detect_and_write(const mw_ctx *ctx, void *arg, mw_err *error) {
     const char *text = arg;
     mw_profile profile;
-    mw_status status = mw_profile_detect(ctx, text, strlen(text), true, NULL, false, &profile, error);
+    mw_status status =
+        mw_profile_detect(ctx, text, strlen(text), true, NULL, false, &profile, error);
     if (status != MW_OK) return status;
     mw_buf out;
     mw_buf_init(&out, ctx->mem, 1 << 16);
@@ -470,8 +494,11 @@ static mw_status detect_and_write(const mw_ctx *ctx, void *arg, mw_err *error) {
 }
 
 MW_TEST(any_allocation_may_fail) {
-    static char latin[] = "Zeit;T [\xb0" "C];Text\r\n;K;-\r\n1.2.2026 10:00;1.234,5;a\r\n13.2.2026 10:01;2,5;b\r\n";
-    static char pair[] = "# made\n\nDate,Time,x,y\n2026-01-01,10:00,1,true\n2026-01-02,11:00,2,false\n";
+    static char latin[] =
+        "Zeit;T [\xb0"
+        "C];Text\r\n;K;-\r\n1.2.2026 10:00;1.234,5;a\r\n13.2.2026 10:01;2,5;b\r\n";
+    static char pair[] =
+        "# made\n\nDate,Time,x,y\n2026-01-01,10:00,1,true\n2026-01-02,11:00,2,false\n";
     static char mac[] = "a,b\r1,2\r3,4\r";
     mw_fault_loop_alloc(detect_and_write, latin);
     mw_fault_loop_alloc(detect_and_write, pair);
@@ -497,12 +524,18 @@ static mw_status detect_with_saved(const mw_ctx *ctx, void *arg, mw_err *error) 
 MW_TEST(any_allocation_may_fail_with_a_saved_profile) {
     char path[600];
     snprintf(path, sizeof path, "%s",
-             put_text("saved.json", "{\"separator\":\";\",\"missing\":[\"-1\"],\"decimal\":\",\",\"columns\":["
-                                    "{\"name\":\"a\",\"unit\":\"K\"},{\"name\":\"b\",\"use\":\"time\"}]}"));
+             put_text("saved.json",
+                      "{\"separator\":\";\",\"missing\":[\"-1\"],\"decimal\":\",\",\"columns\":["
+                      "{\"name\":\"a\",\"unit\":\"K\"},{\"name\":\"b\",\"use\":\"time\"}]}"));
     mw_fault_loop_alloc(detect_with_saved, path);
 }
 
-MW_TEST_MAIN(MW_RUN(separators_are_found), MW_RUN(quotes_are_found), MW_RUN(marks_of_numbers_are_found), MW_RUN(lines_and_encodings_are_found), MW_RUN(headers_and_units_are_found), MW_RUN(types_are_found), MW_RUN(times_and_uses_are_found), MW_RUN(tables_for_learning_have_no_roles), MW_RUN(properties_can_be_forced), MW_RUN(contradictions_are_refused), MW_RUN(what_is_no_table_is_refused), MW_RUN(utf16_is_told_with_and_without_mark),
+MW_TEST_MAIN(MW_RUN(separators_are_found), MW_RUN(quotes_are_found),
+             MW_RUN(marks_of_numbers_are_found), MW_RUN(lines_and_encodings_are_found),
+             MW_RUN(headers_and_units_are_found), MW_RUN(types_are_found),
+             MW_RUN(times_and_uses_are_found), MW_RUN(tables_for_learning_have_no_roles),
+             MW_RUN(properties_can_be_forced), MW_RUN(contradictions_are_refused),
+             MW_RUN(what_is_no_table_is_refused), MW_RUN(utf16_is_told_with_and_without_mark),
              MW_RUN(binary_is_refused), MW_RUN(a_cut_sample_is_read_to_its_last_line),
              MW_RUN(data_begins_where_it_says), MW_RUN(doubtful_findings_say_so),
              MW_RUN(what_is_forced_is_certain), MW_RUN(saved_profiles_read_back_as_they_were),
