@@ -518,6 +518,40 @@ MW_TEST(a_sink_that_fails_ends_it) {
     mw_dir_close(fault_spill);
 }
 
+/* Gives the last chunk first. */
+static mw_status backward_again(void *self, mw_chunk **ret, mw_err *err) {
+    oracle_sink *sink = self;
+    mw_status status = oracle_again(sink, ret, err);
+    if (sink->at == 1 && sink->n_old > 1) {
+        mw_chunk *last = sink->old[sink->n_old - 1];
+        sink->old[sink->n_old - 1] = *ret;
+        *ret = last;
+    }
+    return status;
+}
+
+MW_TEST(a_sink_that_gives_rows_back_in_another_order_is_noticed) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_dir *spill = open_spill(&ctx);
+    scene s = {plain_options, 2, 2000, 100, 0};
+    s.options.spill = spill;
+    mw_err err;
+    mw_schema *schema;
+    mw_arrange *arrange;
+    mw_arrange_counts counts;
+    oracle_sink sink = {0};
+    assert_ok(oracle_schema(NULL, 1, &schema, &err));
+    mw_arrange_sink face = {&sink, oracle_take, backward_again};
+    assert_ok(mw_arrange_new(&ctx, schema, &s.options, &face, &arrange, &err));
+    assert_ok(scene_feed(&s, &ctx, arrange, &err));
+    assert_status(mw_arrange_finish(arrange, &counts, &err), MW_EINTERNAL);
+    mw_arrange_free(arrange);
+    mw_schema_free(schema);
+    oracle_sink_done(&sink);
+    mw_dir_close(spill);
+}
+
 typedef struct canceling_sink {
     oracle_sink sink; /* first: the same address */
     mw_cancel *cancel;
@@ -642,5 +676,6 @@ MW_TEST_MAIN(MW_RUN(equals_the_oracle_for_any_cuts_and_budgets),
              MW_RUN(survives_any_failed_call), MW_RUN(short_writes_are_taken_up_again),
              MW_RUN(a_full_disk_is_said_so), MW_RUN(a_damaged_run_is_found),
              MW_RUN(columns_without_values_take_no_disk), MW_RUN(a_sink_that_fails_ends_it),
+             MW_RUN(a_sink_that_gives_rows_back_in_another_order_is_noticed),
              MW_RUN(can_be_canceled), MW_RUN(refuses_what_has_no_key),
              MW_RUN(a_time_that_never_changes_is_an_error))
