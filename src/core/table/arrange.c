@@ -26,10 +26,11 @@ struct mw_arrange {
     mw_arrange__merge merge;
     mw_arrange__group *group;
     mw_arrange_counts counts;
-    uint64_t rank;    /* of the next chunk */
-    int64_t newest;   /* the latest time that came */
-    mw_status failed; /* for good */
-    int64_t passed;   /* the latest time that has gone on, once there are runs */
+    uint64_t rank;          /* of the next chunk */
+    int64_t newest;         /* the latest time that came */
+    int64_t n_rows, n_done; /* that came; that have passed at the end */
+    mw_status failed;       /* for good */
+    int64_t passed;         /* the latest time that has gone on, once there are runs */
     mw_arrange__run *raw;
     mw_arrange__run **runs; /* [n_runs] in order of arrival */
     int32_t n_runs;
@@ -101,6 +102,7 @@ static mw_status make_run(mw_arrange *a, mw_arrange__merge *merge, mw_arrange__r
     mw_arrange__run *run;
     mw_status status = mw_arrange__run_new(&a->ctx, a->options.spill, &a->types, &run, err);
     if (status != MW_OK) return status;
+    merge->moved = false;
     merge->copies = true;
     merge->most_bytes = block_bytes(a);
     status = mw_arrange__merge_drain(merge, write_piece, run, err);
@@ -194,6 +196,7 @@ static mw_status look_at(mw_arrange *a, mw_chunk **chunk, mw_err *err) {
     const int64_t *times = (*chunk)->columns[0].time;
     mw_arrange__look look = mw_arrange__look_at(times, (*chunk)->n_rows, a->newest);
     a->counts.n_out_of_order += look.n_older;
+    a->n_rows += (*chunk)->n_rows;
     if (look.last > a->newest) a->newest = look.last;
     mw_status status = MW_OK;
     if (!look.ascending) status = mw_arrange__sort(&a->ctx, &a->types, chunk, err);
@@ -241,7 +244,7 @@ static mw_status gather_inputs(mw_arrange *a, mw_err *err) {
     if (a->n_runs > 0 && merge->n > 0) status = spill(a, err);
     if (status == MW_OK) status = reduce_runs(a, fan_in(a), err);
     if (status != MW_OK) return status;
-    merge->copies = false;
+    merge->moved = merge->copies = false;
     merge->most_bytes = 0;
     merge->marks_origins = true;
     for (int32_t i = 0; i < a->n_runs && status == MW_OK; i++) {
@@ -265,11 +268,19 @@ static mw_status gather_inputs(mw_arrange *a, mw_err *err) {
     return status;
 }
 
+static mw_status give_at_end(void *self, mw_arrange__piece *piece, mw_err *err) {
+    mw_arrange *a = self;
+    a->n_done += piece->chunk->n_rows;
+    if (a->n_done > a->n_rows) a->n_done = a->n_rows; /* raw rows come beside their mean */
+    if (a->counts.merged)
+        mw_ctx_report(&a->ctx, "sorting rows by time", (double)a->n_done, (double)a->n_rows);
+    return mw_arrange__group_add(a->group, piece, err);
+}
+
 mw_status mw_arrange_finish(mw_arrange *a, mw_arrange_counts *ret, mw_err *err) {
     mw_status status = a->failed ? mw_fail(err, a->failed, "sorting failed before") : MW_OK;
     if (status == MW_OK && a->counts.merged) status = gather_inputs(a, err);
-    if (status == MW_OK)
-        status = mw_arrange__merge_drain(&a->merge, mw_arrange__group_add, a->group, err);
+    if (status == MW_OK) status = mw_arrange__merge_drain(&a->merge, give_at_end, a, err);
     if (status == MW_OK) status = mw_arrange__group_close(a->group, err);
     const mw_arrange__group_counts *counted = mw_arrange__group_counted(a->group);
     a->failed = status;

@@ -166,10 +166,12 @@ static void merge_runs(const place *from, int64_t a, int64_t b, int64_t end, pla
     }
 }
 
-/* Merges neighboring runs until one is left; returns the buffer that holds it, or NULL when canceled. */
-static place *sort_places(const mw_ctx *ctx, place *places, place *spare, int64_t n, mw_err *err) {
+/* Merges neighboring runs until one is left, in one of the two buffers. */
+static mw_status sort_places(const mw_ctx *ctx, place *places, place *spare, int64_t n,
+                             const place **ret, mw_err *err) {
     while (run_end(places, 0, n) < n) {
-        if (mw_ctx_check(ctx, err) != MW_OK) return NULL;
+        mw_status status = mw_ctx_check(ctx, err);
+        if (status != MW_OK) return status;
         for (int64_t a = 0; a < n;) {
             int64_t b = run_end(places, a, n), end = run_end(places, b, n);
             merge_runs(places, a, b, end, spare);
@@ -179,7 +181,8 @@ static place *sort_places(const mw_ctx *ctx, place *places, place *spare, int64_
         places = spare;
         spare = other;
     }
-    return places;
+    *ret = places;
+    return MW_OK;
 }
 
 mw_status mw_arrange__sort(const mw_ctx *ctx, const mw_arrange__types *types, mw_chunk **chunk,
@@ -190,9 +193,10 @@ mw_status mw_arrange__sort(const mw_ctx *ctx, const mw_arrange__types *types, mw
     place *places = mw_alloc_array(ctx->mem, 2 * (size_t)n, sizeof *places);
     if (!places) return mw_fail_nomem(err, "sorting rows by time");
     for (int64_t i = 0; i < n; i++) places[i] = (place){old->columns[0].time[i], (uint32_t)i};
-    place *order = sort_places(ctx, places, places + n, n, err);
-    mw_status status = order ? mw_chunk_new(ctx->mem, types->types, old->n_columns, n, &sorted, err)
-                             : mw_ctx_check(ctx, err);
+    const place *order;
+    mw_status status = sort_places(ctx, places, places + n, n, &order, err);
+    if (status == MW_OK)
+        status = mw_chunk_new(ctx->mem, types->types, old->n_columns, n, &sorted, err);
     if (status == MW_OK) {
         uint32_t *index = (uint32_t *)(void *)places; /* order is read before it is written over */
         for (int64_t i = 0; i < n; i++) {

@@ -252,6 +252,8 @@ mw_status mw_arrange__merge_step(mw_arrange__merge *merge, mw_arrange__give give
     mw_arrange__input *first = &merge->heap[0], *second = NULL;
     if (merge->n > 1) second = &merge->heap[1];
     if (merge->n > 2 && before(&merge->heap[2], second)) second = &merge->heap[2];
+    if (merge->moved && first->time < merge->last)
+        return mw_fail(err, MW_EINTERNAL, "sorted rows came back in another order");
     int64_t end = range_end(first, second);
     merge->last = first->chunk->columns[0].time[end - 1];
     merge->moved = true;

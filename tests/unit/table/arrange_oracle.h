@@ -12,7 +12,13 @@
 #include "core/table/arrange.h"
 #include "core/text/datetime.h"
 
-enum { ORACLE_KEYS = 2, ORACLE_CELLS = 5, ORACLE_ROWS = 4096, ORACLE_LATE_CELLS = 2 };
+enum {
+    ORACLE_KEYS = 2,
+    ORACLE_CELLS = 5,
+    ORACLE_ROWS = 4096,
+    ORACLE_LATE_CELLS = 2,
+    ORACLE_MOST_COLUMNS = 64
+};
 
 typedef struct oracle_row {
     int64_t time;
@@ -40,7 +46,7 @@ static mw_status oracle_take(void *self, const mw_chunk *chunk, mw_err *err) {
     mw_chunk **more = mw_realloc(NULL, sink->chunks, (size_t)(sink->n + 1) * sizeof *more);
     if (!more) return mw_fail_nomem(err, "a sink");
     sink->chunks = more;
-    mw_type types[1 + ORACLE_KEYS + ORACLE_CELLS];
+    mw_type types[ORACLE_MOST_COLUMNS];
     for (int32_t c = 0; c < chunk->n_columns; c++) types[c] = chunk->columns[c].type;
     mw_chunk *copy;
     mw_status status = mw_chunk_new(NULL, types, chunk->n_columns, chunk->n_rows, &copy, err);

@@ -426,6 +426,71 @@ MW_TEST(a_damaged_run_is_found) {
     mw_dir_close(fault_spill);
 }
 
+static size_t n_written;
+
+static ssize_t counting_write(void *self, int fd, const void *data, size_t size) {
+    (void)self;
+    n_written += size;
+    return mw_io_system.write(mw_io_system.self, fd, data, size);
+}
+
+/* A long file by parameter: each row has one of many cells. */
+MW_TEST(columns_without_values_take_no_disk) {
+    enum { PARAMETERS = 30, TIMES = 5000, COLUMNS = 1 + PARAMETERS };
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_mem mem;
+    mw_mem_init(&mem, NULL, 0);
+    mw_dir *spill = open_spill(&ctx);
+    ctx.mem = &mem;
+    mw_io io = mw_io_system;
+    io.write = counting_write;
+    ctx.io = &io;
+    n_written = 0;
+    mw_err err;
+    mw_schema *schema;
+    int32_t at;
+    mw_type types[COLUMNS] = {MW_TIMESTAMP};
+    for (int32_t c = 1; c < COLUMNS; c++) types[c] = MW_FLOAT64;
+    assert_ok(mw_schema_new(&mem, &schema, &err));
+    assert_ok(mw_schema_add(schema, MW_STR("time"), MW_TIMESTAMP, &at, &err));
+    oracle_sink sink = {0};
+    mw_arrange_sink face = {&sink, oracle_take, oracle_again};
+    mw_arrange_options options = {
+        .join = true, .collide = MW_COLLIDE_LAST, .merge_bytes = 2 << 20, .spill = spill};
+    mw_arrange *arrange;
+    size_t all_bytes = 0;
+    assert_ok(mw_arrange_new(&ctx, schema, &options, &face, &arrange, &err));
+    for (int32_t p = 0; p < PARAMETERS; p++) {
+        mw_chunk *chunk;
+        assert_ok(mw_chunk_new(&mem, types, 1 + p + 1, TIMES, &chunk, &err));
+        mw_chunk_append(chunk, &(mw_chunk){0}, 0, TIMES);
+        for (int64_t row = 0; row < TIMES; row++) {
+            chunk->columns[0].time[row] = row;
+            chunk->columns[1 + p].number[row] = (double)(row * PARAMETERS + p);
+        }
+        all_bytes += mw_chunk_bytes(chunk);
+        assert_ok(mw_arrange_add(arrange, chunk, &err));
+    }
+    mw_arrange_counts counts;
+    assert_ok(mw_arrange_finish(arrange, &counts, &err));
+    assert_int_equal(counts.n_rows, TIMES);
+    assert_int_equal(counts.n_collisions, 0);
+    int64_t time = 0;
+    for (int32_t i = 0; i < sink.n; i++)
+        for (int64_t row = 0; row < sink.chunks[i]->n_rows; row++, time++)
+            for (int32_t p = 0; p < PARAMETERS; p++)
+                assert_true(sink.chunks[i]->columns[1 + p].number[row] ==
+                            (double)(time * PARAMETERS + p));
+    assert_true(n_written > 0);
+    assert_true(n_written < all_bytes / 2);
+    oracle_sink_done(&sink);
+    mw_arrange_free(arrange);
+    mw_schema_free(schema);
+    assert_int_equal(mw_mem_used(&mem), 0);
+    mw_dir_close(spill);
+}
+
 MW_TEST(a_sink_that_fails_ends_it) {
     mw_ctx ctx;
     mw_ctx_init(&ctx);
@@ -451,6 +516,40 @@ MW_TEST(a_sink_that_fails_ends_it) {
     }
     assert_empty(fault_spill);
     mw_dir_close(fault_spill);
+}
+
+/* Gives the last chunk first. */
+static mw_status backward_again(void *self, mw_chunk **ret, mw_err *err) {
+    oracle_sink *sink = self;
+    mw_status status = oracle_again(sink, ret, err);
+    if (sink->at == 1 && sink->n_old > 1) {
+        mw_chunk *last = sink->old[sink->n_old - 1];
+        sink->old[sink->n_old - 1] = *ret;
+        *ret = last;
+    }
+    return status;
+}
+
+MW_TEST(a_sink_that_gives_rows_back_in_another_order_is_noticed) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_dir *spill = open_spill(&ctx);
+    scene s = {plain_options, 2, 2000, 100, 0};
+    s.options.spill = spill;
+    mw_err err;
+    mw_schema *schema;
+    mw_arrange *arrange;
+    mw_arrange_counts counts;
+    oracle_sink sink = {0};
+    assert_ok(oracle_schema(NULL, 1, &schema, &err));
+    mw_arrange_sink face = {&sink, oracle_take, backward_again};
+    assert_ok(mw_arrange_new(&ctx, schema, &s.options, &face, &arrange, &err));
+    assert_ok(scene_feed(&s, &ctx, arrange, &err));
+    assert_status(mw_arrange_finish(arrange, &counts, &err), MW_EINTERNAL);
+    mw_arrange_free(arrange);
+    mw_schema_free(schema);
+    oracle_sink_done(&sink);
+    mw_dir_close(spill);
 }
 
 typedef struct canceling_sink {
@@ -576,5 +675,7 @@ MW_TEST_MAIN(MW_RUN(equals_the_oracle_for_any_cuts_and_budgets),
              MW_RUN(chunks_in_order_pass_as_they_are), MW_RUN(survives_any_failed_allocation),
              MW_RUN(survives_any_failed_call), MW_RUN(short_writes_are_taken_up_again),
              MW_RUN(a_full_disk_is_said_so), MW_RUN(a_damaged_run_is_found),
-             MW_RUN(a_sink_that_fails_ends_it), MW_RUN(can_be_canceled),
-             MW_RUN(refuses_what_has_no_key), MW_RUN(a_time_that_never_changes_is_an_error))
+             MW_RUN(columns_without_values_take_no_disk), MW_RUN(a_sink_that_fails_ends_it),
+             MW_RUN(a_sink_that_gives_rows_back_in_another_order_is_noticed),
+             MW_RUN(can_be_canceled), MW_RUN(refuses_what_has_no_key),
+             MW_RUN(a_time_that_never_changes_is_an_error))
