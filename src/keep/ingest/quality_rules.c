@@ -253,7 +253,7 @@ static mw_status tell(const mw_quality__rules *rules, const mw_quality__device *
                                      .n_values = rows - missing,
                                      .n_flagged = c ? c->flagged[k] : 0};
         if (bits) record.n_flagged = record.n_values;
-        if (!(bits || (c && c->bits[k]))) record.n_flagged = missing;
+        if (all == MW_QUALITY_GAP) record.n_flagged = s->gappy ? 0 : missing; /* told as a run */
         status = mw_quality__record_add(rules->records, &record, &s->record, err);
     }
     return status;
