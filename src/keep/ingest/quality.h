@@ -41,7 +41,7 @@ void mw_quality_restart(mw_quality *quality);
 /*
  * The flagged windows, ordered by (time, device, sensor): time (start), end, device_id, sensor (dictionary; missing: the device's rows and
  * clock), bits, n_windows, n_values, n_flagged (float64). Neighboring windows with the same bits are one row of n_windows. n_values: values
- * in them (of a stuck run: its own); n_flagged: of these at fault, or of a gap the values that are not there. Once, or after a restart.
+ * in them (of a stuck run its own, of a gap 0); n_flagged: of these at fault, or of a gap the values that are not there. Once, or after a restart.
  */
 mw_status mw_quality_finish(mw_quality *quality, mw_table **ret, mw_err *err);
 void *mw_quality_free(mw_quality *quality);

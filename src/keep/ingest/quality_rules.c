@@ -253,7 +253,7 @@ static mw_status tell(const mw_quality__rules *rules, const mw_quality__device *
                                      .n_values = rows - missing,
                                      .n_flagged = c ? c->flagged[k] : 0};
         if (bits) record.n_flagged = record.n_values;
-        if (!(bits || (c && c->bits[k]))) record.n_flagged = missing;
+        if (all == MW_QUALITY_GAP) record.n_flagged = s->gappy ? 0 : missing; /* told as a run */
         status = mw_quality__record_add(rules->records, &record, &s->record, err);
     }
     return status;
@@ -270,9 +270,7 @@ static void learn_quiet(mw_quality__sensor *s, bool flat) {
 }
 
 static void close_learning(const mw_quality__rules *rules, mw_quality__sensor *s, uint32_t bits) {
-    const uint32_t spoiling =
-        MW_QUALITY_FLAT | MW_QUALITY_UNIT | MW_QUALITY_OWN_RANGE | MW_QUALITY_STUCK;
-    if (s->held.n && !(bits & spoiling)) learn(rules->options, s, &s->held);
+    if (s->held.n && !bits) learn(rules->options, s, &s->held);
     s->held = (mw_quality__span){0};
     if (!bits && !s->wary) s->held = s->open;
     s->wary = bits & (MW_QUALITY_UNIT | MW_QUALITY_OWN_RANGE);

@@ -54,12 +54,12 @@ MW_TARGET_512 static void scan_avx512(const double *values, int64_t n, mw_qualit
     int64_t n_equal = 0, n_up = 0;
     unsigned strange = 0;
     for (int64_t i = 1; i < n; i += 8) {
-        __mmask8 some = n - i >= 8 ? 0xff : (__mmask8)((1u << (n - i)) - 1);
+        __mmask8 some = (__mmask8)((1u << (n - i >= 8 ? 8 : n - i)) - 1);
         __m512d value = _mm512_maskz_loadu_pd(some, values + i);
         __m512d before = _mm512_maskz_loadu_pd(some, values + i - 1);
         __mmask8 same = _mm512_mask_cmp_pd_mask(some, value, before, _CMP_EQ_OQ);
         __mmask8 up = _mm512_mask_cmp_pd_mask(some, value, before, _CMP_GT_OQ);
-        strange |= _mm512_mask_cmp_pd_mask(some, _mm512_abs_pd(value), most, _CMP_NLE_UQ);
+        strange |= (unsigned)_mm512_mask_cmp_pd_mask(some, _mm512_abs_pd(value), most, _CMP_NLE_UQ);
         min = _mm512_mask_min_pd(min, some, min, value);
         max = _mm512_mask_max_pd(max, some, max, value);
         step = _mm512_max_pd(step, _mm512_abs_pd(_mm512_sub_pd(value, before)));

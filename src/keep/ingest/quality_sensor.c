@@ -12,7 +12,7 @@
 
 enum { RUN_MIN = 12, SPIKES_MAX = 255, LEVELS_ALL = 1024, LEVELS_EVERY = 16 };
 
-/* A spike comes back to within this part of its way. */
+/* Values that were away come back to within this part of their way. */
 static const double return_share = 0.35;
 /* A sensor with spikes in a quarter of its spans is spiky by nature. */
 static const double spiky_by_nature = 0.25;
@@ -46,6 +46,9 @@ void mw_quality__sensor_init(mw_quality__sensor *s, double given_low, double giv
 
 static mw_status stretch(const look *l, int64_t from_us, int64_t to_us, uint32_t bits, int64_t n,
                          int64_t n_flagged, mw_err *err) {
+    uint32_t *at = bits == MW_QUALITY_STUCK ? &l->s->stuck_record
+                   : bits == MW_QUALITY_GAP ? &l->s->gap_record
+                                            : &l->s->record;
     mw_quality__record record = {.first = window_of(l, from_us),
                                  .last = window_of(l, to_us),
                                  .device = l->device->code,
@@ -53,7 +56,7 @@ static mw_status stretch(const look *l, int64_t from_us, int64_t to_us, uint32_t
                                  .bits = bits,
                                  .n_values = n,
                                  .n_flagged = n_flagged};
-    return mw_quality__record_add(l->rules->records, &record, &l->s->record, err);
+    return mw_quality__record_add(l->rules->records, &record, at, err);
 }
 
 /* Slot of a time among the windows of the open span; -1: it is before them. */
@@ -94,30 +97,43 @@ static mw_status flag_range(const look *l, const double *values, int64_t n, mw_e
     return MW_OK;
 }
 
-static bool is_spike(double there, double back, double at) {
-    if (!(mw_abs(there) > at) || !(mw_abs(back) > at)) return false;
-    if ((there > 0) == (back > 0)) return false;
-    double away = mw_abs(there) < mw_abs(back) ? mw_abs(there) : mw_abs(back);
-    return mw_abs(there + back) <= return_share * away;
+/* The values that were away came back: they are spikes. Those of a sensor that is spiky by nature only count. */
+static mw_status flag_away(const look *l, mw_err *err) {
+    mw_quality__sensor *s = l->s;
+    mw_status status = MW_OK;
+    if (s->n_spikes < SPIKES_MAX) s->n_spikes++;
+    for (int32_t k = 0; k < s->n_away && s->spiky < spiky_by_nature && !status; k++)
+        status = flag(l, s->away_us[k], MW_QUALITY_SPIKE, err);
+    s->n_away = 0;
+    return status;
 }
 
-/* A spike is known when the value after it is there. */
-static mw_status flag_spikes(const look *l, const double *values, int64_t n, mw_err *err) {
+/* Follows values away from where they were; a spike is known when one comes back. */
+static mw_status follow_away(const look *l, const double *values, int64_t n, mw_err *err) {
     mw_quality__sensor *s = l->s;
-    double before = s->last, step = s->last_step;
-    for (int64_t i = 0; i < n; i++) {
-        double next = values[i] - before;
-        if (is_spike(step, next, s->spike_at)) {
-            if (s->n_spikes < SPIKES_MAX) s->n_spikes++;
-            int64_t at_us = i ? time_of(l, i - 1) : s->last_us;
-            mw_status status =
-                s->spiky < spiky_by_nature ? flag(l, at_us, MW_QUALITY_SPIKE, err) : MW_OK;
-            if (status) return status;
+    double before = s->last;
+    mw_status status = MW_OK;
+    for (int64_t i = 0; i < n && !status; before = values[i++]) {
+        double way = values[i] - s->base, size = mw_abs(way);
+        if (s->n_away && size <= return_share * s->least_away) {
+            status = flag_away(l, err);
+            continue;
         }
-        step = mw_isnan(next) ? 0 : next;
-        before = values[i];
+        bool further =
+            s->n_away && s->n_away < MW_QUALITY_AWAY && (way > 0) == s->is_up && size > s->spike_at;
+        if (!further) {
+            s->n_away = 0;
+            way = values[i] - before;
+            size = mw_abs(way);
+            if (!(size > s->spike_at)) continue;
+            s->base = before;
+            s->is_up = way > 0;
+            s->least_away = size;
+        }
+        if (size < s->least_away) s->least_away = size;
+        s->away_us[s->n_away++] = time_of(l, i);
     }
-    return MW_OK;
+    return status;
 }
 
 /* Distinct values, until there are more than a state has; of the many values of a state, every sixteenth is enough. */
@@ -262,8 +278,7 @@ static mw_status add_finite(const look *l, const double *values, const mw_qualit
     }
     double step = mw_abs(values[0] - s->last); /* NaN: none before */
     if (step < scan->step || mw_isnan(step)) step = scan->step;
-    if (step > s->spike_at || mw_abs(s->last_step) > s->spike_at)
-        status = flag_spikes(l, values, n, err);
+    if (step > s->spike_at || s->n_away) status = follow_away(l, values, n, err);
     if (!status && (scan->min < s->alarm_low || scan->max > s->alarm_high))
         status = flag_range(l, values, n, err);
     if (!status) status = add_runs(l, values, scan, n, err);
@@ -276,8 +291,6 @@ static mw_status add_finite(const look *l, const double *values, const mw_qualit
     open->n += n;
     open->n_equal += scan->n_equal + (values[0] == s->last);
     open->n_up += scan->n_up + (values[0] > s->last);
-    double before = n > 1 ? values[n - 2] : s->last;
-    s->last_step = mw_isnan(before) ? 0 : values[n - 1] - before;
     s->last = values[n - 1];
     s->last_us = time_of(l, n - 1);
     return MW_OK;
@@ -357,7 +370,7 @@ mw_status mw_quality__sensor_break(const mw_quality__rules *rules, const mw_qual
     mw_status status = end_run(&l, s->last, s->last_us, err);
     s->run = s->run_told = 0;
     s->last = MW_NAN;
-    s->last_step = 0;
+    s->n_away = 0;
     return status;
 }
 

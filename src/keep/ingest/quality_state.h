@@ -15,6 +15,7 @@ enum {
     MW_QUALITY_SPAN_ROWS = 16, /* and so the most windows of a span that have rows */
     MW_QUALITY_BLOCK = 1024,   /* values looked at in one step */
     MW_QUALITY_LEVELS = 12,    /* a sensor with no more distinct values is a state, not a measure */
+    MW_QUALITY_AWAY = 3,       /* values of a spike at most */
     MW_QUALITY_STEPS = 32,     /* steps of the clock judged together */
     MW_QUALITY_OWN_RANGE = 128 /* internal bit: out of its own range, unless a unit explains it */
 };
@@ -66,17 +67,28 @@ typedef struct mw_quality__span {
 } mw_quality__span;
 
 typedef struct mw_quality__sensor {
-    mw_quality__span open,
-        held;          /* held: the last good span, learned when the next one is good too */
-    int64_t n_carried; /* values of the spans before that are in `open`, since they were too few */
-    mw_quality__case *cases; /* owned; of the open span */
-    double last, last_step;  /* NaN and 0: none before */
+    /* What every block touches comes first: two cache lines. */
+    mw_quality__span open;
+    double last; /* value; NaN: none */
     int64_t last_us;
-    int64_t run, run_us, run_told; /* equal values up to now, since when, how many reported */
-    int64_t gap, gap_us, gap_to_us, gap_told; /* rows without a value, first and last of them */
-    int64_t longest_run, longest_gap;         /* of the good past */
-    double rest[2];                           /* values it has rested at for long */
-    /* the good past; figures of spans are decayed means with outliers cut (see learn) */
+    int64_t run, run_us, run_told; /* equal values up to now, since when, how many are reported */
+    int64_t gap;                   /* rows without a value up to now */
+    double alarm_low, alarm_high, spike_at; /* fixed while a span is open */
+    uint8_t n_levels, n_spikes, n_away;     /* spikes: in the open span, also those not reported */
+    bool is_up;                             /* values are away upwards */
+    bool born, wary;                        /* had a value; the span before was bad */
+    bool stuck, gappy;                      /* in the open span */
+
+    mw_quality__span held; /* the last good span, learned when the next one is good too */
+    int64_t n_carried; /* values of the spans before that are in `open`, since they were too few */
+    mw_quality__case *cases;             /* owned; of the open span */
+    int64_t gap_us, gap_to_us, gap_told; /* first and last row without a value; how many reported */
+    int64_t longest_run, longest_gap;    /* of the good past */
+    double rest[2];                      /* values it has rested at for long */
+    /* Values that left their place by more than a spike needs, until they are back or too many. */
+    double base, least_away;
+    int64_t away_us[MW_QUALITY_AWAY];
+    /* The good past; figures of spans are decayed means with outliers cut. */
     double low, high;           /* envelope of all values */
     double middle, drift;       /* of the last span; between neighboring spans */
     double range, least_range;  /* of spans; the smallest, slowly forgotten */
@@ -86,19 +98,14 @@ typedef struct mw_quality__sensor {
     double spiky;               /* share of spans with spikes */
     int64_t n, n_changed, n_up; /* halved now and then */
     int64_t since_us;           /* first value */
-    int32_t n_spans, n_shares;  /* learned */
-    int32_t strange;            /* spans in a row that are unlike the past */
-    /* fixed while a span is open */
-    double alarm_low, alarm_high, own_low, own_high, spike_at;
-    double given_low, given_high;
-    uint32_t record;   /* index + 1 */
-    int16_t unit;      /* index + 1 of the conversion in force; 0: none */
-    bool born, wary;   /* had a value; the span before was bad */
-    bool stuck, gappy; /* in the open span */
-    uint8_t n_spikes;  /* in the open span, also those not reported */
-    uint8_t n_levels;
-    int64_t n_looked_at; /* values that were */
-    double levels[MW_QUALITY_LEVELS];
+    double own_low, own_high, given_low, given_high; /* what alarms are made of */
+    double levels[MW_QUALITY_LEVELS];                /* distinct values [min(n_levels, LEVELS)] */
+    int64_t n_looked_at;                             /* values that were, for levels */
+    /* Index + 1 of the latest record of each kind: how kinds take turns must not matter. */
+    uint32_t record, stuck_record, gap_record;
+    int32_t n_spans, n_shares; /* learned */
+    int32_t strange;           /* spans in a row that are unlike the past */
+    int16_t unit;              /* conversion in force, see quality_rules.c; 0: none */
 } mw_quality__sensor;
 
 typedef struct mw_quality__device {
