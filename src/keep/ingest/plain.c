@@ -164,7 +164,7 @@ static void copy_column(const plain *p, mw_column *to, int32_t index) {
 }
 
 static mw_status make_table(plain *p, mw_table **ret, mw_err *err) {
-    mw_table *table;
+    mw_table *table = NULL;
     mw_status status = mw_table_new(p->ctx->mem, p->n_rows, &table, err);
     if (status == MW_OK) status = mw_table_reserve(table, p->schema->n_columns, err);
     for (int32_t c = 0; status == MW_OK && c < p->schema->n_columns; c++) {

@@ -37,8 +37,7 @@ void mw_profile__sum_row(mw_profiling *build, const mw_str *cells, uint32_t n) {
         if (kind == MW_SNIFF_NUMBER)
             for (int w = 0; w < MW_SNIFF_WAYS; w++) sum->ways[w] += ways >> w & 1;
         if (kind == MW_SNIFF_TEXT || kind == MW_SNIFF_TIME) note_word(sum, cell);
-        if (kind == MW_SNIFF_TEXT)
-            sum->like_head += mw_str_eq(cell, build->head[i]);
+        if (kind == MW_SNIFF_TEXT) sum->like_head += mw_str_eq(cell, build->head[i]);
     }
     build->n_rows++;
 }

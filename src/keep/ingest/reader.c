@@ -86,10 +86,16 @@ static mw_status detect(mw_reader *reader, const mw_reader_options *options, mw_
         mw_source_set_notes(reader->source, reader->profile.dialect.quote,
                             reader->profile.dialect.escape);
     mw_free(head.profile);
-    if (status != MW_OK) return mw_err_prefix(err, "%s", reader->name);
+    if (status != MW_OK) {
+        (void)mw_err_prefix(err, "%s", reader->name);
+        return status;
+    }
     reader->has_profile = true;
     if (options->adapt) status = options->adapt(options->self, &reader->profile, err);
-    if (status != MW_OK) return mw_err_prefix(err, "%s", reader->name);
+    if (status != MW_OK) {
+        (void)mw_err_prefix(err, "%s", reader->name);
+        return status;
+    }
     static const enum mw_source_text texts[] = {[MW_ENC_UTF8] = MW_SOURCE_UTF8,
                                                 [MW_ENC_UTF16LE] = MW_SOURCE_UTF16LE,
                                                 [MW_ENC_UTF16BE] = MW_SOURCE_UTF16BE,
