@@ -129,7 +129,7 @@ static void check_rows(const mw_dialect *d, const char *text, size_t size, const
             bool last = i + 1 == row.n_fields;
             uint32_t pair[2] = {(uint32_t)begin - 1, marks[k]};
             mw_fields one = {.text = text, .marks = pair, .n = 1, .quote = d->quote, .cr = last};
-            mw_str got = mw_field(&one, 0);
+            mw_str got = mw_fields_at(&one, 0);
             check_field(d, got, got.data != text + begin, row.fields[i]);
             begin = marks[k] + 1;
         }
@@ -180,7 +180,7 @@ static void check_numbers(const mw_fields *fields, char point) {
         mw_cpu_force(levels[l]);
         size_t n_odd = mw_number_read_fields(fields, point, out, odd), k = 0;
         for (size_t i = 0; i < fields->n; i++) {
-            bool is = read_one(mw_field(fields, i), point, &want);
+            bool is = read_one(mw_fields_at(fields, i), point, &want);
             if (is && memcmp(&want, &out[i], sizeof want) != 0) abort();
             if (!is && (out[i] == out[i] || k == n_odd || odd[k++] != i)) abort();
         }

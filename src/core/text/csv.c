@@ -156,6 +156,8 @@ mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err) {
     return MW_OK;
 }
 
+size_t mw_csv_waiting(const mw_csv *csv) { return csv->size - csv->row_at; }
+
 void mw_csv_finish(mw_csv *csv) { csv->finished = true; }
 
 /* The next special byte's position, or false when all input is scanned. */

@@ -50,6 +50,8 @@ void mw_csv_finish(mw_csv *csv);
 /* True when a row was written to *ret; false when more bytes are needed or all is read. Blank lines
  * are skipped. */
 bool mw_csv_row_next(mw_csv *csv, mw_csv_row *ret);
+/* Bytes pushed that belong to no row given yet: 0 when the text so far ends where a row does. */
+size_t mw_csv_waiting(const mw_csv *csv);
 
 /*
  * Where text [size], which begins with a row, may be cut: behind the line feed of its last whole row; 0: none is whole.
