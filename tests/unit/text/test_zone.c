@@ -312,6 +312,7 @@ MW_TEST(rules) {
                 {"IST-1GMT0,M10.5.0,M3.5.0/1", true, "2026-07-05", 60},
                 {"XXX3EDT4,0/0,J365/23", true, "2026-07-05", -240}, /* summer time all year */
                 {"XXX3EDT4,0/0,J365/23", true, "2026-12-31T23:30", -240},
+                {"AAA-1BBB,J59,J300", true, "2024-02-28T12:00", 120},
                 {"AAA-1BBB,J60,J300", true, "2024-02-29T12:00", 60},
                 {"AAA-1BBB,J60,J300", true, "2024-03-01T12:00", 120},
                 {"AAA-1BBB,59,300", true, "2024-02-29T12:00", 120},
@@ -339,6 +340,7 @@ MW_TEST(rules) {
         if (status != (rows[i].good ? MW_OK : MW_EDATA))
             fail_msg("%s: %d", rows[i].rule, (int)status);
         if (!rows[i].good) continue;
+        for (size_t k = 1; k < zone->n; k++) assert_true(zone->at_us[k - 1] < zone->at_us[k]);
         int64_t local = at(rows[i].local), utc = mw_zone_to_utc(zone, local, NULL);
         if (local - utc != rows[i].minutes * MW_MINUTE_US)
             fail_msg("%s: %lld minutes", rows[i].rule, (long long)((local - utc) / MW_MINUTE_US));
