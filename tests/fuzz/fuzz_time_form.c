@@ -45,7 +45,7 @@ static void check_column(const column *c, const mw_time_form *form, mw_time_part
         .text = c->room + MW_FIELDS_SLACK, .marks = c->marks, .stride = 1, .n = c->n, .quote = '"'};
     size_t n_odd = mw_time_read_fields(&fields, form, part, out, odd), k = 0;
     for (size_t i = 0; i < c->n; i++) {
-        mw_str field = mw_field(&fields, i);
+        mw_str field = mw_fields_at(&fields, i);
         char *exact = malloc(field.size + 1);
         if (!exact) return;
         memcpy(exact, field.data, field.size);

@@ -462,7 +462,7 @@ size_t mw_time_read_fields(const mw_fields *fields, const mw_time_form *form, mw
     reader r;
     reader_init(&r, form, part);
     for (size_t i = 0; i < fields->n; i++) {
-        mw_str field = mw_field(fields, i);
+        mw_str field = mw_fields_at(fields, i);
         window words = look(field.data);
         if (field.size != r.size || field.size > REACH || !is_same(&words, &r.words, &r.mask)) {
             if (field.size != r.size) r.mask = mask_of(field.size);

@@ -43,7 +43,7 @@ static void check(const column *c, const mw_time_form *form, mw_time_part part) 
         .text = c->text, .marks = c->marks, .stride = 1, .n = c->n, .quote = '"', .cr = true};
     size_t n_odd = mw_time_read_fields(&fields, form, part, out, odd), k = 0;
     for (size_t i = 0; i < c->n; i++) {
-        mw_str field = mw_field(&fields, i);
+        mw_str field = mw_fields_at(&fields, i);
         int64_t want = MW_TIME_NONE;
         char name[MW_TIME_FORM_TEXT];
         mw_time_form_name(form, name);
