@@ -35,7 +35,7 @@ TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch 2>
 GCC_LIB := $(shell dirname "$$(gcc -print-libgcc-file-name 2>/dev/null)")
 LAPACK := -L/usr/lib/$(TRIPLET)/lapack -L/usr/lib/$(TRIPLET)/blas -L$(GCC_LIB) \
           -l:liblapack.a -l:libblas.a -l:libgfortran.a $(if $(filter x86_64%,$(TRIPLET)),-l:libquadmath.a)
-LIBS := -lsqlite3 -luv -lcrypto -lprotobuf-c -lz -lsleef $(LAPACK) -lm
+LIBS := -lsqlite3 -luv -lcrypto -lprotobuf-c -lz -lzstd -lsleef $(LAPACK) -lm
 
 include tools/make/deps.mk
 

@@ -50,6 +50,10 @@ static mw_status begin(file_job *job, mw_err *err) {
     mw_status status = mw_rows_open(job->ctx, job->file->path, &intake->rows, err);
     if (status != MW_OK) return status;
     intake->header = mw_rows_header(intake->rows, &intake->n_fields);
+    mw_rejects_set_form(&job->rejects,
+                        &(mw_rejects_form){.header = mw_rows_header_line(intake->rows),
+                                           .quote = '"',
+                                           .separator = ','});
     status = mw_layout_detect(mem, intake->header, intake->n_fields, &intake->layout, err);
     if (status != MW_OK) return mw_err_prefix(err, "%s", job->file->source);
     intake->last_time.size = SIZE_MAX;
@@ -98,6 +102,7 @@ static mw_status take_row(file_job *job, const mw_csv_row *row, mw_err *err) {
     char scratch[MW_ROWS_REASON];
     mw_refusal refusal = {0};
     mw_status status = MW_OK;
+    if (mw_reject_is_note(row->raw)) return MW_OK; /* left in a corrected rejects file */
     job->file->n_lines++;
     const char *problem = mw_rows_problem(job->intake.rows, row, &refusal.field, scratch);
     if (problem)

@@ -10,6 +10,7 @@
 #include "core/base/arena.h"
 #include "core/base/limits.h"
 #include "keep/ingest/cells.h"
+#include "keep/ingest/rejects.h"
 
 struct mw_rows {
     const mw_ctx *ctx;
@@ -18,6 +19,7 @@ struct mw_rows {
     mw_csv *csv;
     mw_arena arena; /* of the header */
     mw_str *header; /* [n_fields] */
+    mw_str header_line;
     uint32_t n_fields;
     bool ended;      /* the lexer has been told */
     bool open_ended; /* the last byte is no line end */
@@ -30,11 +32,10 @@ static const struct format {
     const char *hint;
 } formats[] = {
     {"PK\3\4", 4, "a ZIP archive or an Excel workbook", "Unpack it, or save the sheet as CSV."},
-    {"\x28\xb5\x2f\xfd", 4, "compressed with zstd", "Unpack it with `zstd -d`, or use gzip."},
-    {"BZh", 3, "compressed with bzip2", "Unpack it with `bunzip2`, or use gzip."},
+    {"BZh", 3, "compressed with bzip2", "Unpack it with `bunzip2`, or use gzip or zstd."},
     {"\xfd"
      "7zXZ",
-     5, "compressed with xz", "Unpack it with `unxz`, or use gzip."},
+     5, "compressed with xz", "Unpack it with `unxz`, or use gzip or zstd."},
     {"PAR1", 4, "a Parquet file", "Export it as CSV."},
     {"ARROW1", 6, "an Arrow file", "Export it as CSV."},
     {"\xff\xfe", 2, "UTF-16 text", "Convert it with `iconv -f UTF-16 -t UTF-8`."},
@@ -52,7 +53,7 @@ static mw_status check_text(const char *data, size_t size, mw_err *err) {
     if (size > SNIFFED_BYTES) size = SNIFFED_BYTES;
     if (!memchr(data, '\0', size)) return MW_OK;
     mw_fail(err, MW_EDATA, "is not CSV text: it holds binary data");
-    return mw_err_hint(err, "Give a comma-separated text file, plain or gzip.");
+    return mw_err_hint(err, "Give a comma-separated text file, plain, gzip or zstd.");
 }
 
 /* Adds the next chunk to the lexer, or tells it that there is none. */
@@ -97,6 +98,9 @@ static mw_status copy_header(mw_rows *rows, const mw_csv_row *row, mw_err *err) 
         rows->header[i] = mw_str_of(copy);
     }
     rows->n_fields = row->n_fields;
+    char *line = mw_arena_strndup(&rows->arena, row->raw.data, row->raw.size);
+    if (!line) return mw_fail_nomem(err, "reading a header");
+    rows->header_line = (mw_str){line, row->raw.size};
     return MW_OK;
 }
 
@@ -136,6 +140,21 @@ static mw_status read_header(mw_rows *rows, mw_err *err) {
     return status == MW_OK ? MW_OK : mw_err_prefix(err, "%s", rows->name);
 }
 
+/* A rejects file that was corrected is read without its notes. */
+static mw_status leave_out_notes(mw_rows *rows, mw_err *err) {
+    const char *sample;
+    size_t size;
+    bool whole;
+    mw_rejects_head head = {0};
+    mw_status status = mw_source_peek(rows->source, &sample, &size, &whole, err);
+    if (status != MW_OK) return status;
+    status = mw_rejects_recognize(rows->ctx->mem, sample, size, &head, err);
+    if (status != MW_OK) return mw_err_prefix(err, "%s", rows->name);
+    if (head.found) mw_source_set_notes(rows->source, '"', 0);
+    mw_free(head.profile);
+    return MW_OK;
+}
+
 mw_status mw_rows_open(const mw_ctx *ctx, const char *path, mw_rows **ret, mw_err *err) {
     mw_rows *rows = mw_calloc(ctx->mem, 1, sizeof *rows);
     if (!rows) return mw_fail_nomem(err, "reading a file");
@@ -143,6 +162,7 @@ mw_status mw_rows_open(const mw_ctx *ctx, const char *path, mw_rows **ret, mw_er
     rows->name = mw_source_name(path);
     mw_arena_init(&rows->arena, ctx->mem);
     mw_status status = mw_source_open(ctx, path, &rows->source, err);
+    if (status == MW_OK) status = leave_out_notes(rows, err);
     if (status == MW_OK) status = mw_csv_new(ctx->mem, &mw_dialect_csv, &rows->csv, err);
     if (status == MW_OK) status = read_header(rows, err);
     if (status != MW_OK) {
@@ -187,6 +207,8 @@ const char *mw_rows_problem(const mw_rows *rows, const mw_csv_row *row, uint32_t
         }
     return "not UTF-8 text";
 }
+
+mw_str mw_rows_header_line(const mw_rows *rows) { return rows->header_line; }
 
 bool mw_rows_open_ended(const mw_rows *rows) { return rows->open_ended; }
 

@@ -19,6 +19,7 @@ mw_status mw_rows_open(const mw_ctx *ctx, const char *path, mw_rows **ret, mw_er
 void *mw_rows_close(mw_rows *rows); /* NULL is allowed; returns NULL */
 
 const mw_str *mw_rows_header(const mw_rows *rows, uint32_t *ret_n); /* [n] */
+mw_str mw_rows_header_line(const mw_rows *rows); /* as it stood, without its line end */
 
 /* *ret_has false at the end. The row's texts are valid until the next call. */
 mw_status mw_rows_next(mw_rows *rows, mw_csv_row *ret, bool *ret_has, mw_err *err);
