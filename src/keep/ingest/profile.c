@@ -85,6 +85,20 @@ static mw_status skip_lines(mw_profiling *build, mw_str *ret, mw_err *err) {
     return MW_OK;
 }
 
+/* "sep=;" on the first line: how Excel is told the separator. It is no row. */
+static void take_sep_line(mw_profiling *build, mw_forced *forced, mw_str *text) {
+    if (forced->has_skip_lines || text->size < 6) return;
+    if (!mw_str_is_nocase((mw_str){text->data, 4}, "sep=")) return;
+    size_t end = text->data[5] == '\r' ? 6 : 5;
+    if (end >= text->size || text->data[end] != '\n') return;
+    if (!(forced->fixed & MW_SNIFF_FIXED_SEPARATOR)) {
+        forced->dialect.separator = text->data[4];
+        forced->fixed |= MW_SNIFF_FIXED_SEPARATOR;
+    }
+    *text = (mw_str){text->data + end + 1, text->size - end - 1};
+    build->skipped = 1;
+}
+
 static bool is_blank(mw_str text) {
     for (size_t i = 0; i < text.size; i++)
         if (!strchr(" \t\r\n", text.data[i]) || text.data[i] == '\0') return false;
@@ -118,14 +132,16 @@ static mw_status note_dialect(mw_profiling *build, mw_err *err) {
     return status;
 }
 
-static mw_status detect(mw_profiling *build, const char *sample, size_t size, char **owned,
-                        mw_err *err) {
+static mw_status detect(mw_profiling *build, mw_forced *forced, const char *sample, size_t size,
+                        char **owned, mw_err *err) {
     mw_profile *profile = build->profile;
     mw_str text;
     mw_status status = settle_text(build, sample, size, owned, err);
     if (status == MW_OK && is_blank(build->text)) status = fail_empty(err);
     if (status == MW_OK) status = skip_lines(build, &text, err);
     if (status != MW_OK) return status;
+    build->skipped = build->forced->skip_lines;
+    take_sep_line(build, forced, &text);
     size_t skipped = build->text.size - text.size;
     build->text = text;
     if (is_blank(text)) return fail_empty(err);
@@ -134,7 +150,7 @@ static mw_status detect(mw_profiling *build, const char *sample, size_t size, ch
     if (status != MW_OK) return status;
     profile->looked_bytes += build->sniffed.looked;
     profile->dialect = build->sniffed.dialect;
-    profile->skip_lines = build->forced->skip_lines;
+    profile->skip_lines = build->skipped;
     build->n = build->sniffed.n_fields;
     status = note_dialect(build, err);
     if (status == MW_OK) status = mw_profile__find_rows(build, err);
@@ -144,7 +160,7 @@ static mw_status detect(mw_profiling *build, const char *sample, size_t size, ch
     if (status == MW_OK) status = mw_profile__find_types(build, err);
     if (status == MW_OK) status = mw_profile__find_marks(build, err);
     profile->data_offset += skipped;
-    profile->data_line += build->forced->skip_lines;
+    profile->data_line += build->skipped;
     return status;
 }
 
@@ -157,7 +173,7 @@ mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, 
     mw_profiling build = {
         .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
     mw_status status = mw_profile__force(ctx, args, &forced, err);
-    if (status == MW_OK) status = detect(&build, sample, size, &owned, err);
+    if (status == MW_OK) status = detect(&build, &forced, sample, size, &owned, err);
     mw_profile__force_done(&forced);
     mw_free(owned);
     if (status != MW_OK) {
