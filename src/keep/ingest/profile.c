@@ -166,13 +166,20 @@ static mw_status detect(mw_profiling *build, mw_forced *forced, const char *samp
 
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, bool learn, mw_profile *ret, mw_err *err) {
+    return mw_profile_detect_saved(ctx, sample, size, whole, (mw_str){NULL, 0}, args, learn, ret,
+                                   err);
+}
+
+mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                  mw_str saved, const mw_args *args, bool learn, mw_profile *ret,
+                                  mw_err *err) {
     mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
     mw_forced forced;
     char *owned = NULL;
     mw_arena_init(&profile.arena, ctx->mem);
     mw_profiling build = {
         .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
-    mw_status status = mw_profile__force(ctx, args, &forced, err);
+    mw_status status = mw_profile__force(ctx, saved, args, &forced, err);
     if (status == MW_OK) status = detect(&build, &forced, sample, size, &owned, err);
     mw_profile__force_done(&forced);
     mw_free(owned);

@@ -98,6 +98,11 @@ extern const mw_param mw_profile_params[];
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, bool learn, mw_profile *ret, mw_err *err);
 
+/* The same with a saved profile as text (a rejects file carries one); empty: none. What args name, and their `profile`, win over it. */
+mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                  mw_str saved, const mw_args *args, bool learn, mw_profile *ret,
+                                  mw_err *err);
+
 /* JSON of docs/formats/profile.md; also as one line, for the rejects file. */
 void mw_profile_write(const mw_profile *profile, mw_json_writer *writer);
 /* "findings": [{what, value, confidence, forced, note}], for --dry-run, --json and the log. */

@@ -404,6 +404,32 @@ MW_TEST(a_saved_profile_forces_other_files) {
                   MW_ENOTFOUND);
 }
 
+MW_TEST(a_profile_given_as_text_counts_less_than_arguments) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_args *args = NULL;
+    mw_profile profile;
+    static const char text[] = "a;b,c\n1;2,3\n";
+    mw_buf out;
+    mw_buf_init(&out, NULL, 1 << 16);
+    mw_str saved = MW_STR("{\"separator\":\",\",\"header\":false}");
+    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, NULL, false, &profile,
+                                      &err));
+    describe(&profile, &out);
+    assert_string_equal(mw_buf_text(&out), ", data 1 | column_1=text column_2");
+    mw_profile_done(&profile);
+    assert_ok(mw_args_new(NULL, mw_profile_params, &args, &err));
+    assert_ok(mw_args_set(args, MW_STR("separator"), MW_STR(";"), &err));
+    assert_ok(mw_args_finish(args, &err));
+    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, args, false, &profile,
+                                      &err));
+    describe(&profile, &out);
+    assert_string_equal(mw_buf_text(&out), "; decimal',' data 1 | column_1 column_2");
+    mw_profile_done(&profile);
+    mw_args_free(args);
+    mw_buf_done(&out);
+}
+
 /* --- work --- */
 
 enum { MIB = 1 << 20 };
@@ -593,6 +619,8 @@ MW_TEST_MAIN(MW_RUN(separators_are_found), MW_RUN(quotes_are_found),
              MW_RUN(binary_is_refused), MW_RUN(a_cut_sample_is_read_to_its_last_line),
              MW_RUN(data_begins_where_it_says), MW_RUN(doubtful_findings_say_so),
              MW_RUN(what_is_forced_is_certain), MW_RUN(saved_profiles_read_back_as_they_were),
-             MW_RUN(a_saved_profile_forces_other_files), MW_RUN(work_over_a_mebibyte_is_bounded),
-             MW_RUN(random_files_give_whole_profiles), MW_RUN(samples_are_cut_as_files_are_read),
-             MW_RUN(any_allocation_may_fail), MW_RUN(any_allocation_may_fail_with_a_saved_profile))
+             MW_RUN(a_saved_profile_forces_other_files),
+             MW_RUN(a_profile_given_as_text_counts_less_than_arguments),
+             MW_RUN(work_over_a_mebibyte_is_bounded), MW_RUN(random_files_give_whole_profiles),
+             MW_RUN(samples_are_cut_as_files_are_read), MW_RUN(any_allocation_may_fail),
+             MW_RUN(any_allocation_may_fail_with_a_saved_profile))
