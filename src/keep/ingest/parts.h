@@ -7,6 +7,8 @@
  *           successful finish, nothing is left in staging.
  * Memory    a file's write buffer, about 1 MiB of small chunks put together, and a few words a batch;
  *           a chunk and the dictionaries more while rows are handed back.
+ * Threads   one; the schema and its dictionaries grow in step with the chunks, between the calls, or the bytes would
+ *           depend on who was faster.
  * Names     by content; source and number of the part are in the metadata of the file, so no two parts of a
  *           dataset are alike.
  */

@@ -104,7 +104,7 @@ static void settle(trend *t, int64_t border) {
 static mw_status make_room(trend *t, int64_t border, mw_err *err) {
     tidy(t);
     settle(t, border);
-    if (t->n <= t->capacity / 2 && t->capacity) return MW_OK;
+    if (t->points && t->n <= t->capacity / 2) return MW_OK;
     size_t capacity = t->capacity ? t->capacity * 2 : FIRST_POINTS;
     point *more = mw_realloc(t->ctx->mem, t->points, capacity * sizeof *more);
     if (!more) return mw_fail_nomem(err, "the trend");

@@ -109,7 +109,7 @@ static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file, size_t 
     bool ordered = mw_ipc_reader_has_meta(reader, "millwright.part");
     status = w->visitor->segment(w->visitor->self, index, schema, ordered, err);
     while (!status) {
-        mw_chunk *chunk;
+        mw_chunk *chunk = NULL;
         status = mw_ctx_check(ctx, err);
         if (!status) status = mw_ipc_reader_next(reader, &chunk, err);
         if (status || !chunk) break;

@@ -26,8 +26,8 @@ static void begin(void) {
 /* --- rows: the same cells as make.py's rows() of tests/golden/arrow, less its notes ----------- */
 
 static const char *const DEVICES[] = {"pump", "fan",
-                                      "gr\xc3\xbc\xc3\x9f"
-                                      "e",
+                                      ("gr\xc3\xbc\xc3\x9f"
+                                       "e"),
                                       "press 3"};
 
 static mw_status make_schema(mw_mem *mem, mw_schema **ret, mw_err *err) {
