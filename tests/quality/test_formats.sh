@@ -13,7 +13,8 @@ check() { # NAME COMMAND...
 
 interop() {
     local program=build/release/tests/unit/table/test_ipc
-    make -s --no-print-directory "$program" && build/venv/bin/python tests/quality/arrow_interop.py "$program"
+    make -s --no-print-directory "$program" "${program}stream" &&
+        build/venv/bin/python tests/quality/arrow_interop.py "$program" "${program}stream"
 }
 
 echo 1..2

@@ -57,7 +57,13 @@ static int sys_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
 const mw_io mw_io_system = {sys_open,   sys_read,   sys_write, sys_fsync, sys_close,
                             sys_rename, sys_unlink, sys_mkdir, NULL};
 
-enum { WRITE_BUFFER_BYTES = 256 * 1024, NAME_MAX_BYTES = 256 };
+enum {
+    WRITE_BUFFER_BYTES = 256 * 1024,
+    DIRECT_BYTES = 32 * 1024,
+    WRITE_BACK_BYTES = 8 << 20,
+    VERIFY_BYTES = 1 << 20,
+    NAME_MAX_BYTES = 256
+};
 
 struct mw_file {
     const mw_io *io;
@@ -65,10 +71,18 @@ struct mw_file {
     int dir_fd; /* a duplicate: the file may outlive the caller's mw_dir */
     char name[NAME_MAX_BYTES];
     char temporary[NAME_MAX_BYTES];
+    mw_hash128 *hash; /* of the bytes in the file so far */
     uint64_t size_bytes;
+    uint64_t n_written;   /* of them in the file */
+    uint64_t n_on_the_go; /* of them the disk has been told to write */
     size_t n_buffered;
     char buffer[WRITE_BUFFER_BYTES];
 };
+
+static void *release(mw_file *file) {
+    mw_hash128_free(file->hash);
+    return mw_free(file);
+}
 
 mw_status mw_file_create(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_file **ret,
                          mw_err *err) {
@@ -77,8 +91,13 @@ mw_status mw_file_create(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_fi
         return mw_fail(err, MW_EINVAL, "\"%s\" is not a plain file name", name);
     mw_file *file = mw_alloc(ctx->mem, sizeof *file);
     if (!file) return mw_fail_nomem(err, "a file buffer");
+    mw_status status = mw_hash128_new(ctx->mem, &file->hash, err);
+    if (status) {
+        mw_free(file);
+        return status;
+    }
     file->io = ctx->io;
-    file->size_bytes = 0;
+    file->size_bytes = file->n_written = file->n_on_the_go = 0;
     file->n_buffered = 0;
     (void)snprintf(file->name, sizeof file->name, "%s", name);
     (void)snprintf(file->temporary, sizeof file->temporary, ".%.180s.tmp-%d-%u", name,
@@ -88,21 +107,32 @@ mw_status mw_file_create(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_fi
                                 : file->io->open(file->io->self, file->dir_fd, file->temporary,
                                                  O_RDWR | O_CREAT | O_EXCL, 0640);
     if (file->fd < 0) {
-        mw_status status =
-            mw_fail_errno(err, errno, "cannot create %s/%s", mw_dir_label(dir), name);
+        status = mw_fail_errno(err, errno, "cannot create %s/%s", mw_dir_label(dir), name);
         if (file->dir_fd >= 0) close(file->dir_fd);
-        mw_free(file);
+        release(file);
         return status;
     }
     *ret = file;
     return MW_OK;
 }
 
+/* A hint: whether it helps or not, the fsync of the commit says if the bytes are on disk. */
+static void start_write_back(mw_file *file) {
+    uint64_t n = file->n_written - file->n_on_the_go;
+    if (n < WRITE_BACK_BYTES) return;
+    (void)sync_file_range(file->fd, (off_t)file->n_on_the_go, (off_t)n, SYNC_FILE_RANGE_WRITE);
+    file->n_on_the_go = file->n_written;
+}
+
 static mw_status write_all(mw_file *file, const char *data, size_t size, mw_err *err) {
     while (size > 0) {
-        ssize_t n = file->io->write(file->io->self, file->fd, data, size);
+        size_t piece = size < WRITE_BACK_BYTES ? size : WRITE_BACK_BYTES;
+        ssize_t n = file->io->write(file->io->self, file->fd, data, piece);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return mw_fail_errno(err, errno, "cannot write %s", file->name);
+        mw_hash128_add(file->hash, data, (size_t)n);
+        file->n_written += (size_t)n;
+        start_write_back(file);
         data += n;
         size -= (size_t)n;
     }
@@ -116,11 +146,11 @@ static mw_status flush(mw_file *file, mw_err *err) {
 }
 
 mw_status mw_file_write(mw_file *file, const void *data, size_t size, mw_err *err) {
-    if (size > sizeof file->buffer - file->n_buffered) {
+    if (size >= DIRECT_BYTES || size > sizeof file->buffer - file->n_buffered) {
         mw_status status = flush(file, err);
         if (status) return status;
     }
-    if (size >= sizeof file->buffer) {
+    if (size >= DIRECT_BYTES) {
         mw_status status = write_all(file, data, size, err);
         if (status) return status;
     } else if (size) {
@@ -139,7 +169,7 @@ void *mw_file_abort(mw_file *file) {
     if (file->fd >= 0) (void)io->close(io->self, file->fd);
     (void)io->unlink(io->self, file->dir_fd, file->temporary, 0);
     close(file->dir_fd);
-    return mw_free(file);
+    return release(file);
 }
 
 mw_status mw_file_commit(mw_file *file, mw_err *err) {
@@ -163,46 +193,24 @@ mw_status mw_file_commit(mw_file *file, mw_err *err) {
     if (io->fsync(io->self, file->dir_fd) != 0)
         status = mw_fail_errno(err, errno, "cannot sync the folder of %s", file->name);
     close(file->dir_fd);
-    mw_free(file);
+    release(file);
     return status;
 fail:
     mw_file_abort(file);
     return status;
 }
 
-static mw_status hash_content(mw_file *file, char hex[MW_SHA256_HEX], mw_err *err) {
-    mw_sha256 *sha;
-    if (lseek(file->fd, 0, SEEK_SET) != 0)
-        return mw_fail_errno(err, errno, "cannot read %s back", file->name);
-    mw_status status = mw_sha256_new(&sha, err);
-    if (status) return status;
-    for (;;) {
-        /* The write buffer is empty by now: it serves for reading. */
-        ssize_t n = file->io->read(file->io->self, file->fd, file->buffer, sizeof file->buffer);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = mw_fail_errno(err, errno, "cannot read %s back", file->name);
-            mw_sha256_free(sha);
-            return status;
-        }
-        if (n == 0) break;
-        mw_sha256_add(sha, file->buffer, (size_t)n);
-    }
-    mw_sha256_finish(sha, hex);
-    return MW_OK;
-}
-
 mw_status mw_file_commit_by_hash(mw_file *file, const char *suffix,
                                  char name_out[MW_FILE_HASH_NAME], mw_err *err) {
-    char hex[MW_SHA256_HEX];
+    char hex[MW_HASH128_HEX];
     name_out[0] = '\0';
     mw_status status = flush(file, err);
-    if (!status) status = hash_content(file, hex, err);
     if (status) {
         mw_file_abort(file);
         return status;
     }
-    (void)snprintf(name_out, MW_FILE_HASH_NAME, "%.*s%.20s", MW_FILE_HASH_DIGITS, hex, suffix);
+    mw_hash128_digest(file->hash, hex);
+    (void)snprintf(name_out, MW_FILE_HASH_NAME, "x%s%.20s", hex, suffix);
     (void)snprintf(file->name, sizeof file->name, "%s", name_out);
     return mw_file_commit(file, err);
 }
@@ -275,6 +283,55 @@ mw_status mw_file_read(const mw_ctx *ctx, mw_dir *dir, const char *name, size_t 
     return MW_OK;
 }
 
+typedef struct check { /* one of the two is used */
+    mw_hash128 *hash;
+    mw_sha256 *sha;
+} check;
+
+static mw_status add_content(const mw_ctx *ctx, int fd, const check *to, const char *name,
+                             mw_err *err) {
+    char *buffer = mw_alloc(ctx->mem, VERIFY_BYTES);
+    if (!buffer) return mw_fail_nomem(err, "reading a file");
+    size_t n = VERIFY_BYTES;
+    mw_status status = MW_OK;
+    while (n == VERIFY_BYTES && !status) {
+        status = read_all(ctx, fd, buffer, VERIFY_BYTES, &n, name, err);
+        if (!status && to->hash) mw_hash128_add(to->hash, buffer, n);
+        if (!status && to->sha) mw_sha256_add(to->sha, buffer, n);
+        if (!status) status = mw_ctx_check(ctx, err);
+    }
+    mw_free(buffer);
+    return status;
+}
+
+static mw_status fail_damaged(const char *name, mw_err *err) {
+    return mw_fail(err, MW_EDATA, "%s is damaged: its content is not what was written", name);
+}
+
+mw_status mw_file_verify(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_err *err) {
+    bool first_version = name[0] != 'x';
+    const char *expected = first_version ? name : name + 1;
+    if (strspn(expected, "0123456789abcdef") != MW_FILE_HASH_DIGITS) return MW_OK;
+    char hex[MW_SHA256_HEX] = "";
+    check to = {0};
+    int fd;
+    size_t size;
+    mw_status status = open_regular(ctx, dir, name, &fd, &size, err);
+    if (status) return status;
+    status = first_version ? mw_sha256_new(&to.sha, err) : mw_hash128_new(ctx->mem, &to.hash, err);
+    if (!status) status = add_content(ctx, fd, &to, name, err);
+    ctx->io->close(ctx->io->self, fd);
+    if (!status && to.hash) mw_hash128_digest(to.hash, hex);
+    if (!status && to.sha) {
+        mw_sha256_finish(to.sha, hex);
+        to.sha = NULL;
+    }
+    mw_sha256_free(to.sha);
+    mw_hash128_free(to.hash);
+    if (status) return status;
+    return strncmp(hex, expected, MW_FILE_HASH_DIGITS) == 0 ? MW_OK : fail_damaged(name, err);
+}
+
 mw_status mw_map_open(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_map *ret, mw_err *err) {
     int fd;
     size_t size;
@@ -295,4 +352,12 @@ mw_status mw_map_open(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_map *
 void mw_map_close(mw_map *map) {
     if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
     *map = (mw_map){0};
+}
+
+void mw_map_forget(const mw_map *map, size_t from, size_t to) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    from = from / page * page;
+    to = to / page * page;
+    if (from < to && to <= map->size)
+        (void)madvise((void *)(uintptr_t)(map->data + from), to - from, MADV_DONTNEED);
 }

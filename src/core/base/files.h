@@ -39,18 +39,23 @@ typedef struct mw_file mw_file;
 /* Starts writing `name` in dir, under a temporary name until the commit. name has no slash. */
 mw_status mw_file_create(const mw_ctx *ctx, struct mw_dir *dir, const char *name, mw_file **ret,
                          mw_err *err);
-/* Buffered; fails with the reason when the disk does. */
+/* Small pieces are buffered, large ones (32 KiB and more) go out from where they lie. The disk starts
+ * on every 8 MiB at once, so that the commit has little left to wait for. Fails with the reason when
+ * the disk does. */
 mw_status mw_file_write(mw_file *file, const void *data, size_t size, mw_err *err);
 uint64_t mw_file_size(const mw_file *file); /* bytes written so far */
 /* Flushes, syncs, renames, syncs the directory. The file is freed whatever the outcome. */
 mw_status mw_file_commit(mw_file *file, mw_err *err);
-/* Like mw_file_commit, under the name "<first 32 hex digits of the content's SHA-256>SUFFIX", so that
- * a reader can tell a damaged file by its name. name_out [MW_FILE_HASH_NAME] is the name, also after
- * a failure that may have left it behind; "" when it was never given.
- * Cost: reads the file back once. */
+/* Like mw_file_commit, under the name "x<32 hex digits>SUFFIX", the content's XXH3-128 (taken on the way, no byte
+ * is read back), so that a reader can tell a damaged file by its name. name_out [MW_FILE_HASH_NAME] is the
+ * name, also after a failure that may have left it behind; "" when it was never given. */
 enum { MW_FILE_HASH_DIGITS = 32, MW_FILE_HASH_NAME = 64 };
 mw_status mw_file_commit_by_hash(mw_file *file, const char *suffix,
                                  char name_out[MW_FILE_HASH_NAME], mw_err *err);
+/* Reads a file that is named by a hash and compares: MW_EDATA when its bytes are not those that were
+ * written. Names of the first version, "<32 hex digits of the SHA-256>SUFFIX", count too; other names
+ * tell nothing: MW_OK. */
+mw_status mw_file_verify(const mw_ctx *ctx, struct mw_dir *dir, const char *name, mw_err *err);
 /* Removes what was written; NULL is allowed. Returns NULL. */
 void *mw_file_abort(mw_file *file);
 
@@ -70,5 +75,7 @@ typedef struct mw_map {
 mw_status mw_map_open(const mw_ctx *ctx, struct mw_dir *dir, const char *name, mw_map *ret,
                       mw_err *err);
 void mw_map_close(mw_map *map);
+/* Bytes [from, to) are not needed for now: what of them is resident may go. They can still be read. */
+void mw_map_forget(const mw_map *map, size_t from, size_t to);
 
 #endif

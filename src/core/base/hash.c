@@ -1,12 +1,15 @@
 /*
  * hash.c -- SHA-256 through libcrypto's EVP (uses the CPU's SHA instructions where there are any),
- * and a 64-bit multiply-fold hash for tables in memory (the mixing step of wyhash: 64x64 -> 128,
+ * XXH3 through libxxhash (its values are fixed since 0.8.0), and a 64-bit multiply-fold hash for tables in memory (the mixing step of wyhash: 64x64 -> 128,
  * folded).
  */
 #include "core/base/hash.h"
 
 #include <openssl/evp.h>
 #include <string.h>
+#include <xxhash.h>
+
+static const char digits[] = "0123456789abcdef";
 
 struct mw_sha256 {
     EVP_MD_CTX *digest;
@@ -30,7 +33,6 @@ void mw_sha256_add(mw_sha256 *sha, const void *data, size_t size) {
 }
 
 void mw_sha256_finish(mw_sha256 *sha, char hex[MW_SHA256_HEX]) {
-    static const char digits[] = "0123456789abcdef";
     unsigned char bytes[EVP_MAX_MD_SIZE] = {0};
     (void)EVP_DigestFinal_ex(sha->digest, bytes, NULL);
     for (size_t i = 0; i < 32; i++) {
@@ -54,6 +56,43 @@ mw_status mw_sha256_of(const void *data, size_t size, char hex[MW_SHA256_HEX], m
     mw_sha256_add(sha, data, size);
     mw_sha256_finish(sha, hex);
     return MW_OK;
+}
+
+struct mw_hash128 {
+    XXH3_state_t *state;
+};
+
+mw_status mw_hash128_new(mw_mem *mem, mw_hash128 **ret, mw_err *err) {
+    mw_hash128 *hash = mw_alloc(mem, sizeof *hash);
+    if (!hash) return mw_fail_nomem(err, "a content hash");
+    hash->state = XXH3_createState();
+    if (!hash->state || XXH3_128bits_reset(hash->state) != XXH_OK) {
+        mw_hash128_free(hash);
+        return mw_fail_nomem(err, "a content hash");
+    }
+    *ret = hash;
+    return MW_OK;
+}
+
+void mw_hash128_add(mw_hash128 *hash, const void *data, size_t size) {
+    /* Fails for a missing state only. */
+    (void)XXH3_128bits_update(hash->state, data, size);
+}
+
+void mw_hash128_digest(const mw_hash128 *hash, char hex[MW_HASH128_HEX]) {
+    XXH128_canonical_t bytes;
+    XXH128_canonicalFromHash(&bytes, XXH3_128bits_digest(hash->state));
+    for (size_t i = 0; i < sizeof bytes.digest; i++) {
+        hex[2 * i] = digits[bytes.digest[i] >> 4];
+        hex[2 * i + 1] = digits[bytes.digest[i] & 15];
+    }
+    hex[2 * sizeof bytes.digest] = '\0';
+}
+
+void *mw_hash128_free(mw_hash128 *hash) {
+    if (!hash) return NULL;
+    (void)XXH3_freeState(hash->state);
+    return mw_free(hash);
 }
 
 static uint64_t fold(uint64_t a, uint64_t b) {

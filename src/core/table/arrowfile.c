@@ -336,6 +336,20 @@ mw_status mw_arrow__walk(mw_arrow_file *file, uint32_t index, int64_t *ret_rows,
     return MW_OK;
 }
 
+mw_status mw_arrow__rows(mw_arrow_file *file, uint32_t index, int64_t *ret_rows, mw_err *err) {
+    message m;
+    cursor c;
+    mw_status status = open_message(file, file->records, index, MW_ARROW_HEADER_RECORDS, &m, err);
+    if (status == MW_OK) status = start_records(file, &m, m.header, &c, err);
+    if (status == MW_OK) *ret_rows = c.n_rows;
+    return status;
+}
+
+size_t mw_arrow__start_of(const mw_arrow_file *file, uint32_t index) {
+    int64_t offset = mw_flat__member(&file->footer, file->records, index, 0, 8);
+    return offset > 0 && (size_t)offset < file->size ? (size_t)offset : 0;
+}
+
 mw_status mw_arrow__dictionary(mw_arrow_file *file, uint32_t index, int64_t *ret_id,
                                mw_arrow_part *part, mw_err *err) {
     static const mw_arrow_field texts = {.type = MW_UTF8};

@@ -63,6 +63,10 @@ typedef mw_status (*mw_arrow_visit)(void *self, uint32_t field, const mw_arrow_p
 /* Checks record batch `index` whole; visit (or NULL) is then called for each field in order. */
 mw_status mw_arrow__walk(mw_arrow_file *file, uint32_t index, int64_t *ret_rows,
                          mw_arrow_visit visit, void *self, mw_err *err);
+/* Rows of batch `index`, from its frame alone: its columns are not looked at. */
+mw_status mw_arrow__rows(mw_arrow_file *file, uint32_t index, int64_t *ret_rows, mw_err *err);
+/* Where batch `index` starts; no more than a hint before its frame was checked. */
+size_t mw_arrow__start_of(const mw_arrow_file *file, uint32_t index);
 /* Checks dictionary batch `index`; *part is its one utf8 column. */
 mw_status mw_arrow__dictionary(mw_arrow_file *file, uint32_t index, int64_t *ret_id,
                                mw_arrow_part *part, mw_err *err);

@@ -50,7 +50,7 @@ static size_t add_type(mw_buf *out, mw_type type) {
     }
 }
 
-static size_t add_field(mw_buf *out, const mw_column *column, int64_t dictionary_id) {
+static size_t add_field(mw_buf *out, const mw_arrow_column *column, int64_t dictionary_id) {
     static const uint8_t bytes[] = {4, 1, 1, 4, 4, 4};
     static const uint8_t types[] = {
         [MW_TIMESTAMP] = MW_ARROW_TIMESTAMP, [MW_FLOAT64] = MW_ARROW_FLOAT,
@@ -71,16 +71,16 @@ static size_t add_field(mw_buf *out, const mw_column *column, int64_t dictionary
     return t.at;
 }
 
-static size_t add_schema(mw_buf *out, const mw_table *table, const mw_meta *meta, size_t n_meta) {
+static size_t add_schema(mw_buf *out, const mw_arrow_column *columns, size_t n_columns,
+                         const mw_meta *meta, size_t n_meta) {
     static const uint8_t bytes[] = {2, 4, 4};
     mw_flat_slots schema = mw_flat__add_table(out, bytes, 3);
-    size_t fields = mw_flat__add_vector(out, (size_t)table->n_columns, 4, 4);
+    size_t fields = mw_flat__add_vector(out, n_columns, 4, 4);
     mw_flat__set_ref(out, schema, MW_SCHEMA_FIELDS, fields);
     int64_t dictionary_id = 0;
-    for (int32_t i = 0; i < table->n_columns; i++) {
-        const mw_column *c = &table->columns[i];
-        mw_flat__set_element_ref(out, fields, (size_t)i, add_field(out, c, dictionary_id));
-        dictionary_id += c->type == MW_DICTIONARY;
+    for (size_t i = 0; i < n_columns; i++) {
+        mw_flat__set_element_ref(out, fields, i, add_field(out, &columns[i], dictionary_id));
+        dictionary_id += columns[i].type == MW_DICTIONARY;
     }
     size_t pairs = mw_flat__add_vector(out, n_meta + 1, 4, 4);
     mw_flat__set_ref(out, schema, MW_SCHEMA_METADATA, pairs);
@@ -104,10 +104,11 @@ static mw_flat_slots begin_message(mw_buf *out, int header_type, int64_t body_by
     return message;
 }
 
-void mw_arrow__schema_message(const mw_table *table, const mw_meta *meta, size_t n_meta,
-                              mw_buf *out) {
+void mw_arrow__schema_message(const mw_arrow_column *columns, size_t n_columns, const mw_meta *meta,
+                              size_t n_meta, mw_buf *out) {
     mw_flat_slots message = begin_message(out, MW_ARROW_HEADER_SCHEMA, 0);
-    mw_flat__set_ref(out, message, MW_MESSAGE_HEADER, add_schema(out, table, meta, n_meta));
+    mw_flat__set_ref(out, message, MW_MESSAGE_HEADER,
+                     add_schema(out, columns, n_columns, meta, n_meta));
 }
 
 static size_t add_records(mw_buf *out, const mw_arrow_batch *batch) {
@@ -157,8 +158,8 @@ static size_t add_blocks(mw_buf *out, const mw_arrow_block *blocks, size_t n) {
     return vector;
 }
 
-void mw_arrow__footer(const mw_table *table, const mw_meta *meta, size_t n_meta,
-                      const mw_arrow_block *dictionaries, size_t n_dictionaries,
+void mw_arrow__footer(const mw_arrow_column *columns, size_t n_columns, const mw_meta *meta,
+                      size_t n_meta, const mw_arrow_block *dictionaries, size_t n_dictionaries,
                       const mw_arrow_block *records, size_t n_records, mw_buf *out) {
     static const uint8_t bytes[] = {2, 4, 4, 4};
     mw_buf_clear(out);
@@ -166,7 +167,8 @@ void mw_arrow__footer(const mw_table *table, const mw_meta *meta, size_t n_meta,
     mw_flat_slots footer = mw_flat__add_table(out, bytes, 4);
     mw_flat__set_root(out, footer);
     mw_flat__set_int(out, footer, MW_FOOTER_VERSION, 2, MW_ARROW_V5);
-    mw_flat__set_ref(out, footer, MW_FOOTER_SCHEMA, add_schema(out, table, meta, n_meta));
+    mw_flat__set_ref(out, footer, MW_FOOTER_SCHEMA,
+                     add_schema(out, columns, n_columns, meta, n_meta));
     mw_flat__set_ref(out, footer, MW_FOOTER_DICTIONARIES,
                      add_blocks(out, dictionaries, n_dictionaries));
     mw_flat__set_ref(out, footer, MW_FOOTER_RECORDS, add_blocks(out, records, n_records));

@@ -9,6 +9,12 @@
 #include "core/table/arrow.h"
 #include "core/table/flat.h"
 
+typedef struct mw_arrow_column { /* a field of the schema; everything is borrowed */
+    const char *name;
+    mw_type type;
+    const mw_dictionary *dictionary; /* dictionary only */
+} mw_arrow_column;
+
 typedef struct mw_arrow_node { /* one column of a batch */
     int64_t n_rows;
     int64_t n_missing;
@@ -34,12 +40,12 @@ typedef struct mw_arrow_batch {
     int64_t body_bytes;
 } mw_arrow_batch;
 
-void mw_arrow__schema_message(const mw_table *table, const mw_meta *meta, size_t n_meta,
-                              mw_buf *out);
+void mw_arrow__schema_message(const mw_arrow_column *columns, size_t n_columns, const mw_meta *meta,
+                              size_t n_meta, mw_buf *out);
 /* dictionary: its id, or -1 for a batch of records. */
 void mw_arrow__batch_message(const mw_arrow_batch *batch, int64_t dictionary, mw_buf *out);
-void mw_arrow__footer(const mw_table *table, const mw_meta *meta, size_t n_meta,
-                      const mw_arrow_block *dictionaries, size_t n_dictionaries,
+void mw_arrow__footer(const mw_arrow_column *columns, size_t n_columns, const mw_meta *meta,
+                      size_t n_meta, const mw_arrow_block *dictionaries, size_t n_dictionaries,
                       const mw_arrow_block *records, size_t n_records, mw_buf *out);
 
 #endif

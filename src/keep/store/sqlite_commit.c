@@ -18,45 +18,63 @@ static mw_status put_segment(mw_sqlite *db, const mw_ctx *ctx, const char *datas
     mw_query query;
     mw_query_start(
         &query, db,
-        "INSERT OR REPLACE INTO segments (org, dataset, source, content_hash, file, rejects,"
-        " layout, bytes, n_lines, n_rows, n_rejected, n_collisions, first_us, last_us, added_us)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO segments (org, dataset, source, part, content_hash, file, rejects, quality,"
+        " layout, bytes, n_lines, n_rows, n_rejected, n_collisions, n_duplicates, n_late, first_us,"
+        " last_us, added_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         NULL, err);
     mw_query_text(&query, ctx->org);
     mw_query_text(&query, dataset);
     mw_query_text(&query, segment->source);
+    mw_query_int(&query, segment->part);
     mw_query_text(&query, segment->content_hash);
     mw_query_text(&query, segment->file);
     mw_query_text(&query, segment->rejects);
+    mw_query_text(&query, segment->quality);
     mw_query_text(&query, segment->layout);
     mw_query_int(&query, segment->bytes);
     mw_query_int(&query, segment->n_lines);
     mw_query_int(&query, segment->n_rows);
     mw_query_int(&query, segment->n_rejected);
     mw_query_int(&query, segment->n_collisions);
+    mw_query_int(&query, segment->n_duplicates);
+    mw_query_int(&query, segment->n_late);
     mw_query_int(&query, segment->first_us);
     mw_query_int(&query, segment->last_us);
     mw_query_int(&query, segment->added_us ? segment->added_us : mw_clock_utc(ctx->clock));
     return mw_query_run(&query, NULL);
 }
 
-/* Two sources of one dataset must not claim the same file: REPLACE would drop the other's row. */
-static mw_status check_file_free(mw_sqlite *db, const mw_ctx *ctx, const char *dataset,
-                                 const mw_segment_record *segment, mw_err *err) {
+/* No two segments of a dataset may claim the same file, or the same part of a source. */
+static mw_status check_free(mw_sqlite *db, const mw_ctx *ctx, const char *dataset,
+                            const mw_segment_record *segment, mw_err *err) {
     mw_query query;
-    mw_query_start(
-        &query, db,
-        "SELECT 1 FROM segments WHERE org = ? AND dataset = ? AND file = ? AND source <> ?", NULL,
-        err);
+    mw_query_start(&query, db,
+                   "SELECT 1 FROM segments WHERE org = ?1 AND dataset = ?2"
+                   " AND (file = ?3 OR (source = ?4 AND part = ?5))",
+                   NULL, err);
     mw_query_text(&query, ctx->org);
     mw_query_text(&query, dataset);
     mw_query_text(&query, segment->file);
     mw_query_text(&query, segment->source);
+    mw_query_int(&query, segment->part);
     bool taken = mw_query_row(&query);
     mw_status status = mw_query_end(&query);
     if (status != MW_OK || !taken) return status;
-    return mw_fail(err, MW_ECONFLICT, "segment file %s of dataset %s belongs to another source",
-                   segment->file, dataset);
+    return mw_fail(err, MW_ECONFLICT,
+                   "segment file %s of dataset %s belongs to another source or part", segment->file,
+                   dataset);
+}
+
+static mw_status leave_source(mw_sqlite *db, const mw_ctx *ctx, const char *dataset,
+                              const char *source, mw_err *err) {
+    mw_query query;
+    mw_query_start(&query, db, "DELETE FROM segments WHERE org = ? AND dataset = ? AND source = ?",
+                   NULL, err);
+    mw_query_text(&query, ctx->org);
+    mw_query_text(&query, dataset);
+    mw_query_text(&query, source);
+    return mw_query_run(&query, NULL);
 }
 
 static mw_status put_dataset(mw_sqlite *db, const mw_ctx *ctx, const mw_commit *commit,
@@ -70,8 +88,10 @@ static mw_status put_dataset(mw_sqlite *db, const mw_ctx *ctx, const mw_commit *
     mw_query_text(&query, commit->dataset);
     mw_query_int(&query, mw_clock_utc(ctx->clock));
     mw_status status = mw_query_run(&query, NULL);
+    for (size_t i = 0; status == MW_OK && i < commit->n_segments; i++)
+        status = leave_source(db, ctx, commit->dataset, commit->segments[i].source, err);
     for (size_t i = 0; status == MW_OK && i < commit->n_segments; i++) {
-        status = check_file_free(db, ctx, commit->dataset, &commit->segments[i], err);
+        status = check_free(db, ctx, commit->dataset, &commit->segments[i], err);
         if (status == MW_OK)
             status = put_segment(db, ctx, commit->dataset, &commit->segments[i], err);
     }

@@ -123,9 +123,9 @@ static mw_status do_segments(mw_sqlite *db, const mw_ctx *ctx, void *args, mw_er
     mw_query query;
     mw_query_start(
         &query, db,
-        "SELECT dataset, source, content_hash, file, rejects, layout, bytes, n_lines, n_rows,"
-        " n_rejected, n_collisions, first_us, last_us, added_us"
-        " FROM segments WHERE org = ? AND dataset = ? ORDER BY first_us, source",
+        "SELECT dataset, source, part, content_hash, file, rejects, quality, layout, bytes,"
+        " n_lines, n_rows, n_rejected, n_collisions, n_duplicates, n_late, first_us, last_us,"
+        " added_us FROM segments WHERE org = ? AND dataset = ? ORDER BY first_us, source, part",
         request->arena, err);
     mw_query_text(&query, ctx->org);
     mw_query_text(&query, request->name);
@@ -134,15 +134,19 @@ static mw_status do_segments(mw_sqlite *db, const mw_ctx *ctx, void *args, mw_er
         if (!segment) break;
         segment->dataset = mw_query_get_text(&query);
         segment->source = mw_query_get_text(&query);
+        segment->part = (int32_t)mw_query_get_int(&query);
         segment->content_hash = mw_query_get_text(&query);
         segment->file = mw_query_get_text(&query);
         segment->rejects = mw_query_get_text(&query);
+        segment->quality = mw_query_get_text(&query);
         segment->layout = mw_query_get_text(&query);
         segment->bytes = mw_query_get_int(&query);
         segment->n_lines = mw_query_get_int(&query);
         segment->n_rows = mw_query_get_int(&query);
         segment->n_rejected = mw_query_get_int(&query);
         segment->n_collisions = mw_query_get_int(&query);
+        segment->n_duplicates = mw_query_get_int(&query);
+        segment->n_late = mw_query_get_int(&query);
         segment->first_us = mw_query_get_int(&query);
         segment->last_us = mw_query_get_int(&query);
         segment->added_us = mw_query_get_int(&query);

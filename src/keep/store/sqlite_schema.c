@@ -77,10 +77,30 @@ static const char STEP_1[] =
     ") STRICT;"
     "CREATE INDEX audit_by_org ON audit (org, seq);";
 
+/* A source may have several segments, and says more of its rows. */
+static const char STEP_2[] =
+    "ALTER TABLE segments RENAME TO segments_1;"
+    "CREATE TABLE segments ("
+    " org TEXT NOT NULL, dataset TEXT NOT NULL, source TEXT NOT NULL,"
+    " part INTEGER NOT NULL CHECK (part >= 0),"
+    " content_hash TEXT NOT NULL, file TEXT NOT NULL, rejects TEXT, quality TEXT,"
+    " layout TEXT NOT NULL, bytes INTEGER NOT NULL, n_lines INTEGER NOT NULL,"
+    " n_rows INTEGER NOT NULL, n_rejected INTEGER NOT NULL, n_collisions INTEGER NOT NULL,"
+    " n_duplicates INTEGER NOT NULL, n_late INTEGER NOT NULL,"
+    " first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, added_us INTEGER NOT NULL,"
+    " PRIMARY KEY (org, dataset, source, part), UNIQUE (org, dataset, file),"
+    " FOREIGN KEY (org, dataset) REFERENCES datasets (org, dataset)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO segments SELECT org, dataset, source, 0, content_hash, file, rejects, NULL, "
+    "layout,"
+    " bytes, n_lines, n_rows, n_rejected, n_collisions, 0, 0, first_us, last_us, added_us"
+    " FROM segments_1;"
+    "DROP TABLE segments_1;";
+
 static const struct {
     int version;
     const char *sql;
-} steps[] = {{1, STEP_1}};
+} steps[] = {{1, STEP_1}, {2, STEP_2}};
 
 enum { N_STEPS = sizeof steps / sizeof *steps };
 

@@ -323,7 +323,9 @@ static mw_status check_segment(const mw_segment_record *segment, mw_err *err) {
                                    {"the content hash of a segment", segment->content_hash, true},
                                    {"the file of a segment", segment->file, true},
                                    {"the rejects file of a segment", segment->rejects, false},
+                                   {"the quality file of a segment", segment->quality, false},
                                    {"the layout of a segment", segment->layout, true}};
+    if (segment->part < 0) return mw_fail(err, MW_EINVAL, "the part of a segment is negative");
     return check_texts(texts, sizeof texts / sizeof *texts, err);
 }
 

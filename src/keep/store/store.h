@@ -37,20 +37,23 @@ mw_status mw_store_org_exists(const mw_ctx *ctx, mw_store *store, const char *or
 mw_status mw_store_org_list(const mw_ctx *ctx, mw_store *store, mw_arena *arena,
                             const char *const **ret, size_t *n, mw_err *err);
 
-/* ---- datasets: each source file of a dataset has at most one live segment ---- */
+/* ---- datasets: each source file of a dataset has one live segment, or several: its parts ---- */
 typedef struct mw_segment_record {
     const char *dataset;
-    const char *source;       /* file name it came from: identity within the dataset */
-    const char *content_hash; /* sha256 hex of the source's bytes */
+    const char *source; /* file name it came from: identity within the dataset */
+    int32_t part;       /* 0, 1, ...: which of the source's segments, in the order of its rows */
+    const char *content_hash; /* sha256 hex of the source's bytes; the same for all its parts */
     const char *file;         /* segment file name, unique within the dataset */
     const char *rejects;      /* rejects file name, or NULL */
+    const char *quality;      /* file name of the flagged windows, or NULL */
     const char *layout;       /* "long" | "wide" */
-    int64_t bytes, n_lines, n_rows, n_rejected, n_collisions;
-    int64_t first_us, last_us;
+    /* What is said of the source as a whole stands in part 0 and is 0 (NULL: rejects, quality) in the others. */
+    int64_t bytes, n_lines, n_rejected, n_collisions, n_duplicates, n_late;
+    int64_t n_rows, first_us, last_us; /* of this part */
     int64_t added_us;
 } mw_segment_record;
 
-/* Live segments of a dataset, ordered by (first_us, source). MW_ENOTFOUND when the dataset has
+/* Live segments of a dataset, ordered by (first_us, source, part). MW_ENOTFOUND when the dataset has
  * never been made. */
 mw_status mw_store_segments(const mw_ctx *ctx, mw_store *store, mw_arena *arena,
                             const char *dataset, const mw_segment_record **ret, size_t *n,
@@ -164,8 +167,8 @@ typedef struct mw_commit {
     int64_t fence;
     const char *result;                /* JSON of the job */
     const char *dataset;               /* created when missing; NULL: none is touched */
-    const mw_segment_record *segments; /* [n_segments]: each replaces the live one of the same
-                                        * source; their `dataset` is not read; added_us 0: now */
+    const mw_segment_record *segments; /* [n_segments]: those of a source replace all live ones of
+                                        * that source; `dataset` is not read; added_us 0: now */
     size_t n_segments;
     const mw_version_record
         *versions; /* [n_versions]: the version number is given out here; production

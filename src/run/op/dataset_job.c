@@ -7,6 +7,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/table/table.h"
+#include "keep/ingest/drift.h"
 #include "run/op/rows.h"
 
 /* ---- prepare ---- */
@@ -17,6 +18,36 @@ static bool is_sound(const mw_ctx *ctx, mw_dir *folder, const mw_segment_record 
     if (folder && mw_op__check_segment(ctx, folder, segment, false, &why) != MW_EDATA) return true;
     mw_log_warn(ctx, "%s", folder ? why.message : "the dataset's folder is missing");
     return false;
+}
+
+/* Sources with a segment that is not sound: all their parts are written anew. */
+static mw_status find_unsound(const mw_ctx *ctx, mw_dir *folder, const mw_segment_record *segments,
+                              size_t n, mw_dictionary *unsound, mw_err *err) {
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        int32_t code;
+        status = mw_ctx_check(ctx, err);
+        if (!status && !is_sound(ctx, folder, &segments[i]))
+            status = mw_dictionary_add(unsound, mw_str_of(segments[i].source), &code, err);
+    }
+    return status;
+}
+
+static void write_known(mw_json_writer *writer, const mw_segment_record *segments, size_t n,
+                        const mw_dictionary *unsound) {
+    mw_json_key(writer, "known");
+    mw_json_array(writer);
+    for (size_t i = 0; i < n; i++) {
+        bool sound = mw_dictionary_find(unsound, mw_str_of(segments[i].source)) < 0;
+        mw_json_object(writer);
+        mw_json_add_string(writer, "source", segments[i].source);
+        mw_json_add_int(writer, "part", segments[i].part);
+        mw_json_add_string(writer, "content_hash", sound ? segments[i].content_hash : "");
+        mw_json_add_string(writer, "file", segments[i].file);
+        mw_json_add_int(writer, "first_us", segments[i].first_us);
+        mw_json_object_end(writer);
+    }
+    mw_json_array_end(writer);
 }
 
 /* A missing folder is no error: *ret is NULL then. */
@@ -41,7 +72,10 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
     const char *path = mw_app_dataset_path(call->app, call->ctx, dataset, &arena);
     if (!status && !path) status = mw_fail_nomem(err, "a path");
     mw_dir *folder = NULL;
+    mw_dictionary *unsound = NULL;
     if (!status && n) status = open_if_there(call->ctx, path, &folder, err);
+    if (!status) status = mw_dictionary_new(call->ctx->mem, &unsound, err);
+    if (!status) status = find_unsound(call->ctx, folder, segments, n, unsound, err);
     if (!status) {
         mw_json_add_string(writer, "dataset", dataset);
         mw_json_add_string(writer, "dataset_path", path);
@@ -49,21 +83,10 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
         mw_json_array(writer);
         for (size_t i = 0; i < n_paths; i++) mw_json_write_string(writer, paths[i]);
         mw_json_array_end(writer);
-        mw_json_key(writer, "known");
-        mw_json_array(writer);
-        for (size_t i = 0; i < n; i++) {
-            mw_json_object(writer);
-            mw_json_add_string(writer, "source", segments[i].source);
-            mw_json_add_string(writer, "content_hash",
-                               is_sound(call->ctx, folder, &segments[i]) ? segments[i].content_hash
-                                                                         : "");
-            mw_json_add_string(writer, "file", segments[i].file);
-            mw_json_add_int(writer, "first_us", segments[i].first_us);
-            mw_json_object_end(writer);
-        }
-        mw_json_array_end(writer);
+        write_known(writer, segments, n, unsound);
         *n_known = n;
     }
+    mw_dictionary_free(unsound);
     mw_dir_close(folder);
     mw_arena_done(&arena);
     return status;
@@ -107,6 +130,29 @@ static const char *keep_string(mw_arena *arena, const mw_json *object, const cha
     return mw_arena_strndup(arena, text.data, text.size);
 }
 
+mw_status mw_op__dataset_columns(const mw_ctx *ctx, const mw_json *payload, mw_schema **ret,
+                                 mw_err *err) {
+    const mw_json *known = mw_json_get(payload, "known");
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_dir *folder = NULL;
+    *ret = NULL;
+    const char *path = keep_string(&arena, payload, "dataset_path");
+    const char **files =
+        mw_arena_calloc(&arena, (known ? known->n_children : 0) + 1, sizeof *files);
+    mw_status status = path && files ? MW_OK : mw_fail_nomem(err, "the list of segments");
+    if (!status) status = open_if_there(ctx, path, &folder, err);
+    size_t n = 0;
+    for (const mw_json *item = known ? known->first : NULL; item && !status; item = item->next) {
+        files[n] = keep_string(&arena, item, "file");
+        if (!files[n++]) status = mw_fail_nomem(err, "the list of segments");
+    }
+    if (!status && folder) status = mw_drift_columns(ctx, folder, files, n, ret, err);
+    mw_dir_close(folder);
+    mw_arena_done(&arena);
+    return status;
+}
+
 mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
                         mw_dir *work_dir, mw_ingest_result *ret, mw_err *err) {
     const mw_json *paths = mw_json_get(payload, "paths"), *known = mw_json_get(payload, "known");
@@ -131,13 +177,32 @@ mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args
         i++;
     }
     mw_dir *staging = NULL;
+    mw_schema *columns = NULL;
+    if (!status) status = mw_op__dataset_columns(ctx, payload, &columns, err);
     if (!status) status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_CREATE, &staging, err);
     if (!status)
-        status =
-            mw_ingest_run(ctx, path_list, n_paths, known_list, n_known, args, staging, ret, err);
+        status = mw_ingest_run(ctx, path_list, n_paths, known_list, n_known, columns, args, staging,
+                               ret, err);
+    mw_schema_free(columns);
     mw_dir_close(staging);
     mw_arena_done(&arena);
     return status;
+}
+
+static void write_segments(const mw_ingest_file *file, mw_json_writer *writer) {
+    mw_json_key(writer, "segments");
+    mw_json_array(writer);
+    for (size_t i = 0; i < file->n_segments; i++) {
+        const mw_ingest_part *part = &file->segments[i];
+        mw_json_object(writer);
+        mw_json_add_string(writer, "file", part->file);
+        mw_json_add_int(writer, "bytes", (int64_t)part->bytes);
+        mw_json_add_int(writer, "rows", part->n_rows);
+        mw_json_add_int(writer, "first_us", part->first_us);
+        mw_json_add_int(writer, "last_us", part->last_us);
+        mw_json_object_end(writer);
+    }
+    mw_json_array_end(writer);
 }
 
 void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) {
@@ -150,7 +215,9 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) 
         mw_json_add_string(writer, "content_hash", file->content_hash);
         mw_json_add_bool(writer, "unchanged", file->unchanged);
         mw_json_add_bool(writer, "replaces", file->replaces);
-        mw_json_add_string(writer, "segment", file->segment);
+        mw_json_add_string(writer, "segment", file->n_segments ? file->segments[0].file : NULL);
+        write_segments(file, writer);
+        mw_json_add_string(writer, "quality", file->quality);
         mw_json_add_string(writer, "rejects", file->rejects);
         mw_json_add_string(writer, "layout", file->layout);
         mw_json_add_int(writer, "bytes", (int64_t)file->bytes);
@@ -158,6 +225,8 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) 
         mw_json_add_int(writer, "rows", file->n_rows);
         mw_json_add_int(writer, "rejected", file->n_rejected);
         mw_json_add_int(writer, "collisions", file->n_collisions);
+        mw_json_add_int(writer, "duplicates", file->n_duplicates);
+        mw_json_add_int(writer, "late", file->n_late);
         mw_json_add_int(writer, "first_us", file->first_us);
         mw_json_add_int(writer, "last_us", file->last_us);
         mw_json_object_end(writer);
@@ -167,14 +236,15 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) 
 
 typedef struct piece {
     mw_str source, content_hash, file;
-    int64_t first_us;
+    int64_t part, first_us;
     bool staged;
 } piece;
 
 static int by_time(const void *a, const void *b) {
     const piece *x = a, *y = b;
     if (x->first_us != y->first_us) return x->first_us < y->first_us ? -1 : 1;
-    return mw_str_compare(x->source, y->source);
+    int order = mw_str_compare(x->source, y->source);
+    return order ? order : (x->part > y->part) - (x->part < y->part);
 }
 
 /* The segments that will be live after the commit: known ones that are not replaced, and new ones.
@@ -184,16 +254,19 @@ static size_t collect_pieces(const mw_json *known, const mw_ingest_result *inges
     size_t n = 0;
     for (size_t i = 0; i < ingested->n_files; i++) {
         const mw_ingest_file *file = &ingested->files[i];
-        if (file->unchanged || !file->segment) continue;
-        pieces[n++] = (piece){mw_str_of(file->source), mw_str_of(file->content_hash),
-                              mw_str_of(file->segment), file->first_us, true};
+        for (size_t k = 0; k < file->n_segments && !file->unchanged; k++)
+            pieces[n++] = (piece){mw_str_of(file->source),           mw_str_of(file->content_hash),
+                                  mw_str_of(file->segments[k].file), (int64_t)k,
+                                  file->segments[k].first_us,        true};
     }
     size_t n_new = n;
     for (const mw_json *item = known ? known->first : NULL; item; item = item->next) {
         piece old = {mw_json_string(mw_json_get(item, "source"), ""),
                      mw_json_string(mw_json_get(item, "content_hash"), ""),
                      mw_json_string(mw_json_get(item, "file"), ""),
-                     mw_json_int(mw_json_get(item, "first_us"), 0), false};
+                     mw_json_int(mw_json_get(item, "part"), 0),
+                     mw_json_int(mw_json_get(item, "first_us"), 0),
+                     false};
         bool replaced = false;
         for (size_t i = 0; i < n_new && !replaced; i++)
             replaced = mw_str_eq(pieces[i].source, old.source);
@@ -208,6 +281,7 @@ static mw_status hash_pieces(const piece *pieces, size_t n, char hex[MW_SHA256_H
     mw_status status = mw_sha256_new(&sha, err);
     if (status) return status;
     for (size_t i = 0; i < n; i++) {
+        if (pieces[i].part > 0) continue; /* the hash is of the whole source */
         mw_sha256_add(sha, pieces[i].source.data, pieces[i].source.size);
         mw_sha256_add(sha, "\0", 1);
         mw_sha256_add(sha, pieces[i].content_hash.data, pieces[i].content_hash.size);
@@ -235,7 +309,8 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
                            const mw_ingest_result *ingested, mw_dir *work_dir, mw_table **ret,
                            char data_hash[MW_SHA256_HEX], mw_err *err) {
     const mw_json *known = mw_json_get(payload, "known");
-    size_t most = ingested->n_files + (known ? known->n_children : 0);
+    size_t most = known ? known->n_children : 0;
+    for (size_t i = 0; i < ingested->n_files; i++) most += ingested->files[i].n_segments;
     mw_arena arena;
     mw_arena_init(&arena, ctx->mem);
     mw_dir *dataset = NULL, *staging = NULL;
@@ -289,53 +364,82 @@ static const char *optional_string(mw_arena *arena, const mw_json *object, const
     return kept;
 }
 
+/* One record for each segment of a file; what is said of the file stands with the first. */
+static void add_records(mw_segment_record *records, const mw_segment_record *file,
+                        const mw_json *segments, mw_arena *arena, size_t *n, bool *failed) {
+    int32_t part = 0;
+    for (const mw_json *item = segments->first; item; item = item->next, part++) {
+        mw_segment_record *record = &records[(*n)++];
+        *record = part == 0 ? *file
+                            : (mw_segment_record){.dataset = file->dataset,
+                                                  .source = file->source,
+                                                  .content_hash = file->content_hash,
+                                                  .layout = file->layout,
+                                                  .added_us = file->added_us};
+        record->part = part;
+        record->file = optional_string(arena, item, "file", failed);
+        record->n_rows = mw_json_int(mw_json_get(item, "rows"), 0);
+        record->first_us = mw_json_int(mw_json_get(item, "first_us"), 0);
+        record->last_us = mw_json_int(mw_json_get(item, "last_us"), 0);
+    }
+}
+
 /* NULL when memory ran out. */
 static mw_segment_record *collect_segments(const mw_ctx *ctx, mw_arena *arena, const char *dataset,
                                            const mw_json *files, size_t *n) {
-    size_t most = files ? files->n_children : 0;
+    size_t most = 0;
+    for (const mw_json *file = files ? files->first : NULL; file; file = file->next) {
+        const mw_json *segments = mw_json_get(file, "segments");
+        most += segments ? segments->n_children : 0;
+    }
     mw_segment_record *records = mw_arena_calloc(arena, most + 1, sizeof *records);
     bool failed = false;
     *n = 0;
     for (const mw_json *file = files ? files->first : NULL; file && records; file = file->next) {
-        const char *segment = optional_string(arena, file, "segment", &failed);
-        if (!segment || mw_json_bool(mw_json_get(file, "unchanged"), false)) continue;
-        records[(*n)++] = (mw_segment_record){
+        const mw_json *segments = mw_json_get(file, "segments");
+        if (!segments || mw_json_bool(mw_json_get(file, "unchanged"), false)) continue;
+        const mw_segment_record whole = {
             .dataset = dataset,
             .source = optional_string(arena, file, "source", &failed),
             .content_hash = optional_string(arena, file, "content_hash", &failed),
-            .file = segment,
             .rejects = optional_string(arena, file, "rejects", &failed),
+            .quality = optional_string(arena, file, "quality", &failed),
             .layout = optional_string(arena, file, "layout", &failed),
             .bytes = mw_json_int(mw_json_get(file, "bytes"), 0),
             .n_lines = mw_json_int(mw_json_get(file, "lines"), 0),
-            .n_rows = mw_json_int(mw_json_get(file, "rows"), 0),
             .n_rejected = mw_json_int(mw_json_get(file, "rejected"), 0),
             .n_collisions = mw_json_int(mw_json_get(file, "collisions"), 0),
-            .first_us = mw_json_int(mw_json_get(file, "first_us"), 0),
-            .last_us = mw_json_int(mw_json_get(file, "last_us"), 0),
+            .n_duplicates = mw_json_int(mw_json_get(file, "duplicates"), 0),
+            .n_late = mw_json_int(mw_json_get(file, "late"), 0),
             .added_us = mw_clock_utc(ctx->clock)};
+        add_records(records, &whole, segments, arena, n, &failed);
     }
     return failed ? NULL : records;
 }
 
 static mw_status move_files(const mw_ctx *ctx, mw_dir *staging, mw_dir *dataset,
                             const mw_segment_record *records, size_t n, mw_err *err) {
-    for (size_t i = 0; i < n; i++) {
-        mw_status status =
-            mw_dir_move(ctx, staging, records[i].file, dataset, records[i].file, err);
-        if (!status && records[i].rejects)
-            status =
-                mw_dir_move(ctx, staging, records[i].rejects, dataset, records[i].rejects, err);
-        if (status) return status;
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        const char *const files[] = {records[i].file, records[i].rejects, records[i].quality};
+        for (size_t k = 0; k < 3 && !status; k++)
+            if (files[k]) status = mw_dir_move(ctx, staging, files[k], dataset, files[k], err);
     }
-    return MW_OK;
+    return status;
 }
 
-static bool still_live(const char *file, const mw_segment_record *now, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(now[i].file, file) == 0 || (now[i].rejects && strcmp(now[i].rejects, file) == 0))
-            return true;
-    return false;
+/* The files of the live segments; NULL when memory ran out. */
+static mw_dictionary *name_files(const mw_ctx *ctx, const mw_segment_record *now, size_t n) {
+    mw_dictionary *names;
+    mw_status status = mw_dictionary_new(ctx->mem, &names, NULL);
+    if (status) return NULL;
+    for (size_t i = 0; i < n && !status; i++) {
+        const char *const files[] = {now[i].file, now[i].rejects, now[i].quality};
+        int32_t code;
+        for (size_t k = 0; k < 3 && !status; k++)
+            if (files[k]) status = mw_dictionary_add(names, mw_str_of(files[k]), &code, NULL);
+    }
+    return status ? mw_dictionary_free(names) : names;
 }
 
 /* Files of segments that were live before and are not now. Failing to remove one is no error of the
@@ -343,14 +447,17 @@ static bool still_live(const char *file, const mw_segment_record *now, size_t n)
 static void remove_replaced(const mw_ctx *ctx, mw_dir *dataset, const mw_segment_record *before,
                             size_t n_before, const mw_segment_record *now, size_t n_now) {
     mw_err err = {0};
-    for (size_t i = 0; i < n_before; i++) {
-        const char *const files[] = {before[i].file, before[i].rejects};
-        for (size_t k = 0; k < 2; k++) {
-            if (!files[k] || still_live(files[k], now, n_now)) continue;
+    mw_dictionary *live = name_files(ctx, now, n_now);
+    if (!live) mw_log_warn(ctx, "replaced segments stay on disk: no memory to look for them");
+    for (size_t i = 0; i < n_before && live; i++) {
+        const char *const files[] = {before[i].file, before[i].rejects, before[i].quality};
+        for (size_t k = 0; k < 3; k++) {
+            if (!files[k] || mw_dictionary_find(live, mw_str_of(files[k])) >= 0) continue;
             if (mw_dir_remove(ctx, dataset, files[k], &err))
                 mw_log_warn(ctx, "replaced segment stays on disk: %s", err.message);
         }
     }
+    mw_dictionary_free(live);
 }
 
 mw_status mw_op__commit(const mw_ctx *ctx, mw_app *app, const mw_job_record *job, mw_dir *work_dir,

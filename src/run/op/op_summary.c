@@ -7,6 +7,8 @@
 
 #include "core/base/math.h"
 #include "core/text/datetime.h"
+#include "keep/ingest/ingest.h"
+#include "keep/ingest/quality.h"
 #include "run/op/rows.h"
 
 typedef struct column_stats {
@@ -22,6 +24,8 @@ typedef struct summary {
     column_stats *columns;
     size_t n_columns, capacity;
     mw_dictionary *devices, *names; /* names: column name -> index */
+    mw_quality_totals *quality;
+    const char *device; /* the filter's */
     int64_t rows, rejects, n_files;
     int64_t first_us, last_us;
 } summary;
@@ -33,18 +37,25 @@ static mw_status begin(void *self, const mw_segment_record *segments, size_t n, 
     const mw_ctx *ctx = s->ctx;
     mw_dictionary_free(s->devices);
     mw_dictionary_free(s->names);
+    mw_quality_totals_free(s->quality);
     mw_arena_reset(&s->arena);
     mw_free(s->columns);
     mw_arena arena = s->arena;
-    *s = (summary){.ctx = ctx, .arena = arena, .first_us = INT64_MAX, .last_us = INT64_MIN};
-    for (size_t i = 0; i < n; i++) s->rejects += segments[i].n_rejected;
-    s->n_files = (int64_t)n;
+    const char *device = s->device;
+    *s = (summary){
+        .ctx = ctx, .arena = arena, .device = device, .first_us = INT64_MAX, .last_us = INT64_MIN};
+    for (size_t i = 0; i < n; i++) {
+        s->rejects += segments[i].n_rejected;
+        s->n_files += segments[i].part == 0;
+    }
     mw_status status = mw_dictionary_new(ctx->mem, &s->devices, err);
     if (!status) status = mw_dictionary_new(ctx->mem, &s->names, err);
+    if (!status) status = mw_quality_totals_new(ctx->mem, &s->quality, err);
     return status;
 }
 
-static mw_status stats_of(summary *s, const mw_column *column, column_stats **ret, mw_err *err) {
+static mw_status stats_of(summary *s, const mw_schema_column *column, column_stats **ret,
+                          mw_err *err) {
     int32_t code;
     mw_status status = mw_dictionary_add(s->names, mw_str_of(column->name), &code, err);
     if (status) return status;
@@ -64,9 +75,9 @@ static mw_status stats_of(summary *s, const mw_column *column, column_stats **re
     return MW_OK;
 }
 
-static void add_numbers(column_stats *stats, const mw_column *column, const uint8_t *pass) {
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        double value = column->number[row];
+static void add_numbers(column_stats *stats, const double *values, int64_t n, const uint8_t *pass) {
+    for (int64_t row = 0; row < n; row++) {
+        double value = values[row];
         if (!pass[row] || mw_isnan(value)) continue;
         stats->count++;
         double delta = value - stats->mean;
@@ -77,22 +88,28 @@ static void add_numbers(column_stats *stats, const mw_column *column, const uint
     }
 }
 
-static void add_times(summary *s, column_stats *stats, const mw_column *column,
+static void add_times(summary *s, column_stats *stats, const int64_t *times, int64_t n,
                       const uint8_t *pass) {
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        if (!pass[row] || column->time[row] == MW_TIME_NONE) continue;
+    for (int64_t row = 0; row < n; row++) {
+        if (!pass[row] || times[row] == MW_TIME_NONE) continue;
         stats->count++;
-        if (column->time[row] < s->first_us) s->first_us = column->time[row];
-        if (column->time[row] > s->last_us) s->last_us = column->time[row];
+        if (times[row] < s->first_us) s->first_us = times[row];
+        if (times[row] > s->last_us) s->last_us = times[row];
     }
 }
 
-static mw_status add_texts(summary *s, column_stats *stats, const mw_column *column,
-                           const uint8_t *pass, mw_err *err) {
+static void add_bools(column_stats *stats, const uint8_t *validity, int64_t n,
+                      const uint8_t *pass) {
+    for (int64_t row = 0; row < n; row++)
+        stats->count += pass[row] && (validity[row / 8] >> (row % 8) & 1);
+}
+
+static mw_status add_texts(summary *s, column_stats *stats, const mw_schema_column *column,
+                           const int32_t *codes, int64_t n, const uint8_t *pass, mw_err *err) {
     bool is_device = strcmp(column->name, "device_id") == 0;
     int32_t last = -1, ignored;
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        int32_t code = column->codes[row];
+    for (int64_t row = 0; row < n; row++) {
+        int32_t code = codes[row];
         if (!pass[row] || code < 0) continue;
         stats->count++;
         if (!is_device || code == last) continue;
@@ -104,23 +121,48 @@ static mw_status add_texts(summary *s, column_stats *stats, const mw_column *col
     return MW_OK;
 }
 
-static mw_status segment(void *self, const mw_table *table, const uint8_t *pass, mw_err *err) {
+/* New columns, in the order of a dataset. */
+static mw_status segment(void *self, size_t index, const mw_schema *schema, bool ordered,
+                         mw_err *err) {
+    (void)index, (void)ordered;
+    mw_status status = MW_OK;
+    for (int rank = 0; rank < MW_DATASET_RANKS; rank++)
+        for (int32_t i = 0; i < schema->n_columns && !status; i++) {
+            const mw_schema_column *column = &schema->columns[i];
+            column_stats *ignored;
+            if (mw_dataset_rank(column->name, column->type) == rank)
+                status = stats_of(self, column, &ignored, err);
+        }
+    return status;
+}
+
+static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk,
+                      const uint8_t *pass, mw_err *err) {
     summary *s = self;
-    for (int64_t row = 0; row < table->n_rows; row++) s->rows += pass[row];
-    for (int32_t i = 0; i < table->n_columns; i++) {
-        const mw_column *column = &table->columns[i];
+    int64_t n = chunk->n_rows;
+    for (int64_t row = 0; row < n; row++) s->rows += pass[row];
+    for (int32_t i = 0; i < chunk->n_columns; i++) {
+        const mw_chunk_column *cells = &chunk->columns[i];
         column_stats *stats = NULL;
-        mw_status status = stats_of(s, column, &stats, err);
+        mw_status status = stats_of(s, &schema->columns[i], &stats, err);
         if (status) return status;
-        if (column->type == MW_FLOAT64)
-            add_numbers(stats, column, pass);
-        else if (column->type == MW_TIMESTAMP)
-            add_times(s, stats, column, pass);
-        else if (column->type == MW_DICTIONARY)
-            status = add_texts(s, stats, column, pass, err);
+        switch (cells->type) {
+        case MW_FLOAT64: add_numbers(stats, cells->number, n, pass); break;
+        case MW_TIMESTAMP: add_times(s, stats, cells->time, n, pass); break;
+        case MW_BOOL: add_bools(stats, cells->validity, n, pass); break;
+        default:
+            status = add_texts(s, stats, &schema->columns[i], cells->codes, n, pass, err);
+            break;
+        }
+        if (!status) status = mw_ctx_check(s->ctx, err);
         if (status) return status;
     }
-    return mw_ctx_check(s->ctx, err);
+    return MW_OK;
+}
+
+static mw_status flagged(void *self, const mw_table *table, mw_err *err) {
+    summary *s = self;
+    return mw_quality_totals_add(s->quality, table, s->device, err);
 }
 
 static double std_of(const column_stats *stats) {
@@ -139,6 +181,31 @@ static void write_column(const summary *s, const column_stats *stats, mw_json_wr
     mw_json_add_number(writer, "min", numeric ? stats->min : MW_NAN);
     mw_json_add_number(writer, "max", numeric ? stats->max : MW_NAN);
     mw_json_object_end(writer);
+}
+
+/* One object a sensor with flagged windows; share: of the time range, all devices together. */
+static void write_quality(const summary *s, mw_json_writer *writer) {
+    double all_s = s->rows ? ((double)s->last_us - (double)s->first_us) / 1e6 *
+                                 (double)mw_dictionary_size(s->devices)
+                           : 0;
+    mw_json_array(writer);
+    for (int32_t i = 0; i < mw_quality_totals_count(s->quality); i++) {
+        mw_str sensor;
+        const mw_quality_total *total = mw_quality_totals_get(s->quality, i, &sensor);
+        double share = all_s > 0 ? total->flagged_s / all_s : MW_NAN;
+        mw_json_object(writer);
+        mw_json_key(writer, "name");
+        if (sensor.size)
+            mw_json_write_str(writer, sensor);
+        else
+            mw_json_write_null(writer);
+        mw_json_add_int(writer, "windows", total->n_windows);
+        mw_json_add_number(writer, "share", share > 1 ? 1 : share);
+        for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
+            mw_json_add_int(writer, mw_quality_names[bit], total->by_bit[bit]);
+        mw_json_object_end(writer);
+    }
+    mw_json_array_end(writer);
 }
 
 static void write_result(const summary *s, const char *org, const char *dataset,
@@ -179,16 +246,20 @@ static void write_result(const summary *s, const char *org, const char *dataset,
     mw_json_array(writer);
     for (size_t i = 0; i < s->n_columns; i++) write_column(s, &s->columns[i], writer);
     mw_json_array_end(writer);
+    mw_json_key(writer, "quality");
+    write_quality(s, writer);
     mw_json_object_end(writer);
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
-    summary s = {.ctx = call->ctx};
+    summary s = {.ctx = call->ctx, .device = mw_args_string(call->args, "device")};
     mw_arena_init(&s.arena, call->ctx->mem);
     mw_op__filter filter = {.device = mw_args_string(call->args, "device"),
                             .employee_id = mw_args_string(call->args, "employee_id"),
                             .category = mw_args_string(call->args, "category")};
-    mw_op__visitor visitor = {begin, segment, &s};
+    /* What is flagged belongs to a device, not to who drives it. */
+    bool whole = !filter.employee_id && !filter.category;
+    mw_op__visitor visitor = {begin, segment, rows, whole ? flagged : NULL, &s};
     const char *dataset = mw_args_string(call->args, "dataset");
     mw_status status = mw_op__each_segment(call, dataset, &filter, NULL, 0, &visitor, err);
     if (!status) {
@@ -199,8 +270,29 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_free(s.columns);
     mw_dictionary_free(s.devices);
     mw_dictionary_free(s.names);
+    mw_quality_totals_free(s.quality);
     mw_arena_done(&s.arena);
     return status;
+}
+
+static int quality_width(int bit) { return strlen(mw_quality_names[bit]) > 6 ? 12 : 7; }
+
+static void print_quality(const mw_json *sensors, mw_buf *out) {
+    if (!sensors || !sensors->first) return;
+    mw_buf_printf(out, "\n%-28s %10s %7s", "flagged windows", "windows", "time");
+    for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
+        mw_buf_printf(out, " %*s", quality_width(bit), mw_quality_names[bit]);
+    mw_buf_add_char(out, '\n');
+    for (const mw_json *s = sensors->first; s; s = s->next) {
+        mw_str name = mw_json_string(mw_json_get(s, "name"), "(rows and clock)");
+        mw_buf_printf(out, "%-28.*s %10lld %5.1f %%", (int)name.size, name.data,
+                      (long long)mw_json_int(mw_json_get(s, "windows"), 0),
+                      100 * mw_json_number(mw_json_get(s, "share"), 0));
+        for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
+            mw_buf_printf(out, " %*lld", quality_width(bit),
+                          (long long)mw_json_int(mw_json_get(s, mw_quality_names[bit]), 0));
+        mw_buf_add_char(out, '\n');
+    }
 }
 
 static void print(const mw_json *result, mw_buf *out) {
@@ -238,6 +330,7 @@ static void print(const mw_json *result, mw_buf *out) {
         }
         mw_buf_add_char(out, '\n');
     }
+    print_quality(mw_json_get(result, "quality"), out);
 }
 
 static const mw_param params[] = {
@@ -261,6 +354,25 @@ static const mw_field column_fields[] = {
     {.name = "std", .type = MW_FIELD_NUMBER, .nullable = true, .help = "with n - 1"},
     {.name = "min", .type = MW_FIELD_NUMBER, .nullable = true, .help = "smallest"},
     {.name = "max", .type = MW_FIELD_NUMBER, .nullable = true, .help = "largest"},
+    {0}};
+
+static const mw_field quality_fields[] = {
+    {.name = "name",
+     .type = MW_FIELD_STRING,
+     .nullable = true,
+     .help = "the sensor; null: the rows and clocks of devices"},
+    {.name = "windows", .type = MW_FIELD_INTEGER, .help = "flagged windows of all devices"},
+    {.name = "share",
+     .type = MW_FIELD_NUMBER,
+     .nullable = true,
+     .help = "their share of the time range, all devices together"},
+    {.name = "stuck", .type = MW_FIELD_INTEGER, .help = "windows with a value that stands"},
+    {.name = "flat", .type = MW_FIELD_INTEGER, .help = "windows with hardly any variation"},
+    {.name = "out_of_range", .type = MW_FIELD_INTEGER, .help = "windows with impossible values"},
+    {.name = "spike", .type = MW_FIELD_INTEGER, .help = "windows with single wild values"},
+    {.name = "gap", .type = MW_FIELD_INTEGER, .help = "windows that lack rows or values"},
+    {.name = "clock", .type = MW_FIELD_INTEGER, .help = "windows in which the clock was wrong"},
+    {.name = "unit", .type = MW_FIELD_INTEGER, .help = "windows in another unit"},
     {0}};
 
 static const mw_field result[] = {
@@ -288,6 +400,11 @@ static const mw_field result[] = {
      .items = MW_FIELD_OBJECT,
      .fields = column_fields,
      .help = "one entry a column"},
+    {.name = "quality",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_OBJECT,
+     .fields = quality_fields,
+     .help = "one entry a sensor with flagged windows; none when filtered by employee or category"},
     {0}};
 
 static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_OK};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/dir.h"
+#include "support/faulty_io.h"
 
 /* An mw_io that fails its n-th call with the given errno; writes may be cut short. */
 typedef struct faulty {
@@ -111,9 +112,72 @@ MW_TEST(a_name_by_hash_tells_the_content) {
     assert_ok(mw_file_create(&ctx, dir, "x", &file, &err));
     assert_ok(mw_file_write(file, "abc", 3, &err));
     assert_ok(mw_file_commit_by_hash(file, ".bin", name, &err));
-    assert_string_equal(name, "ba7816bf8f01cfea414140de5dae2223.bin"); /* FIPS 180-2's example */
+    /* xxh3_128_hexdigest(b"abc") of python-xxhash 4.1.0 */
+    assert_string_equal(name, "x06b05ab6733a618578af5f94892f3950.bin");
     expect_content(&ctx, dir, name, "abc");
     assert_int_equal(count_entries(&ctx, dir), 1);
+    assert_ok(mw_file_verify(&ctx, dir, name, &err));
+    assert_ok(mw_file_replace(&ctx, dir, name, "abd", 3, &err));
+    assert_status(mw_file_verify(&ctx, dir, name, &err), MW_EDATA);
+    assert_non_null(strstr(err.message, name));
+    mw_dir_close(dir);
+}
+
+MW_TEST(names_of_the_first_version_are_verified_too) {
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir;
+    static const char name[] = "ba7816bf8f01cfea414140de5dae2223.arrow"; /* FIPS 180-2's example */
+    assert_ok(mw_dir_open(&ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
+    assert_ok(mw_file_replace(&ctx, dir, name, "abc", 3, &err));
+    assert_ok(mw_file_verify(&ctx, dir, name, &err));
+    assert_ok(mw_file_replace(&ctx, dir, name, "ab", 2, &err));
+    assert_status(mw_file_verify(&ctx, dir, name, &err), MW_EDATA);
+    assert_ok(mw_file_replace(&ctx, dir, "any.arrow", "ab", 2, &err));
+    assert_ok(mw_file_verify(&ctx, dir, "any.arrow", &err)); /* a name that tells nothing */
+    assert_status(mw_file_verify(&ctx, dir, "x06b05ab6733a618578af5f94892f3950.arrow", &err),
+                  MW_ENOTFOUND);
+    mw_dir_close(dir);
+}
+
+/* Pieces of all sizes, across the buffer, the direct writes and the early write-back. */
+MW_TEST(large_and_small_writes_keep_their_order) {
+    enum { N = 24 << 20 };
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_ctx_init(&ctx);
+    mw_dir *dir;
+    mw_file *file;
+    mw_map map;
+    mw_faulty_io broken;
+    char name[MW_FILE_HASH_NAME];
+    assert_ok(mw_dir_open(&ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
+    uint8_t *data = mw_alloc(ctx.mem, N);
+    assert_non_null(data);
+    for (size_t i = 0; i < N; i++) data[i] = (uint8_t)(i * 2654435761U >> 13);
+    mw_faulty_io_init(&broken);
+    mw_faulty_io_short_write(&broken, 3);
+    ctx.io = &broken.io;
+    assert_ok(mw_file_create(&ctx, dir, "big", &file, &err));
+    static const size_t sizes[] = {1, 31 << 10, 32 << 10, 255 << 10, 7, 1 << 20, 64, 13 << 20};
+    for (size_t at = 0, i = 0; at < N; i++) {
+        size_t n = sizes[i % 8] < N - at ? sizes[i % 8] : N - at;
+        assert_ok(mw_file_write(file, data + at, n, &err));
+        at += n;
+    }
+    assert_int_equal(mw_file_size(file), N);
+    assert_ok(mw_file_commit_by_hash(file, ".bin", name, &err));
+    assert_true(broken.fired);
+    ctx.io = &mw_io_system;
+    assert_ok(mw_file_verify(&ctx, dir, name, &err));
+    assert_ok(mw_map_open(&ctx, dir, name, &map, &err));
+    assert_int_equal(map.size, N);
+    assert_memory_equal(map.data, data, N);
+    mw_map_forget(&map, 0, N); /* what was forgotten can be read again */
+    assert_memory_equal(map.data, data, N);
+    mw_map_close(&map);
+    mw_free(data);
     mw_dir_close(dir);
 }
 
@@ -194,5 +258,8 @@ MW_TEST(maps_and_limits) {
 }
 
 MW_TEST_MAIN(MW_RUN(replace_is_all_or_nothing_under_every_fault),
-             MW_RUN(a_name_by_hash_tells_the_content), MW_RUN(an_aborted_file_leaves_nothing),
-             MW_RUN(folders_are_capabilities), MW_RUN(maps_and_limits))
+             MW_RUN(a_name_by_hash_tells_the_content),
+             MW_RUN(names_of_the_first_version_are_verified_too),
+             MW_RUN(large_and_small_writes_keep_their_order),
+             MW_RUN(an_aborted_file_leaves_nothing), MW_RUN(folders_are_capabilities),
+             MW_RUN(maps_and_limits))

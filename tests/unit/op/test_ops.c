@@ -313,8 +313,10 @@ MW_TEST(commit_forgets_no_file_for_lack_of_memory) {
     mw_arena_init(&arena, NULL);
     mw_buf_init(&text, NULL, 1 << 20);
     for (int i = 0; i < 500; i++)
-        mw_buf_printf(&text, "%c{\"source\":\"s%d\",\"content_hash\":\"%064d\",\"segment\":\"%d\"}",
-                      i ? ',' : '[', i, i, i);
+        mw_buf_printf(&text,
+                      "%c{\"source\":\"s%d\",\"content_hash\":\"%064d\","
+                      "\"segments\":[{\"file\":\"%d\"},{\"file\":\"%d.b\"}]}",
+                      i ? ',' : '[', i, i, i, i);
     mw_buf_add_char(&text, ']');
     assert_ok(mw_json_parse(&arena, mw_buf_text(&text), text.size, &files, &err));
     mw_job_record job = {.id = "x", .fence = 1};

@@ -120,6 +120,64 @@ void store_datasets(void **state) {
     end(&s);
 }
 
+static mw_segment_record part(const char *source, int32_t number, const char *file,
+                              int64_t first_us) {
+    mw_segment_record one = segment(source, file, first_us);
+    one.part = number;
+    return one;
+}
+
+void store_parts(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    const mw_segment_record *segments;
+    size_t n;
+    mw_segment_record first[] = {part("a", 1, "2", 0), part("a", 0, "1", 0), part("b", 0, "3", 0),
+                                 part("a", 2, "4", 70)};
+    first[1].quality = "q";
+    first[1].n_duplicates = 8;
+    first[1].n_late = 9;
+    mw_commit commit = {.dataset = "main", .segments = first, .n_segments = 4};
+    assert_ok(mw_store_commit(&s.acme, s.store, &commit, &err));
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 4);
+    static const char *const files[] = {"1", "2", "3", "4"};
+    static const int32_t parts[] = {0, 1, 0, 2};
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(segments[i].file, files[i]);
+        assert_int_equal(segments[i].part, parts[i]);
+        assert_int_equal(segments[i].n_duplicates, i == 0 ? 8 : 0);
+        assert_int_equal(segments[i].n_late, i == 0 ? 9 : 0);
+    }
+    assert_string_equal(segments[0].quality, "q");
+    assert_null(segments[1].quality);
+
+    /* Two parts in the place of three; a file may go from one part to another, b is left alone. */
+    mw_segment_record second[] = {part("a", 0, "4", 5), part("a", 1, "5", 6)};
+    commit.segments = second;
+    commit.n_segments = 2;
+    assert_ok(mw_store_commit(&s.acme, s.store, &commit, &err));
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 3);
+    assert_string_equal(segments[0].source, "b");
+    assert_string_equal(segments[1].file, "4");
+    assert_string_equal(segments[2].file, "5");
+
+    second[1].part = 0; /* the same part twice */
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_ECONFLICT);
+    second[1].part = 1;
+    second[1].file = "4"; /* the same file twice */
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_ECONFLICT);
+    second[1].file = "3"; /* the file of another source */
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_ECONFLICT);
+    second[1].part = -1;
+    assert_status(mw_store_commit(&s.acme, s.store, &commit, &err), MW_EINVAL);
+    assert_ok(mw_store_segments(&s.acme, s.store, &s.arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 3);
+    end(&s);
+}
+
 static mw_version_record version(const char *model, const char *run, bool production) {
     return (mw_version_record){.model = model,
                                .run_id = run,

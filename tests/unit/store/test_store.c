@@ -332,6 +332,82 @@ MW_TEST(kill_while_the_schema_is_made) {
     }
 }
 
+static void put_step_1(void) {
+    static char data[1 << 17];
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/store/step_1.db", mw_test_golden());
+    write_file(store_path(), data, read_file(path, data, sizeof data));
+}
+
+static void check_upgraded(void) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_arena arena;
+    mw_arena_init(&arena, NULL);
+    const mw_segment_record *segments;
+    const mw_job_record *jobs;
+    size_t n = 0;
+    mw_store *store = open_file(&ctx);
+    assert_ok(mw_store_segments(&ctx, store, &arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(segments[0].source, "one.csv");
+    assert_string_equal(segments[0].file, "8c5ae954351aff52282d2bed37fa5281.arrow");
+    assert_string_equal(segments[0].rejects, "cacfb47c56a5c5cac8010e0aff97fc06.rejects.csv");
+    assert_string_equal(segments[0].layout, "wide");
+    assert_int_equal(segments[0].n_lines, 3);
+    assert_int_equal(segments[0].n_rows, 2);
+    assert_int_equal(segments[0].n_rejected, 1);
+    assert_string_equal(segments[1].source, "two.csv");
+    assert_string_equal(segments[1].file, "38ea0eab6d3b324cbcf3258e6a6f5f94.arrow");
+    assert_int_equal(segments[1].n_rows, 40);
+    assert_true(segments[1].first_us == INT64_C(1769904060000000)); /* 2026-02-01T00:01:00Z */
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(strlen(segments[i].content_hash), 64);
+        assert_true(segments[i].added_us > 0);
+        assert_null(segments[i].quality);
+        assert_int_equal(segments[i].part, 0);
+        assert_int_equal(segments[i].n_collisions, 0);
+        assert_int_equal(segments[i].n_duplicates, 0);
+        assert_int_equal(segments[i].n_late, 0);
+    }
+    assert_ok(mw_store_job_list(&ctx, store, &arena, 10, &jobs, &n, &err));
+    assert_int_equal(n, 1);
+    assert_int_equal(jobs[0].state, MW_JOB_SUCCESS);
+    mw_store_close(store);
+    mw_arena_done(&arena);
+    assert_int_equal(raw_int("PRAGMA user_version"), mw_sqlite__newest_schema());
+    assert_int_equal(raw_int("SELECT count(*) FROM sqlite_schema WHERE name = 'segments_1'"), 0);
+    assert_int_equal(raw_int("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    assert_int_equal(raw_int("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+MW_TEST(a_store_of_step_1_is_brought_forward) {
+    put_step_1();
+    check_upgraded();
+    check_upgraded(); /* once more does nothing */
+}
+
+MW_TEST(kill_while_a_store_is_brought_forward) {
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 4, 0);
+    for (int round = 0; round < 25; round++) {
+        put_step_1();
+        pid_t pid = fork();
+        if (pid == 0) _exit(try_open() == MW_OK ? 0 : 1);
+        usleep((useconds_t)mw_rng_below(&rng, 12000));
+        kill(pid, SIGKILL);
+        int status;
+        waitpid(pid, &status, 0);
+        check_upgraded();
+        char path[600];
+        const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+        for (int i = 0; i < 4; i++) {
+            (void)snprintf(path, sizeof path, "%s%s", store_path(), ends[i]);
+            unlink(path);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     static const mw_test tests[] = {MW_STORE_CONFORMANCE,
                                     MW_RUN(schema_is_the_newest),
@@ -346,7 +422,9 @@ int main(int argc, char **argv) {
                                     MW_RUN(records_outlive_the_handle),
                                     MW_RUN(a_fresh_file_is_made_once),
                                     MW_RUN(kill_loses_nothing_acknowledged),
-                                    MW_RUN(kill_while_the_schema_is_made)};
+                                    MW_RUN(kill_while_the_schema_is_made),
+                                    MW_RUN(a_store_of_step_1_is_brought_forward),
+                                    MW_RUN(kill_while_a_store_is_brought_forward)};
     mw_conformance_open = open_file;
     return mw_test_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }
