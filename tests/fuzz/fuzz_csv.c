@@ -33,7 +33,7 @@ static void check_written(const mw_csv_row *row) {
     mw_buf_add_char(&text, '\n');
     mw_csv *csv = NULL;
     mw_csv_row again;
-    if (mw_csv_new(NULL, ',', &csv, NULL) || mw_csv_push(csv, "\n", 1, NULL) ||
+    if (mw_csv_new(NULL, &mw_dialect_csv, &csv, NULL) || mw_csv_push(csv, "\n", 1, NULL) ||
         mw_csv_push(csv, text.data, text.size, NULL))
         abort();
     if (!mw_csv_row_next(csv, &again) || again.problem || again.n_fields != row->n_fields) abort();
@@ -47,7 +47,7 @@ static void lex(const char *data, size_t size, size_t piece, mw_buf *out) {
     mw_csv *csv = NULL;
     mw_csv_row row;
     uint64_t last = 0;
-    if (mw_csv_new(NULL, ',', &csv, NULL)) abort();
+    if (mw_csv_new(NULL, &mw_dialect_csv, &csv, NULL)) abort();
     for (size_t at = 0, n; at <= size; at += n) {
         n = size - at < piece ? size - at : piece;
         if (n == 0) mw_csv_finish(csv);

@@ -7,11 +7,16 @@
 #ifndef MW_CORE_BASE_CPU_H
 #define MW_CORE_BASE_CPU_H
 
+#include <stdbool.h>
+
 typedef enum mw_cpu { MW_CPU_SCALAR, MW_CPU_NEON, MW_CPU_AVX2, MW_CPU_AVX512 } mw_cpu;
 
-/* AVX2 implies SSE4.2, BMI1, BMI2, PCLMUL and POPCNT; AVX512 implies F, BW, DQ, VL and VBMI. Cost: one load. */
+/* AVX2 implies SSE4.2, BMI1, BMI2, PCLMUL and POPCNT; AVX512 implies AVX2's and F, BW, DQ, VL, VBMI and VBMI2 (Intel
+ * since Ice Lake, AMD since Zen 4). Cost: one load. */
 mw_cpu mw_cpu_level(void);
-/* For tests: overrides until called with the machine's own. Returns the level now in force. */
+bool mw_cpu_has(mw_cpu level); /* whether this machine can */
+/* For tests: overrides until called with the machine's own. A level that it lacks gives its best. Returns the level now
+ * in force. */
 mw_cpu mw_cpu_force(mw_cpu level);
 const char *mw_cpu_name(mw_cpu level); /* "scalar", "neon", "avx2", "avx512" */
 

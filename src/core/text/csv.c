@@ -1,15 +1,15 @@
 /*
  * csv.c -- see csv.h.
  *
- * Algorithm  bytes collect in one block; masks of 64 bytes at a time name the separators, quotes,
- * line feeds and NULs, and a small state machine is driven by those bytes only. Its state survives
- *            between pushes, so each byte is looked at once however the input is cut. Fields point
- * into the block; only fields with doubled quotes are copied, into scratch behind the block. Bad
- * quotes A bad quote means that line ends inside quotes cannot be trusted. The row is then cut at
- *            its first line and lexing resumes at its second, so one stray quote costs one row and
- * not the file. Bounded work: an opened quote is followed to the next line with an odd number of
- *            quotes at most, and that line is where the next opened quote can begin; so no byte is
- *            lexed more than about twice.
+ * Algorithm  bytes collect in one block; masks of 64 bytes at a time name those that can mean something (separators,
+ *            quotes, line feeds, NULs, escapes, comment marks), and a small state machine is driven by those bytes only.
+ *            Its state survives between pushes, so each byte is looked at once however the input is cut. Fields point
+ *            into the block; only fields with doubled quotes or escapes are copied, into scratch behind the block.
+ * Bad quotes A bad quote means that line ends inside quotes cannot be trusted. The row is then cut at its first line and
+ *            lexing resumes at its second, so one stray quote costs one row and not the file. Bounded work: an opened
+ *            quote is followed to the next line with an odd number of quotes at most, and that line is where the next
+ *            opened quote can begin; so no byte is lexed more than about twice. Escaped line ends outside quotes would
+ *            break that: a bad row that has one is not cut but ends at the line where its problem shows.
  */
 #include "core/text/csv.h"
 
@@ -25,8 +25,11 @@ typedef enum state {
     QUOTED,      /* inside quotes */
     AFTER_QUOTE, /* right behind a quote that closed a field or begins a doubled one */
     BAD_LINE,    /* looking for the end of a line that cannot be used */
-    DISCARD      /* dropping the rest of a line that was too long to keep */
+    DISCARD      /* dropping the rest of a line: a comment, or too long to keep */
 } state;
+
+/* What a byte can mean; 0 for most. */
+typedef enum kind { TEXT, FEED, NUL, SEPARATOR, QUOTE, ESCAPE, COMMENT } kind;
 
 struct mw_csv {
     mw_mem *mem;
@@ -34,15 +37,19 @@ struct mw_csv {
     size_t capacity, size;
     mw_str *fields; /* [max_fields], the row so far, pointing into block */
     uint32_t n_fields, max_fields;
-    char separator;
-    bool finished, begun; /* no more input; the byte-order mark was looked for */
+    mw_dialect dialect;
+    mw_csv__specials specials;
+    uint8_t kinds[MW_CSV_BYTES]; /* of the special bytes, their kind; of the others TEXT */
+    bool finished, begun;        /* no more input; the byte-order mark was looked for */
 
     /* The row being lexed; positions are offsets in block. */
     state state;
     size_t row_at, field_at, quote_at;
     size_t first_end; /* its first line feed inside quotes; 0: none */
+    size_t escaped;   /* the byte behind its last escape; 0: none */
     uint64_t line, n_breaks;
-    bool doubled;
+    bool spelled; /* some field has doubled quotes or escapes */
+    bool joined;  /* an escaped line end outside quotes is part of it */
     const char *problem;
     uint32_t problem_column;
 
@@ -51,15 +58,33 @@ struct mw_csv {
     size_t mask_at, scanned;
 };
 
-mw_status mw_csv_new(mw_mem *mem, char separator, mw_csv **ret, mw_err *err) {
-    if (separator == '"' || separator == '\n' || separator == '\r' || separator == '\0')
-        return mw_fail(err, MW_EINVAL, "a quote, a line end or a NUL cannot separate CSV fields");
+static void set_kinds(mw_csv *csv) {
+    mw_dialect *d = &csv->dialect;
+    if (d->n_widths) d->quote = d->escape = 0;
+    if (d->escape == d->quote) d->escape = 0; /* that is a doubled quote */
+    if (d->blanks || d->n_widths) d->separator = d->blanks ? ' ' : 0;
+    csv->specials = (mw_csv__specials){.separator = d->separator,
+                                       .quote = d->quote,
+                                       .tab = d->blanks ? '\t' : '\0',
+                                       .escape = d->escape,
+                                       .comment = d->comment};
+    csv->kinds[(uint8_t)d->comment] = COMMENT;
+    csv->kinds[(uint8_t)d->escape] = ESCAPE;
+    csv->kinds[(uint8_t)d->quote] = QUOTE;
+    csv->kinds[(uint8_t)d->separator] = SEPARATOR;
+    if (d->blanks) csv->kinds['\t'] = SEPARATOR;
+    csv->kinds['\n'] = FEED;
+    csv->kinds['\0'] = NUL; /* over what was none above */
+}
+
+mw_status mw_csv_new(mw_mem *mem, const mw_dialect *dialect, mw_csv **ret, mw_err *err) {
+    mw_status status = mw_dialect_check(dialect, err);
+    if (status) return status;
     mw_csv *csv = mw_calloc(mem, 1, sizeof *csv);
     if (!csv) return mw_fail_nomem(err, "reading CSV");
-    *csv = (mw_csv){.mem = mem,
-                    .separator = separator,
-                    .line = 1,
-                    .max_fields = (uint32_t)MW_LIMIT(CSV_COLUMNS)};
+    *csv = (mw_csv){
+        .mem = mem, .dialect = *dialect, .line = 1, .max_fields = (uint32_t)MW_LIMIT(CSV_COLUMNS)};
+    set_kinds(csv);
     csv->fields = mw_alloc_array(mem, csv->max_fields, sizeof *csv->fields);
     if (!csv->fields) {
         mw_csv_free(csv);
@@ -93,6 +118,7 @@ static void move_unread(mw_csv *csv, char *to) {
     csv->field_at -= gone;
     csv->quote_at -= gone;
     if (csv->first_end) csv->first_end -= gone;
+    if (csv->escaped) csv->escaped -= gone;
     csv->scanned -= gone;
     csv->mask_at -= gone;
 }
@@ -130,6 +156,8 @@ mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err) {
     return MW_OK;
 }
 
+size_t mw_csv_waiting(const mw_csv *csv) { return csv->size - csv->row_at; }
+
 void mw_csv_finish(mw_csv *csv) { csv->finished = true; }
 
 /* The next special byte's position, or false when all input is scanned. */
@@ -137,7 +165,7 @@ static inline bool next_special(mw_csv *csv, size_t *ret) {
     while (csv->mask == 0) {
         size_t left = csv->size - csv->scanned;
         if (left == 0) return false;
-        csv->mask = mw_csv__mask(csv->block + csv->scanned, csv->separator);
+        csv->mask = mw_csv__mask(csv->block + csv->scanned, &csv->specials);
         csv->mask_at = csv->scanned;
         if (left < MW_CSV_BLOCK) csv->mask &= (UINT64_C(1) << left) - 1;
         csv->scanned += left < MW_CSV_BLOCK ? left : MW_CSV_BLOCK;
@@ -157,8 +185,9 @@ static void begin_row(mw_csv *csv, size_t at) {
     csv->row_at = csv->field_at = at;
     csv->n_fields = 0;
     csv->first_end = 0;
+    csv->escaped = 0;
     csv->n_breaks = 0;
-    csv->doubled = false;
+    csv->spelled = csv->joined = false;
     csv->problem = NULL;
 }
 
@@ -178,21 +207,64 @@ static void add_field(mw_csv *csv, size_t begin, size_t end) {
     csv->fields[csv->n_fields++] = (mw_str){csv->block + begin, end - begin};
 }
 
-/* Copies fields with doubled quotes to scratch; one row never needs more than its own bytes. */
-static void undouble(mw_csv *csv) {
+static kind kind_at(const mw_csv *csv, size_t at) {
+    return (kind)csv->kinds[(uint8_t)csv->block[at]];
+}
+
+/* Writes what a field means to `to`; returns behind it. */
+static char *spell(const mw_csv *csv, mw_str field, bool quoted, char *to) {
+    char escape = csv->dialect.escape, quote = csv->dialect.quote;
+    for (size_t k = 0; k < field.size; k++) {
+        char c = field.data[k];
+        if (escape && c == escape && k + 1 < field.size)
+            c = field.data[++k];
+        else
+            k += quoted && c == quote;
+        *to++ = c;
+    }
+    return to;
+}
+
+/* Copies fields with doubled quotes or escapes to scratch; one row never needs more than its own bytes. */
+static void spell_fields(mw_csv *csv) {
     char *to = csv->block + csv->capacity + MW_CSV_BLOCK;
     const char *row = csv->block + csv->row_at;
+    char escape = csv->dialect.escape, quote = csv->dialect.quote;
     for (uint32_t i = 0; i < csv->n_fields; i++) {
         mw_str field = csv->fields[i];
-        if (field.data == row || field.data[-1] != '"') continue;
-        if (!memchr(field.data, '"', field.size)) continue;
+        bool quoted = quote && field.data != row && field.data[-1] == quote;
+        bool spelled = (quoted && memchr(field.data, quote, field.size)) ||
+                       (escape && memchr(field.data, escape, field.size));
+        if (!spelled) continue;
         char *begin = to;
-        for (size_t k = 0; k < field.size; k++) {
-            *to++ = field.data[k];
-            k += field.data[k] == '"';
-        }
+        to = spell(csv, field, quoted, to);
         csv->fields[i] = (mw_str){begin, (size_t)(to - begin)};
     }
+}
+
+/* Cuts a line in fixed columns. */
+static void cut_widths(mw_csv *csv, size_t end) {
+    unsigned n = csv->dialect.n_widths;
+    for (size_t i = 0, at = csv->row_at, next; i < n; i++, at = next) {
+        next = at + csv->dialect.widths[i];
+        if (i + 1 == n || next > end) next = end;
+        add_field(csv, at, next);
+    }
+}
+
+/* Adds the last field, which ends at `end`, of a row; nothing when the line is blank. */
+static void add_last(mw_csv *csv, size_t end) {
+    bool blank = end <= csv->row_at && !csv->problem;
+    if (csv->state == AFTER_QUOTE)
+        add_field(csv, csv->field_at, csv->quote_at);
+    else if (csv->state != FIELD || blank)
+        return;
+    else if (csv->dialect.n_widths)
+        cut_widths(csv, end);
+    else if (end > csv->field_at)
+        add_field(csv, csv->field_at, end);
+    else if (!csv->dialect.blanks)
+        add_field(csv, csv->field_at, csv->field_at);
 }
 
 static void give_bad(mw_csv *csv, size_t end, mw_csv_row *ret) {
@@ -202,6 +274,9 @@ static void give_bad(mw_csv *csv, size_t end, mw_csv_row *ret) {
                         .problem = csv->problem,
                         .problem_column = csv->problem_column};
 }
+
+/* Whether a bad row ends at its first line feed, which was inside quotes. */
+static bool is_cut(const mw_csv *csv) { return csv->first_end && !csv->joined; }
 
 /* Gives the row up to its first line feed and starts again behind that. */
 static void give_first_line(mw_csv *csv, mw_csv_row *ret) {
@@ -215,14 +290,16 @@ static void give_first_line(mw_csv *csv, mw_csv_row *ret) {
 /* Gives the bytes of an overlong row that are kept; the rest of its line is dropped. */
 static void give_overlong(mw_csv *csv, mw_csv_row *ret) {
     note(csv, "the row is too long");
-    if (csv->first_end) {
+    if (is_cut(csv)) {
         give_first_line(csv, ret);
         return;
     }
     size_t end = csv->row_at + (size_t)MW_LIMIT(CSV_ROW_BYTES);
     give_bad(csv, end, ret);
+    for (size_t i = csv->row_at; csv->joined && i < end; i++) csv->line += csv->block[i] == '\n';
     csv->row_at = end;
     csv->n_fields = 0;
+    csv->escaped = 0;
     csv->state = DISCARD;
     rescan_from(csv, end);
 }
@@ -231,16 +308,12 @@ static void give_overlong(mw_csv *csv, mw_csv_row *ret) {
 static bool give_row(mw_csv *csv, size_t end, mw_csv_row *ret) {
     bool given = true;
     size_t text_end = end > csv->row_at && csv->block[end - 1] == '\r' ? end - 1 : end;
-    if (csv->state == AFTER_QUOTE)
-        add_field(csv, csv->field_at, csv->quote_at);
-    else if (csv->state == FIELD && (csv->n_fields || text_end > csv->row_at || csv->problem))
-        add_field(csv, csv->field_at, text_end > csv->field_at ? text_end : csv->field_at);
-
+    add_last(csv, text_end);
     if (csv->problem) {
         give_bad(csv, end, ret);
     } else if (csv->n_fields) {
         mw_str raw = {csv->block + csv->row_at, text_end - csv->row_at};
-        if (csv->doubled) undouble(csv);
+        if (csv->spelled) spell_fields(csv);
         *ret = (mw_csv_row){
             .fields = csv->fields, .n_fields = csv->n_fields, .raw = raw, .line = csv->line};
     } else {
@@ -253,54 +326,92 @@ static bool give_row(mw_csv *csv, size_t end, mw_csv_row *ret) {
 
 /* What a special byte right after, or after, a quote means; false when the row is given. */
 static bool after_quote(mw_csv *csv, size_t at) {
-    char c = csv->block[at];
+    kind what = kind_at(csv, at);
     size_t gap = at - csv->quote_at;
-    if (gap == 1 && c == '"') {
+    if (gap == 1 && what == QUOTE) {
         csv->state = QUOTED;
-        csv->doubled = true;
+        csv->spelled = true;
         return true;
     }
-    if (gap == 1 && c == csv->separator) {
+    if (gap == 1 && what == SEPARATOR) {
         add_field(csv, csv->field_at, csv->quote_at);
         csv->field_at = at + 1;
         csv->state = FIELD;
         return true;
     }
-    if (c == '\n' && (gap == 1 || (gap == 2 && csv->block[at - 1] == '\r'))) return false;
+    if (what == FEED && (gap == 1 || (gap == 2 && csv->block[at - 1] == '\r'))) return false;
     note(csv, "text after a closing quote");
     csv->state = BAD_LINE;
     return false;
 }
 
+static void break_line(mw_csv *csv, size_t at) {
+    csv->n_breaks++;
+    if (!csv->first_end) csv->first_end = at;
+}
+
+static void escape(mw_csv *csv, size_t at) {
+    csv->escaped = at + 1;
+    csv->spelled = true;
+}
+
+/* True for the byte behind an escape, and for the line feed of an escaped CRLF. */
+static bool is_escaped(const mw_csv *csv, size_t at) {
+    if (!csv->escaped) return false;
+    return at == csv->escaped ||
+           (at == csv->escaped + 1 && csv->block[at] == '\n' && csv->block[csv->escaped] == '\r');
+}
+
+static void take_escaped(mw_csv *csv, size_t at) {
+    kind what = kind_at(csv, at);
+    if (what == FEED) break_line(csv, at);
+    csv->joined |= what == FEED && csv->state == FIELD;
+    if (what == NUL) note(csv, "a NUL byte");
+}
+
 static void in_quotes(mw_csv *csv, size_t at) {
-    switch (csv->block[at]) {
-    case '"':
+    switch (kind_at(csv, at)) {
+    case QUOTE:
         csv->state = AFTER_QUOTE;
         csv->quote_at = at;
         return;
-    case '\n':
-        csv->n_breaks++;
-        if (!csv->first_end) csv->first_end = at;
-        return;
-    case '\0': note(csv, "a NUL byte"); return;
+    case FEED: break_line(csv, at); return;
+    case NUL: note(csv, "a NUL byte"); return;
+    case ESCAPE: escape(csv, at); return;
     default: return;
     }
 }
 
-/* A special byte in a plain field that is not a line feed. */
-static void in_field(mw_csv *csv, size_t at) {
-    char c = csv->block[at];
-    if (c == csv->separator) {
-        add_field(csv, csv->field_at, at);
-        csv->field_at = at + 1;
-    } else if (c == '\0') {
-        note(csv, "a NUL byte");
-    } else if (at == csv->field_at) {
+static void at_separator(mw_csv *csv, size_t at) {
+    if (!csv->dialect.blanks || at > csv->field_at) add_field(csv, csv->field_at, at);
+    csv->field_at = at + 1;
+}
+
+static void at_quote(mw_csv *csv, size_t at) {
+    if (at == csv->field_at) {
         csv->state = QUOTED;
         csv->field_at = at + 1;
-    } else {
-        note(csv, "a quote inside a field that does not begin with one");
-        csv->state = BAD_LINE;
+        return;
+    }
+    note(csv, "a quote inside a field that does not begin with one");
+    csv->state = BAD_LINE;
+}
+
+/* A comment mark counts at the start of a line only. */
+static void at_comment(mw_csv *csv, size_t at) {
+    bool first = csv->n_fields == 0 && at == csv->field_at;
+    if (first && (at == csv->row_at || csv->dialect.blanks)) csv->state = DISCARD;
+}
+
+/* A special byte in a plain field that is not a line feed. */
+static void in_field(mw_csv *csv, size_t at) {
+    switch (kind_at(csv, at)) {
+    case SEPARATOR: at_separator(csv, at); return;
+    case QUOTE: at_quote(csv, at); return;
+    case NUL: note(csv, "a NUL byte"); return;
+    case ESCAPE: escape(csv, at); return;
+    case COMMENT: at_comment(csv, at); return;
+    default: return;
     }
 }
 
@@ -318,20 +429,24 @@ static bool step(mw_csv *csv, size_t at, mw_csv_row *ret) {
     }
     if (csv->state == QUOTED) {
         if (at - csv->field_at <= (size_t)MW_LIMIT(CSV_FIELD_BYTES)) {
-            in_quotes(csv, at);
+            is_escaped(csv, at) ? take_escaped(csv, at) : in_quotes(csv, at);
             return false;
         }
         note(csv, "a quoted field is too long; is its quote closed?");
         csv->state = BAD_LINE;
     }
     if (csv->state == AFTER_QUOTE && after_quote(csv, at)) return false;
-    if (csv->state == BAD_LINE && csv->first_end) {
+    if (csv->state == BAD_LINE && is_cut(csv)) {
         give_first_line(csv, ret);
         return true;
     }
+    if (csv->state == FIELD && is_escaped(csv, at)) {
+        take_escaped(csv, at);
+        return false;
+    }
     if (csv->block[at] == '\n') return give_row(csv, at, ret);
     if (csv->state == FIELD) in_field(csv, at);
-    if (csv->state != BAD_LINE || !csv->first_end) return false;
+    if (csv->state != BAD_LINE || !is_cut(csv)) return false;
     give_first_line(csv, ret);
     return true;
 }
@@ -352,7 +467,7 @@ static bool give_last(mw_csv *csv, mw_csv_row *ret) {
         note(csv, "a quote is never closed");
         csv->state = BAD_LINE;
     }
-    if (csv->state == BAD_LINE && csv->first_end) {
+    if (csv->state == BAD_LINE && is_cut(csv)) {
         give_first_line(csv, ret);
         return true;
     }

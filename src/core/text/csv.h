@@ -1,8 +1,17 @@
 /*
- * csv.h -- RFC 4180 lexing of a byte stream into rows of fields.
+ * csv.h -- lexing of a byte stream into rows of fields: RFC 4180 and the other dialects of dialect.h.
  *
  * What      pushes bytes in, pulls rows out; quotes, doubled quotes, line feeds inside quotes, LF and
- *           CRLF, an optional UTF-8 byte-order mark. It knows nothing of types or headers.
+ *           CRLF, an optional UTF-8 byte-order mark. It knows nothing of types or headers. It is the
+ *           oracle of csv_index.h.
+ * Blanks    runs of blanks and tabs separate, those at a line's ends mean nothing; a comment may stand
+ *           behind them. A line of blanks only is a blank line.
+ * Widths    fields are so many bytes of the line, blanks included, the last one all the rest; a short
+ *           line has empty fields at its end. Quotes and escapes mean nothing.
+ * Escape    makes the byte behind it, or a CRLF, stand for itself, inside quotes and outside. One with
+ *           nothing behind it in its field stands for itself. A bad row with an escaped line end
+ *           outside quotes is not cut at its first line but ends with the line of its problem.
+ * Comments  lines that begin so (outside quotes) are skipped, and counted in the line numbers.
  * Lifetime  mw_csv_init -> (mw_csv_push -> mw_csv_row*)* -> mw_csv_finish -> mw_csv_row* -> mw_csv_done
  * Bad rows  a quote that opens mid-field, text after a closing quote, a quote never closed, a NUL, a
  *           field or row over its limit, too many fields: the row is returned with `problem` set, its
@@ -17,6 +26,7 @@
 #include <stdint.h>
 
 #include "core/base/str.h"
+#include "core/text/dialect.h"
 
 typedef struct mw_csv_row {
     mw_str *fields; /* [n_fields], unquoted; valid until the next call */
@@ -29,7 +39,8 @@ typedef struct mw_csv_row {
 
 typedef struct mw_csv mw_csv;
 
-mw_status mw_csv_new(mw_mem *mem, char separator, mw_csv **ret, mw_err *err);
+/* The dialect is copied. MW_EINVAL as of mw_dialect_check. */
+mw_status mw_csv_new(mw_mem *mem, const mw_dialect *dialect, mw_csv **ret, mw_err *err);
 void *mw_csv_free(mw_csv *csv);
 /* Adds bytes (copied). MW_ENOMEM, or MW_ETOOLARGE when more than 16 MW_LIMIT(CSV_ROW_BYTES) would wait
  * unread: pull rows between pushes. A row over its limit is a bad row, not an error here. */
@@ -39,8 +50,10 @@ void mw_csv_finish(mw_csv *csv);
 /* True when a row was written to *ret; false when more bytes are needed or all is read. Blank lines
  * are skipped. */
 bool mw_csv_row_next(mw_csv *csv, mw_csv_row *ret);
+/* Bytes pushed that belong to no row given yet: 0 when the text so far ends where a row does. */
+size_t mw_csv_waiting(const mw_csv *csv);
 
-/* Appends one field, quoted only when it must be. */
+/* Appends one field of mw_dialect_csv, quoted only when it must be. */
 void mw_csv_write_field(mw_buf *buf, mw_str field);
 
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/text/number_exact.h"
+#include "core/text/number_point.h"
 #include "core/text/pow10.h"
 
 __extension__ typedef unsigned __int128 wide;
@@ -37,6 +38,7 @@ typedef struct decimal {
     int64_t q;          /* power of ten of w */
     const char *digits; /* [n_digits] with at most one point */
     size_t n_digits;
+    char point;
     int64_t last_power; /* power of ten of the last digit */
     bool negative;
     bool cut; /* there are more than 19 significant digits */
@@ -70,15 +72,16 @@ static void read_long(decimal *d, const char *point, int64_t exponent) {
     int n = 0;
     uint64_t w = 0;
     const char *p = d->digits;
-    while (p < end && (*p == '0' || *p == '.')) p++;
+    while (p < end && (*p == '0' || *p == d->point)) p++;
     for (; p < end && n < MAX_FAST_DIGITS; p++) {
-        if (*p == '.') continue;
+        if (*p == d->point) continue;
         w = w * 10 + (uint64_t)(*p - '0');
         n++;
     }
     d->w = w;
     d->cut = false;
-    for (const char *rest = p; rest < end && !d->cut; rest++) d->cut = *rest != '0' && *rest != '.';
+    for (const char *rest = p; rest < end && !d->cut; rest++)
+        d->cut = *rest != '0' && *rest != d->point;
     /* p stands after the last digit taken. */
     if (point && p > point)
         d->q = exponent - (p - point - 1);
@@ -86,16 +89,17 @@ static void read_long(decimal *d, const char *point, int64_t exponent) {
         d->q = exponent + ((point ? point : end) - p);
 }
 
-static bool read_decimal(const char *text, size_t size, decimal *d) {
+static bool read_decimal(const char *text, size_t size, char separator, decimal *d) {
     const char *p = text, *end = text + size;
     d->negative = p < end && *p == '-';
     if (p < end && (*p == '-' || *p == '+')) p++;
     d->digits = p;
+    d->point = separator;
     uint64_t w = 0;
     while (p < end && is_digit(*p)) w = w * 10 + (uint64_t)(*p++ - '0');
     const char *point = NULL;
     int64_t n_fraction = 0;
-    if (p < end && *p == '.') {
+    if (p < end && *p == separator) {
         point = p++;
         while (p < end && is_digit(*p)) w = w * 10 + (uint64_t)(*p++ - '0');
         n_fraction = p - point - 1;
@@ -171,8 +175,12 @@ static uint64_t round_long(const decimal *d) {
 }
 
 bool mw_number_read(const char *text, size_t size, double *ret) {
+    return mw_number__read(text, size, '.', ret);
+}
+
+bool mw_number__read(const char *text, size_t size, char point, double *ret) {
     decimal d;
-    if (!read_decimal(text, size, &d)) return false;
+    if (!read_decimal(text, size, point, &d)) return false;
     if (d.w <= UINT64_C(1) << 53 && !d.cut && d.q >= -22 && d.q <= 22) {
         double value = (double)d.w;
         value = d.q < 0 ? value / exact_pow10[-d.q] : value * exact_pow10[d.q];

@@ -65,7 +65,7 @@ static void read_digits(const char *text, size_t size, int64_t *exponent, big *r
     int64_t n_dropped = 0;
     bool sticky = false;
     for (size_t i = 0; i < size; i++) {
-        if (text[i] == '.') continue;
+        if (text[i] < '0') continue; /* the point, be it '.' or ',' */
         uint32_t digit = (uint32_t)(text[i] - '0');
         if (n_kept == 0 && digit == 0) continue;
         if (n_kept < MAX_DIGITS) {

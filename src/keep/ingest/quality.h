@@ -25,20 +25,44 @@ enum mw_quality_bit {
 enum { MW_QUALITY_BITS = 7 };
 extern const char *const mw_quality_names[MW_QUALITY_BITS]; /* "stuck", ... */
 
-/* quality_window (1h), valid ranges, thresholds. Ended by a NULL name. */
+/* quality_window (1h), range, quality_gap, quality_spike, quality_stuck. Ended by a NULL name. */
 extern const mw_param mw_quality_params[];
 
 typedef struct mw_quality mw_quality;
 
-/* schema is borrowed and may grow. device: its column of device codes, or -1. */
+/* Beyond MW_LIMIT(QUALITY_SENSORS) further devices are not judged, beyond MW_LIMIT(QUALITY_STRETCHES) further rows are left out; both
+ * are logged with their number. MW_EINVAL for a range that is none. schema is borrowed and may grow. device: its column of device codes, or -1. */
 mw_status mw_quality_new(const mw_ctx *ctx, const mw_schema *schema, int32_t device,
                          const mw_args *args, mw_quality **ret, mw_err *err);
 /* Cost: about 1 ns a cell. */
 mw_status mw_quality_add(mw_quality *quality, const mw_chunk *chunk, mw_err *err);
 /* Forgets all rows, for a second pass. */
 void mw_quality_restart(mw_quality *quality);
-/* The flagged windows, ordered by (time, device, sensor): time (start), end, device_id, sensor (dictionary), bits (float64), n_values, n_flagged. */
+/*
+ * The flagged windows, ordered by (time, device, sensor): time (start), end, device_id, sensor (dictionary; missing: the device's rows and
+ * clock), bits, n_windows, n_values, n_flagged (float64). Neighboring windows with the same bits are one row of n_windows. n_values: values
+ * in them (of a stuck run its own, of a gap 0); n_flagged: of these at fault, or of a gap the values that are not there. Once, or after a restart.
+ */
 mw_status mw_quality_finish(mw_quality *quality, mw_table **ret, mw_err *err);
 void *mw_quality_free(mw_quality *quality);
+
+/* Flagged windows of one sensor, all devices together. */
+typedef struct mw_quality_total {
+    int64_t n_windows;
+    int64_t by_bit[MW_QUALITY_BITS];
+    double flagged_s; /* their time */
+} mw_quality_total;
+
+/* Adds up tables of mw_quality_finish, per sensor in order of first appearance; the sensor "" is the device's rows and clock. */
+typedef struct mw_quality_totals mw_quality_totals;
+mw_status mw_quality_totals_new(mw_mem *mem, mw_quality_totals **ret, mw_err *err);
+void *mw_quality_totals_free(mw_quality_totals *totals);
+/* Only rows of this device, or NULL: all. MW_EDATA when the table is no table of flagged windows. */
+mw_status mw_quality_totals_add(mw_quality_totals *totals, const mw_table *table,
+                                const char *device, mw_err *err);
+int32_t mw_quality_totals_count(const mw_quality_totals *totals);
+/* i < count; the views are good until the next add. */
+const mw_quality_total *mw_quality_totals_get(const mw_quality_totals *totals, int32_t i,
+                                              mw_str *ret_sensor);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/base/math.h"
 #include "core/text/datetime.h"
 #include "keep/ingest/ingest.h"
+#include "keep/ingest/quality.h"
 #include "run/op/rows.h"
 
 typedef struct column_stats {
@@ -23,6 +24,8 @@ typedef struct summary {
     column_stats *columns;
     size_t n_columns, capacity;
     mw_dictionary *devices, *names; /* names: column name -> index */
+    mw_quality_totals *quality;
+    const char *device; /* the filter's */
     int64_t rows, rejects, n_files;
     int64_t first_us, last_us;
 } summary;
@@ -34,16 +37,20 @@ static mw_status begin(void *self, const mw_segment_record *segments, size_t n, 
     const mw_ctx *ctx = s->ctx;
     mw_dictionary_free(s->devices);
     mw_dictionary_free(s->names);
+    mw_quality_totals_free(s->quality);
     mw_arena_reset(&s->arena);
     mw_free(s->columns);
     mw_arena arena = s->arena;
-    *s = (summary){.ctx = ctx, .arena = arena, .first_us = INT64_MAX, .last_us = INT64_MIN};
+    const char *device = s->device;
+    *s = (summary){
+        .ctx = ctx, .arena = arena, .device = device, .first_us = INT64_MAX, .last_us = INT64_MIN};
     for (size_t i = 0; i < n; i++) {
         s->rejects += segments[i].n_rejected;
         s->n_files += segments[i].part == 0;
     }
     mw_status status = mw_dictionary_new(ctx->mem, &s->devices, err);
     if (!status) status = mw_dictionary_new(ctx->mem, &s->names, err);
+    if (!status) status = mw_quality_totals_new(ctx->mem, &s->quality, err);
     return status;
 }
 
@@ -153,6 +160,11 @@ static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk
     return MW_OK;
 }
 
+static mw_status flagged(void *self, const mw_table *table, mw_err *err) {
+    summary *s = self;
+    return mw_quality_totals_add(s->quality, table, s->device, err);
+}
+
 static double std_of(const column_stats *stats) {
     return stats->count > 1 ? mw_sqrt(stats->m2 / (double)(stats->count - 1)) : MW_NAN;
 }
@@ -169,6 +181,31 @@ static void write_column(const summary *s, const column_stats *stats, mw_json_wr
     mw_json_add_number(writer, "min", numeric ? stats->min : MW_NAN);
     mw_json_add_number(writer, "max", numeric ? stats->max : MW_NAN);
     mw_json_object_end(writer);
+}
+
+/* One object a sensor with flagged windows; share: of the time range, all devices together. */
+static void write_quality(const summary *s, mw_json_writer *writer) {
+    double all_s = s->rows ? ((double)s->last_us - (double)s->first_us) / 1e6 *
+                                 (double)mw_dictionary_size(s->devices)
+                           : 0;
+    mw_json_array(writer);
+    for (int32_t i = 0; i < mw_quality_totals_count(s->quality); i++) {
+        mw_str sensor;
+        const mw_quality_total *total = mw_quality_totals_get(s->quality, i, &sensor);
+        double share = all_s > 0 ? total->flagged_s / all_s : MW_NAN;
+        mw_json_object(writer);
+        mw_json_key(writer, "name");
+        if (sensor.size)
+            mw_json_write_str(writer, sensor);
+        else
+            mw_json_write_null(writer);
+        mw_json_add_int(writer, "windows", total->n_windows);
+        mw_json_add_number(writer, "share", share > 1 ? 1 : share);
+        for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
+            mw_json_add_int(writer, mw_quality_names[bit], total->by_bit[bit]);
+        mw_json_object_end(writer);
+    }
+    mw_json_array_end(writer);
 }
 
 static void write_result(const summary *s, const char *org, const char *dataset,
@@ -209,16 +246,20 @@ static void write_result(const summary *s, const char *org, const char *dataset,
     mw_json_array(writer);
     for (size_t i = 0; i < s->n_columns; i++) write_column(s, &s->columns[i], writer);
     mw_json_array_end(writer);
+    mw_json_key(writer, "quality");
+    write_quality(s, writer);
     mw_json_object_end(writer);
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
-    summary s = {.ctx = call->ctx};
+    summary s = {.ctx = call->ctx, .device = mw_args_string(call->args, "device")};
     mw_arena_init(&s.arena, call->ctx->mem);
     mw_op__filter filter = {.device = mw_args_string(call->args, "device"),
                             .employee_id = mw_args_string(call->args, "employee_id"),
                             .category = mw_args_string(call->args, "category")};
-    mw_op__visitor visitor = {begin, segment, rows, &s};
+    /* What is flagged belongs to a device, not to who drives it. */
+    bool whole = !filter.employee_id && !filter.category;
+    mw_op__visitor visitor = {begin, segment, rows, whole ? flagged : NULL, &s};
     const char *dataset = mw_args_string(call->args, "dataset");
     mw_status status = mw_op__each_segment(call, dataset, &filter, NULL, 0, &visitor, err);
     if (!status) {
@@ -229,8 +270,29 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_free(s.columns);
     mw_dictionary_free(s.devices);
     mw_dictionary_free(s.names);
+    mw_quality_totals_free(s.quality);
     mw_arena_done(&s.arena);
     return status;
+}
+
+static int quality_width(int bit) { return strlen(mw_quality_names[bit]) > 6 ? 12 : 7; }
+
+static void print_quality(const mw_json *sensors, mw_buf *out) {
+    if (!sensors || !sensors->first) return;
+    mw_buf_printf(out, "\n%-28s %10s %7s", "flagged windows", "windows", "time");
+    for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
+        mw_buf_printf(out, " %*s", quality_width(bit), mw_quality_names[bit]);
+    mw_buf_add_char(out, '\n');
+    for (const mw_json *s = sensors->first; s; s = s->next) {
+        mw_str name = mw_json_string(mw_json_get(s, "name"), "(rows and clock)");
+        mw_buf_printf(out, "%-28.*s %10lld %5.1f %%", (int)name.size, name.data,
+                      (long long)mw_json_int(mw_json_get(s, "windows"), 0),
+                      100 * mw_json_number(mw_json_get(s, "share"), 0));
+        for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
+            mw_buf_printf(out, " %*lld", quality_width(bit),
+                          (long long)mw_json_int(mw_json_get(s, mw_quality_names[bit]), 0));
+        mw_buf_add_char(out, '\n');
+    }
 }
 
 static void print(const mw_json *result, mw_buf *out) {
@@ -268,6 +330,7 @@ static void print(const mw_json *result, mw_buf *out) {
         }
         mw_buf_add_char(out, '\n');
     }
+    print_quality(mw_json_get(result, "quality"), out);
 }
 
 static const mw_param params[] = {
@@ -291,6 +354,25 @@ static const mw_field column_fields[] = {
     {.name = "std", .type = MW_FIELD_NUMBER, .nullable = true, .help = "with n - 1"},
     {.name = "min", .type = MW_FIELD_NUMBER, .nullable = true, .help = "smallest"},
     {.name = "max", .type = MW_FIELD_NUMBER, .nullable = true, .help = "largest"},
+    {0}};
+
+static const mw_field quality_fields[] = {
+    {.name = "name",
+     .type = MW_FIELD_STRING,
+     .nullable = true,
+     .help = "the sensor; null: the rows and clocks of devices"},
+    {.name = "windows", .type = MW_FIELD_INTEGER, .help = "flagged windows of all devices"},
+    {.name = "share",
+     .type = MW_FIELD_NUMBER,
+     .nullable = true,
+     .help = "their share of the time range, all devices together"},
+    {.name = "stuck", .type = MW_FIELD_INTEGER, .help = "windows with a value that stands"},
+    {.name = "flat", .type = MW_FIELD_INTEGER, .help = "windows with hardly any variation"},
+    {.name = "out_of_range", .type = MW_FIELD_INTEGER, .help = "windows with impossible values"},
+    {.name = "spike", .type = MW_FIELD_INTEGER, .help = "windows with single wild values"},
+    {.name = "gap", .type = MW_FIELD_INTEGER, .help = "windows that lack rows or values"},
+    {.name = "clock", .type = MW_FIELD_INTEGER, .help = "windows in which the clock was wrong"},
+    {.name = "unit", .type = MW_FIELD_INTEGER, .help = "windows in another unit"},
     {0}};
 
 static const mw_field result[] = {
@@ -318,6 +400,11 @@ static const mw_field result[] = {
      .items = MW_FIELD_OBJECT,
      .fields = column_fields,
      .help = "one entry a column"},
+    {.name = "quality",
+     .type = MW_FIELD_ARRAY,
+     .items = MW_FIELD_OBJECT,
+     .fields = quality_fields,
+     .help = "one entry a sensor with flagged windows; none when filtered by employee or category"},
     {0}};
 
 static const mw_status errors[] = {MW_ENOTFOUND, MW_ECONFLICT, MW_EINVAL, MW_OK};

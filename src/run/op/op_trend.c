@@ -121,7 +121,7 @@ static mw_status add_value(trend *t, int64_t time_us, double value, int64_t bord
         last->n++;
         return MW_OK;
     }
-    if (t->n == t->capacity) {
+    if (!t->points || t->n == t->capacity) {
         mw_status status = make_room(t, border, err);
         if (status) return status;
         last = t->n ? &t->points[t->n - 1] : NULL;
@@ -215,7 +215,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     trend t = {.ctx = call->ctx, .parameter = mw_args_string(call->args, "parameter")};
     t.need = (size_t)(mw_args_int(call->args, "limit") + mw_args_int(call->args, "window"));
     mw_op__filter filter = {.device = mw_args_string(call->args, "device")};
-    mw_op__visitor visitor = {begin, segment, rows, &t};
+    mw_op__visitor visitor = {begin, segment, rows, NULL, &t};
     const char *const columns[] = {"time", t.parameter};
     const char *dataset = mw_args_string(call->args, "dataset");
     mw_status status = mw_op__each_segment(call, dataset, &filter, columns, 2, &visitor, err);

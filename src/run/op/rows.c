@@ -29,6 +29,12 @@ static mw_status fail_missing(const mw_segment_record *segment, mw_err *err) {
     return mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
 }
 
+static mw_status fail_missing_quality(const mw_segment_record *segment, mw_err *err) {
+    mw_fail(err, MW_EDATA, "file %s is missing: it holds the flagged windows of %s",
+            segment->quality, segment->source);
+    return mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
+}
+
 bool mw_op__interrupted(mw_status status) {
     return status == MW_ENOMEM || status == MW_ECANCELED || status == MW_ETIMEOUT;
 }
@@ -114,6 +120,16 @@ static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file, size_t 
     return status;
 }
 
+static mw_status visit_quality(const mw_ctx *ctx, mw_dir *dir, const char *file,
+                               const mw_op__visitor *visitor, mw_err *err) {
+    mw_table *table;
+    mw_status status = mw_ipc_read(ctx, dir, file, NULL, 0, &table, err);
+    if (status) return status;
+    status = visitor->quality(visitor->self, table, err);
+    mw_table_free(table);
+    return status;
+}
+
 /* *gone: a segment's file was not there, as when a concurrent commit has just replaced it. */
 static mw_status walk(const mw_call *call, const char *dataset, const wanted *w, bool *gone,
                       mw_err *err) {
@@ -140,6 +156,11 @@ static mw_status walk(const mw_call *call, const char *dataset, const wanted *w,
         *gone = !status && !mw_dir_has(dir, segments[i].file);
         if (*gone) status = fail_missing(&segments[i], err);
         if (!status) status = visit(ctx, dir, segments[i].file, i, w, err);
+        if (!status && w->visitor->quality && segments[i].quality) {
+            *gone = !mw_dir_has(dir, segments[i].quality);
+            status = *gone ? fail_missing_quality(&segments[i], err)
+                           : visit_quality(ctx, dir, segments[i].quality, w->visitor, err);
+        }
     }
     mw_dir_close(dir);
     mw_arena_done(&arena);

@@ -140,7 +140,7 @@ MW_TEST(rows_follow_the_schema_and_the_shifts) {
     static const char header[] = "timestamp,date,time,device_id,device_name,employee_id,"
                                  "employee_name,category,parameter,value\n";
     assert_memory_equal(data, header, sizeof header - 1);
-    assert_ok(mw_csv_new(NULL, ',', &csv, &err));
+    assert_ok(mw_csv_new(NULL, &mw_dialect_csv, &csv, &err));
     for (size_t at = 0; at < size; at += 65536) {
         assert_ok(mw_csv_push(csv, data + at, size - at < 65536 ? size - at : 65536, &err));
         while (mw_csv_row_next(csv, &row))

@@ -40,7 +40,7 @@ static void drain(mw_csv *csv, mw_buf *out) {
 /* Lexes text pushed in pieces of `piece` bytes (0: random sizes from rng). */
 static void lex(const char *text, size_t size, size_t piece, mw_rng *rng, mw_buf *out) {
     mw_csv *csv = NULL;
-    assert_ok(mw_csv_new(NULL, ',', &csv, &err));
+    assert_ok(mw_csv_new(NULL, &mw_dialect_csv, &csv, &err));
     mw_buf_clear(out);
     for (size_t at = 0; at < size;) {
         size_t n = piece ? piece : 1 + mw_rng_below(rng, 100);
@@ -151,7 +151,7 @@ static char *fill(mw_buf *buf, char c, size_t n) {
 
 static void check_sizes(const mw_buf *text, const char *const *want, size_t n_want, size_t piece) {
     mw_csv *csv = NULL;
-    assert_ok(mw_csv_new(NULL, ',', &csv, &err));
+    assert_ok(mw_csv_new(NULL, &mw_dialect_csv, &csv, &err));
     mw_csv_row row;
     size_t n = 0;
     for (size_t at = 0; at < text->size || n < n_want; at += piece) {
@@ -214,7 +214,7 @@ MW_TEST(sizes_have_limits) {
 
 MW_TEST(unread_input_is_bounded) {
     mw_csv *csv = NULL;
-    assert_ok(mw_csv_new(NULL, ',', &csv, &err));
+    assert_ok(mw_csv_new(NULL, &mw_dialect_csv, &csv, &err));
     size_t n = 1 << 20;
     mw_buf text;
     mw_buf_init(&text, NULL, n);
@@ -226,8 +226,10 @@ MW_TEST(unread_input_is_bounded) {
     mw_buf_done(&text);
     mw_csv_free(csv);
     static const char bad[] = {'"', '\n', '\r', '\0'};
-    for (size_t i = 0; i < sizeof bad; i++)
-        assert_status(mw_csv_new(NULL, bad[i], &csv, &err), MW_EINVAL);
+    for (size_t i = 0; i < sizeof bad; i++) {
+        mw_dialect dialect = {.separator = bad[i], .quote = '"'};
+        assert_status(mw_csv_new(NULL, &dialect, &csv, &err), MW_EINVAL);
+    }
 }
 
 /* --- the reference: whole text at once, byte by byte --- */
@@ -356,10 +358,15 @@ MW_TEST(masks_agree) {
     for (int round = 0; round < 20000; round++) {
         for (size_t i = 0; i < sizeof text; i++) {
             uint64_t draw = mw_rng_u64(&rng);
-            text[i] = (char)(draw % 3 ? draw >> 8 : (uint64_t) "\",;\n\0\r"[(draw >> 8) % 6]);
+            text[i] =
+                (char)(draw % 3 ? draw >> 8 : (uint64_t) "\",;\n\0\r\t\\#'"[(draw >> 8) % 10]);
         }
-        char separator = round & 1 ? ',' : ';';
-        assert_int_equal(mw_csv__mask(text, separator), mw_csv__mask_scalar(text, separator));
+        mw_csv__specials specials = {.separator = ",;"[round & 1], .quote = "\"'"[round >> 1 & 1]};
+        if (round & 4) specials.tab = '\t';
+        if (round & 8) specials.escape = '\\';
+        if (round & 16) specials.quote = '\0';
+        if (round & 32) specials.comment = '#';
+        assert_int_equal(mw_csv__mask(text, &specials), mw_csv__mask_scalar(text, &specials));
     }
 }
 
@@ -369,7 +376,7 @@ MW_TEST(hostile_quotes_do_not_make_it_quadratic) {
     static const char *const lines[] = {"\"\n", "x,\"y\n", "\"\"\"\n", "a,\"\"\"b\n", ",\"\",\"\n"};
     for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
         mw_csv *csv = NULL;
-        assert_ok(mw_csv_new(NULL, ',', &csv, &err));
+        assert_ok(mw_csv_new(NULL, &mw_dialect_csv, &csv, &err));
         size_t n = strlen(lines[k]);
         char block[6000];
         size_t n_block = sizeof block / n * n;
@@ -392,7 +399,7 @@ MW_TEST(hostile_quotes_do_not_make_it_quadratic) {
 
 static mw_status scenario(mw_mem *mem) {
     mw_csv *csv = NULL;
-    mw_status status = mw_csv_new(mem, ',', &csv, &err);
+    mw_status status = mw_csv_new(mem, &mw_dialect_csv, &csv, &err);
     mw_csv_row row;
     char block[50000];
     memset(block, 'x', sizeof block);
