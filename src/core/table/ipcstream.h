@@ -3,7 +3,8 @@
  *
  * Writer    one record batch a chunk; dictionaries stand behind the batches, where the file format allows them, since
  *           they are only whole at the end. The same chunks give the same bytes.
- * Reader    maps the file, checks it as ipc.h does, and hands out one batch at a time.
+ * Reader    maps the file, checks it as ipc.h does, batch by batch as they come, and hands out one at a time; what was
+ *           read is given back, so that neither memory nor what is resident grows with the file.
  */
 #ifndef MW_CORE_TABLE_IPCSTREAM_H
 #define MW_CORE_TABLE_IPCSTREAM_H
@@ -31,7 +32,9 @@ mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
                              mw_err *err);
 const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader);
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader); /* of the whole file */
-/* *ret NULL at the end; else the caller frees it. Batches of foreign files may be large. */
+/* Whether the schema's metadata has this key. */
+bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key);
+/* *ret NULL at the end; else the caller frees it. A batch of more than 2^16 rows or about 4 MB comes in slices. */
 mw_status mw_ipc_reader_next(mw_ipc_reader *reader, mw_chunk **ret, mw_err *err);
 void *mw_ipc_reader_close(mw_ipc_reader *reader);
 

@@ -111,6 +111,10 @@ const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader) { return read
 
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader) { return reader->n_rows; }
 
+bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key) {
+    return mw_arrow__value(&reader->arrow.file, key).data != NULL;
+}
+
 static mw_status keep_part(void *self, uint32_t field, const mw_arrow_part *part, mw_err *err) {
     mw_ipc_reader *r = self;
     (void)err;

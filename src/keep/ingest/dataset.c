@@ -94,12 +94,13 @@ static mw_status agree(const mw_ctx *ctx, mw_table *schema, mw_table *table, con
     return MW_OK;
 }
 
-/* `time`, then the labels, other texts, and the parameters. */
-static int rank(const mw_column *column) {
-    if (column->type == MW_TIMESTAMP) return -1;
+_Static_assert(MW_DATASET_RANKS == MW_LABEL_N + 3, "time, labels, texts, numbers");
+
+int mw_dataset_rank(const char *name, mw_type type) {
+    if (type == MW_TIMESTAMP) return 0;
     for (int i = 0; i < MW_LABEL_N; i++)
-        if (strcmp(column->name, mw_label_names[i]) == 0) return i;
-    return column->type == MW_FLOAT64 ? MW_LABEL_N + 1 : MW_LABEL_N;
+        if (strcmp(name, mw_label_names[i]) == 0) return i + 1;
+    return type == MW_FLOAT64 ? MW_DATASET_RANKS - 1 : MW_DATASET_RANKS - 2;
 }
 
 /* A table without rows that has the columns of schema in the order of a dataset. */
@@ -107,10 +108,10 @@ static mw_status order(const mw_ctx *ctx, const mw_table *schema, mw_table **ret
     mw_table *ordered;
     mw_status status = mw_table_new(ctx->mem, 0, &ordered, err);
     if (status != MW_OK) return status;
-    for (int r = -1; r <= MW_LABEL_N + 1; r++)
+    for (int r = 0; r < MW_DATASET_RANKS; r++)
         for (int32_t i = 0; i < schema->n_columns && status == MW_OK; i++) {
             const mw_column *column = &schema->columns[i];
-            if (rank(column) == r)
+            if (mw_dataset_rank(column->name, column->type) == r)
                 status = mw_table_add(ordered, mw_str_of(column->name), column->type, NULL, err);
         }
     if (status == MW_OK)

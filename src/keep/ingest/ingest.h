@@ -101,6 +101,10 @@ mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const char *ti
  */
 mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_err *err);
 
+/* Where a column of a segment stands in a dataset: the time first, then the labels, other texts, numbers. */
+enum { MW_DATASET_RANKS = 8 };
+int mw_dataset_rank(const char *name, mw_type type); /* 0 .. MW_DATASET_RANKS - 1 */
+
 /* Segments [n] of a dataset folder as one table: `time`, the dictionary columns that exist
  * (device_id, device_name, employee_id, employee_name, category), then one float64 column per
  * parameter, in order of first appearance. columns NULL: all. Rows by (segment order, row). */

@@ -7,6 +7,7 @@
 
 #include "core/base/math.h"
 #include "core/text/datetime.h"
+#include "keep/ingest/ingest.h"
 #include "keep/ingest/quality.h"
 #include "run/op/rows.h"
 
@@ -43,15 +44,18 @@ static mw_status begin(void *self, const mw_segment_record *segments, size_t n, 
     const char *device = s->device;
     *s = (summary){
         .ctx = ctx, .arena = arena, .device = device, .first_us = INT64_MAX, .last_us = INT64_MIN};
-    for (size_t i = 0; i < n; i++) s->rejects += segments[i].n_rejected;
-    s->n_files = (int64_t)n;
+    for (size_t i = 0; i < n; i++) {
+        s->rejects += segments[i].n_rejected;
+        s->n_files += segments[i].part == 0;
+    }
     mw_status status = mw_dictionary_new(ctx->mem, &s->devices, err);
     if (!status) status = mw_dictionary_new(ctx->mem, &s->names, err);
     if (!status) status = mw_quality_totals_new(ctx->mem, &s->quality, err);
     return status;
 }
 
-static mw_status stats_of(summary *s, const mw_column *column, column_stats **ret, mw_err *err) {
+static mw_status stats_of(summary *s, const mw_schema_column *column, column_stats **ret,
+                          mw_err *err) {
     int32_t code;
     mw_status status = mw_dictionary_add(s->names, mw_str_of(column->name), &code, err);
     if (status) return status;
@@ -71,9 +75,9 @@ static mw_status stats_of(summary *s, const mw_column *column, column_stats **re
     return MW_OK;
 }
 
-static void add_numbers(column_stats *stats, const mw_column *column, const uint8_t *pass) {
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        double value = column->number[row];
+static void add_numbers(column_stats *stats, const double *values, int64_t n, const uint8_t *pass) {
+    for (int64_t row = 0; row < n; row++) {
+        double value = values[row];
         if (!pass[row] || mw_isnan(value)) continue;
         stats->count++;
         double delta = value - stats->mean;
@@ -84,22 +88,28 @@ static void add_numbers(column_stats *stats, const mw_column *column, const uint
     }
 }
 
-static void add_times(summary *s, column_stats *stats, const mw_column *column,
+static void add_times(summary *s, column_stats *stats, const int64_t *times, int64_t n,
                       const uint8_t *pass) {
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        if (!pass[row] || column->time[row] == MW_TIME_NONE) continue;
+    for (int64_t row = 0; row < n; row++) {
+        if (!pass[row] || times[row] == MW_TIME_NONE) continue;
         stats->count++;
-        if (column->time[row] < s->first_us) s->first_us = column->time[row];
-        if (column->time[row] > s->last_us) s->last_us = column->time[row];
+        if (times[row] < s->first_us) s->first_us = times[row];
+        if (times[row] > s->last_us) s->last_us = times[row];
     }
 }
 
-static mw_status add_texts(summary *s, column_stats *stats, const mw_column *column,
-                           const uint8_t *pass, mw_err *err) {
+static void add_bools(column_stats *stats, const uint8_t *validity, int64_t n,
+                      const uint8_t *pass) {
+    for (int64_t row = 0; row < n; row++)
+        stats->count += pass[row] && (validity[row / 8] >> (row % 8) & 1);
+}
+
+static mw_status add_texts(summary *s, column_stats *stats, const mw_schema_column *column,
+                           const int32_t *codes, int64_t n, const uint8_t *pass, mw_err *err) {
     bool is_device = strcmp(column->name, "device_id") == 0;
     int32_t last = -1, ignored;
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        int32_t code = column->codes[row];
+    for (int64_t row = 0; row < n; row++) {
+        int32_t code = codes[row];
         if (!pass[row] || code < 0) continue;
         stats->count++;
         if (!is_device || code == last) continue;
@@ -111,23 +121,43 @@ static mw_status add_texts(summary *s, column_stats *stats, const mw_column *col
     return MW_OK;
 }
 
-static mw_status segment(void *self, const mw_table *table, const uint8_t *pass, mw_err *err) {
+/* New columns, in the order of a dataset. */
+static mw_status segment(void *self, size_t index, const mw_schema *schema, bool ordered,
+                         mw_err *err) {
+    (void)index, (void)ordered;
+    mw_status status = MW_OK;
+    for (int rank = 0; rank < MW_DATASET_RANKS; rank++)
+        for (int32_t i = 0; i < schema->n_columns && !status; i++) {
+            const mw_schema_column *column = &schema->columns[i];
+            column_stats *ignored;
+            if (mw_dataset_rank(column->name, column->type) == rank)
+                status = stats_of(self, column, &ignored, err);
+        }
+    return status;
+}
+
+static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk,
+                      const uint8_t *pass, mw_err *err) {
     summary *s = self;
-    for (int64_t row = 0; row < table->n_rows; row++) s->rows += pass[row];
-    for (int32_t i = 0; i < table->n_columns; i++) {
-        const mw_column *column = &table->columns[i];
+    int64_t n = chunk->n_rows;
+    for (int64_t row = 0; row < n; row++) s->rows += pass[row];
+    for (int32_t i = 0; i < chunk->n_columns; i++) {
+        const mw_chunk_column *cells = &chunk->columns[i];
         column_stats *stats = NULL;
-        mw_status status = stats_of(s, column, &stats, err);
+        mw_status status = stats_of(s, &schema->columns[i], &stats, err);
         if (status) return status;
-        if (column->type == MW_FLOAT64)
-            add_numbers(stats, column, pass);
-        else if (column->type == MW_TIMESTAMP)
-            add_times(s, stats, column, pass);
-        else if (column->type == MW_DICTIONARY)
-            status = add_texts(s, stats, column, pass, err);
+        switch (cells->type) {
+        case MW_FLOAT64: add_numbers(stats, cells->number, n, pass); break;
+        case MW_TIMESTAMP: add_times(s, stats, cells->time, n, pass); break;
+        case MW_BOOL: add_bools(stats, cells->validity, n, pass); break;
+        default:
+            status = add_texts(s, stats, &schema->columns[i], cells->codes, n, pass, err);
+            break;
+        }
+        if (!status) status = mw_ctx_check(s->ctx, err);
         if (status) return status;
     }
-    return mw_ctx_check(s->ctx, err);
+    return MW_OK;
 }
 
 static mw_status flagged(void *self, const mw_table *table, mw_err *err) {
@@ -229,7 +259,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
                             .category = mw_args_string(call->args, "category")};
     /* What is flagged belongs to a device, not to who drives it. */
     bool whole = !filter.employee_id && !filter.category;
-    mw_op__visitor visitor = {begin, segment, whole ? flagged : NULL, &s};
+    mw_op__visitor visitor = {begin, segment, rows, whole ? flagged : NULL, &s};
     const char *dataset = mw_args_string(call->args, "dataset");
     mw_status status = mw_op__each_segment(call, dataset, &filter, NULL, 0, &visitor, err);
     if (!status) {

@@ -3,6 +3,10 @@
  *
  * Values of the same time stamp (several devices, or several rows) are averaged. The slope is the
  * least-squares line through the returned points, per hour.
+ *
+ * Segments come by their first time, so a time before that of the next segment, and of the rows to come where
+ * they are ordered, is settled: no further value can join it. Settled points are counted, and only as many
+ * kept as the answer shows.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,78 +16,157 @@
 #include "core/text/datetime.h"
 #include "run/op/rows.h"
 
-typedef struct point {
+typedef struct point { /* values of one time */
     int64_t time_us;
-    int64_t serial; /* row order, so that equal times are averaged in one order */
-    double value;
+    int64_t serial; /* order of arrival, so that equal times are added up in one order */
+    double sum;
+    int64_t n;
 } point;
 
 typedef struct trend {
     const mw_ctx *ctx;
     const char *parameter;
-    point *points;
+    size_t need;   /* latest points that the answer looks at */
+    point *points; /* [n] */
     size_t n, capacity;
+    bool ascending;    /* no time is earlier than the one before, none twice */
+    int64_t n_dropped; /* settled points that are no longer kept */
+    int64_t n_values;
     bool known; /* some segment has the parameter */
-    int64_t n_rows;
+    const mw_segment_record *segments;
+    size_t n_segments, segment;
+    bool ordered;
 } trend;
 
+enum { FIRST_POINTS = 1 << 16 };
+
 static mw_status begin(void *self, const mw_segment_record *segments, size_t n, mw_err *err) {
-    (void)segments, (void)n, (void)err;
+    (void)err;
     trend *t = self;
+    t->segments = segments;
+    t->n_segments = n;
     t->n = 0;
-    t->n_rows = 0;
+    t->n_values = t->n_dropped = 0;
+    t->ascending = true;
     t->known = false;
     return MW_OK;
 }
 
-static mw_status segment(void *self, const mw_table *table, const uint8_t *pass, mw_err *err) {
+static mw_status segment(void *self, size_t index, const mw_schema *schema, bool ordered,
+                         mw_err *err) {
+    (void)schema, (void)err;
     trend *t = self;
-    const mw_column *time = mw_table_column(table, "time");
-    const mw_column *values = mw_table_column(table, t->parameter);
-    if (!time || !values || values->type != MW_FLOAT64) return MW_OK;
-    t->known = true;
-    for (int64_t row = 0; row < table->n_rows; row++) {
-        if (!pass[row] || mw_isnan(values->number[row])) continue;
-        if (t->n == t->capacity) {
-            size_t capacity = t->capacity ? t->capacity * 2 : 1024;
-            point *more = mw_realloc(t->ctx->mem, t->points, capacity * sizeof *more);
-            if (!more) return mw_fail_nomem(err, "the trend");
-            t->points = more;
-            t->capacity = capacity;
-        }
-        t->points[t->n++] = (point){time->time[row], t->n_rows++, values->number[row]};
-    }
-    return mw_ctx_check(t->ctx, err);
+    t->segment = index;
+    t->ordered = ordered;
+    return MW_OK;
 }
 
 static int by_time(const void *a, const void *b) {
     const point *x = a, *y = b;
     if (x->time_us != y->time_us) return x->time_us < y->time_us ? -1 : 1;
-    return x->serial < y->serial ? -1 : 1;
+    return (x->serial > y->serial) - (x->serial < y->serial);
 }
 
-/* Averages equal times in place; returns the number of points left. */
-static size_t merge_equal_times(point *points, size_t n) {
+/* Adds up equal times. */
+static void tidy(trend *t) {
+    if (t->ascending) return;
+    qsort(t->points, t->n, sizeof *t->points, by_time);
     size_t kept = 0;
-    for (size_t i = 0; i < n;) {
-        size_t end = i;
-        double sum = 0;
-        while (end < n && points[end].time_us == points[i].time_us) sum += points[end++].value;
-        points[kept++] = (point){points[i].time_us, 0, sum / (double)(end - i)};
-        i = end;
+    for (size_t i = 0; i < t->n; kept++) {
+        point sum = t->points[i++];
+        for (; i < t->n && t->points[i].time_us == sum.time_us; i++) {
+            sum.sum += t->points[i].sum;
+            sum.n += t->points[i].n;
+        }
+        t->points[kept] = sum;
     }
-    return kept;
+    t->n = kept;
+    t->ascending = true;
 }
+
+/* Lets go of points before `border` that the answer cannot need. */
+static void settle(trend *t, int64_t border) {
+    size_t low = 0, high = t->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (t->points[middle].time_us < border)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low <= t->need) return;
+    size_t drop = low - t->need;
+    memmove(t->points, t->points + drop, (t->n - drop) * sizeof *t->points);
+    t->n -= drop;
+    t->n_dropped += (int64_t)drop;
+}
+
+static mw_status make_room(trend *t, int64_t border, mw_err *err) {
+    tidy(t);
+    settle(t, border);
+    if (t->n <= t->capacity / 2 && t->capacity) return MW_OK;
+    size_t capacity = t->capacity ? t->capacity * 2 : FIRST_POINTS;
+    point *more = mw_realloc(t->ctx->mem, t->points, capacity * sizeof *more);
+    if (!more) return mw_fail_nomem(err, "the trend");
+    t->points = more;
+    t->capacity = capacity;
+    return MW_OK;
+}
+
+static mw_status add_value(trend *t, int64_t time_us, double value, int64_t border, mw_err *err) {
+    point *last = t->n ? &t->points[t->n - 1] : NULL;
+    int64_t serial = t->n_values++;
+    if (last && last->time_us == time_us) {
+        last->sum += value;
+        last->n++;
+        return MW_OK;
+    }
+    if (t->n == t->capacity) {
+        mw_status status = make_room(t, border, err);
+        if (status) return status;
+        last = t->n ? &t->points[t->n - 1] : NULL;
+    }
+    if (last && time_us <= last->time_us) t->ascending = false;
+    t->points[t->n++] = (point){time_us, serial, value, 1};
+    return MW_OK;
+}
+
+/* The earliest time that a row from here on can have. */
+static int64_t border_of(const trend *t, const int64_t *times) {
+    int64_t border = t->ordered ? times[0] : t->segments[t->segment].first_us;
+    if (t->segment + 1 < t->n_segments && t->segments[t->segment + 1].first_us < border)
+        border = t->segments[t->segment + 1].first_us;
+    return border;
+}
+
+static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk,
+                      const uint8_t *pass, mw_err *err) {
+    trend *t = self;
+    int32_t time = mw_schema_find(schema, MW_STR("time"));
+    int32_t value = mw_schema_find(schema, mw_str_of(t->parameter));
+    if (time < 0 || value < 0 || schema->columns[value].type != MW_FLOAT64) return MW_OK;
+    t->known = true;
+    const int64_t *times = chunk->columns[time].time;
+    const double *values = chunk->columns[value].number;
+    int64_t border = border_of(t, times);
+    mw_status status = MW_OK;
+    for (int64_t row = 0; row < chunk->n_rows && !status; row++)
+        if (pass[row] && !mw_isnan(values[row]))
+            status = add_value(t, times[row], values[row], border, err);
+    return status ? status : mw_ctx_check(t->ctx, err);
+}
+
+static double value_of(const point *p) { return p->sum / (double)p->n; }
 
 static double slope_per_hour(const point *points, size_t n) {
     double mean_time = 0, mean_value = 0, cross = 0, square = 0;
     for (size_t i = 0; i < n; i++) {
         mean_time += (double)(points[i].time_us - points[0].time_us) / 3.6e9 / (double)n;
-        mean_value += points[i].value / (double)n;
+        mean_value += value_of(&points[i]) / (double)n;
     }
     for (size_t i = 0; i < n; i++) {
         double hours = (double)(points[i].time_us - points[0].time_us) / 3.6e9 - mean_time;
-        cross += hours * (points[i].value - mean_value);
+        cross += hours * (value_of(&points[i]) - mean_value);
         square += hours * hours;
     }
     return square > 0 ? cross / square : MW_NAN;
@@ -97,10 +180,10 @@ static void write_points(const point *points, size_t from, size_t n, size_t wind
     for (size_t i = from; i < n; i++) {
         size_t first = i + 1 >= window ? i + 1 - window : 0;
         double sum = 0;
-        for (size_t k = first; k <= i; k++) sum += points[k].value;
+        for (size_t k = first; k <= i; k++) sum += value_of(&points[k]);
         mw_json_object(writer);
         mw_json_add_time(writer, "time", points[i].time_us);
-        mw_json_add_number(writer, "value", points[i].value);
+        mw_json_add_number(writer, "value", value_of(&points[i]));
         mw_json_add_number(writer, "moving_mean", sum / (double)(i + 1 - first));
         mw_json_object_end(writer);
     }
@@ -108,8 +191,8 @@ static void write_points(const point *points, size_t from, size_t n, size_t wind
 }
 
 static void write_result(trend *t, const mw_args *args, mw_buf *out) {
-    if (t->n) qsort(t->points, t->n, sizeof *t->points, by_time);
-    size_t n = merge_equal_times(t->points, t->n);
+    tidy(t);
+    size_t n = t->n;
     size_t limit = (size_t)mw_args_int(args, "limit");
     size_t from = n > limit ? n - limit : 0;
     double slope = n > from ? slope_per_hour(t->points + from, n - from) : MW_NAN;
@@ -118,7 +201,7 @@ static void write_result(trend *t, const mw_args *args, mw_buf *out) {
     mw_json_object(&writer);
     mw_json_add_string(&writer, "parameter", t->parameter);
     mw_json_add_string(&writer, "device", mw_args_string(args, "device"));
-    mw_json_add_int(&writer, "total", (int64_t)n);
+    mw_json_add_int(&writer, "total", t->n_dropped + (int64_t)n);
     mw_json_add_number(&writer, "slope_per_hour", slope);
     mw_json_add_string(&writer, "direction",
                        !(mw_abs(slope) > 0) ? "flat"
@@ -130,8 +213,9 @@ static void write_result(trend *t, const mw_args *args, mw_buf *out) {
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     trend t = {.ctx = call->ctx, .parameter = mw_args_string(call->args, "parameter")};
+    t.need = (size_t)(mw_args_int(call->args, "limit") + mw_args_int(call->args, "window"));
     mw_op__filter filter = {.device = mw_args_string(call->args, "device")};
-    mw_op__visitor visitor = {begin, segment, NULL, &t};
+    mw_op__visitor visitor = {begin, segment, rows, NULL, &t};
     const char *const columns[] = {"time", t.parameter};
     const char *dataset = mw_args_string(call->args, "dataset");
     mw_status status = mw_op__each_segment(call, dataset, &filter, columns, 2, &visitor, err);

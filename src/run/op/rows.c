@@ -4,22 +4,24 @@
 #include <string.h>
 
 #include "core/table/ipc.h"
+#include "core/table/ipcstream.h"
 #include "keep/ingest/ingest.h"
 
 static const char *const filter_columns[] = {"device_id", "employee_id", "category"};
 enum { N_FILTERS = 3, MAX_COLUMNS = 16 };
 
-static void apply(const mw_table *table, const char *column_name, const char *value,
-                  uint8_t *pass) {
+static void apply(const mw_schema *schema, const mw_chunk *chunk, const char *column_name,
+                  const char *value, uint8_t *pass) {
     if (!value) return;
-    const mw_column *column = mw_table_column(table, column_name);
-    if (!column || column->type != MW_DICTIONARY) {
-        memset(pass, 0, (size_t)table->n_rows);
+    int32_t at = mw_schema_find(schema, mw_str_of(column_name));
+    if (at < 0 || schema->columns[at].type != MW_DICTIONARY) {
+        memset(pass, 0, (size_t)chunk->n_rows);
         return;
     }
-    int32_t code = mw_dictionary_find(column->dictionary, mw_str_of(value));
-    for (int64_t row = 0; row < table->n_rows; row++)
-        if (code < 0 || column->codes[row] != code) pass[row] = 0;
+    int32_t code = mw_dictionary_find(schema->columns[at].dictionary, mw_str_of(value));
+    const int32_t *codes = chunk->columns[at].codes;
+    for (int64_t row = 0; row < chunk->n_rows; row++)
+        if (code < 0 || codes[row] != code) pass[row] = 0;
 }
 
 static mw_status fail_missing(const mw_segment_record *segment, mw_err *err) {
@@ -38,18 +40,37 @@ bool mw_op__interrupted(mw_status status) {
     return status == MW_ENOMEM || status == MW_ECANCELED || status == MW_ETIMEOUT;
 }
 
+/* Reads the named columns (NULL: all) of every row. */
+static mw_status count_rows(const mw_ctx *ctx, mw_dir *dir, const char *file,
+                            const char *const *columns, int64_t *ret, mw_err *err) {
+    mw_ipc_reader *reader;
+    mw_chunk *chunk = NULL;
+    int64_t rows = 0;
+    mw_status status = mw_ipc_reader_open(ctx, dir, file, columns, 1, &reader, err);
+    if (status) return status;
+    for (;;) {
+        status = mw_ipc_reader_next(reader, &chunk, err);
+        if (status || !chunk) break;
+        rows += chunk->n_rows;
+        mw_chunk_free(chunk);
+    }
+    mw_ipc_reader_close(reader);
+    if (!status) *ret = rows;
+    return status;
+}
+
 mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
                                bool whole, mw_err *err) {
     static const char *const time_column[] = {"time"};
     if (!mw_dir_has(dir, segment->file)) return fail_missing(segment, err);
-    mw_table *table = NULL;
-    mw_status status =
-        mw_ipc_read(ctx, dir, segment->file, whole ? NULL : time_column, 1, &table, err);
-    if (!status && table->n_rows != segment->n_rows)
+    mw_status status = whole ? mw_file_verify(ctx, dir, segment->file, err) : MW_OK;
+    int64_t rows = 0;
+    if (!status)
+        status = count_rows(ctx, dir, segment->file, whole ? NULL : time_column, &rows, err);
+    if (!status && rows != segment->n_rows)
         status =
             mw_fail(err, MW_EDATA, "segment %s holds %lld rows, not the %lld of %s", segment->file,
-                    (long long)table->n_rows, (long long)segment->n_rows, segment->source);
-    mw_table_free(table);
+                    (long long)rows, (long long)segment->n_rows, segment->source);
     if (status && !mw_op__interrupted(status)) {
         status = err ? err->code = MW_EDATA : MW_EDATA;
         mw_err_hint(err, "restore it from a backup, or ingest %s again", segment->source);
@@ -57,24 +78,46 @@ mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_
     return status;
 }
 
-static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file,
-                       const mw_op__filter *filter, const char *const *columns, size_t n_columns,
-                       const mw_op__visitor *visitor, mw_err *err) {
-    mw_table *table;
-    mw_status status = mw_dataset_read(ctx, dir, &file, 1, columns, n_columns, &table, err);
-    if (status) return status;
-    uint8_t *pass = mw_alloc(ctx->mem, (size_t)table->n_rows + 1);
-    if (pass) {
-        memset(pass, 1, (size_t)table->n_rows);
-        apply(table, "device_id", filter->device, pass);
-        apply(table, "employee_id", filter->employee_id, pass);
-        apply(table, "category", filter->category, pass);
-        status = visitor->segment(visitor->self, table, pass, err);
-    } else {
-        status = mw_fail_nomem(err, "a row filter");
-    }
+typedef struct wanted {
+    const mw_op__filter *filter;
+    const char *const *columns;
+    size_t n_columns;
+    const mw_op__visitor *visitor;
+} wanted;
+
+static mw_status visit_chunk(const mw_ctx *ctx, const mw_schema *schema, const mw_chunk *chunk,
+                             const wanted *w, mw_err *err) {
+    uint8_t *pass = mw_alloc(ctx->mem, (size_t)chunk->n_rows);
+    if (!pass) return mw_fail_nomem(err, "a row filter");
+    memset(pass, 1, (size_t)chunk->n_rows);
+    apply(schema, chunk, "device_id", w->filter->device, pass);
+    apply(schema, chunk, "employee_id", w->filter->employee_id, pass);
+    apply(schema, chunk, "category", w->filter->category, pass);
+    mw_status status = w->visitor->rows(w->visitor->self, schema, chunk, pass, err);
     mw_free(pass);
-    mw_table_free(table);
+    return status;
+}
+
+static mw_status visit(const mw_ctx *ctx, mw_dir *dir, const char *file, size_t index,
+                       const wanted *w, mw_err *err) {
+    mw_ipc_reader *reader;
+    mw_status status = mw_dataset_check(ctx, dir, file, err);
+    if (!status)
+        status = mw_ipc_reader_open(ctx, dir, file, w->columns, w->n_columns, &reader, err);
+    if (status) return status;
+    const mw_schema *schema = mw_ipc_reader_schema(reader);
+    /* The writer of parts takes rows in the order of their times only. */
+    bool ordered = mw_ipc_reader_has_meta(reader, "millwright.part");
+    status = w->visitor->segment(w->visitor->self, index, schema, ordered, err);
+    while (!status) {
+        mw_chunk *chunk;
+        status = mw_ctx_check(ctx, err);
+        if (!status) status = mw_ipc_reader_next(reader, &chunk, err);
+        if (status || !chunk) break;
+        status = visit_chunk(ctx, schema, chunk, w, err);
+        mw_chunk_free(chunk);
+    }
+    mw_ipc_reader_close(reader);
     return status;
 }
 
@@ -89,9 +132,8 @@ static mw_status visit_quality(const mw_ctx *ctx, mw_dir *dir, const char *file,
 }
 
 /* *gone: a segment's file was not there, as when a concurrent commit has just replaced it. */
-static mw_status walk(const mw_call *call, const char *dataset, const mw_op__filter *filter,
-                      const char *const *columns, size_t n_columns, const mw_op__visitor *visitor,
-                      bool *gone, mw_err *err) {
+static mw_status walk(const mw_call *call, const char *dataset, const wanted *w, bool *gone,
+                      mw_err *err) {
     *gone = false;
     const mw_ctx *ctx = call->ctx;
     mw_arena arena;
@@ -109,17 +151,16 @@ static mw_status walk(const mw_call *call, const char *dataset, const mw_op__fil
         status = MW_ECONFLICT;
     }
     if (!status) status = mw_app_folder(call->app, ctx, "datasets", dataset, &dir, err);
-    if (!status) status = visitor->begin(visitor->self, segments, n, err);
+    if (!status) status = w->visitor->begin(w->visitor->self, segments, n, err);
     for (size_t i = 0; i < n && !status; i++) {
         status = mw_ctx_check(ctx, err);
         *gone = !status && !mw_dir_has(dir, segments[i].file);
         if (*gone) status = fail_missing(&segments[i], err);
-        if (!status)
-            status = visit(ctx, dir, segments[i].file, filter, columns, n_columns, visitor, err);
-        if (!status && visitor->quality && segments[i].quality) {
+        if (!status) status = visit(ctx, dir, segments[i].file, i, w, err);
+        if (!status && w->visitor->quality && segments[i].quality) {
             *gone = !mw_dir_has(dir, segments[i].quality);
             status = *gone ? fail_missing_quality(&segments[i], err)
-                           : visit_quality(ctx, dir, segments[i].quality, visitor, err);
+                           : visit_quality(ctx, dir, segments[i].quality, w->visitor, err);
         }
     }
     mw_dir_close(dir);
@@ -132,24 +173,23 @@ mw_status mw_op__each_segment(const mw_call *call, const char *dataset, const mw
                               const mw_op__visitor *visitor, mw_err *err) {
     if (!mw_name_valid(dataset))
         return mw_fail(err, MW_EINVAL, "a dataset's name is 1 to 64 letters, digits, '_' or '-'");
-    const char *wanted[MAX_COLUMNS];
-    size_t n_wanted = 0;
+    const char *names[MAX_COLUMNS];
+    size_t n_names = 0;
     if (columns) {
-        for (; n_wanted < n_columns && n_wanted < MAX_COLUMNS - N_FILTERS; n_wanted++)
-            wanted[n_wanted] = columns[n_wanted];
+        for (; n_names < n_columns && n_names < MAX_COLUMNS - N_FILTERS; n_names++)
+            names[n_names] = columns[n_names];
         const char *const values[N_FILTERS] = {filter->device, filter->employee_id,
                                                filter->category};
         for (size_t i = 0; i < N_FILTERS; i++) {
             bool named = false;
             for (size_t k = 0; k < n_columns; k++)
                 named = named || strcmp(columns[k], filter_columns[i]) == 0;
-            if (values[i] && !named) wanted[n_wanted++] = filter_columns[i];
+            if (values[i] && !named) names[n_names++] = filter_columns[i];
         }
     }
-    const char *const *list = columns ? wanted : NULL;
+    const wanted w = {filter, columns ? names : NULL, n_names, visitor};
     bool gone;
-    mw_status status = walk(call, dataset, filter, list, n_wanted, visitor, &gone, err);
-    if (gone || status == MW_ENOTFOUND)
-        status = walk(call, dataset, filter, list, n_wanted, visitor, &gone, err);
+    mw_status status = walk(call, dataset, &w, &gone, err);
+    if (gone || status == MW_ENOTFOUND) status = walk(call, dataset, &w, &gone, err);
     return status;
 }

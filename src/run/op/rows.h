@@ -1,20 +1,19 @@
 /*
- * rows.h -- reading a dataset's raw rows segment by segment, with the filters that summary and
- * trend share.
+ * rows.h -- reading a dataset's raw rows chunk by chunk, with the filters that summary and trend share.
  *
- * What      mw_op__each_segment reads one segment at a time (only the columns asked for), marks the
- * rows that pass the filters, and hands table and marks to a visitor: memory is bounded by one
- * segment. Errors    a segment that a concurrent commit replaced is not an error: the walk starts
- * again, once.
+ * What      mw_op__each_segment reads one segment after the other (only the columns asked for), marks the
+ *           rows that pass the filters, and hands each chunk and its marks to a visitor.
+ * Memory    a chunk and the dictionaries of one segment, whatever the size of the dataset.
+ * Errors    a segment that a concurrent commit replaced is not an error: the walk starts again, once.
  */
 #ifndef MW_RUN_OP_ROWS_H
 #define MW_RUN_OP_ROWS_H
 
-#include "core/table/table.h"
+#include "core/table/chunk.h"
 #include "run/op/app.h"
 
 /* Reads a segment's structure and times: MW_OK, or MW_EDATA saying that the file is missing or
- * damaged and what to do. whole: every column, too. */
+ * damaged and what to do. whole: every column, and every byte against the file's name, too. */
 mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
                                bool whole, mw_err *err);
 
@@ -27,11 +26,15 @@ typedef struct mw_op__filter {
 
 typedef struct mw_op__visitor {
     /* Called before the first segment, and again when the walk has to start anew: forget
-     * everything. */
+     * everything. segments [n] are good until the walk ends. */
     mw_status (*begin)(void *self, const mw_segment_record *segments, size_t n, mw_err *err);
-    /* pass [table->n_rows]: 1 where the row passes the filter. */
-    mw_status (*segment)(void *self, const mw_table *table, const uint8_t *pass, mw_err *err);
-    /* A source's flagged windows (keep/ingest/quality.h), unfiltered; may be NULL. */
+    /* Before the chunks of segment `index`. ordered: its rows are known to come in the order of their times. */
+    mw_status (*segment)(void *self, size_t index, const mw_schema *schema, bool ordered,
+                         mw_err *err);
+    /* pass [chunk->n_rows]: 1 where the row passes the filter. */
+    mw_status (*rows)(void *self, const mw_schema *schema, const mw_chunk *chunk,
+                      const uint8_t *pass, mw_err *err);
+    /* A source's flagged windows (keep/ingest/quality.h), of all devices; may be NULL. */
     mw_status (*quality)(void *self, const mw_table *table, mw_err *err);
     void *self;
 } mw_op__visitor;
