@@ -91,6 +91,7 @@ static void inject_psi(double *v, mw_rng *rng) {
 static const fault faults[] = {
     {MW_QUALITY_STUCK, WALK, inject_stuck, false, 0},
     {MW_QUALITY_STUCK, SINE, inject_stuck, false, 0},
+    {MW_QUALITY_STUCK, SHIFTS, inject_stuck, false, 0},
     {MW_QUALITY_STUCK, NOISE, inject_stuck, false, 0},
     {MW_QUALITY_FLAT, SINE, inject_flat, true, 0},
     {MW_QUALITY_FLAT, NOISE, inject_flat, true, 0},
