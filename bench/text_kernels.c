@@ -4,7 +4,8 @@
  *
  * Shown      best of many short repetitions, one thread: GB of text a second for the index, ns a field and GB of text a
  *            second for the numbers of all columns; indexed and read in parts of the named size, as an ingest does.
- * Usage      text_kernels [MEGABYTES] [DIGITS]   DIGITS: how many a number has at most (default 7)
+ * Usage      text_kernels [MEGABYTES [DIGITS [quoted]]]   DIGITS: how many a number has, about (default 7); quoted: every
+ *            field stands in quotes and lines end in CRLF
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ typedef struct work {
     double *out;
     uint32_t *odd;
     size_t n_fields, n_odd;
+    bool quoted;
     double sum;
 } work;
 
@@ -47,7 +49,10 @@ static void make_rows(work *w, size_t most, int digits) {
     mw_rng_init(&rng, 1, 0, 0);
     while (w->size + COLUMNS * 32 < most) {
         for (int k = 0; k < COLUMNS; k++) {
+            if (w->quoted) w->text[w->size++] = '"';
             w->size += number(&rng, digits, w->text + w->size);
+            if (w->quoted) w->text[w->size++] = '"';
+            if (w->quoted && k == COLUMNS - 1) w->text[w->size++] = '\r';
             w->text[w->size++] = k == COLUMNS - 1 ? '\n' : ',';
             w->n_fields++;
         }
@@ -71,8 +76,12 @@ static void run(work *w, bool numbers) {
         if (index.irregular || index.n_marks % COLUMNS) abort();
         size_t n = index.n_marks / COLUMNS;
         for (size_t k = 0; numbers && k < COLUMNS; k++) {
-            mw_fields fields = {
-                .text = w->text + at, .marks = w->marks + k, .stride = COLUMNS, .n = n};
+            mw_fields fields = {.text = w->text + at,
+                                .marks = w->marks + k,
+                                .stride = COLUMNS,
+                                .n = n,
+                                .quote = w->quoted ? '"' : 0,
+                                .cr = w->quoted && k == COLUMNS - 1};
             w->n_odd += mw_number_read_fields(&fields, '.', w->out, w->odd);
             w->sum += w->out[n - 1];
         }
@@ -100,6 +109,7 @@ int main(int argc, char **argv) {
               .odd = malloc(PART_BYTES * sizeof *w.odd)};
     if (!w.text || !w.marks || !w.out || !w.odd) return 1;
     memset(w.text, ' ', most + 2 * SLACK);
+    w.quoted = argc > 3;
     char *block = w.text;
     w.text += SLACK;
     make_rows(&w, most, digits);

@@ -46,7 +46,7 @@ static void prepare(void) {
     snprintf(f->folder, sizeof f->folder, "/tmp/fuzz-ingest-XXXXXX");
     if (!mkdtemp(f->folder)) abort();
     if (mw_dir_open(&f->ctx, f->folder, MW_DIR_MUST_EXIST, &f->staging, &err) != MW_OK) abort();
-    if (mw_args_new(NULL, mw_ingest_params, &f->args, &err) != MW_OK) abort();
+    if (mw_args_new(NULL, mw_ingest_all_params(), &f->args, &err) != MW_OK) abort();
     if (mw_args_set(f->args, MW_STR("max_reject_share"), MW_STR("0.9"), &err) != MW_OK) abort();
     if (mw_args_finish(f->args, &err) != MW_OK) abort();
     atexit(clean_up);
@@ -66,8 +66,8 @@ static void empty_staging(bool expect_empty) {
 static void as_telemetry(const char *path) {
     mw_err err;
     mw_ingest_result result;
-    mw_status status = mw_ingest_run(&fixture.ctx, &path, 1, NULL, 0, fixture.args, fixture.staging,
-                                     &result, &err);
+    mw_status status = mw_ingest_run(&fixture.ctx, &path, 1, NULL, 0, NULL, fixture.args,
+                                     fixture.staging, &result, &err);
     if (status != MW_OK) {
         if (!err.message[0]) abort();
         empty_staging(true);
@@ -88,9 +88,10 @@ static void as_telemetry(const char *path) {
 static void as_table(const char *path) {
     mw_err err;
     mw_table *table;
-    int64_t n_unreadable;
-    if (mw_ingest_plain(&fixture.ctx, path, NULL, &table, &n_unreadable, &err) != MW_OK) return;
-    if (n_unreadable > table->n_rows) abort();
+    mw_plain_bad bad;
+    if (mw_ingest_plain_as(&fixture.ctx, path, NULL, NULL, 0, &table, &bad, &err) != MW_OK) return;
+    if (bad.n > table->n_rows) abort();
+    mw_free(bad.marks);
     mw_table_free(table);
 }
 

@@ -29,7 +29,7 @@ RESERVED = {
     r"protobuf-c/.*": ["learn/model", "keep/ingest"],
     r"sleef\.h": ["core/base"],
     r"(sys/socket|netinet/.*|arpa/.*|netdb|poll|sys/epoll)\.h": ["keep/net", "keep/ingest", "keep/store", "run/serve", "run/job", "run/cli"],
-    r"(fcntl|dirent|sys/mman)\.h": ["core/base", "keep/store", "keep/ingest", "run/job", "run/op", "run/serve", "run/cli"],
+    r"(fcntl|dirent|sys/mman)\.h": ["core/base", "core/text", "keep/store", "keep/ingest", "run/job", "run/op", "run/serve", "run/cli"],
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.M)

@@ -4,7 +4,7 @@
 # Groups say who needs a package: build for `make`, test for `make test`, check for `make check`,
 # full for `make test-full`.
 PACKAGES_build := gcc libc6-dev binutils gzip libgfortran-12-dev libuv1-dev node-llhttp libssl-dev libsqlite3-dev \
-                  liblapack-dev libblas-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libsleef-dev zlib1g-dev libxxhash-dev
+                  liblapack-dev libblas-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libsleef-dev zlib1g-dev libzstd-dev tzdata libxxhash-dev
 PACKAGES_test := perl libcmocka-dev libjansson-dev python3 curl
 PACKAGES_check := python3 git clang clang-format clang-tidy cppcheck nodejs
 PACKAGES_full := git clang libclang-rt-14-dev valgrind wrk nginx debootstrap chromium python3-venv python3-pip

@@ -19,20 +19,24 @@ onnx-parity: $(PARITY) | $(VENV)/.stamp
 bench-quality: all | $(VENV)/.stamp
 	$(VENV)/bin/python bench/quality_forest.py
 
-# --- speed of the innermost loops, at every CPU level ---
-##  make bench-kernels  GB/s of the CSV index and ns a number on generated rows of 35 short decimals
+##  make bench-csv      text to columns beside pyarrow, DuckDB, Polars and pandas (BENCH_CSV="--quick" for a short one)
+BENCH_SOURCES := $(sort $(wildcard bench/*.c))
+BENCH_PROGRAMS := $(BENCH_SOURCES:%.c=$(O)/%)
 
-TEXT_KERNELS := $(O)/bench/text_kernels
-
-$(O)/bench/%.o: bench/%.c $(O)/flags
+$(O)/bench/%.o: bench/%.c $(O)/flags | $(O)/gen/onnx.pb-c.h $(O)/gen/llhttp.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
 
-$(TEXT_KERNELS): $(TEXT_KERNELS).o $(LIBRARY)
+$(BENCH_PROGRAMS): %: %.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
 
+##  make bench-kernels  GB/s of the CSV index and ns a number on generated rows of 35 short decimals, at every CPU level
 .PHONY: bench-kernels
-bench-kernels: $(TEXT_KERNELS)
-	$(TEXT_KERNELS)
+bench-kernels: $(O)/bench/text_kernels
+	$<
 
--include $(TEXT_KERNELS).d
+.PHONY: bench-csv
+bench-csv: all $(BENCH_PROGRAMS) | $(VENV)/.stamp
+	$(VENV)/bin/python bench/csv_speed.py $(BENCH_CSV)
+
+-include $(BENCH_SOURCES:%.c=$(O)/%.d)

@@ -33,6 +33,7 @@
     X(PARAMETERS, 10000, "parameters (columns) of one dataset")                        \
     X(DICTIONARY_VALUES, 1000000, "distinct texts of one column")                      \
     X(FILE_BYTES, 1099511627776, "one input file, after decompression")                \
+    X(ZONE_BYTES, 262144, "one time zone file")                                        \
     X(QUALITY_SENSORS, 100000, "sensors whose quality is judged, all devices")         \
     X(QUALITY_STRETCHES, 200000, "stretches of flagged windows of one ingest")         \
     X(FILES_PER_INGEST, 100000, "files of one ingest")                                 \
@@ -40,6 +41,7 @@
     X(GENERATED_ROWS, 1000000000, "rows of one generated plant")                       \
     X(TABLE_ROWS, 4000000000, "rows of one table")                                     \
     X(TABLE_COLUMNS, 100000, "columns of one table")                                   \
+    X(TIME_GROUP_BYTES, 268435456, "rows of one time, compared with each other")       \
     X(MODEL_FEATURES, 20000, "features of one model")                                  \
     X(MODEL_NODES, 20000000, "nodes of one tree model")                                \
     X(MODEL_TREES, 10000, "trees of one model")                                        \

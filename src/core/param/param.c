@@ -494,3 +494,11 @@ void mw_args_write_json(const mw_args *args, mw_json_writer *writer) {
     }
     mw_json_object_end(writer);
 }
+
+void mw_param_join(const mw_param *const *tables, size_t n, mw_param *out, size_t capacity) {
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++)
+        for (const mw_param *row = tables[i]; row && row->name && at + 1 < capacity; row++)
+            out[at++] = *row;
+    out[at] = (mw_param){0};
+}

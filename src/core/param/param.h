@@ -80,4 +80,8 @@ void mw_args_write_json(const mw_args *args, mw_json_writer *writer);
 void mw_param_write_schema(const mw_param *param, mw_json_writer *writer);
 void mw_param_write_help(const mw_param *table, mw_buf *buf);
 
+/* The rows of tables [n] (each ended by a NULL name; NULL: skipped) as one, in out [capacity], its end included. Rows beyond the
+ * capacity are left out, which a test of the joined tables shows. */
+void mw_param_join(const mw_param *const *tables, size_t n, mw_param *out, size_t capacity);
+
 #endif

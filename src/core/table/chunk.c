@@ -103,6 +103,7 @@ mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int
         mw_chunk_column *column = &chunk->columns[i];
         size_t bytes = padded(data_bytes(types[i], capacity));
         *column = (mw_chunk_column){.type = types[i], .data = at};
+        if (bytes) memset(at + bytes - ALIGNMENT, 0, ALIGNMENT);
         at += bytes;
         if (types[i] != MW_BOOL) continue;
         column->validity = (uint8_t *)at;
@@ -122,6 +123,12 @@ size_t mw_chunk_bytes(const mw_chunk *chunk) {
         size += padded(data_bytes(type, chunk->capacity)) * (type == MW_BOOL ? 2 : 1);
     }
     return size;
+}
+
+void *mw_chunk_block(const mw_chunk *chunk, size_t *ret_bytes) {
+    size_t head = padded(sizeof *chunk + (size_t)chunk->n_columns * sizeof *chunk->columns);
+    *ret_bytes = mw_chunk_bytes(chunk) - head;
+    return (char *)(uintptr_t)chunk + head;
 }
 
 static void fill_missing(mw_chunk_column *column, int64_t at, int64_t n) {
@@ -144,31 +151,61 @@ static void fill_missing(mw_chunk_column *column, int64_t at, int64_t n) {
 }
 
 static void copy_bit(uint8_t *to, int64_t at, const uint8_t *from, int64_t row) {
-    unsigned bit = (unsigned)(from[row / 8] >> (row % 8)) & 1u;
+    unsigned bit = (unsigned)from[row / 8] >> (row % 8) & 1u;
     to[at / 8] = (uint8_t)((to[at / 8] & ~(1u << (at % 8))) | bit << (at % 8));
 }
 
-void mw_chunk_append(mw_chunk *to, const mw_chunk *source, int64_t from, int64_t n) {
-    int64_t at = to->n_rows;
+/* Bit by bit up to a whole byte of the target, then byte by byte. */
+static void copy_bits(uint8_t *to, int64_t at, const uint8_t *from, int64_t row, int64_t n) {
+    for (; n > 0 && at % 8 != 0; n--) copy_bit(to, at++, from, row++);
+    unsigned shift = (unsigned)(row % 8);
+    int64_t bytes = n / 8;
+    if (shift == 0) {
+        if (bytes) memcpy(to + at / 8, from + row / 8, (size_t)bytes);
+    } else {
+        const uint8_t *source = from + row / 8;
+        for (int64_t i = 0; i < bytes; i++)
+            to[at / 8 + i] = (uint8_t)(source[i] >> shift | source[i + 1] << (8 - shift));
+    }
+    for (int64_t i = 8 * bytes; i < n; i++) copy_bit(to, at + i, from, row + i);
+}
+
+static void copy_cells(mw_chunk_column *to, int64_t at, const mw_chunk_column *from, int64_t row,
+                       int64_t n) {
+    if (to->type == MW_BOOL) {
+        copy_bits(to->bits, at, from->bits, row, n);
+        copy_bits(to->validity, at, from->validity, row, n);
+    } else if (to->type == MW_DICTIONARY) {
+        memcpy(to->codes + at, from->codes + row, (size_t)n * sizeof *to->codes);
+    } else {
+        memcpy(to->number + at, from->number + row, (size_t)n * sizeof *to->number);
+    }
+}
+
+void mw_chunk_append_ranges(mw_chunk *to, const mw_chunk_range *ranges, int32_t n_ranges) {
+    int64_t end = to->n_rows;
     for (int32_t c = 0; c < to->n_columns; c++) {
         mw_chunk_column *column = &to->columns[c];
-        if (c >= source->n_columns) {
-            fill_missing(column, at, n);
-            continue;
+        bool words = column->type == MW_FLOAT64 || column->type == MW_TIMESTAMP;
+        int64_t at = to->n_rows;
+        for (int32_t r = 0; r < n_ranges; r++) {
+            const mw_chunk_range *range = &ranges[r];
+            if (c >= range->source->n_columns)
+                fill_missing(column, at, range->n);
+            else if (words && range->n == 1)
+                column->time[at] = range->source->columns[c].time[range->from];
+            else
+                copy_cells(column, at, &range->source->columns[c], range->from, range->n);
+            at += range->n;
         }
-        const mw_chunk_column *other = &source->columns[c];
-        if (column->type == MW_BOOL) {
-            for (int64_t i = 0; i < n; i++) {
-                copy_bit(column->bits, at + i, other->bits, from + i);
-                copy_bit(column->validity, at + i, other->validity, from + i);
-            }
-        } else if (column->type == MW_DICTIONARY) {
-            memcpy(column->codes + at, other->codes + from, (size_t)n * sizeof *column->codes);
-        } else {
-            memcpy(column->number + at, other->number + from, (size_t)n * sizeof *column->number);
-        }
+        end = at;
     }
-    to->n_rows += n;
+    to->n_rows = end;
+}
+
+void mw_chunk_append(mw_chunk *to, const mw_chunk *source, int64_t from, int64_t n) {
+    mw_chunk_range range = {.source = source, .from = from, .n = n};
+    mw_chunk_append_ranges(to, &range, 1);
 }
 
 void mw_chunk_gather(mw_chunk *to, const mw_chunk *source, const uint32_t *index, int64_t n) {

@@ -54,9 +54,20 @@ mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int
 void *mw_chunk_free(mw_chunk *chunk);
 size_t mw_chunk_bytes(const mw_chunk *chunk); /* of its allocation */
 
+/* The one block that all columns lie in, in their order; chunks of one capacity and the same types have the same
+ * layout. Padding is zero once the rows are there. */
+void *mw_chunk_block(const mw_chunk *chunk, size_t *ret_bytes);
+
 /* Copies rows [from, from + n) of `source` behind the last row of `to`, which has room for them; columns that source
  * lacks are missing. */
 void mw_chunk_append(mw_chunk *to, const mw_chunk *source, int64_t from, int64_t n);
+typedef struct mw_chunk_range {
+    const mw_chunk *source;
+    int64_t from, n;
+} mw_chunk_range;
+
+/* The same for many ranges, in their order; column by column, so that short ranges cost little more. */
+void mw_chunk_append_ranges(mw_chunk *to, const mw_chunk_range *ranges, int32_t n_ranges);
 /* The same for the rows named by index [n], in that order. */
 void mw_chunk_gather(mw_chunk *to, const mw_chunk *source, const uint32_t *index, int64_t n);
 

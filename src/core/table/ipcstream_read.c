@@ -32,7 +32,8 @@ static mw_status fail_utf8(const mw_ipc_reader *r, mw_str name, mw_err *err) {
     char shown[65];
     mw_fail(err, MW_EUNSUPPORTED, "%s: column \"%s\" is utf8 without a dictionary", r->name,
             mw_str_copy(shown, sizeof shown, name));
-    return mw_err_hint(err, "such a file can only be read whole");
+    (void)mw_err_hint(err, "such a file can only be read whole");
+    return MW_EUNSUPPORTED;
 }
 
 static mw_status make_schema(mw_ipc_reader *r, mw_err *err) {

@@ -8,7 +8,8 @@
  * Bad quotes A bad quote means that line ends inside quotes cannot be trusted. The row is then cut at its first line and
  *            lexing resumes at its second, so one stray quote costs one row and not the file. Bounded work: an opened
  *            quote is followed to the next line with an odd number of quotes at most, and that line is where the next
- *            opened quote can begin; so no byte is lexed more than about twice.
+ *            opened quote can begin; so no byte is lexed more than about twice. Escaped line ends outside quotes would
+ *            break that: a bad row that has one is not cut but ends at the line where its problem shows.
  */
 #include "core/text/csv.h"
 
@@ -37,9 +38,9 @@ struct mw_csv {
     mw_str *fields; /* [max_fields], the row so far, pointing into block */
     uint32_t n_fields, max_fields;
     mw_dialect dialect;
-    uint8_t kinds[MW_CSV_BYTES];
-    bool by_table;        /* special bytes are found by kinds, not by comparison */
-    bool finished, begun; /* no more input; the byte-order mark was looked for */
+    mw_csv__specials specials;
+    uint8_t kinds[MW_CSV_BYTES]; /* of the special bytes, their kind; of the others TEXT */
+    bool finished, begun;        /* no more input; the byte-order mark was looked for */
 
     /* The row being lexed; positions are offsets in block. */
     state state;
@@ -48,6 +49,7 @@ struct mw_csv {
     size_t escaped;   /* the byte behind its last escape; 0: none */
     uint64_t line, n_breaks;
     bool spelled; /* some field has doubled quotes or escapes */
+    bool joined;  /* an escaped line end outside quotes is part of it */
     const char *problem;
     uint32_t problem_column;
 
@@ -60,16 +62,19 @@ static void set_kinds(mw_csv *csv) {
     mw_dialect *d = &csv->dialect;
     if (d->n_widths) d->quote = d->escape = 0;
     if (d->escape == d->quote) d->escape = 0; /* that is a doubled quote */
-    if (d->comment) csv->kinds[(uint8_t)d->comment] = COMMENT;
-    if (d->escape) csv->kinds[(uint8_t)d->escape] = ESCAPE;
-    if (d->quote) csv->kinds[(uint8_t)d->quote] = QUOTE;
-    if (d->blanks)
-        csv->kinds[' '] = csv->kinds['\t'] = SEPARATOR;
-    else if (!d->n_widths)
-        csv->kinds[(uint8_t)d->separator] = SEPARATOR;
+    if (d->blanks || d->n_widths) d->separator = d->blanks ? ' ' : 0;
+    csv->specials = (mw_csv__specials){.separator = d->separator,
+                                       .quote = d->quote,
+                                       .tab = d->blanks ? '\t' : '\0',
+                                       .escape = d->escape,
+                                       .comment = d->comment};
+    csv->kinds[(uint8_t)d->comment] = COMMENT;
+    csv->kinds[(uint8_t)d->escape] = ESCAPE;
+    csv->kinds[(uint8_t)d->quote] = QUOTE;
+    csv->kinds[(uint8_t)d->separator] = SEPARATOR;
+    if (d->blanks) csv->kinds['\t'] = SEPARATOR;
     csv->kinds['\n'] = FEED;
-    csv->kinds['\0'] = NUL;
-    csv->by_table = !mw_dialect_is_simple(d) || d->comment;
+    csv->kinds['\0'] = NUL; /* over what was none above */
 }
 
 mw_status mw_csv_new(mw_mem *mem, const mw_dialect *dialect, mw_csv **ret, mw_err *err) {
@@ -151,6 +156,8 @@ mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err) {
     return MW_OK;
 }
 
+size_t mw_csv_waiting(const mw_csv *csv) { return csv->size - csv->row_at; }
+
 void mw_csv_finish(mw_csv *csv) { csv->finished = true; }
 
 /* The next special byte's position, or false when all input is scanned. */
@@ -158,9 +165,7 @@ static inline bool next_special(mw_csv *csv, size_t *ret) {
     while (csv->mask == 0) {
         size_t left = csv->size - csv->scanned;
         if (left == 0) return false;
-        const char *data = csv->block + csv->scanned;
-        csv->mask = csv->by_table ? mw_csv__mask_table(data, csv->kinds)
-                                  : mw_csv__mask(data, csv->dialect.separator, csv->dialect.quote);
+        csv->mask = mw_csv__mask(csv->block + csv->scanned, &csv->specials);
         csv->mask_at = csv->scanned;
         if (left < MW_CSV_BLOCK) csv->mask &= (UINT64_C(1) << left) - 1;
         csv->scanned += left < MW_CSV_BLOCK ? left : MW_CSV_BLOCK;
@@ -182,7 +187,7 @@ static void begin_row(mw_csv *csv, size_t at) {
     csv->first_end = 0;
     csv->escaped = 0;
     csv->n_breaks = 0;
-    csv->spelled = false;
+    csv->spelled = csv->joined = false;
     csv->problem = NULL;
 }
 
@@ -270,6 +275,9 @@ static void give_bad(mw_csv *csv, size_t end, mw_csv_row *ret) {
                         .problem_column = csv->problem_column};
 }
 
+/* Whether a bad row ends at its first line feed, which was inside quotes. */
+static bool is_cut(const mw_csv *csv) { return csv->first_end && !csv->joined; }
+
 /* Gives the row up to its first line feed and starts again behind that. */
 static void give_first_line(mw_csv *csv, mw_csv_row *ret) {
     size_t end = csv->first_end;
@@ -282,12 +290,13 @@ static void give_first_line(mw_csv *csv, mw_csv_row *ret) {
 /* Gives the bytes of an overlong row that are kept; the rest of its line is dropped. */
 static void give_overlong(mw_csv *csv, mw_csv_row *ret) {
     note(csv, "the row is too long");
-    if (csv->first_end) {
+    if (is_cut(csv)) {
         give_first_line(csv, ret);
         return;
     }
     size_t end = csv->row_at + (size_t)MW_LIMIT(CSV_ROW_BYTES);
     give_bad(csv, end, ret);
+    for (size_t i = csv->row_at; csv->joined && i < end; i++) csv->line += csv->block[i] == '\n';
     csv->row_at = end;
     csv->n_fields = 0;
     csv->escaped = 0;
@@ -356,6 +365,7 @@ static bool is_escaped(const mw_csv *csv, size_t at) {
 static void take_escaped(mw_csv *csv, size_t at) {
     kind what = kind_at(csv, at);
     if (what == FEED) break_line(csv, at);
+    csv->joined |= what == FEED && csv->state == FIELD;
     if (what == NUL) note(csv, "a NUL byte");
 }
 
@@ -426,7 +436,7 @@ static bool step(mw_csv *csv, size_t at, mw_csv_row *ret) {
         csv->state = BAD_LINE;
     }
     if (csv->state == AFTER_QUOTE && after_quote(csv, at)) return false;
-    if (csv->state == BAD_LINE && csv->first_end) {
+    if (csv->state == BAD_LINE && is_cut(csv)) {
         give_first_line(csv, ret);
         return true;
     }
@@ -436,7 +446,7 @@ static bool step(mw_csv *csv, size_t at, mw_csv_row *ret) {
     }
     if (csv->block[at] == '\n') return give_row(csv, at, ret);
     if (csv->state == FIELD) in_field(csv, at);
-    if (csv->state != BAD_LINE || !csv->first_end) return false;
+    if (csv->state != BAD_LINE || !is_cut(csv)) return false;
     give_first_line(csv, ret);
     return true;
 }
@@ -457,7 +467,7 @@ static bool give_last(mw_csv *csv, mw_csv_row *ret) {
         note(csv, "a quote is never closed");
         csv->state = BAD_LINE;
     }
-    if (csv->state == BAD_LINE && csv->first_end) {
+    if (csv->state == BAD_LINE && is_cut(csv)) {
         give_first_line(csv, ret);
         return true;
     }

@@ -9,7 +9,8 @@
  * Widths    fields are so many bytes of the line, blanks included, the last one all the rest; a short
  *           line has empty fields at its end. Quotes and escapes mean nothing.
  * Escape    makes the byte behind it, or a CRLF, stand for itself, inside quotes and outside. One with
- *           nothing behind it in its field stands for itself.
+ *           nothing behind it in its field stands for itself. A bad row with an escaped line end
+ *           outside quotes is not cut at its first line but ends with the line of its problem.
  * Comments  lines that begin so (outside quotes) are skipped, and counted in the line numbers.
  * Lifetime  mw_csv_init -> (mw_csv_push -> mw_csv_row*)* -> mw_csv_finish -> mw_csv_row* -> mw_csv_done
  * Bad rows  a quote that opens mid-field, text after a closing quote, a quote never closed, a NUL, a
@@ -49,6 +50,8 @@ void mw_csv_finish(mw_csv *csv);
 /* True when a row was written to *ret; false when more bytes are needed or all is read. Blank lines
  * are skipped. */
 bool mw_csv_row_next(mw_csv *csv, mw_csv_row *ret);
+/* Bytes pushed that belong to no row given yet: 0 when the text so far ends where a row does. */
+size_t mw_csv_waiting(const mw_csv *csv);
 
 /* Appends one field of mw_dialect_csv, quoted only when it must be. */
 void mw_csv_write_field(mw_buf *buf, mw_str field);

@@ -14,6 +14,9 @@
 
 enum { MW_INDEX_STEP = 64 };
 
+/* The state must live in registers: a call for each 64 bytes costs half of the speed. */
+#define MW_CSV__INLINE static inline __attribute__((always_inline))
+
 typedef struct mw_csv__masks {
     uint64_t separators, feeds, quotes, returns, comments;
     uint64_t parity; /* prefix XOR of quotes: bit i is the parity of quotes up to and with i */
@@ -36,12 +39,12 @@ typedef struct mw_csv__state {
     { .line_start = 1, .field_start = 1 }
 
 /* Whether quotes, in these 64 bytes or before, matter to them. */
-static inline bool mw_csv__quoting(const mw_csv__state *state, uint64_t quotes) {
+MW_CSV__INLINE bool mw_csv__quoting(const mw_csv__state *state, uint64_t quotes) {
     return (quotes | state->inside | state->closed | state->closed_cr) != 0;
 }
 
 /* Leaves only what is outside quotes in separators, feeds and comments, and checks every quote. */
-static inline void mw_csv__judge_quotes(mw_csv__state *state, mw_csv__masks *m) {
+MW_CSV__INLINE void mw_csv__judge_quotes(mw_csv__state *state, mw_csv__masks *m) {
     uint64_t inside = m->parity ^ state->inside;
     uint64_t opening = m->quotes & inside, closing = m->quotes & ~inside;
     m->separators &= ~inside;
@@ -54,14 +57,14 @@ static inline void mw_csv__judge_quotes(mw_csv__state *state, mw_csv__masks *m) 
     uint64_t bad = (opening & ~starts) | (follows & ~(ends | m->quotes | m->returns)) |
                    (follows_cr & ~m->feeds);
     state->bad |= bad & m->valid;
-    state->inside = (uint64_t)((int64_t)inside >> 63);
+    state->inside = 0 - (inside >> 63);
     state->closed = closing >> 63;
     state->closed_cr = (follows & m->returns) >> 63;
     state->any_quote |= m->quotes;
 }
 
 /* The marks of 64 bytes, whose quotes were judged before if there were any. */
-static inline uint64_t mw_csv__take(mw_csv__state *state, const mw_csv__masks *m) {
+MW_CSV__INLINE uint64_t mw_csv__take(mw_csv__state *state, const mw_csv__masks *m) {
     uint64_t marks = m->separators | m->feeds;
     state->bad |= m->comments & (m->feeds << 1 | state->line_start);
     state->line_start = m->feeds >> 63;

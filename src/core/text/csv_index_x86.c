@@ -1,10 +1,10 @@
 /*
  * csv_index_x86.c -- csv_index.h with AVX2 and AVX-512.
  *
- * Marks      AVX2 takes one bit after another, eight at a time without asking how many there are (Langdale and Lemire
- *            2019, section 3.2.2); AVX-512 compresses the numbers 0..63 by the mask and widens sixteen at a time. A
+ * Marks      AVX2 takes one bit after another, sixteen without asking how many there are (Langdale and Lemire 2019,
+ *            section 3.2.2); AVX-512 compresses the numbers 0..63 by the mask and widens sixteen at a time. A
  *            compressing store to memory is avoided: it is microcode on Zen 4.
- * Accumulators  the smallest byte tells of a NUL, the OR of all of a byte of 0x80 or more; both are looked at once.
+ * Bytes      the smallest tells of a NUL, the OR of all of a byte of 0x80 or more; both are looked at once.
  */
 #include "core/text/csv_index_state.h"
 
@@ -19,7 +19,7 @@
         target("avx2,bmi,bmi2,popcnt,pclmul,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi," \
                "avx512vbmi2")))
 
-AVX2 static inline uint64_t prefix_xor(uint64_t bits) {
+AVX2 MW_CSV__INLINE uint64_t prefix_xor(uint64_t bits) {
     __m128i product =
         _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)bits), _mm_set1_epi8((char)0xFF), 0);
     return (uint64_t)_mm_cvtsi128_si64(product);
@@ -43,31 +43,39 @@ typedef struct wide2 {
     __m256i smallest, either;
 } wide2;
 
-AVX2 static inline uint64_t equal2(__m256i low, __m256i high, __m256i c) {
+AVX2 MW_CSV__INLINE uint64_t equal2(__m256i low, __m256i high, __m256i c) {
     uint32_t a = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, c));
     uint32_t b = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, c));
     return a | (uint64_t)b << 32;
 }
 
-AVX2 static inline uint32_t *write8(uint32_t *to, uint64_t *bits, uint32_t base) {
-    for (int i = 0; i < 8; i++) {
-        to[i] = base + (uint32_t)_tzcnt_u64(*bits);
-        *bits = _blsr_u64(*bits);
-    }
-    return to + 8;
+AVX2 MW_CSV__INLINE void write1(uint32_t *to, uint64_t *bits, uint32_t base) {
+    *to = base + (uint32_t)_tzcnt_u64(*bits);
+    *bits = _blsr_u64(*bits);
+}
+
+AVX2 MW_CSV__INLINE uint32_t *write4(uint32_t *to, uint64_t *bits, uint32_t base) {
+    write1(to, bits, base);
+    write1(to + 1, bits, base);
+    write1(to + 2, bits, base);
+    write1(to + 3, bits, base);
+    return to + 4;
+}
+
+AVX2 MW_CSV__INLINE uint32_t *write8(uint32_t *to, uint64_t *bits, uint32_t base) {
+    return write4(write4(to, bits, base), bits, base);
 }
 
 /* Writes up to 64 marks; what is written behind them is overwritten by the next. */
-AVX2 static inline size_t write_marks2(uint32_t *to, uint64_t bits, uint32_t base) {
+AVX2 MW_CSV__INLINE size_t write_marks2(uint32_t *to, uint64_t bits, uint32_t base) {
     size_t n = (size_t)__builtin_popcountll(bits);
-    uint32_t *at = write8(to, &bits, base);
-    if (__builtin_expect(n > 8, 1)) at = write8(at, &bits, base);
+    uint32_t *at = write8(write8(to, &bits, base), &bits, base);
     for (size_t done = 16; __builtin_expect(done < n, 0); done += 8) at = write8(at, &bits, base);
     return n;
 }
 
-AVX2 static inline size_t step2(wide2 *w, mw_csv__state *state, const char *data, uint64_t valid,
-                                uint32_t base, uint32_t *marks) {
+AVX2 MW_CSV__INLINE size_t step2(wide2 *w, mw_csv__state *state, const char *data, uint64_t valid,
+                                 uint32_t base, uint32_t *marks) {
     __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)data);
     __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(data + 32));
     w->smallest = _mm256_min_epu8(w->smallest, _mm256_min_epu8(low, high));
@@ -113,8 +121,8 @@ typedef struct wide5 {
     __m512i numbers; /* 0..63 */
 } wide5;
 
-AVX512 static inline size_t write_marks5(const wide5 *w, uint32_t *to, uint64_t bits,
-                                         uint32_t base) {
+AVX512 MW_CSV__INLINE size_t write_marks5(const wide5 *w, uint32_t *to, uint64_t bits,
+                                          uint32_t base) {
     size_t n = (size_t)__builtin_popcountll(bits);
     __m512i bytes = _mm512_maskz_compress_epi8(bits, w->numbers);
     __m512i bases = _mm512_set1_epi32((int)base);
@@ -133,8 +141,8 @@ AVX512 static inline size_t write_marks5(const wide5 *w, uint32_t *to, uint64_t 
     return n;
 }
 
-AVX512 static inline size_t step5(wide5 *w, mw_csv__state *state, const char *data, uint64_t valid,
-                                  uint32_t base, uint32_t *marks) {
+AVX512 MW_CSV__INLINE size_t step5(wide5 *w, mw_csv__state *state, const char *data, uint64_t valid,
+                                   uint32_t base, uint32_t *marks) {
     __m512i bytes = _mm512_loadu_si512(data);
     w->smallest = _mm512_min_epu8(w->smallest, bytes);
     w->either = _mm512_or_si512(w->either, bytes);

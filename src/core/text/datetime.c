@@ -1,40 +1,16 @@
-/*
- * datetime.c -- see datetime.h.
- *
- * Algorithm  days <-> civil date after Howard Hinnant, "chrono-compatible low-level date
- * algorithms": years start on 1 March, so the leap day is the last, and 400 years are one whole
- * era.
- */
+/* datetime.c -- see datetime.h; the calendar itself is civil.h. */
 #include "core/text/datetime.h"
 
 #include <string.h>
 
+#include "core/text/civil.h"
 #include "core/text/number.h"
 
-#define SECOND_US INT64_C(1000000)
-#define MINUTE_US (60 * SECOND_US)
-#define HOUR_US (60 * MINUTE_US)
-#define DAY_US (24 * HOUR_US)
+#define SECOND_US MW_SECOND_US
+#define MINUTE_US MW_MINUTE_US
+#define HOUR_US MW_HOUR_US
+#define DAY_US MW_DAY_US
 #define LONGEST_DURATION_US (3660 * DAY_US)
-/* Years 0000 to 9999 UTC: what four digits can say. */
-#define FIRST_US (-719528 * DAY_US)
-#define END_US (2932897 * DAY_US)
-
-static int64_t days_from_civil(int64_t year, int month, int day) {
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
-static bool is_leap(int64_t year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
-
-static int days_in_month(int year, int month) {
-    static const signed char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month - 1] + (month == 2 && is_leap(year));
-}
 
 /* What is left of a text; reading moves `at`. */
 typedef struct cursor {
@@ -66,8 +42,8 @@ static bool take_date(cursor *c, int64_t *ret_days) {
     if (!take_digits(c, 4, &year) || !take(c, '-') || !take_digits(c, 2, &month) || !take(c, '-') ||
         !take_digits(c, 2, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return false;
-    *ret_days = days_from_civil(year, month, day);
+    if (month < 1 || month > 12 || day < 1 || day > mw_days_in_month(year, month)) return false;
+    *ret_days = mw_days_of(year, month, day);
     return true;
 }
 
@@ -124,7 +100,7 @@ bool mw_time_read(const char *text, size_t size, int64_t *ret_us, bool *has_zone
     }
     if (c.at != c.end) return false;
     int64_t time_us = days * DAY_US + clock_us - offset_us;
-    if (time_us < FIRST_US || time_us >= END_US) return false;
+    if (time_us < MW_TIME_FIRST_US || time_us >= MW_TIME_END_US) return false;
     *ret_us = time_us;
     *has_zone = zoned;
     return true;
@@ -249,10 +225,10 @@ void mw_time_civil(int64_t time_us, mw_civil *ret) {
         .second = (int)(rest / SECOND_US % 60),
         .us = (int)(rest % SECOND_US),
         .weekday = (int)((days % 7 + 10) % 7), /* day 0 was a Thursday */
-        .yearday = (int)(days - days_from_civil(year, 1, 1))};
+        .yearday = (int)(days - mw_days_of(year, 1, 1))};
 }
 
 int64_t mw_time_from_civil(const mw_civil *civil) {
-    return days_from_civil(civil->year, civil->month, civil->day) * DAY_US + civil->hour * HOUR_US +
+    return mw_days_of(civil->year, civil->month, civil->day) * DAY_US + civil->hour * HOUR_US +
            civil->minute * MINUTE_US + civil->second * SECOND_US + civil->us;
 }

@@ -28,7 +28,7 @@ typedef struct mw_fields {
 } mw_fields;
 
 /* Field i, without its quotes and CR; doubled quotes inside still stand doubled. */
-static inline mw_str mw_field(const mw_fields *fields, size_t i) {
+static inline mw_str mw_fields_at(const mw_fields *fields, size_t i) {
     size_t at = i * fields->stride;
     size_t begin = (size_t)(uint32_t)(fields->marks[at] + 1), end = fields->marks[at + 1];
     if (fields->cr && end > begin && fields->text[end - 1] == '\r') end--;

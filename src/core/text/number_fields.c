@@ -7,7 +7,7 @@
  *            or in mw_number_read: so all give the same bits.
  * Short      (word ^ "00000000") makes digits of a field that ends the word; shifting left what is not of the field out
  *            and zeros in; the byte of the point is squeezed out by moving what is before it up by one; three products
- *            join 8 digits (after Johnny Lee, "Faster integer parsing", and Lemire, "Quickly parsing eight digits", 2018).
+ *            join 8 digits (after Lemire, "Quickly parsing eight digits", 2018).
  * Longer     a batch in which most fields were too long makes the next one skip the short reader.
  */
 #include "core/base/cpu.h"
@@ -81,7 +81,7 @@ typedef struct readers {
 static readers readers_of(mw_cpu level) {
     switch (level) {
 #if defined(__x86_64__)
-    case MW_CPU_AVX512: return (readers){mw_number__short_avx512, mw_number__long_avx2};
+    case MW_CPU_AVX512: return (readers){mw_number__short_avx512, mw_number__long_avx512};
     case MW_CPU_AVX2: return (readers){mw_number__short_avx2, mw_number__long_avx2};
 #endif
     default: return (readers){mw_number__short_swar, long_none};
@@ -108,7 +108,7 @@ size_t mw_number_read_fields(const mw_fields *fields, char point, double *out, u
     size_t n_odd = 0;
     bool mostly_long = false;
     mw_number__batch batch;
-    double values[MW_NUMBERS_BATCH];
+    double values[MW_NUMBERS_BATCH] = {0};
     for (size_t first = 0, n; first < fields->n; first += n) {
         n = fields->n - first < MW_NUMBERS_BATCH ? fields->n - first : MW_NUMBERS_BATCH;
         mw_number__fetch(fields, first, n, &batch);
@@ -124,7 +124,7 @@ size_t mw_number_read_fields(const mw_fields *fields, char point, double *out, u
             left = reader.read_long(fields->text, &batch, left, point, to);
             n_odd += read_rest(fields->text, &batch, left, point, to, (uint32_t)first, odd + n_odd);
         }
-        if (to == values) memcpy(out + first, values, n * sizeof *out);
+        if (n % 8) memcpy(out + first, to, n * sizeof *out);
     }
     return n_odd;
 }

@@ -3,6 +3,10 @@
  *
  * Source    $TZDIR or /usr/share/zoneinfo; where there is none, the copy embedded at build. "UTC", "Z" and fixed offsets
  *           ("+02:00", "UTC+2") need neither. After the last transition the file's POSIX rule holds.
+ * Names     as in tzdata, in any case of letters when the exact one is not there. "UTC+2" and "GMT+2" are two hours
+ *           east, as people mean them; "Etc/GMT+2" is a file, and two hours west. Files that count leap seconds
+ *           ("right/...") are refused.
+ * Range     times of the years 0000 to 9999, and some days around them.
  * DST rule  a local time that comes twice is the first of both (still summer time); one that never comes (the hour
  *           skipped in spring) is read with the offset in force before the change.
  */
@@ -28,5 +32,15 @@ typedef enum mw_zone_case { MW_ZONE_ONCE, MW_ZONE_TWICE, MW_ZONE_NEVER } mw_zone
 int64_t mw_zone_to_utc(const mw_zone *zone, int64_t local_us,
                        mw_zone_case *ret_case /* may be NULL */);
 int64_t mw_zone_to_local(const mw_zone *zone, int64_t utc_us);
+
+/* Local times around one that are read with the same offset: utc = local - offset_us for from_us <= local < to_us.
+ * A loop that keeps the span asks the zone again only when it leaves it. */
+typedef struct mw_zone_span {
+    int64_t from_us, to_us, offset_us;
+    int64_t odd_us; /* from here to to_us local times come twice or never, as odd_case says */
+    mw_zone_case odd_case;
+} mw_zone_span;
+
+void mw_zone_span_at(const mw_zone *zone, int64_t local_us, mw_zone_span *ret);
 
 #endif

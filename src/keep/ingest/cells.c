@@ -41,6 +41,63 @@ mw_cell mw_cell_read(mw_str text, double *ret) {
     return is_infinite(text) ? MW_CELL_INFINITE : MW_CELL_TEXT;
 }
 
+static bool is_mark(const mw_cell_rules *rules, mw_str text) {
+    static const char *const marks[] = {"-", "--", "?", "#n/a", "none"};
+    if (text.size == 0) return false;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (mw_str_is_nocase(text, marks[i])) return true;
+    for (size_t i = 0; i < rules->n_marks; i++)
+        if (mw_str_is(text, rules->marks[i])) return true;
+    return false;
+}
+
+static bool is_digit(char c) { return (unsigned)(c - '0') <= 9; }
+
+/* Rewrites a number in the file's marks to "-1234.5"; false when its groups are none of three. */
+static bool unify_number(const mw_cell_rules *rules, mw_str text, char *out, size_t *ret_size) {
+    size_t n = 0, i = 0, group = 0;
+    bool grouped = false;
+    if (i < text.size && (text.data[i] == '-' || text.data[i] == '+')) out[n++] = text.data[i++];
+    for (; i < text.size &&
+           (is_digit(text.data[i]) || (rules->thousands && text.data[i] == rules->thousands));
+         i++) {
+        if (is_digit(text.data[i])) {
+            out[n++] = text.data[i];
+            group++;
+            continue;
+        }
+        if (group == 0 || group > 3 || (grouped && group != 3)) return false;
+        grouped = true;
+        group = 0;
+    }
+    if (grouped && group != 3) return false;
+    for (; i < text.size; i++) {
+        if (text.data[i] == '.' && rules->decimal != '.') return false;
+        out[n++] = text.data[i] == rules->decimal ? '.' : text.data[i];
+    }
+    *ret_size = n;
+    return true;
+}
+
+mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
+    enum { NUMBER_BYTES = 1024 };
+    text = mw_str_trim(text);
+    /* A mark that the caller named counts even where it reads as a number: "-999". */
+    for (size_t i = 0; i < rules->n_marks; i++)
+        if (mw_str_is(text, rules->marks[i])) return MW_CELL_MISSING;
+    if ((rules->decimal != '.' || rules->thousands) && text.size <= NUMBER_BYTES) {
+        char plain[NUMBER_BYTES];
+        size_t size;
+        if (unify_number(rules, text, plain, &size)) {
+            mw_cell cell = mw_cell_read((mw_str){plain, size}, ret);
+            if (cell != MW_CELL_TEXT) return cell;
+        }
+        return is_mark(rules, text) ? MW_CELL_MISSING : MW_CELL_TEXT;
+    }
+    mw_cell cell = mw_cell_read(text, ret);
+    return cell == MW_CELL_TEXT && is_mark(rules, text) ? MW_CELL_MISSING : cell;
+}
+
 bool mw_cell_time(mw_str stamp, mw_str date, mw_str clock, int64_t *ret_us, int *ret_field) {
     bool has_zone;
     stamp = mw_str_trim(stamp);

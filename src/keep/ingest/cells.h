@@ -23,6 +23,19 @@ typedef enum mw_cell {
 /* Blanks and tabs around are ignored. *ret is written for NUMBER and BOOL. */
 mw_cell mw_cell_read(mw_str text, double *ret);
 
+/* How a file writes its numbers and what else it calls missing. */
+typedef struct mw_cell_rules {
+    char decimal, thousands;  /* as mw_dialect */
+    const char *const *marks; /* [n_marks] */
+    size_t n_marks;
+} mw_cell_rules;
+
+/*
+ * The same by a file's own rules; here "-", "--", "?", "#N/A" and "none" are missing too, since they stand where a number should be.
+ * Thousands marks count only where they part groups of three digits before the decimal mark.
+ */
+mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret);
+
 /* True for what mw_cell_read calls missing; text must be trimmed. */
 bool mw_cell_is_missing(mw_str text);
 

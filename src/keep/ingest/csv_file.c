@@ -1,7 +1,6 @@
 /*
- * csv_file.c -- drives one file through rows, intake and builder into a segment. Names in staging
- * come from the hash of source name and content: two sources with the same content stay two
- * segments.
+ * csv_file.c -- drives one file: reader -> intake -> arrange -> parts, with quality bits and rejects beside. A second reading follows
+ * only when text turned up in a column of which the sample held no value.
  */
 #include "keep/ingest/csv_file.h"
 
@@ -11,143 +10,207 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/table/ipc.h"
+#include "keep/ingest/drift.h"
 #include "keep/ingest/intake.h"
+#include "keep/ingest/parts.h"
+#include "keep/ingest/quality.h"
 #include "keep/ingest/rejects.h"
 
-/* An accepted row has a date ("2026-01-05"), its separators and a line end. */
-enum { DATE_BYTES = 10, STEM_DIGITS = 32, PART_MAX = 64 };
+/* An accepted row has a value in its fields' separators and a line end, at least. */
+enum { STEM_DIGITS = 32, PART_MAX = 64, WINDOW_BYTES = 8 << 20, MERGE_BYTES = 16 << 20 };
 
 static const char part_suffix[] = ".rejects.part";
 
 typedef struct file_job {
     const mw_ctx *ctx;
+    const mw_args *args;
     double max_reject_share;
+    const mw_schema *dataset; /* columns it has; NULL: it is new */
     mw_dir *staging;
     mw_ingest_file *file; /* filled as we go; strings only at the end */
+    uint8_t *as_text;     /* [n_columns] fields that turned out to be text */
+    uint32_t n_columns;
+
+    mw_reader *reader;
+    mw_schema *schema;
+    mw_parts *parts;
+    mw_arrange_sink parts_sink;
+    mw_quality *quality;
+    mw_arrange *arrange;
     mw_intake intake;
     mw_rejects rejects;
-    char part[PART_MAX];    /* rejects while they are written: the content hash is not known yet */
-    uint64_t last_bad_line; /* 0: the last row was good */
+    mw_buf profile_json;
+    char part[PART_MAX]; /* rejects while they are written: the content hash is not known yet */
 } file_job;
 
-static mw_status add_labels(mw_intake *intake, mw_err *err) {
-    int32_t time_column;
-    mw_status status =
-        mw_builder_column(intake->builder, MW_STR("time"), MW_TIMESTAMP, &time_column, err);
-    for (int i = 0; i < MW_LABEL_N && status == MW_OK; i++) {
-        intake->label_columns[i] = -1;
-        if (intake->layout.label[i] < 0) continue;
-        status = mw_builder_column(intake->builder, mw_str_of(mw_label_names[i]), MW_DICTIONARY,
-                                   &intake->label_columns[i], err);
-    }
-    return status;
+/* ---- the end of the way: quality and parts see the same rows ---- */
+
+static mw_status take(void *self, const mw_chunk *chunk, mw_err *err) {
+    file_job *job = self;
+    mw_status status = mw_quality_add(job->quality, chunk, err);
+    return status == MW_OK ? job->parts_sink.take(job->parts_sink.self, chunk, err) : status;
 }
 
-static mw_status begin(file_job *job, mw_err *err) {
-    mw_intake *intake = &job->intake;
-    mw_mem *mem = job->ctx->mem;
-    intake->ctx = job->ctx;
-    mw_status status = mw_rows_open(job->ctx, job->file->path, &intake->rows, err);
-    if (status != MW_OK) return status;
-    intake->header = mw_rows_header(intake->rows, &intake->n_fields);
-    status = mw_layout_detect(mem, intake->header, intake->n_fields, &intake->layout, err);
-    if (status != MW_OK) return mw_err_prefix(err, "%s", job->file->source);
-    intake->last_time.size = SIZE_MAX;
-    for (int i = 0; i < MW_LABEL_N; i++) intake->last_label[i].size = SIZE_MAX;
-    status = mw_builder_new(mem, &intake->builder, err);
-    if (status == MW_OK) status = add_labels(intake, err);
-    if (status != MW_OK) return status;
-    mw_pivot_init(&intake->pivot, mem, intake->builder, intake->label_columns);
-    intake->first_parameter = intake->last_parameter = mw_builder_columns(intake->builder);
-    return intake->layout.is_long ? MW_OK : mw_intake__wide_begin(intake, job->file->path, err);
+static mw_status again(void *self, mw_chunk **ret, mw_err *err) {
+    file_job *job = self;
+    if (!job->file->merged) mw_quality_restart(job->quality);
+    job->file->merged = true;
+    return job->parts_sink.again(job->parts_sink.self, ret, err);
 }
+
+static mw_status add(void *self, mw_chunk *chunk, mw_err *err) {
+    file_job *job = self;
+    return mw_arrange_add(job->arrange, chunk, err);
+}
+
+/* ---- refused rows ---- */
 
 /* True once more than the share is refused whatever the rest of the file holds. */
 static bool is_hopeless(const file_job *job) {
     double n_rejected = (double)job->file->n_rejected;
-    double n_lines = (double)job->file->n_lines;
-    double row_bytes = DATE_BYTES + (double)job->intake.n_fields;
-    double to_come = mw_source_remaining(mw_rows_source(job->intake.rows)) + MW_SOURCE_CHUNK_BYTES;
+    double n_lines = (double)job->intake.n_records;
+    double row_bytes = 1 + (double)mw_reader_profile(job->reader)->n_columns;
+    double to_come = mw_source_remaining(mw_reader_source(job->reader)) + MW_SOURCE_CHUNK_BYTES;
     return n_rejected > job->max_reject_share * (n_lines + to_come / row_bytes);
 }
 
 static mw_status fail_share(const file_job *job, mw_err *err) {
-    mw_rejects_fail(&job->rejects, job->file->n_lines, job->max_reject_share, err);
-    return mw_err_prefix(err, "%s", job->file->source);
+    return mw_rejects_fail(&job->rejects, job->intake.n_records, job->max_reject_share, err);
 }
 
-static mw_status reject(file_job *job, const mw_csv_row *row, const mw_refusal *refusal,
-                        mw_err *err) {
+static mw_status refused(void *self, uint64_t line, const mw_bad_row *bad, mw_err *err) {
+    file_job *job = self;
+    const mw_profile *profile = mw_reader_profile(job->reader);
     char number[16];
     mw_str column;
-    if (refusal->field < job->intake.n_fields) {
-        column = job->intake.header[refusal->field];
+    if (bad->field < profile->n_columns) {
+        column = mw_str_of(profile->columns[bad->field].name);
     } else {
-        snprintf(number, sizeof number, "%u", refusal->field + 1);
+        (void)snprintf(number, sizeof number, "%u", bad->field + 1);
         column = mw_str_of(number);
     }
     job->file->n_rejected++;
-    job->last_bad_line = row->line;
     mw_status status =
-        mw_rejects_add(&job->rejects, job->part, row->line, column, refusal->reason, row->raw, err);
+        mw_rejects_add(&job->rejects, job->part, line, column, bad->reason, bad->raw, err);
     if (status != MW_OK || job->file->n_rejected % 1024 != 0 || !is_hopeless(job)) return status;
     return fail_share(job, err);
 }
 
-static mw_status take_row(file_job *job, const mw_csv_row *row, mw_err *err) {
-    char scratch[MW_ROWS_REASON];
-    mw_refusal refusal = {0};
-    mw_status status = MW_OK;
-    job->file->n_lines++;
-    const char *problem = mw_rows_problem(job->intake.rows, row, &refusal.field, scratch);
-    if (problem)
-        mw_intake__refuse(&refusal, refusal.field, problem, NULL);
-    else if (job->intake.layout.is_long)
-        status = mw_intake__long_row(&job->intake, row, &refusal, err);
-    else
-        status = mw_intake__wide_row(&job->intake, row, &refusal, err);
-    if (status != MW_OK) return status;
-    if (refusal.refused) status = reject(job, row, &refusal, err);
-    /* Only a broken row can be the work of a cut; a bad value in a whole row is a reject. */
-    if (!problem) job->last_bad_line = 0;
-    return status;
+/* ---- one reading ---- */
+
+static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
+    file_job *job = self;
+    if (!job->as_text) {
+        job->n_columns = profile->n_columns;
+        job->as_text = mw_calloc(job->ctx->mem, (size_t)job->n_columns + 1, 1);
+        if (!job->as_text) return mw_fail_nomem(err, "reading a file");
+    }
+    if (profile->n_columns != job->n_columns)
+        return mw_fail(err, MW_EDATA, "the file changed while it was read");
+    for (uint32_t i = 0; i < profile->n_columns; i++) {
+        mw_profile_column *column = &profile->columns[i];
+        if (job->as_text[i]) column->type = MW_DICTIONARY;
+        /* Standard input cannot be read a second time. */
+        column->decided |= job->as_text[i] || mw_source_is_stdin(job->file->path);
+    }
+    return mw_drift_adapt(job->dataset, job->args, profile, err);
 }
 
-static mw_status read_rows(file_job *job, mw_err *err) {
-    for (uint64_t i = 0;; i++) {
-        mw_csv_row row;
-        bool has;
-        mw_status status = mw_rows_next(job->intake.rows, &row, &has, err);
-        if (status == MW_OK && i % 4096 == 0) status = mw_ctx_check(job->ctx, err);
-        if (status != MW_OK || !has) return status;
-        status = take_row(job, &row, err);
-        if (status != MW_OK) return status;
-    }
+/* Rejects are written as the source is. */
+static mw_status begin_rejects(file_job *job, mw_err *err) {
+    const mw_profile *profile = mw_reader_profile(job->reader);
+    mw_profile alone = *profile;
+    alone.skip_lines = 0; /* a rejects file has no preamble */
+    mw_json_writer writer;
+    mw_buf_clear(&job->profile_json);
+    mw_json_writer_init(&writer, &job->profile_json, 0);
+    mw_profile_write(&alone, &writer);
+    static const enum mw_source_text texts[] = {[MW_ENC_UTF8] = MW_SOURCE_UTF8,
+                                                [MW_ENC_UTF16LE] = MW_SOURCE_UTF16LE,
+                                                [MW_ENC_UTF16BE] = MW_SOURCE_UTF16BE,
+                                                [MW_ENC_LATIN1] = MW_SOURCE_LATIN1};
+    static const char *const line_ends[] = {[MW_LINES_LF] = "\n",
+                                            [MW_LINES_CRLF] = "\r\n",
+                                            [MW_LINES_CR] = "\r",
+                                            [MW_LINES_MIXED] = "\n"};
+    const mw_rejects_form form = {.profile = mw_buf_text(&job->profile_json),
+                                  .header = mw_reader_head(job->reader),
+                                  .text = texts[profile->encoding],
+                                  .line_end = line_ends[profile->line_end],
+                                  .quote = profile->dialect.quote,
+                                  .escape = profile->dialect.escape,
+                                  .separator = profile->dialect.separator};
+    mw_rejects_set_form(&job->rejects, &form);
+    return mw_buf_status(&job->profile_json, "a profile", err);
+}
+
+static mw_status begin(file_job *job, mw_err *err) {
+    const mw_ctx *ctx = job->ctx;
+    mw_collide collide = mw_ingest_collide(job->args);
+    const mw_reader_options reading = {
+        .args = job->args, .hash = true, .collide = collide, .adapt = adapt, .self = job};
+    mw_status status = mw_reader_open(ctx, job->file->path, &reading, &job->reader, err);
+    if (status != MW_OK) return status;
+    const mw_plan *plan = mw_reader_plan(job->reader);
+    status = mw_plan_schema(plan, &job->schema, err);
+    const mw_parts_options parts = {.source = job->file->source,
+                                    .layout = plan->is_long ? "long" : "wide"};
+    if (status == MW_OK)
+        status = mw_parts_new(ctx, job->schema, &parts, job->staging, &job->parts, err);
+    if (status != MW_OK) return status;
+    job->parts_sink = mw_parts_sink(job->parts);
+    int32_t device = mw_schema_find(job->schema, MW_STR("device_id"));
+    status = mw_quality_new(ctx, job->schema, device, job->args, &job->quality, err);
+    const mw_arrange_options order = {.n_keys = plan->n_labels,
+                                      .join = plan->is_long,
+                                      .collide = collide,
+                                      .drop_duplicates = mw_args_bool(job->args, "drop_duplicates"),
+                                      .window_bytes = WINDOW_BYTES,
+                                      .merge_bytes = MERGE_BYTES,
+                                      .spill = job->staging};
+    const mw_arrange_sink sink = {.self = job, .take = take, .again = again};
+    if (status == MW_OK)
+        status = mw_arrange_new(ctx, job->schema, &order, &sink, &job->arrange, err);
+    if (status == MW_OK) status = begin_rejects(job, err);
+    if (status != MW_OK) return status;
+    mw_intake_init(&job->intake, ctx, job->reader, job->schema);
+    job->intake.args = job->args;
+    job->intake.add = add;
+    job->intake.refused = refused;
+    job->intake.self = job;
+    return MW_OK;
+}
+
+static void end(file_job *job) {
+    mw_rejects_done(&job->rejects);
+    mw_buf_done(&job->profile_json);
+    mw_intake_done(&job->intake);
+    job->arrange = mw_arrange_free(job->arrange);
+    job->quality = mw_quality_free(job->quality);
+    job->parts = mw_parts_free(job->parts);
+    job->schema = mw_schema_free(job->schema);
+    job->reader = mw_reader_close(job->reader);
 }
 
 static mw_status judge(const file_job *job, mw_err *err) {
     const mw_ingest_file *file = job->file;
-    if (job->last_bad_line && mw_rows_open_ended(job->intake.rows))
-        return mw_rows_fail_cut(job->intake.rows, job->last_bad_line, err);
-    if (file->n_lines == 0) {
-        mw_fail(err, MW_EDATA, "%s: has a header but no rows", file->source);
+    int64_t n_lines = job->intake.n_records;
+    if (job->intake.last_bad_line && mw_reader_open_ended(job->reader)) {
+        mw_fail(err, MW_EDATA, "the file is cut: it ends inside the row at line %llu",
+                (unsigned long long)job->intake.last_bad_line);
+        return mw_err_hint(err, "Copy the file again, or remove its last line.");
+    }
+    if (n_lines == 0) {
+        mw_fail(err, MW_EDATA, "has a header but no rows");
         return mw_err_hint(err, "A CSV file has a header line and data lines.");
     }
-    if ((double)file->n_rejected > job->max_reject_share * (double)file->n_lines ||
-        file->n_rejected == file->n_lines)
+    if ((double)file->n_rejected > job->max_reject_share * (double)n_lines ||
+        file->n_rejected == n_lines)
         return fail_share(job, err);
     return MW_OK;
 }
 
-static void note_times(mw_ingest_file *file, const mw_table *table) {
-    const int64_t *time = table->columns[0].time;
-    file->first_us = file->last_us = time[0];
-    for (int64_t i = 1; i < table->n_rows; i++) {
-        if (time[i] < file->first_us) file->first_us = time[i];
-        if (time[i] > file->last_us) file->last_us = time[i];
-    }
-    file->n_rows = table->n_rows;
-}
+/* ---- the outcome ---- */
 
 /* "<32 digits>.SUFFIX" */
 static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
@@ -165,114 +228,140 @@ static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
     return name;
 }
 
-/* Takes over the name of the segment that was written. */
-static mw_status note_segment(const file_job *job, const char *name, uint64_t bytes, mw_err *err) {
-    mw_ingest_file *f = job->file;
-    mw_ingest_part part = {.file = mw_strdup(job->ctx->mem, name),
-                           .n_rows = f->n_rows,
-                           .first_us = f->first_us,
-                           .last_us = f->last_us,
-                           .bytes = bytes};
-    f->segments = part.file ? mw_memdup(job->ctx->mem, &part, sizeof part) : NULL;
-    if (!f->segments) {
-        mw_free(part.file);
-        return mw_fail_nomem(err, "a segment");
-    }
-    f->n_segments = 1;
-    return MW_OK;
-}
-
-static mw_status write_segment(const file_job *job, const mw_table *table, mw_err *err) {
-    mw_ingest_file *f = job->file;
+static mw_status store_quality(file_job *job, mw_err *err) {
     char name[MW_FILE_HASH_NAME];
-    const mw_meta meta[] = {{"millwright.source", f->source},
-                            {"millwright.content_hash", f->content_hash},
-                            {"millwright.layout", f->layout}};
+    const mw_meta meta[] = {{"millwright.source", job->file->source},
+                            {"millwright.quality_of", job->file->content_hash}};
+    mw_table *flags;
     mw_file *file;
-    mw_status status = mw_file_create(job->ctx, job->staging, "segment.arrow", &file, err);
-    if (status != MW_OK) return status;
-    status = mw_ipc_write(job->ctx, table, meta, sizeof meta / sizeof *meta, file, err);
-    if (status != MW_OK) {
-        mw_file_abort(file);
+    mw_status status = mw_quality_finish(job->quality, &flags, err);
+    if (status != MW_OK || flags->n_rows == 0) {
+        if (status == MW_OK) mw_table_free(flags);
         return status;
     }
-    uint64_t bytes = mw_file_size(file);
-    status = mw_file_commit_by_hash(file, ".arrow", name, err);
-    if (status == MW_OK) status = note_segment(job, name, bytes, err);
-    if (status != MW_OK && name[0]) (void)mw_dir_remove(job->ctx, job->staging, name, NULL);
-    return status;
+    status = mw_file_create(job->ctx, job->staging, "quality.part", &file, err);
+    if (status == MW_OK) {
+        status = mw_ipc_write(job->ctx, flags, meta, 2, file, err);
+        if (status == MW_OK)
+            status = mw_file_commit_by_hash(file, ".quality.arrow", name, err);
+        else
+            mw_file_abort(file);
+    }
+    mw_table_free(flags);
+    if (status != MW_OK) return status;
+    job->file->quality = mw_strdup(job->ctx->mem, name);
+    if (job->file->quality) return MW_OK;
+    (void)mw_dir_remove(job->ctx, job->staging, name, NULL);
+    return mw_fail_nomem(err, "quality bits");
+}
+
+/* What was detected, and how the columns differ from the dataset's, as JSON. */
+static mw_status describe(file_job *job, mw_err *err) {
+    mw_ingest_file *file = job->file;
+    mw_json_writer writer;
+    mw_buf *text = &job->profile_json;
+    mw_buf_clear(text);
+    mw_json_writer_init(&writer, text, 0);
+    mw_profile_write_findings(mw_reader_profile(job->reader), &writer);
+    mw_status status = mw_buf_status(text, "a profile", err);
+    if (status == MW_OK) file->findings = mw_strdup(job->ctx->mem, mw_buf_text(text));
+    mw_buf_clear(text);
+    mw_json_writer_init(&writer, text, 0);
+    if (status == MW_OK)
+        status = mw_drift_report(job->dataset, job->schema, job->args, &writer, err);
+    if (status == MW_OK) status = mw_buf_status(text, "a profile", err);
+    if (status != MW_OK) return status;
+    file->drift = mw_strdup(job->ctx->mem, mw_buf_text(text));
+    file->layout = mw_strdup(job->ctx->mem, mw_reader_plan(job->reader)->is_long ? "long" : "wide");
+    return file->findings && file->drift && file->layout ? MW_OK : mw_fail_nomem(err, "a profile");
 }
 
 static mw_status store(file_job *job, mw_err *err) {
     mw_ingest_file *file = job->file;
-    mw_intake *intake = &job->intake;
-    mw_table *table = NULL;
-    mw_status status = intake->layout.is_long ? MW_OK : mw_intake__wide_end(intake, err);
-    mw_pivot_done(&intake->pivot);
-    if (status == MW_OK) status = mw_builder_finish(intake->builder, &table, err);
+    mw_arrange_counts counts;
+    mw_status status = mw_arrange_finish(job->arrange, &counts, err);
+    if (status == MW_OK)
+        status = mw_parts_finish(job->parts, &file->segments, &file->n_segments, err);
     if (status != MW_OK) return status;
-    note_times(file, table);
-    file->n_collisions = intake->n_collisions;
-    file->bytes = mw_source_stored(mw_rows_source(intake->rows));
-    mw_rows_hash(intake->rows, file->content_hash);
-
-    status = MW_ENOMEM;
-    file->layout = mw_strdup(job->ctx->mem, intake->layout.is_long ? "long" : "wide");
-    if (!file->layout) status = mw_fail_nomem(err, "a segment");
-    if (file->layout && file->n_rejected) file->rejects = staged_name(job, ".rejects.csv", err);
-    if (file->layout && (file->rejects || !file->n_rejected))
-        status = write_segment(job, table, err);
-    if (status == MW_OK && file->rejects)
-        status = mw_rejects_commit(&job->rejects, job->part, file->rejects, err);
-    mw_table_free(table);
+    file->n_lines = job->intake.n_records;
+    file->n_rows = counts.n_rows;
+    file->n_collisions = counts.n_collisions + job->intake.n_collisions;
+    file->n_duplicates = counts.n_duplicates;
+    file->n_out_of_order = counts.n_out_of_order;
+    file->n_late = counts.n_late;
+    file->first_us = counts.first_us;
+    file->last_us = counts.last_us;
+    file->bytes = mw_source_stored(mw_reader_source(job->reader));
+    mw_source_hash(mw_reader_source(job->reader), file->content_hash);
+    status = store_quality(job, err);
+    if (status == MW_OK) status = describe(job, err);
+    if (status == MW_OK && file->n_rejected) {
+        file->rejects = staged_name(job, ".rejects.csv", err);
+        status = file->rejects ? mw_rejects_commit(&job->rejects, job->part, file->rejects, err)
+                               : MW_ENOMEM;
+    }
     return status;
-}
-
-static void done(file_job *job) {
-    mw_intake *intake = &job->intake;
-    mw_rejects_done(&job->rejects);
-    mw_pivot_done(&intake->pivot);
-    mw_builder_free(intake->builder);
-    mw_layout_done(&intake->layout);
-    mw_rows_close(intake->rows);
-    mw_free(intake->kinds);
-    mw_free(intake->columns);
-    mw_free(intake->values);
 }
 
 /* Takes back what this file put into staging, and what it said about itself. */
 static void undo(file_job *job, const mw_ingest_file *before) {
     mw_ingest_file *file = job->file;
-    for (size_t i = 0; i < file->n_segments; i++)
-        (void)mw_dir_remove(job->ctx, job->staging, file->segments[i].file, NULL);
-    if (file->rejects) (void)mw_dir_remove(job->ctx, job->staging, file->rejects, NULL);
+    mw_ingest_unstage(job->ctx, job->staging, file);
     mw_ingest_parts_free(file->segments, file->n_segments);
     mw_free(file->rejects);
+    mw_free(file->quality);
+    mw_free(file->findings);
+    mw_free(file->drift);
     mw_free(file->layout);
     *file = *before;
 }
 
-mw_status mw_csv_file_ingest(const mw_ctx *ctx, double max_reject_share, mw_dir *staging,
-                             mw_ingest_file *file, mw_err *err) {
+static mw_status pass(file_job *job, bool *ret_again, mw_err *err) {
+    *ret_again = false;
+    mw_rejects_init(&job->rejects, job->ctx, job->staging);
+    mw_buf_init(&job->profile_json, job->ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    job->intake = (mw_intake){0};
+    job->file->n_rejected = 0;
+    job->file->merged = false;
+    mw_status status = begin(job, err);
+    if (status == MW_OK) status = mw_reader_run(job->reader, &job->intake.sink, err);
+    const uint8_t *widened = status == MW_OK ? mw_reader_widened(job->reader) : NULL;
+    if (widened) {
+        const mw_plan *plan = mw_reader_plan(job->reader);
+        for (int32_t i = 0; i < plan->n_cells; i++)
+            if (widened[i]) job->as_text[plan->cells[i].field] = 1;
+        *ret_again = true;
+    } else if (status == MW_OK) {
+        status = judge(job, err);
+        if (status == MW_OK) status = store(job, err);
+    }
+    end(job);
+    return status;
+}
+
+mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_schema *dataset,
+                             mw_dir *staging, mw_ingest_file *file, mw_err *err) {
     const mw_ingest_file before = *file;
-    file_job job = {
-        .ctx = ctx, .max_reject_share = max_reject_share, .staging = staging, .file = file};
+    file_job job = {.ctx = ctx,
+                    .args = args,
+                    .dataset = dataset,
+                    .max_reject_share = mw_args_float(args, "max_reject_share"),
+                    .staging = staging,
+                    .file = file};
     char hex[MW_SHA256_HEX];
     mw_status status = mw_sha256_of(file->source, strlen(file->source), hex, err);
     if (status != MW_OK) return status;
-    snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
-    mw_rejects_init(&job.rejects, ctx, staging);
-    job.intake.ctx = ctx;
-
-    status = begin(&job, err);
-    if (status == MW_OK) status = read_rows(&job, err);
-    if (status == MW_OK) status = judge(&job, err);
-    if (status == MW_OK) status = store(&job, err);
-    done(&job);
-    if (status != MW_OK)
+    (void)snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
+    bool more = true;
+    while (more && status == MW_OK) status = pass(&job, &more, err);
+    mw_free(job.as_text);
+    if (status != MW_OK) {
         undo(&job, &before);
-    else if (file->n_rejected)
+        if (err && !strstr(err->message, file->source))
+            (void)mw_err_prefix(err, "%s", file->source);
+    } else if (file->n_rejected) {
         mw_log_warn(ctx, "%s: %lld of %lld rows were rejected", file->source,
                     (long long)file->n_rejected, (long long)file->n_lines);
+    }
     return status;
 }

@@ -13,7 +13,7 @@
 #include "core/base/dir.h"
 #include "core/base/hash.h"
 #include "core/param/param.h"
-#include "core/table/table.h"
+#include "core/table/arrange.h"
 
 /* What is known of a file already in the dataset. */
 typedef struct mw_ingest_known {
@@ -42,11 +42,15 @@ typedef struct mw_ingest_file {
     char *quality;  /* file name in staging of the flagged windows (quality.h); NULL: none */
     char *rejects;  /* file name in staging, "<32 hex>.rejects.csv"; NULL when there are none */
     char *layout;   /* "long" or "wide" */
+    char *findings; /* JSON: what was detected (profile.h); NULL when unchanged */
+    char *drift;    /* JSON: how the columns differ from the dataset's (drift.h) */
     uint64_t bytes; /* as stored */
     int64_t n_lines, n_rows, n_rejected,
-        n_collisions;     /* rows after the pivot; repeated (time, device, parameter) */
-    int64_t n_duplicates; /* rows equal to another one in every cell, dropped */
-    int64_t n_late;       /* rows older than the window that is kept in order on the way */
+        n_collisions;       /* rows after the pivot; repeated (time, device, parameter) */
+    int64_t n_duplicates;   /* rows equal to another one in every cell, dropped */
+    int64_t n_out_of_order; /* rows older than one before them */
+    bool merged;            /* they took a second pass */
+    int64_t n_late;         /* rows older than the window that is kept in order on the way */
     int64_t first_us, last_us;
 } mw_ingest_file;
 
@@ -56,23 +60,22 @@ typedef struct mw_ingest_result {
     mw_mem *mem;
 } mw_ingest_result;
 
-/* Parameters: timezone is not among them yet; max_reject_share (0.05), ... Ended by a NULL name. */
+/* max_reject_share, collisions, drop_duplicates, drift, rename. Ended by a NULL name. */
 extern const mw_param mw_ingest_params[];
+/* With those of profile.h and quality.h: what args below are of. */
+const mw_param *mw_ingest_all_params(void);
+mw_collide mw_ingest_collide(const mw_args *args);
 
 /*
- * paths [n_paths]: files or folders (a folder stands for the *.csv and *.csv.gz directly in it,
- * sorted). An error names the file and leaves staging without that call's files.
+ * paths [n_paths]: what listing.h takes. dataset: the columns that the dataset has (drift.h), or NULL. An error names the
+ * file and leaves staging without that call's files.
  */
 mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
-                        const mw_ingest_known *known, size_t n_known, const mw_args *args,
-                        mw_dir *staging, mw_ingest_result *ret, mw_err *err);
+                        const mw_ingest_known *known, size_t n_known, const mw_schema *dataset,
+                        const mw_args *args, mw_dir *staging, mw_ingest_result *ret, mw_err *err);
 void mw_ingest_result_done(mw_ingest_result *result);
-
-/* Reads a plain table (for `train FILE.csv` and `predict`): no pivot, no sorting, rows in file
- * order; an unreadable row gives an all-missing row. Column types: float64, bool, dictionary; a
- * time only by name or when named in time_column. */
-mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_column,
-                          mw_table **ret, int64_t *ret_unreadable, mw_err *err);
+/* Removes a file's segments, quality and rejects from staging. */
+void mw_ingest_unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file);
 
 /* A column whose type is known beforehand: MW_FLOAT64, MW_BOOL or MW_DICTIONARY. */
 typedef struct mw_plain_column {
@@ -87,10 +90,14 @@ typedef struct mw_plain_bad {
     char first[192]; /* "line 7: 2 fields where the header has 4", of the first one */
 } mw_plain_bad;
 
-/* The same for a table that has to be read as another one was, a model's training table: the cells
- * of the columns in as [n_as], each named once, are taken as these types, not as this file suggests ("1.0" stays
- * a category where it was one). A row with a cell that cannot be taken so is unreadable. */
-mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const char *time_column,
+/*
+ * Reads a plain table (for `train FILE.csv` and `predict`): no pivot, no sorting, rows in file order; an unreadable row gives an all-missing
+ * row. Column types: float64, bool, dictionary, and a timestamp. args: of mw_profile_params, or NULL.
+ *
+ * A table that has to be read as another one was, a model's training table, names the columns in as [n_as]: their cells are taken as these types, not as
+ * this file suggests ("1.0" stays a category where it was one), and a row with a cell that cannot be taken so is unreadable.
+ */
+mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args *args,
                              const mw_plain_column *as, size_t n_as, mw_table **ret,
                              mw_plain_bad *ret_bad, mw_err *err);
 

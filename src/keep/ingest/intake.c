@@ -1,98 +1,161 @@
-/* intake.c -- what the long and the wide form share: time, labels, refusals. */
+/* intake.c -- see intake.h. */
 #include "keep/ingest/intake.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "keep/ingest/cells.h"
+#include "keep/ingest/drift.h"
 
-void mw_intake__refuse(mw_refusal *refusal, uint32_t field, const char *why, const mw_str *shown) {
-    char text[MW_CELL_SHOWN];
-    refusal->refused = true;
-    refusal->field = field;
-    if (shown)
-        snprintf(refusal->reason, sizeof refusal->reason, "%s: \"%s\"", why,
-                 mw_cell_show(*shown, text));
-    else
-        snprintf(refusal->reason, sizeof refusal->reason, "%s", why);
-}
+/* ---- refused rows ---- */
 
-static bool is_last(const mw_intake_last *last, mw_str text) {
-    return last->size == text.size &&
-           (text.size == 0 || memcmp(last->text, text.data, text.size) == 0);
-}
-
-static void remember(mw_intake_last *last, mw_str text, int64_t value) {
-    if (text.size > MW_INTAKE_CACHED_BYTES) return;
-    if (text.size) memcpy(last->text, text.data, text.size);
-    last->size = text.size;
-    last->value = value;
-}
-
-static mw_str field(const mw_csv_row *row, int32_t index) {
-    return index >= 0 ? row->fields[index] : (mw_str){0};
-}
-
-static void refuse_time(const mw_intake *intake, const mw_csv_row *row, int wrong,
-                        mw_refusal *refusal) {
-    const mw_layout *layout = &intake->layout;
-    int32_t at = wrong == 0 ? layout->stamp : wrong == 1 ? layout->date : layout->clock;
-    if (at < 0) at = layout->stamp >= 0 ? layout->stamp : layout->date;
-    mw_str text = row->fields[at];
-    if (mw_cell_is_missing(mw_str_trim(text)))
-        mw_intake__refuse(refusal, (uint32_t)at, "no time", NULL);
-    else
-        mw_intake__refuse(refusal, (uint32_t)at,
-                          wrong == 2 ? "not a time of day" : "not a time stamp", &text);
-}
-
-bool mw_intake__time(mw_intake *intake, const mw_csv_row *row, int64_t *ret_us,
-                     mw_refusal *refusal) {
-    const mw_layout *layout = &intake->layout;
-    mw_str stamp = field(row, layout->stamp);
-    if (stamp.size > 0 && is_last(&intake->last_time, stamp)) {
-        *ret_us = intake->last_time.value;
-        return true;
+static mw_status pass_refused(mw_intake *intake, const mw_lane *lane, const mw_reader_place *place,
+                              mw_err *err) {
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < lane->n_bad && status == MW_OK; i++)
+        status = intake->refused(intake->self, place->first_line + lane->bad[i].line, &lane->bad[i],
+                                 err);
+    /* Only a broken row at the very end can be the work of a cut. */
+    if (lane->n_records) intake->last_bad_line = 0;
+    if (lane->n_bad && lane->n_records) {
+        const mw_bad_row *last = &lane->bad[lane->n_bad - 1];
+        if (last->broken && last->ordinal == lane->n_records - 1)
+            intake->last_bad_line = place->first_line + last->line;
     }
-    int wrong;
-    mw_str date = field(row, layout->date);
-    if (!mw_cell_time(stamp, date, field(row, layout->clock), ret_us, &wrong)) {
-        refuse_time(intake, row, wrong, refusal);
-        return false;
-    }
-    if (!mw_cell_is_missing(mw_str_trim(stamp))) remember(&intake->last_time, stamp, *ret_us);
-    return true;
+    return status;
 }
 
-bool mw_intake__check_labels(mw_intake *intake, const mw_csv_row *row, mw_refusal *refusal) {
-    for (int i = 0; i < MW_LABEL_N; i++) {
-        mw_str text = field(row, intake->layout.label[i]);
-        if (text.size <= (size_t)MW_LIMIT(STRING_BYTES)) continue;
-        mw_intake__refuse(refusal, (uint32_t)intake->layout.label[i], "longer than 4096 bytes",
-                          &text);
-        return false;
+/* ---- codes ---- */
+
+static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
+    const mw_plan *plan = lane->plan;
+    mw_status status = MW_OK;
+    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
+        if (plan->cells[c].type != MW_DICTIONARY) continue;
+        int32_t column = plan->cells[c].column;
+        status = mw_texts_map(&lane->texts[c], intake->schema->columns[column].dictionary, err);
+        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+            mw_texts_remap(&lane->texts[c], lane->chunks[i]->columns[column].codes,
+                           lane->chunks[i]->n_rows);
     }
-    return true;
+    return status;
 }
 
-mw_status mw_intake__labels(mw_intake *intake, const mw_csv_row *row, int32_t codes[MW_LABEL_N],
-                            mw_err *err) {
-    for (int i = 0; i < MW_LABEL_N; i++) {
-        codes[i] = -1;
-        if (intake->label_columns[i] < 0) continue;
-        mw_intake_last *last = &intake->last_label[i];
-        mw_str text = mw_str_trim(field(row, intake->layout.label[i]));
-        if (is_last(last, text)) {
-            codes[i] = (int32_t)last->value;
-            continue;
+/* ---- parameters ---- */
+
+/* Columns for parameters that are new to the lane; remap becomes their number in the schema. */
+static mw_status map_parameters(mw_intake *intake, mw_lane *lane, mw_err *err) {
+    mw_texts *parameters = &lane->parameters;
+    mw_schema *schema = intake->schema;
+    int32_t first = 1 + lane->plan->n_labels, n = mw_dictionary_size(parameters->dictionary);
+    for (int32_t i = parameters->n_mapped; i < n; i++) {
+        mw_str name = mw_dictionary_text(parameters->dictionary, i);
+        if (intake->args) name = mw_drift_rename(intake->args, name);
+        int32_t column = -1;
+        mw_status status = MW_OK;
+        if (!lane->parameter_bad[i]) column = mw_schema_find(schema, name);
+        if (!lane->parameter_bad[i] && column < 0) {
+            if (schema->n_columns - first >= (int32_t)MW_LIMIT(PARAMETERS)) {
+                mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
+                        (long long)MW_LIMIT(PARAMETERS));
+                return mw_err_hint(err, "Is the `parameter` column the right one?");
+            }
+            status = mw_schema_add(schema, name, MW_FLOAT64, &column, err);
         }
-        if (!mw_cell_is_missing(text)) {
-            mw_status status =
-                mw_builder_code(intake->builder, intake->label_columns[i], text, &codes[i], err);
-            if (status != MW_OK) return status;
-        }
-        remember(last, text, codes[i]);
+        if (status != MW_OK) return status;
+        parameters->remap[i] = column;
+        parameters->n_mapped = i + 1;
     }
+    intake->sink.n_parameters = schema->n_columns - first;
     return MW_OK;
 }
+
+static mw_status room_to_order(mw_intake *intake, int32_t n, mw_err *err) {
+    if (n <= intake->order_capacity) return MW_OK;
+    mw_free(intake->order);
+    intake->order_capacity = 0;
+    intake->order = mw_alloc_array(intake->ctx->mem, (size_t)n, sizeof *intake->order);
+    if (!intake->order) return mw_fail_nomem(err, "the columns of a file");
+    intake->order_capacity = n;
+    return MW_OK;
+}
+
+/* As many columns as the schema has; those behind the chunk's own are without values. */
+static mw_status widen_chunk(const mw_intake *intake, mw_chunk **chunk, mw_err *err) {
+    const mw_schema *schema = intake->schema;
+    mw_type *types = mw_alloc_array(intake->ctx->mem, (size_t)schema->n_columns, sizeof *types);
+    if (!types) return mw_fail_nomem(err, "the columns of a file");
+    for (int32_t i = 0; i < schema->n_columns; i++) types[i] = schema->columns[i].type;
+    mw_chunk *wide;
+    mw_status status =
+        mw_chunk_new(intake->ctx->mem, types, schema->n_columns, (*chunk)->n_rows, &wide, err);
+    mw_free(types);
+    if (status != MW_OK) return status;
+    mw_chunk_append(wide, *chunk, 0, (*chunk)->n_rows);
+    mw_chunk_free(*chunk);
+    *chunk = wide;
+    return MW_OK;
+}
+
+/*
+ * Brings a long chunk's columns, which stand in the lane's order of parameters, into the schema's. A lane that has not met all
+ * parameters has columns without values for the others, given to it beforehand.
+ */
+static mw_status order_columns(mw_intake *intake, const mw_lane *lane, mw_chunk **chunk,
+                               mw_err *err) {
+    int32_t first = 1 + lane->plan->n_labels, n = intake->schema->n_columns;
+    int32_t known = mw_dictionary_size(lane->parameters.dictionary);
+    bool in_place = true;
+    for (int32_t i = 0; i < known && in_place; i++)
+        in_place = lane->parameters.remap[i] == first + i;
+    if (in_place && (*chunk)->n_columns == n) return MW_OK;
+    mw_status status = MW_OK;
+    int32_t own = (*chunk)->n_columns;
+    if (own < n) status = widen_chunk(intake, chunk, err);
+    if (status == MW_OK) status = room_to_order(intake, (*chunk)->n_columns, err);
+    if (status != MW_OK) return status;
+    mw_chunk_column *order = intake->order, *columns = (*chunk)->columns;
+    int32_t total = (*chunk)->n_columns, spare = first;
+    memset(order, 0, (size_t)total * sizeof *order);
+    for (int32_t i = 0; i < known; i++)
+        if (lane->parameters.remap[i] >= 0) order[lane->parameters.remap[i]] = columns[first + i];
+    for (int32_t c = first; c < n; c++) {
+        if (order[c].data) continue;
+        while (spare - first < known && lane->parameters.remap[spare - first] >= 0) spare++;
+        order[c] = columns[spare++];
+    }
+    memcpy(columns + first, order + first, (size_t)(n - first) * sizeof *order);
+    (*chunk)->n_columns = n;
+    return MW_OK;
+}
+
+/* ---- lanes ---- */
+
+static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
+    mw_intake *intake = self;
+    const mw_profile *profile = lane->plan->profile;
+    bool numbered = profile->stamp < 0 && profile->date < 0;
+    mw_status status = pass_refused(intake, lane, place, err);
+    intake->n_records += lane->n_records;
+    intake->n_collisions += lane->n_collisions;
+    if (status == MW_OK) status = map_texts(intake, lane, err);
+    if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
+    for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++) {
+        mw_chunk *chunk = lane->chunks[i];
+        if (lane->plan->is_long) status = order_columns(intake, lane, &lane->chunks[i], err);
+        if (status != MW_OK) break;
+        chunk = lane->chunks[i];
+        lane->chunks[i] = NULL;
+        for (int64_t r = 0; numbered && r < chunk->n_rows; r++)
+            chunk->columns[0].time[r] += place->first_record * MW_ROW_SECOND_US;
+        status = intake->add(intake->self, chunk, err);
+    }
+    return status;
+}
+
+void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema) {
+    *intake = (mw_intake){.ctx = ctx, .reader = reader, .schema = schema};
+    intake->sink.take = take;
+    intake->sink.self = intake;
+}
+
+void mw_intake_done(mw_intake *intake) { intake->order = mw_free(intake->order); }

@@ -16,27 +16,74 @@ const char *const mw_label_names[MW_LABEL_N] = {
     "device_id", "device_name", "employee_id", "employee_name", "category",
 };
 
-enum { NAMES_MAX = 14 };
+enum { NAMES_MAX = 26 };
 
-static const char *const stamp_names[] = {"timestamp",  "datetime",   "date_time",   "time_stamp",
-                                          "timestamps", "event_time", "recorded_at", "ts",
-                                          "ds",         NULL};
-static const char *const date_names[] = {"date", NULL};
-static const char *const clock_names[] = {"time", NULL};
-static const char *const parameter_names[] = {"parameter", "parameter_name", "metric", "sensor",
-                                              "tag",       "variable",       NULL};
-static const char *const value_names[] = {"value", "reading", "measurement", NULL};
+static const char *const stamp_names[] = {"timestamp",
+                                          "datetime",
+                                          "date_time",
+                                          "time_stamp",
+                                          "timestamps",
+                                          "event_time",
+                                          "recorded_at",
+                                          "ts",
+                                          "ds",
+                                          "date/time",
+                                          "timestamp_utc",
+                                          "utc_timestamp",
+                                          "time_utc",
+                                          "utc_time",
+                                          "local_time",
+                                          "sample_time",
+                                          "log_time",
+                                          "event_timestamp",
+                                          "created_at",
+                                          "date_and_time",
+                                          "t_stamp",
+                                          "_time",
+                                          "zeitstempel",
+                                          "zeitpunkt",
+                                          "datum_zeit",
+                                          "datum/zeit",
+                                          "datumzeit",
+                                          "datum_uhrzeit",
+                                          "horodatage",
+                                          "fecha_hora",
+                                          NULL};
+static const char *const date_names[] = {"date", "datum", "fecha", NULL};
+static const char *const clock_names[] = {"time",        "uhrzeit", "zeit", "clock",
+                                          "time_of_day", "heure",   "hora", NULL};
+static const char *const parameter_names[] = {
+    "parameter",   "parameter_name", "metric",      "sensor",    "tag",
+    "variable",    "_field",         "sensor_name", "sensor_id", "tag_name",
+    "tagname",     "variable_name",  "signal",      "channel",   "messgr\303\266\303\237e",
+    "messgroesse", "messstelle",     "kanal",       NULL};
+static const char *const value_names[] = {"value",    "reading", "measurement", "_value", "wert",
+                                          "messwert", "valeur",  "valor",       NULL};
+
+/* Counters that stand for a time when their numbers never fall. */
+static const char *const counter_names[] = {
+    "cycle",   "cycles",       "cycle_no", "cycle_number", "cycle_id",    "t",
+    "epoch",   "time_s",       "time_ms",  "time_sec",     "elapsed",     "elapsed_time",
+    "seconds", "unix",         "unixtime", "unix_time",    "time_cycles", "time_in_cycles",
+    "zyklus",  "zyklusnummer", NULL};
 
 /* In a long file `unit` is a unit of measure, in a wide one a machine. */
 static const char *const unit_names[] = {"unit", NULL};
 
 static const char *const label_names[MW_LABEL_N][NAMES_MAX] = {
-    {"device_id", "device", "deviceid", "machine_id", "machineid", "machine", "asset_id", "asset",
-     "equipment_id", "equipment", "unit_id", NULL},
-    {"device_name", "machine_name", "asset_name", "equipment_name", NULL},
-    {"employee_id", "operator_id", "employee", "operator", NULL},
+    {"device_id",       "device",    "deviceid",
+     "machine_id",      "machineid", "machine",
+     "asset_id",        "asset",     "equipment_id",
+     "equipment",       "unit_id",   "unit_number",
+     "unit_nr",         "engine_id", "machine_no",
+     "machine_number",  "maschine",  "maschinen_id",
+     "maschinennummer", "anlage",    "anlagen_id",
+     "ger\303\244t",    "geraet",    "ger\303\244te_id",
+     "geraete_id",      NULL},
+    {"device_name", "machine_name", "asset_name", "equipment_name", "maschinenname", NULL},
+    {"employee_id", "operator_id", "employee", "operator", "bediener", NULL},
     {"employee_name", "operator_name", NULL},
-    {"category", NULL},
+    {"category", "kategorie", NULL},
 };
 
 bool mw_layout_reserved(mw_str name) {
@@ -46,7 +93,7 @@ bool mw_layout_reserved(mw_str name) {
     return false;
 }
 
-static bool same_name(mw_str name, const char *known) {
+bool mw_layout_same_name(mw_str name, const char *known) {
     if (name.size != strlen(known)) return false;
     for (size_t i = 0; i < name.size; i++) {
         char c = name.data[i];
@@ -60,7 +107,7 @@ static bool same_name(mw_str name, const char *known) {
 static int32_t find(const mw_str *names, uint32_t n, const char *const *known) {
     for (; *known; known++)
         for (uint32_t i = 0; i < n; i++)
-            if (same_name(names[i], *known)) return (int32_t)i;
+            if (mw_layout_same_name(names[i], *known)) return (int32_t)i;
     return -1;
 }
 
@@ -79,6 +126,28 @@ static void find_time(const mw_str *names, uint32_t n, mw_layout *layout) {
     }
     if (layout->stamp < 0 && layout->date < 0 && n > 0 && is_unnamed_index(names[0]))
         layout->stamp = 0;
+}
+
+static bool is_any_of(mw_str name, const char *const *known) {
+    for (; *known; known++)
+        if (mw_layout_same_name(name, *known)) return true;
+    return false;
+}
+
+bool mw_layout_is_time(mw_str name) {
+    return is_any_of(name, stamp_names) || is_any_of(name, date_names) ||
+           is_any_of(name, clock_names);
+}
+
+bool mw_layout_is_counter(mw_str name) { return is_any_of(name, counter_names); }
+
+bool mw_layout_is_known(mw_str name) {
+    if (mw_layout_is_time(name) || mw_layout_is_counter(name) || is_any_of(name, value_names) ||
+        is_any_of(name, parameter_names) || is_any_of(name, unit_names))
+        return true;
+    for (int i = 0; i < MW_LABEL_N; i++)
+        if (is_any_of(name, label_names[i])) return true;
+    return false;
 }
 
 int32_t mw_layout_time_field(const mw_str *names, uint32_t n) {
@@ -112,7 +181,7 @@ static mw_status fail_no_time(const mw_str *names, uint32_t n, mw_err *err) {
                        mw_cell_show(n ? names[0] : (mw_str){0}, shown));
 }
 
-static void find_roles(const mw_str *names, uint32_t n, mw_layout *layout) {
+void mw_layout_find(const mw_str *names, uint32_t n, mw_layout *layout) {
     find_time(names, n, layout);
     layout->parameter = find(names, n, parameter_names);
     layout->value = find(names, n, value_names);
@@ -197,10 +266,10 @@ mw_status mw_layout_detect(mw_mem *mem, const mw_str *names, uint32_t n, mw_layo
     mw_layout layout = {.mem = mem};
     mw_status status = mw_layout_check_names(mem, names, n, err);
     if (status != MW_OK) return status;
-    find_roles(names, n, &layout);
+    mw_layout_find(names, n, &layout);
     if (layout.stamp < 0 && layout.date < 0) return fail_no_time(names, n, err);
     int32_t parameter = find(names, n, parameter_names);
-    if (!layout.is_long && parameter >= 0 && same_name(names[parameter], "parameter")) {
+    if (!layout.is_long && parameter >= 0 && mw_layout_same_name(names[parameter], "parameter")) {
         mw_fail(err, MW_EDATA, "the header has a `parameter` column but no `value` column");
         return mw_err_hint(err, "A long file names the reading's column `value`.");
     }

@@ -41,6 +41,19 @@ mw_status mw_layout_check_names(mw_mem *mem, const mw_str *names, uint32_t n, mw
 /* True for `time` and the names of the dictionary columns, which no parameter may have. */
 bool mw_layout_reserved(mw_str name);
 
+/* True when name is known, without case, and with blanks, '-' and '.' read as '_'. */
+bool mw_layout_same_name(mw_str name, const char *known);
+
+/* The fields whose names stand for a role, in layout's stamp ... value; no field has two roles. Unlike mw_layout_detect it
+ * asks for none of them, looks for no sensors and allocates nothing. */
+void mw_layout_find(const mw_str *names, uint32_t n, mw_layout *layout);
+/* A name of a time stamp, a date or a time of day. */
+bool mw_layout_is_time(mw_str name);
+/* A name of numbers that count time: "cycle", "t", "epoch". */
+bool mw_layout_is_counter(mw_str name);
+/* Any name that stands for a role. */
+bool mw_layout_is_known(mw_str name);
+
 /* The field whose name stands for a time ("timestamp", "date", ...); -1: none. */
 int32_t mw_layout_time_field(const mw_str *names, uint32_t n);
 

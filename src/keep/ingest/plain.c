@@ -1,317 +1,250 @@
 /*
- * plain.c -- a CSV file as a table of its own, for `train FILE.csv` and `predict`. Types are
- * decided by all the data: columns are built as the first rows suggest while every cell is also
- * classified; when a later row contradicts (text in a column of numbers), the file is read once
- * more with the final types. Almost every file is read once.
+ * plain.c -- a file as a table of its own, for `train FILE.csv` and `predict`. Types are decided by all the data: the sample suggests them, and
+ * when a later row contradicts (text in a column of numbers) the file is read once more with what was learned. Almost every
+ * file is read once.
  */
-#include "keep/ingest/ingest.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/limits.h"
 #include "core/base/math.h"
-#include "core/table/builder.h"
-#include "core/text/datetime.h"
-#include "keep/ingest/cells.h"
-#include "keep/ingest/layout.h"
-#include "keep/ingest/csv_rows.h"
+#include "keep/ingest/ingest.h"
+#include "keep/ingest/reader.h"
 
-enum { PROBED_ROWS = 1000 };
-
-/* Grows from left to right only; what a column is follows from the set of cells seen in it. */
-enum { SEEN_BOOL = 1, SEEN_NUMBER = 2, SEEN_TEXT = 4 };
-
-typedef struct reading {
+typedef struct plain {
     const mw_ctx *ctx;
-    mw_rows *rows;
-    const mw_str *header;
-    uint32_t n_fields;
-    uint8_t *seen;      /* [n_fields] */
-    mw_type *types;     /* [n_fields] as built in this pass */
-    int32_t time_field; /* -1: none */
-    bool time_named;    /* by the caller: it must read */
-    bool any_fixed;
-    bool time_refused; /* a value of a time column by name is no time: it is text or numbers */
-    bool contradicted;
-    uint8_t *fixed; /* [n_fields] 1: the caller knows the type, as types says */
-    int64_t *bad;   /* [n_bad] rows that cannot be read */
+    const char *name;          /* of the file */
+    const mw_plain_column *as; /* [n_as] */
+    size_t n_as;
+    const char *time_column; /* as named by the caller, or NULL */
+    uint8_t *as_text;        /* [n_columns] fields that turned out to be text */
+    uint32_t n_columns;
+
+    mw_schema *schema;
+    mw_chunk **chunks; /* [n_chunks] */
+    size_t n_chunks, capacity;
+    int64_t n_rows;
+    int64_t *bad; /* [n_bad] rows */
     int64_t n_bad, bad_capacity;
     char first_bad[sizeof((mw_plain_bad *)0)->first];
-    mw_builder *builder; /* column i is field i */
-} reading;
+} plain;
 
-static mw_type type_of(const reading *plain, uint32_t field) {
-    if (plain->fixed[field]) return plain->types[field];
-    if ((int32_t)field == plain->time_field && !plain->time_refused) return MW_TIMESTAMP;
-    uint8_t seen = plain->seen[field];
-    if (seen & SEEN_TEXT || seen == (SEEN_BOOL | SEEN_NUMBER)) return MW_DICTIONARY;
-    return seen == SEEN_BOOL ? MW_BOOL : MW_FLOAT64;
+static void drop_rows(plain *p) {
+    for (size_t i = 0; i < p->n_chunks; i++) mw_chunk_free(p->chunks[i]);
+    p->n_chunks = 0;
+    p->n_rows = 0;
+    p->n_bad = 0;
+    p->schema = mw_schema_free(p->schema);
 }
 
-static mw_status fail_time(const reading *plain, uint64_t line, mw_str text, mw_err *err) {
-    char shown[MW_CELL_SHOWN], column[MW_CELL_SHOWN];
-    mw_fail(err, MW_EDATA, "line %llu, column %s: not a time stamp: \"%s\"",
-            (unsigned long long)line, mw_cell_show(plain->header[plain->time_field], column),
-            mw_cell_show(text, shown));
-    return mw_err_hint(err, "Use YYYY-MM-DD HH:MM:SS, or name another time column.");
-}
+/* ---- types ---- */
 
-/* Seconds, milliseconds or microseconds since 1970, told apart by size: none of the three reaches
- * the next one's numbers before the year 5138. */
-static bool read_epoch(double value, int64_t *ret_us) {
-    double size = mw_abs(value);
-    double us = size < 1e11 ? value * 1e6 : size < 1e14 ? value * 1e3 : value;
-    if (!(mw_abs(us) < 2.5e17)) return false;
-    *ret_us = (int64_t)mw_floor(us + 0.5);
-    return true;
-}
-
-static bool read_time(mw_str text, int64_t *ret_us) {
-    bool zone;
-    double value;
-    text = mw_str_trim(text);
-    if (mw_time_read(text.data, text.size, ret_us, &zone)) return true;
-    return mw_cell_read(text, &value) == MW_CELL_NUMBER && read_epoch(value, ret_us);
-}
-
-/* Classifies one cell; false when the caller's own time column holds something else. */
-static bool look(reading *plain, uint32_t field, mw_str text, mw_cell *ret_cell,
-                 double *ret_value) {
-    *ret_cell = mw_cell_read(text, ret_value);
-    switch (*ret_cell) {
-    case MW_CELL_MISSING: return true;
-    case MW_CELL_BOOL: plain->seen[field] |= SEEN_BOOL; break;
-    case MW_CELL_NUMBER:
-    case MW_CELL_INFINITE: plain->seen[field] |= SEEN_NUMBER; break;
-    case MW_CELL_TEXT: plain->seen[field] |= SEEN_TEXT; break;
-    }
-    if ((int32_t)field != plain->time_field || plain->time_refused) return true;
-    int64_t us;
-    if (read_time(text, &us)) return true;
-    plain->time_refused = true;
-    return !plain->time_named;
-}
-
-static mw_status store(reading *plain, uint32_t field, int64_t at, mw_str text, mw_cell cell,
-                       double value, mw_err *err) {
-    if (cell == MW_CELL_MISSING) return MW_OK;
-    text = mw_str_trim(text);
-    int32_t column = (int32_t)field;
-    int64_t us;
-    switch (plain->types[field]) {
-    case MW_TIMESTAMP:
-        if (read_time(text, &us)) mw_builder_set_time(plain->builder, column, at, us);
-        return MW_OK;
-    case MW_FLOAT64:
-        /* A double cannot hold it: missing, as every reader of the table expects finite numbers. */
-        if (cell != MW_CELL_INFINITE) mw_builder_set_number(plain->builder, column, at, value);
-        return MW_OK;
-    case MW_BOOL: mw_builder_set_bool(plain->builder, column, at, value > 0); return MW_OK;
-    default: return mw_builder_set_text(plain->builder, column, at, text, err);
-    }
-}
-
-static bool fits(mw_type type, mw_cell cell, double value) {
-    if (type == MW_DICTIONARY || cell == MW_CELL_MISSING || cell == MW_CELL_BOOL) return true;
-    if (type == MW_FLOAT64) return cell != MW_CELL_TEXT;
-    return cell == MW_CELL_NUMBER && (value == 0.0 || value == 1.0);
-}
-
-/* Why the row cannot be read, or NULL. out [MW_ROWS_REASON]. */
-static const char *find_problem(const reading *plain, const mw_csv_row *row,
-                                char out[MW_ROWS_REASON]) {
-    uint32_t wrong;
-    const char *problem = mw_rows_problem(plain->rows, row, &wrong, out);
-    if (problem || !plain->any_fixed) return problem;
-    for (uint32_t i = 0; i < plain->n_fields; i++) {
-        double value = 0;
-        if (!plain->fixed[i] || plain->types[i] == MW_DICTIONARY) continue;
-        mw_cell cell = mw_cell_read(row->fields[i], &value);
-        if (fits(plain->types[i], cell, value)) continue;
-        char column[MW_CELL_SHOWN], shown[MW_CELL_SHOWN];
-        (void)snprintf(out, MW_ROWS_REASON, "%.30s: not a %s: \"%.30s\"",
-                       mw_cell_show(plain->header[i], column),
-                       plain->types[i] == MW_BOOL ? "truth value" : "number",
-                       mw_cell_show(row->fields[i], shown));
-        return out;
-    }
+static const mw_plain_column *known(const plain *p, const char *name) {
+    for (size_t i = 0; i < p->n_as; i++)
+        if (strcmp(p->as[i].name, name) == 0) return &p->as[i];
     return NULL;
 }
 
-static mw_status note_bad(reading *plain, int64_t at, uint64_t line, const char *problem,
-                          mw_err *err) {
-    if (plain->n_bad == 0)
-        (void)snprintf(plain->first_bad, sizeof plain->first_bad, "line %llu: %s",
-                       (unsigned long long)line, problem);
-    if (plain->n_bad == plain->bad_capacity) {
-        int64_t capacity = plain->bad_capacity ? 2 * plain->bad_capacity : 64;
-        void *more = mw_realloc(plain->ctx->mem, plain->bad, (size_t)capacity * sizeof *plain->bad);
-        if (!more) return mw_fail_nomem(err, "reading a table");
-        plain->bad = more;
-        plain->bad_capacity = capacity;
+/* The sample only suggests: text may turn up in any column whose type the caller does not know. */
+static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
+    plain *p = self;
+    if (!p->as_text) {
+        p->n_columns = profile->n_columns;
+        p->as_text = mw_calloc(p->ctx->mem, (size_t)p->n_columns + 1, 1);
+        if (!p->as_text) return mw_fail_nomem(err, "reading a table");
     }
-    plain->bad[plain->n_bad++] = at;
-    return MW_OK;
-}
-
-/* Looks at a row; with a builder also stores it. */
-static mw_status take_row(reading *plain, const mw_csv_row *row, mw_err *err) {
-    char scratch[MW_ROWS_REASON];
-    int64_t at = 0;
-    mw_status status = plain->builder ? mw_builder_row(plain->builder, &at, err) : MW_OK;
-    if (status != MW_OK) return status;
-    const char *problem = find_problem(plain, row, scratch);
-    if (problem) return note_bad(plain, at, row->line, problem, err);
-    for (uint32_t i = 0; i < plain->n_fields; i++) {
-        mw_cell cell;
-        double value = MW_NAN;
-        if (!look(plain, i, row->fields[i], &cell, &value))
-            return fail_time(plain, row->line, row->fields[i], err);
-        if (!plain->builder || plain->contradicted) continue;
-        if (type_of(plain, i) != plain->types[i]) {
-            plain->contradicted = true;
-            continue;
-        }
-        status = store(plain, i, at, row->fields[i], cell, value, err);
-        if (status != MW_OK) return status;
-    }
-    return MW_OK;
-}
-
-static mw_status begin_builder(reading *plain, mw_err *err) {
-    mw_status status = mw_builder_new(plain->ctx->mem, &plain->builder, err);
-    for (uint32_t i = 0; i < plain->n_fields && status == MW_OK; i++) {
-        int32_t column;
-        plain->types[i] = type_of(plain, i);
-        status = mw_builder_column(plain->builder, plain->header[i], plain->types[i], &column, err);
-    }
-    return status;
-}
-
-/* One reading of the file from its first row; max_rows 0: all, into the builder. */
-static mw_status pass(reading *plain, const char *path, int64_t max_rows, mw_err *err) {
-    plain->rows = mw_rows_close(plain->rows);
-    plain->builder = mw_builder_free(plain->builder);
-    plain->contradicted = false;
-    plain->n_bad = 0;
-    mw_status status = mw_rows_open(plain->ctx, path, &plain->rows, err);
-    if (status != MW_OK) return status;
-    uint32_t n;
-    plain->header = mw_rows_header(plain->rows, &n);
-    if (plain->n_fields && n != plain->n_fields)
+    if (profile->n_columns != p->n_columns)
         return mw_fail(err, MW_EDATA, "the file changed while it was read");
-    if (max_rows == 0) status = begin_builder(plain, err);
-    for (int64_t i = 0; status == MW_OK && (max_rows == 0 || i < max_rows); i++) {
-        mw_csv_row row;
-        bool has = false;
-        if (i % 4096 == 0) status = mw_ctx_check(plain->ctx, err);
-        if (status != MW_OK) return status;
-        status = mw_rows_next(plain->rows, &row, &has, err);
-        if (status != MW_OK || !has) return status;
-        status = take_row(plain, &row, err);
+    for (uint32_t i = 0; i < profile->n_columns; i++) {
+        mw_profile_column *column = &profile->columns[i];
+        const mw_plain_column *as = known(p, column->name);
+        bool is_stamp = (int32_t)i == profile->stamp;
+        column->decided = as != NULL || (is_stamp && p->time_column);
+        if (p->as_text[i]) column->type = MW_DICTIONARY;
+        if (as) column->type = as->type;
+        if (is_stamp && (as || p->as_text[i])) profile->stamp = -1;
+        if (column->type == MW_TIMESTAMP && (int32_t)i != profile->stamp)
+            column->type = MW_DICTIONARY;
     }
-    return status;
-}
-
-static mw_status find_time(reading *plain, const char *time_column, mw_err *err) {
-    plain->time_field = mw_layout_time_field(plain->header, plain->n_fields);
-    if (!time_column) return MW_OK;
-    plain->time_named = true;
-    plain->time_field = -1;
-    for (uint32_t i = 0; i < plain->n_fields; i++)
-        if (mw_str_is(plain->header[i], time_column)) plain->time_field = (int32_t)i;
-    if (plain->time_field >= 0) return MW_OK;
-    mw_fail(err, MW_ENOTFOUND, "there is no column \"%s\" to take the time from", time_column);
-    return mw_err_hint(err, "Column names are written as in the header.");
-}
-
-static mw_status fix_types(reading *plain, const mw_plain_column *as, size_t n_as, mw_err *err) {
-    if (!as || n_as == 0) return MW_OK;
-    mw_dictionary *names;
-    mw_status status = mw_dictionary_new(plain->ctx->mem, &names, err);
-    if (status != MW_OK) return status;
-    int32_t code;
-    for (size_t k = 0; k < n_as && status == MW_OK; k++)
-        status = mw_dictionary_add(names, mw_str_of(as[k].name), &code, err);
-    for (uint32_t i = 0; i < plain->n_fields && status == MW_OK; i++) {
-        code = mw_dictionary_find(names, plain->header[i]);
-        if (code < 0) continue;
-        plain->fixed[i] = 1;
-        plain->types[i] = as[code].type;
-        plain->any_fixed = true;
-        if ((int32_t)i == plain->time_field) plain->time_field = -1;
-    }
-    mw_dictionary_free(names);
-    return status;
-}
-
-static mw_status begin(reading *plain, const char *path, const char *time_column,
-                       const mw_plain_column *as, size_t n_as, mw_err *err) {
-    mw_status status = mw_rows_open(plain->ctx, path, &plain->rows, err);
-    if (status != MW_OK) return status;
-    plain->header = mw_rows_header(plain->rows, &plain->n_fields);
-    plain->seen = mw_calloc(plain->ctx->mem, plain->n_fields, sizeof *plain->seen);
-    plain->types = mw_calloc(plain->ctx->mem, plain->n_fields, sizeof *plain->types);
-    plain->fixed = mw_calloc(plain->ctx->mem, plain->n_fields, sizeof *plain->fixed);
-    if (!plain->seen || !plain->types || !plain->fixed)
-        return mw_fail_nomem(err, "reading a table");
-    status = mw_layout_check_names(plain->ctx->mem, plain->header, plain->n_fields, err);
-    if (status == MW_OK) status = find_time(plain, time_column, err);
-    if (status == MW_OK) status = fix_types(plain, as, n_as, err);
-    return status == MW_OK ? MW_OK : mw_err_prefix(err, "%s", mw_source_name(path));
-}
-
-static mw_status mark_bad(const reading *plain, int64_t n_rows, mw_plain_bad *bad, mw_err *err) {
-    *bad = (mw_plain_bad){.n = plain->n_bad};
-    if (plain->n_bad == 0) return MW_OK;
-    memcpy(bad->first, plain->first_bad, sizeof bad->first);
-    bad->marks = mw_calloc(plain->ctx->mem, (size_t)n_rows, 1);
-    if (!bad->marks) return mw_fail_nomem(err, "reading a table");
-    for (int64_t i = 0; i < plain->n_bad; i++) bad->marks[plain->bad[i]] = 1;
     return MW_OK;
 }
 
-mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const char *time_column,
+static void note_widened(plain *p, const mw_reader *reader) {
+    const uint8_t *widened = mw_reader_widened(reader);
+    const mw_plan *plan = mw_reader_plan(reader);
+    for (int32_t i = 0; i < plan->n_cells; i++)
+        if (widened[i]) p->as_text[plan->cells[i].field] = 1;
+    if (widened[plan->n_cells]) p->as_text[plan->profile->stamp] = 1;
+}
+
+/* ---- rows ---- */
+
+static mw_status note_bad(plain *p, const mw_reader *reader, const mw_bad_row *bad,
+                          const mw_reader_place *place, mw_err *err) {
+    const mw_profile *profile = mw_reader_profile(reader);
+    unsigned long long line = (unsigned long long)(place->first_line + bad->line);
+    char column[MW_CELL_SHOWN] = "";
+    if (!bad->broken && bad->field < profile->n_columns)
+        (void)mw_cell_show(mw_str_of(profile->columns[bad->field].name), column);
+    if (p->time_column && !bad->broken && (int32_t)bad->field == profile->stamp) {
+        mw_fail(err, MW_EDATA, "line %llu, column %s: %s", line, column, bad->reason);
+        return mw_err_hint(err, "Use YYYY-MM-DD HH:MM:SS, or name another time column.");
+    }
+    if (p->n_bad == 0)
+        (void)snprintf(p->first_bad, sizeof p->first_bad, "line %llu: %.40s%s%.100s", line, column,
+                       column[0] ? ": " : "", bad->reason);
+    if (p->n_bad == p->bad_capacity) {
+        int64_t capacity = p->bad_capacity ? 2 * p->bad_capacity : 64;
+        void *more = mw_realloc(p->ctx->mem, p->bad, (size_t)capacity * sizeof *p->bad);
+        if (!more) return mw_fail_nomem(err, "reading a table");
+        p->bad = more;
+        p->bad_capacity = capacity;
+    }
+    p->bad[p->n_bad++] = p->n_rows + bad->row;
+    return MW_OK;
+}
+
+static mw_status keep_chunk(plain *p, mw_lane *lane, size_t i, mw_err *err) {
+    if (p->n_chunks == p->capacity) {
+        size_t capacity = p->capacity ? 2 * p->capacity : 16;
+        void *more = mw_realloc(p->ctx->mem, p->chunks, capacity * sizeof(mw_chunk *));
+        if (!more) return mw_fail_nomem(err, "reading a table");
+        p->chunks = more;
+        p->capacity = capacity;
+    }
+    p->chunks[p->n_chunks++] = lane->chunks[i];
+    p->n_rows += lane->chunks[i]->n_rows;
+    lane->chunks[i] = NULL;
+    return MW_OK;
+}
+
+typedef struct taker {
+    plain *p;
+    const mw_reader *reader;
+} taker;
+
+static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
+    taker *t = self;
+    plain *p = t->p;
+    const mw_plan *plan = lane->plan;
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < lane->n_bad && status == MW_OK; i++)
+        status = note_bad(p, t->reader, &lane->bad[i], place, err);
+    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
+        if (plan->cells[c].type != MW_DICTIONARY) continue;
+        int32_t column = plan->cells[c].column;
+        status = mw_texts_map(&lane->texts[c], p->schema->columns[column].dictionary, err);
+        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+            mw_texts_remap(&lane->texts[c], lane->chunks[i]->columns[column].codes,
+                           lane->chunks[i]->n_rows);
+    }
+    for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+        status = keep_chunk(p, lane, i, err);
+    return status;
+}
+
+/* ---- the table ---- */
+
+static void copy_column(const plain *p, mw_column *to, int32_t index) {
+    int64_t at = 0;
+    for (size_t i = 0; i < p->n_chunks; i++) {
+        const mw_chunk *chunk = p->chunks[i];
+        const mw_chunk_column *from = &chunk->columns[index];
+        size_t n = (size_t)chunk->n_rows;
+        switch (from->type) {
+        case MW_TIMESTAMP: memcpy(to->time + at, from->time, n * sizeof *to->time); break;
+        case MW_FLOAT64: memcpy(to->number + at, from->number, n * sizeof *to->number); break;
+        case MW_DICTIONARY: memcpy(to->codes + at, from->codes, n * sizeof *to->codes); break;
+        default:
+            for (int64_t r = 0; r < chunk->n_rows; r++)
+                if (from->validity[r / 8] >> (r % 8) & 1)
+                    mw_column_set_bool(to, at + r, from->bits[r / 8] >> (r % 8) & 1);
+        }
+        at += chunk->n_rows;
+    }
+}
+
+static mw_status make_table(plain *p, mw_table **ret, mw_err *err) {
+    mw_table *table = NULL;
+    mw_status status = mw_table_new(p->ctx->mem, p->n_rows, &table, err);
+    if (status == MW_OK) status = mw_table_reserve(table, p->schema->n_columns, err);
+    for (int32_t c = 0; status == MW_OK && c < p->schema->n_columns; c++) {
+        mw_schema_column *from = &p->schema->columns[c];
+        mw_column *to;
+        status = mw_table_add(table, mw_str_of(from->name), from->type, &to, err);
+        if (status != MW_OK) break;
+        copy_column(p, to, c);
+        if (from->type == MW_DICTIONARY) {
+            mw_dictionary *empty = to->dictionary;
+            to->dictionary = from->dictionary;
+            from->dictionary = empty;
+        }
+        status = mw_column_seal(table, to, err);
+    }
+    if (status == MW_OK)
+        *ret = table;
+    else
+        mw_table_free(table);
+    return status;
+}
+
+static mw_status mark_bad(const plain *p, mw_plain_bad *bad, mw_err *err) {
+    *bad = (mw_plain_bad){.n = p->n_bad};
+    if (p->n_bad == 0) return MW_OK;
+    memcpy(bad->first, p->first_bad, sizeof bad->first);
+    bad->marks = mw_calloc(p->ctx->mem, (size_t)p->n_rows, 1);
+    if (!bad->marks) return mw_fail_nomem(err, "reading a table");
+    for (int64_t i = 0; i < p->n_bad; i++) bad->marks[p->bad[i]] = 1;
+    return MW_OK;
+}
+
+/* One reading of the file; *ret_again: with what it showed it must be read once more. */
+static mw_status pass(plain *p, const char *path, const mw_args *args, bool *ret_again,
+                      mw_err *err) {
+    const mw_reader_options options = {
+        .args = args, .learn = true, .keep_bad = true, .adapt = adapt, .self = p};
+    mw_reader *reader;
+    drop_rows(p);
+    mw_status status = mw_reader_open(p->ctx, path, &options, &reader, err);
+    if (status != MW_OK) return status;
+    taker t = {.p = p, .reader = reader};
+    mw_reader_sink sink = {.take = take, .self = &t};
+    status = mw_plan_schema(mw_reader_plan(reader), &p->schema, err);
+    if (status == MW_OK) status = mw_reader_run(reader, &sink, err);
+    if (status != MW_OK) (void)mw_err_prefix(err, "%s", p->name);
+    *ret_again = status == MW_OK && mw_reader_widened(reader);
+    if (*ret_again) note_widened(p, reader);
+    mw_reader_close(reader);
+    return status;
+}
+
+mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args *args,
                              const mw_plain_column *as, size_t n_as, mw_table **ret,
                              mw_plain_bad *ret_bad, mw_err *err) {
-    reading plain = {.ctx = ctx, .time_field = -1};
+    plain p = {.ctx = ctx,
+               .name = mw_source_name(path),
+               .as = as,
+               .n_as = n_as,
+               .time_column = args ? mw_args_string(args, "time") : NULL};
     mw_table *table = NULL;
     mw_plain_bad bad = {0};
-    mw_status status = begin(&plain, path, time_column, as, n_as, err);
-    if (status == MW_OK) status = pass(&plain, path, PROBED_ROWS, err);
-    if (status == MW_OK) status = pass(&plain, path, 0, err);
-    if (status == MW_OK && plain.contradicted) status = pass(&plain, path, 0, err);
-    if (status == MW_OK && plain.contradicted)
-        status =
-            mw_fail(err, MW_EDATA, "%s: the file changed while it was read", mw_source_name(path));
-    if (status == MW_OK && mw_builder_rows(plain.builder) == 0) {
-        mw_fail(err, MW_EDATA, "%s: has a header but no rows", mw_source_name(path));
+    bool again = true;
+    mw_status status = MW_OK;
+    while (again && status == MW_OK) status = pass(&p, path, args, &again, err);
+    if (status == MW_OK && p.n_rows == 0) {
+        mw_fail(err, MW_EDATA, "%s: has a header but no rows", p.name);
         status = mw_err_hint(err, "A CSV file has a header line and data lines.");
     }
-    if (status == MW_OK) status = mark_bad(&plain, mw_builder_rows(plain.builder), &bad, err);
-    if (status == MW_OK) status = mw_builder_finish(plain.builder, &table, err);
+    if (status == MW_OK) status = mark_bad(&p, &bad, err);
+    if (status == MW_OK) status = make_table(&p, &table, err);
     if (status == MW_OK) {
         *ret = table;
         *ret_bad = bad;
     } else {
         mw_free(bad.marks);
     }
-    mw_builder_free(plain.builder);
-    mw_rows_close(plain.rows);
-    mw_free(plain.seen);
-    mw_free(plain.types);
-    mw_free(plain.fixed);
-    mw_free(plain.bad);
+    drop_rows(&p);
+    mw_free(p.chunks);
+    mw_free(p.bad);
+    mw_free(p.as_text);
     return status;
-}
-
-mw_status mw_ingest_plain(const mw_ctx *ctx, const char *path, const char *time_column,
-                          mw_table **ret, int64_t *ret_unreadable, mw_err *err) {
-    mw_plain_bad bad;
-    mw_status status = mw_ingest_plain_as(ctx, path, time_column, NULL, 0, ret, &bad, err);
-    if (status != MW_OK) return status;
-    if (ret_unreadable) *ret_unreadable = bad.n;
-    mw_free(bad.marks);
-    return MW_OK;
 }

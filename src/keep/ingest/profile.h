@@ -14,6 +14,7 @@
 #include "core/text/dialect.h"
 #include "core/text/json.h"
 #include "core/text/time_form.h"
+#include "keep/ingest/rejects.h"
 
 typedef enum mw_encoding {
     MW_ENC_UTF8,
@@ -72,10 +73,15 @@ typedef struct mw_profile {
         clock; /* columns; -1: none. All -1: rows are numbered, a second apart from 1970-01-01 */
     mw_time_form stamp_form, date_form, clock_form;
     mw_zone *zone; /* owned; NULL: UTC */
-    const char *const *
-        marks; /* [n_marks] texts that mean missing besides mw_cell_is_missing's; "-999" on request */
-    size_t n_marks;
-    mw_finding *findings; /* [n_findings] */
+    /* [n_marks] texts that mean missing besides mw_cell_is_missing's. The first n_given_marks were asked for ("-999") and hold in
+     * every column; the others ("-", "?", "none", "#N/A") hold in columns that are no dictionary, without case. */
+    const char *const *marks;
+    size_t n_marks, n_given_marks;
+    uint64_t data_line; /* 1-based number of the first line behind header and units */
+    size_t
+        data_offset; /* its first byte in the decoded text, without byte-order mark, lone CRs as LF */
+    uint64_t looked_bytes; /* work: bytes cut or classified in all passes over the sample */
+    mw_finding *findings;  /* [n_findings] */
     size_t n_findings;
 } mw_profile;
 
@@ -92,6 +98,11 @@ extern const mw_param mw_profile_params[];
  */
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, bool learn, mw_profile *ret, mw_err *err);
+
+/* The same for a rejects file: the profile in its head is forced where args say nothing else, and its notes are no rows. */
+mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                    const mw_rejects_head *head, const mw_args *args, bool learn,
+                                    mw_profile *ret, mw_err *err);
 
 /* JSON of docs/formats/profile.md; also as one line, for the rejects file. */
 void mw_profile_write(const mw_profile *profile, mw_json_writer *writer);

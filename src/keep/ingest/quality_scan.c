@@ -57,8 +57,8 @@ MW_TARGET_512 static void scan_avx512(const double *values, int64_t n, mw_qualit
         __mmask8 some = (__mmask8)((1u << (n - i >= 8 ? 8 : n - i)) - 1);
         __m512d value = _mm512_maskz_loadu_pd(some, values + i);
         __m512d before = _mm512_maskz_loadu_pd(some, values + i - 1);
-        __mmask8 same = _mm512_mask_cmp_pd_mask(some, value, before, _CMP_EQ_OQ);
-        __mmask8 up = _mm512_mask_cmp_pd_mask(some, value, before, _CMP_GT_OQ);
+        __mmask8 same = (__mmask8)_mm512_mask_cmp_pd_mask(some, value, before, _CMP_EQ_OQ);
+        __mmask8 up = (__mmask8)_mm512_mask_cmp_pd_mask(some, value, before, _CMP_GT_OQ);
         strange |= (unsigned)_mm512_mask_cmp_pd_mask(some, _mm512_abs_pd(value), most, _CMP_NLE_UQ);
         min = _mm512_mask_min_pd(min, some, min, value);
         max = _mm512_mask_max_pd(max, some, max, value);

@@ -7,6 +7,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/table/table.h"
+#include "keep/ingest/drift.h"
 #include "run/op/rows.h"
 
 /* ---- prepare ---- */
@@ -129,6 +130,29 @@ static const char *keep_string(mw_arena *arena, const mw_json *object, const cha
     return mw_arena_strndup(arena, text.data, text.size);
 }
 
+mw_status mw_op__dataset_columns(const mw_ctx *ctx, const mw_json *payload, mw_schema **ret,
+                                 mw_err *err) {
+    const mw_json *known = mw_json_get(payload, "known");
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_dir *folder = NULL;
+    *ret = NULL;
+    const char *path = keep_string(&arena, payload, "dataset_path");
+    const char **files =
+        mw_arena_calloc(&arena, (known ? known->n_children : 0) + 1, sizeof *files);
+    mw_status status = path && files ? MW_OK : mw_fail_nomem(err, "the list of segments");
+    if (!status) status = open_if_there(ctx, path, &folder, err);
+    size_t n = 0;
+    for (const mw_json *item = known ? known->first : NULL; item && !status; item = item->next) {
+        files[n] = keep_string(&arena, item, "file");
+        if (!files[n++]) status = mw_fail_nomem(err, "the list of segments");
+    }
+    if (!status && folder) status = mw_drift_columns(ctx, folder, files, n, ret, err);
+    mw_dir_close(folder);
+    mw_arena_done(&arena);
+    return status;
+}
+
 mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
                         mw_dir *work_dir, mw_ingest_result *ret, mw_err *err) {
     const mw_json *paths = mw_json_get(payload, "paths"), *known = mw_json_get(payload, "known");
@@ -153,10 +177,13 @@ mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args
         i++;
     }
     mw_dir *staging = NULL;
+    mw_schema *columns = NULL;
+    if (!status) status = mw_op__dataset_columns(ctx, payload, &columns, err);
     if (!status) status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_CREATE, &staging, err);
     if (!status)
-        status =
-            mw_ingest_run(ctx, path_list, n_paths, known_list, n_known, args, staging, ret, err);
+        status = mw_ingest_run(ctx, path_list, n_paths, known_list, n_known, columns, args, staging,
+                               ret, err);
+    mw_schema_free(columns);
     mw_dir_close(staging);
     mw_arena_done(&arena);
     return status;

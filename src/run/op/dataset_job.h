@@ -23,7 +23,10 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
 mw_status mw_op__args(const mw_ctx *ctx, const mw_json *payload, const mw_param *table,
                       mw_args **ret, mw_err *err);
 
-/* Ingests payload's paths into work_dir/segments. args: of mw_ingest_params. */
+/* The columns that the payload's dataset has; *ret NULL: none. Else mw_schema_free it. */
+mw_status mw_op__dataset_columns(const mw_ctx *ctx, const mw_json *payload, mw_schema **ret,
+                                 mw_err *err);
+/* Ingests payload's paths into work_dir/segments. args: of mw_ingest_all_params. */
 mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
                         mw_dir *work_dir, mw_ingest_result *ret, mw_err *err);
 

@@ -24,9 +24,9 @@ const mw_op *mw_op_by_name(const char *name) {
     return NULL;
 }
 
-/* ---- parameter tables in two parts, joined once ---- */
+/* ---- parameter tables in several parts, joined once ---- */
 
-enum { MAX_PARAMS = 48, MAX_OPS = 64 };
+enum { MAX_PARAMS = 96, MAX_OPS = 64 };
 
 static struct joined {
     const mw_op *op;
@@ -35,23 +35,19 @@ static struct joined {
 static pthread_once_t join_once = PTHREAD_ONCE_INIT;
 static const mw_param no_params[1];
 
-static size_t copy_table(mw_param *to, size_t at, const mw_param *from) {
-    for (; from && from->name && at < MAX_PARAMS; from++) to[at++] = *from;
-    return at;
-}
-
 static void join_tables(void) {
     size_t n = 0;
     for (const mw_op *const *op = mw_ops; *op && n < MAX_OPS; op++) {
-        if (!(*op)->more_params) continue;
-        size_t at = copy_table(joined_tables[n].table, 0, (*op)->params);
-        copy_table(joined_tables[n].table, at, (*op)->more_params);
+        if (!(*op)->more_params[0]) continue;
+        const mw_param *tables[MW_OP_TABLES + 1] = {(*op)->params ? (*op)->params : no_params};
+        memcpy(tables + 1, (*op)->more_params, sizeof(*op)->more_params);
+        mw_param_join(tables, MW_OP_TABLES + 1, joined_tables[n].table, MAX_PARAMS + 1);
         joined_tables[n++].op = *op;
     }
 }
 
 const mw_param *mw_op_params(const mw_op *op) {
-    if (!op->more_params) return op->params ? op->params : no_params;
+    if (!op->more_params[0]) return op->params ? op->params : no_params;
     pthread_once(&join_once, join_tables);
     for (size_t i = 0; i < MAX_OPS; i++)
         if (joined_tables[i].op == op) return joined_tables[i].table;

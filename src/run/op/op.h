@@ -63,6 +63,8 @@ typedef enum mw_op_kind {
     MW_OP_JOB    /* prepare writes the payload; work and commit follow in a job */
 } mw_op_kind;
 
+enum { MW_OP_TABLES = 3 };
+
 typedef struct mw_op {
     const char *name;   /* operationId and job kind: "summary" */
     const char *verb;   /* command-line verb, or NULL */
@@ -78,12 +80,13 @@ typedef struct mw_op {
     const char *help;            /* a paragraph */
     const char *const *examples; /* command lines, NULL-terminated; run as tests */
     const mw_param *params;      /* ended by a NULL name; NULL: none. Read them with mw_op_params */
-    const mw_param *more_params; /* a second table (a learner's, a source's) taken over as it is */
-    const mw_field *result;      /* members of the answer; NULL with content_type other than JSON */
-    bool result_is_array;        /* the answer is an array of such objects */
-    const char *content_type;    /* NULL: application/json */
-    const char *example;         /* an answer, JSON text, for the contract; NULL: none */
-    const mw_status *errors;     /* statuses it may give besides EINTERNAL, ended by MW_OK */
+    const mw_param *more_params
+        [MW_OP_TABLES];       /* further tables (a learner's, a source's) taken over as they are */
+    const mw_field *result;   /* members of the answer; NULL with content_type other than JSON */
+    bool result_is_array;     /* the answer is an array of such objects */
+    const char *content_type; /* NULL: application/json */
+    const char *example;      /* an answer, JSON text, for the contract; NULL: none */
+    const mw_status *errors;  /* statuses it may give besides EINTERNAL, ended by MW_OK */
     /* Answers into out (JSON, or content_type), or for JOB writes the payload into out. */
     mw_status (*prepare)(const mw_call *call, mw_buf *out, mw_err *err);
     mw_status (*work)(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
@@ -102,7 +105,7 @@ extern const mw_op *const mw_ops[]; /* ends with NULL */
 const mw_op *mw_op_by_verb(const char *verb);
 const mw_op *mw_op_by_name(const char *name);
 
-/* params and more_params as one table, ended by a NULL name; lives for ever. */
+/* params and all of more_params as one table, ended by a NULL name; lives for ever. */
 const mw_param *mw_op_params(const mw_op *op);
 
 /* Job kinds of all JOB operations, ended by a NULL name; what mw_jobs_start and mw_worker_main

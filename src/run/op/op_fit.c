@@ -17,6 +17,7 @@
 #include "run/op/app.h"
 #include "run/op/labels.h"
 #include "run/op/model_folder.h"
+#include "keep/ingest/profile.h"
 #include "run/op/read_like.h"
 
 #define MAX_UNREADABLE_SHARE 0.05
@@ -84,17 +85,10 @@ static mw_status check_column(const mw_table *table, const char *option, const c
                         : mw_err_hint(err, "column names are written as in the header");
 }
 
-/* Columns that are not features: the target, dropped ones, time and device. */
+/* Columns that are not features: the target, time and device. What is dropped was not read. */
 static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
-    const char *const *drop;
-    size_t n_drop = mw_args_list(job->args, "drop", &drop), n = 0;
-    const char **except = mw_arena_calloc(&job->arena, n_drop + 3, sizeof *except);
-    if (!except) return mw_fail_nomem(err, "the list of columns");
-    for (size_t i = 0; i < n_drop; i++) {
-        mw_status found = check_column(job->table, "drop", drop[i], err);
-        if (found) return found;
-        except[n++] = drop[i];
-    }
+    const char *except[3];
+    size_t n = 0;
     const char *device = mw_args_string(job->args, "device");
     if (device && check_column(job->table, "device", device, err)) return MW_ENOTFOUND;
     const char *const named[] = {target, mw_args_string(job->args, "time"), device};
@@ -150,9 +144,8 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
         return mw_err_at(err, "target");
     }
     int64_t start = mw_clock_monotonic(ctx->clock);
-    mw_status status =
-        mw_ingest_plain_as(ctx, mw_args_string(job->args, "file"),
-                           mw_args_string(job->args, "time"), NULL, 0, &job->table, &job->bad, err);
+    mw_status status = mw_ingest_plain_as(ctx, mw_args_string(job->args, "file"), job->args, NULL,
+                                          0, &job->table, &job->bad, err);
     if (!status) status = check_share(job, err);
     job->read_s = seconds_since(ctx, start);
     start = mw_clock_monotonic(ctx->clock);
@@ -272,8 +265,8 @@ static mw_status measure_test_file(fit_job *job, const char *path, mw_json_write
     int64_t n_unknown = 0, kept = 0;
     const char *target = mw_args_string(job->args, "target");
     mw_type type = job->y ? mw_table_column(job->table, target)->type : MW_FLOAT64;
-    mw_status status = mw_op__read_like(job->ctx, path, job->features, job->y ? target : NULL, type,
-                                        &table, &bad, err);
+    mw_status status = mw_op__read_like(job->ctx, path, job->args, job->features,
+                                        job->y ? target : NULL, type, &table, &bad, err);
     if (!status) status = mw_features_matrix(job->ctx, job->features, table, &x, err);
     if (!status && job->y)
         status = mw_op__labels_as(&job->arena, table, target, job->labels.task,
@@ -402,7 +395,7 @@ static const mw_param params[] = {
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
      .min = 1,
      .max = 4096,
-     .help = "A table with a header: CSV, plain or gzip."},
+     .help = "A table: CSV and its kin, plain, gzip or zstd."},
     {.name = "target", .type = MW_PARAM_STRING, .help = "The column to predict."},
     {.name = "learner",
      .type = MW_PARAM_ENUM,
@@ -417,9 +410,6 @@ static const mw_param params[] = {
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REPEATED,
      .help = "A parameter of the learner, as name=value; repeat for more."},
-    {.name = "time", .type = MW_PARAM_STRING, .help = "A time column; not a feature."},
-    {.name = "device", .type = MW_PARAM_STRING, .help = "A device column; not a feature."},
-    {.name = "drop", .type = MW_PARAM_LIST, .help = "Columns to leave out."},
     {.name = "test", .type = MW_PARAM_STRING, .help = "Another file to measure on."},
     {.name = "test_share",
      .type = MW_PARAM_FLOAT,
@@ -452,5 +442,6 @@ const mw_op mw_op_fit = {
             "categories, missing values are allowed.",
     .examples = examples,
     .params = params,
+    .more_params = {mw_profile_params},
     .prepare = prepare,
 };

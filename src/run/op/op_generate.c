@@ -55,6 +55,6 @@ const mw_op mw_op_generate = {
         "The same seed writes the same bytes on every machine.",
     .examples = examples,
     .params = params,
-    .more_params = mw_generate_params,
+    .more_params = {mw_generate_params},
     .prepare = prepare,
 };

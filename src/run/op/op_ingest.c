@@ -2,6 +2,10 @@
 #include <string.h>
 
 #include "core/text/datetime.h"
+#include "keep/ingest/listing.h"
+#include "keep/ingest/preview.h"
+#include "keep/ingest/profile.h"
+#include "keep/ingest/quality.h"
 #include "run/op/dataset_job.h"
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -39,11 +43,63 @@ static void write_result(const mw_json *payload, const mw_ingest_result *ingeste
     mw_json_object_end(writer);
 }
 
+/* ---- dry run ---- */
+
+static bool is_dry_run(const mw_json *payload) {
+    return mw_json_bool(mw_json_get(mw_json_get(payload, "args"), "dry_run"), false);
+}
+
+static mw_status preview_files(const mw_ctx *ctx, const mw_listing *files, const mw_args *args,
+                               const mw_schema *columns, mw_json_writer *writer, mw_err *err) {
+    mw_status status = MW_OK;
+    mw_json_key(writer, "files");
+    mw_json_array(writer);
+    for (size_t i = 0; i < files->n && !status; i++)
+        status = mw_ingest_preview(ctx, files->paths[i], args, columns, writer, err);
+    mw_json_array_end(writer);
+    return status;
+}
+
+static mw_status preview(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
+                         mw_buf *result, mw_err *err) {
+    const mw_json *paths = mw_json_get(payload, "paths");
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    const char **list = mw_arena_calloc(&arena, (paths ? paths->n_children : 0) + 1, sizeof *list);
+    mw_status status = list ? MW_OK : mw_fail_nomem(err, "the list of files");
+    size_t n = 0;
+    for (const mw_json *item = paths ? paths->first : NULL; item && !status; item = item->next) {
+        list[n] = mw_arena_strndup(&arena, item->string.data, item->string.size);
+        if (!list[n++]) status = mw_fail_nomem(err, "the list of files");
+    }
+    mw_listing files = {0};
+    mw_schema *columns = NULL;
+    if (!status) status = mw_listing_read(ctx, list, n, &files, err);
+    if (!status) status = mw_op__dataset_columns(ctx, payload, &columns, err);
+    mw_json_writer writer;
+    mw_json_writer_init(&writer, result, 0);
+    mw_json_object(&writer);
+    mw_json_add_str(&writer, "dataset", mw_json_string(mw_json_get(payload, "dataset"), ""));
+    mw_json_add_bool(&writer, "dry_run", true);
+    if (!status) status = preview_files(ctx, &files, args, columns, &writer, err);
+    mw_json_object_end(&writer);
+    if (!status) status = mw_buf_status(result, "the result", err);
+    mw_schema_free(columns);
+    mw_listing_done(&files);
+    mw_arena_done(&arena);
+    return status;
+}
+
 static mw_status work(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
                       mw_err *err) {
     mw_args *args;
-    mw_status status = mw_op__args(ctx, payload, mw_ingest_params, &args, err);
+    mw_status status = mw_op__args(ctx, payload, mw_ingest_all_params(), &args, err);
     if (status) return status;
+    if (is_dry_run(payload)) {
+        status = preview(ctx, payload, args, result, err);
+        mw_args_free(args);
+        return status;
+    }
     mw_ingest_result ingested;
     status = mw_op__ingest(ctx, payload, args, work_dir, &ingested, err);
     mw_args_free(args);
@@ -64,10 +120,16 @@ static mw_status commit(const mw_ctx *ctx, void *app, const mw_job_record *job, 
     if (!status) {
         mw_str name = mw_json_string(mw_json_get(tree, "dataset"), "");
         const char *dataset = mw_arena_strndup(&arena, name.data, name.size);
-        status = dataset
-                     ? mw_op__commit(ctx, app, job, work_dir, dataset, mw_json_get(tree, "files"),
-                                     NULL, 0, mw_buf_text(result), err)
-                     : mw_fail_nomem(err, "the result");
+        bool dry = mw_json_bool(mw_json_get(tree, "dry_run"), false);
+        if (dry) {
+            const mw_commit nothing = {
+                .job_id = job->id, .fence = job->fence, .result = mw_buf_text(result)};
+            status = mw_store_commit(ctx, ((mw_app *)app)->store, &nothing, err);
+        } else
+            status = dataset ? mw_op__commit(ctx, app, job, work_dir, dataset,
+                                             mw_json_get(tree, "files"), NULL, 0,
+                                             mw_buf_text(result), err)
+                             : mw_fail_nomem(err, "the result");
     }
     mw_arena_done(&arena);
     return status;
@@ -119,6 +181,10 @@ static const mw_param params[] = {
      .max = 4096,
      .help = "CSV files (plain or gzip), or folders of them."},
     {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "Where the rows go."},
+    {.name = "dry_run",
+     .type = MW_PARAM_BOOL,
+     .def = "false",
+     .help = "Only say how the files would be read, with ten typed rows of each."},
     {0}};
 
 static const char *const examples[] = {
@@ -140,7 +206,7 @@ const mw_op mw_op_ingest = {
         "replaces the rows it brought before. Malformed rows go to a rejects file.",
     .examples = examples,
     .params = params,
-    .more_params = mw_ingest_params,
+    .more_params = {mw_ingest_params, mw_profile_params, mw_quality_params},
     .prepare = prepare,
     .work = work,
     .commit = commit,

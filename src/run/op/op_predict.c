@@ -13,6 +13,7 @@
 #include "core/text/csv.h"
 #include "core/text/number.h"
 #include "run/op/app.h"
+#include "keep/ingest/profile.h"
 #include "run/op/read_like.h"
 
 enum { ROWS_AT_ONCE = 65536 };
@@ -144,7 +145,7 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
     mw_plain_bad bad = {0};
     scores s = {.model = model};
     s.classes = mw_model_classes(model, &s.n_classes);
-    mw_status status = mw_op__read_like(ctx, mw_args_string(call->args, "file"),
+    mw_status status = mw_op__read_like(ctx, mw_args_string(call->args, "file"), call->args,
                                         mw_model_features(model), NULL, 0, &table, &bad, err);
     if (!status) status = mw_features_matrix(ctx, mw_model_features(model), table, &x, err);
     if (!status) status = create_output(ctx, mw_args_string(call->args, "out"), &file, err);
@@ -219,5 +220,6 @@ const mw_op mw_op_predict = {
         "empty cells.",
     .examples = examples,
     .params = params,
+    .more_params = {mw_profile_params},
     .prepare = prepare,
 };

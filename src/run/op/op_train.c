@@ -11,6 +11,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "keep/ingest/listing.h"
 #include "keep/track/history.h"
 #include "learn/model/plant.h"
 #include "run/op/dataset_job.h"
@@ -21,12 +22,7 @@ enum { N_MODELS = 3 };
 
 /* ---- prepare ---- */
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), n_end = strlen(end);
-    return n > n_end && strcmp(name + n - n_end, end) == 0;
-}
-
-/* *ret: the folder is there and holds at least one *.csv or *.csv.gz. */
+/* *ret: the folder is there and holds at least one table. */
 static mw_status find_csv_files(const mw_ctx *ctx, const char *path, bool *ret, mw_err *err) {
     mw_dir *dir;
     mw_dir_entry *entries;
@@ -37,8 +33,7 @@ static mw_status find_csv_files(const mw_ctx *ctx, const char *path, bool *ret, 
     status = mw_dir_list(ctx, dir, &entries, &n, err);
     if (!status) {
         for (size_t i = 0; i < n && !*ret; i++)
-            *ret = !entries[i].is_dir &&
-                   (ends_with(entries[i].name, ".csv") || ends_with(entries[i].name, ".csv.gz"));
+            *ret = !entries[i].is_dir && mw_listing_is_table(entries[i].name);
         mw_free(entries);
     }
     mw_dir_close(dir);
@@ -132,7 +127,7 @@ static mw_status write_result(const mw_json *payload, const mw_ingest_result *in
 static mw_status work(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir, mw_buf *result,
                       mw_err *err) {
     mw_args *args;
-    mw_status status = mw_op__args(ctx, payload, mw_ingest_params, &args, err);
+    mw_status status = mw_op__args(ctx, payload, mw_ingest_all_params(), &args, err);
     if (status) return status;
     mw_ingest_result ingested;
     status = mw_op__ingest(ctx, payload, args, work_dir, &ingested, err);
@@ -399,7 +394,7 @@ const mw_op mw_op_train = {
             "?wait=false answers 202 and the job's id. 409 while another training runs.",
     .examples = examples,
     .params = params,
-    .more_params = mw_plant_params,
+    .more_params = {mw_plant_params},
     .result = result,
     .example =
         "{\"dataset\":\"main\",\"data_hash\":\"ee54eafb00af3d5f56eb0a635bd3974623e3089827cca2"

@@ -11,9 +11,9 @@
 #include "keep/ingest/ingest.h"
 #include "learn/model/model.h"
 
-/* As mw_ingest_plain_as, with the types of `features` and, if target is not NULL, target_type. */
-mw_status mw_op__read_like(const mw_ctx *ctx, const char *path, const mw_features *features,
-                           const char *target, mw_type target_type, mw_table **ret,
-                           mw_plain_bad *ret_bad, mw_err *err);
+/* As mw_ingest_plain_as (args too), with the types of `features` and, if target is not NULL, target_type. */
+mw_status mw_op__read_like(const mw_ctx *ctx, const char *path, const mw_args *args,
+                           const mw_features *features, const char *target, mw_type target_type,
+                           mw_table **ret, mw_plain_bad *ret_bad, mw_err *err);
 
 #endif

@@ -108,9 +108,10 @@ static inline mw_table *judged(const rows *r, const mw_args *args) {
     static const int64_t sizes[] = {4096};
     mw_ctx ctx;
     mw_err err;
-    mw_table *table;
+    mw_table *table = NULL;
     mw_ctx_init(&ctx);
     assert_ok(judge(&ctx, r, args, sizes, 1, &table, &err));
+    assert_non_null(table);
     return table;
 }
 

@@ -18,7 +18,7 @@ typedef struct run_state {
 static mw_args *args_with(mw_mem *mem, const char *share) {
     mw_err err;
     mw_args *args;
-    assert_ok(mw_args_new(mem, mw_ingest_params, &args, &err));
+    assert_ok(mw_args_new(mem, mw_ingest_all_params(), &args, &err));
     if (share) assert_ok(mw_args_set(args, MW_STR("max_reject_share"), mw_str_of(share), &err));
     assert_ok(mw_args_finish(args, &err));
     return args;
@@ -54,7 +54,8 @@ static void read_back(run *r) {
 static const mw_ingest_file *ingest_named(run *r, const char *name, const char *text) {
     mw_err err;
     const char *path = put_text(name, text);
-    assert_ok(mw_ingest_run(&r->ctx, &path, 1, NULL, 0, r->args, r->staging, &r->result, &err));
+    assert_ok(
+        mw_ingest_run(&r->ctx, &path, 1, NULL, 0, NULL, r->args, r->staging, &r->result, &err));
     assert_int_equal(r->result.n_files, 1);
     read_back(r);
     return &r->result.files[0];
@@ -79,8 +80,8 @@ static void assert_fails_bytes(const void *data, size_t size, const char *share,
     mw_err err;
     begin(&r, share);
     const char *path = put_bytes("bad.csv", data, size);
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
-                  code);
+    assert_status(
+        mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err), code);
     if (!strstr(err.message, words)) fail_msg("\"%s\" lacks \"%s\"", err.message, words);
     if (!strstr(err.message, "bad.csv")) fail_msg("\"%s\" lacks the file's name", err.message);
     assert_true(strlen(err.hint) > 0);
@@ -283,14 +284,15 @@ MW_TEST(bad_rows_go_whole_to_the_rejects_file) {
                                "2026-01-05,device_id,1\n" /* 12 */
                                "2026-01-05,p,1\n";
     static const char want[] =
-        "line,column,reason,row\r\n"
-        "2,timestamp,\"not a time stamp: \"\"2026-13-05\"\"\",\"2026-13-05,p,1\"\r\n"
-        "3,value,\"not a number: \"\"abc\"\"\",\"2026-01-05,p,abc\"\r\n"
-        "4,value,2 fields where the header has 3,\"2026-01-05,p\"\r\n"
-        "5,4,4 fields where the header has 3,\"2026-01-05,p,1,2\"\r\n"
-        "6,parameter,no parameter name,\"2026-01-05,,1\"\r\n"
-        "7,value,\"not finite: \"\"1e999\"\"\",\"2026-01-05,p,1e999\"\r\n"
-        "8,value,\"not finite: \"\"inf\"\"\",\"2026-01-05,p,inf\"\r\n";
+        "#millwright-rejects 1 {}\n"
+        "timestamp,parameter,value\n"
+        "#line 2, column \"timestamp\": not a time stamp: '2026-13-05'\n2026-13-05,p,1\n"
+        "#line 3, column \"value\": not a number: 'abc'\n2026-01-05,p,abc\n"
+        "#line 4, column \"value\": 2 fields where the header has 3\n2026-01-05,p\n"
+        "#line 5, column \"4\": 4 fields where the header has 3\n2026-01-05,p,1,2\n"
+        "#line 6, column \"parameter\": no parameter name\n2026-01-05,,1\n"
+        "#line 7, column \"value\": not finite: '1e999'\n2026-01-05,p,1e999\n"
+        "#line 8, column \"value\": not finite: 'inf'\n2026-01-05,p,inf\n";
     run r;
     mw_err err;
     char *data;
@@ -304,14 +306,40 @@ MW_TEST(bad_rows_go_whole_to_the_rejects_file) {
     assert_ok(mw_file_read(&r.ctx, r.staging, f->rejects, 10000, &data, &size, &err));
     assert_true(size > sizeof want);
     assert_memory_equal(data, want, sizeof want - 1);
-    static const char *const later[] = {"\r\n9,parameter,",
-                                        ",\"2026-01-05,\"\"p\"\"q,1\"\r\n",
-                                        "\r\n10,parameter,not UTF-8 text,",
-                                        "\xff\xfe",
-                                        "\r\n11,timestamp,no time,",
-                                        "\r\n12,parameter,\"a parameter with the reserved name"};
+    static const char *const later[] = {
+        "\n#line 9, column \"parameter\": ",
+        "\n2026-01-05,\"p\"q,1\n",
+        "\n#line 10, column \"parameter\": not UTF-8 text\n",
+        "\n2026-01-05,\xff\xfe,1\n",
+        "\n#line 11, column \"timestamp\": no time\n,p,1\n",
+        "\n#line 12, column \"parameter\": a parameter with the reserved name"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (!strstr(data, later[i])) fail_msg("%s lacks %s", data, later[i]);
+    mw_free(data);
+    end(&r);
+}
+
+MW_TEST(a_corrected_rejects_file_is_ingested_like_any_other) {
+    static const char corrected[] =
+        "#millwright-rejects 1 {}\n"
+        "timestamp,parameter,value\n"
+        "#line 2, column \"timestamp\": not a time stamp: '2026-13-05'\n2026-12-05,p,1\n"
+        "2026-01-06,p,2\n" /* its note was removed */
+        "#line 9, column \"parameter\": a quote inside a field\n2026-01-07,\"p,3\n" /* was not */
+        "#line 12, column \"value\": not a number: 'abc'\n2026-01-08,p,4\n";
+    run r;
+    begin(&r, "0.5");
+    const mw_ingest_file *f = ingest(&r, corrected);
+    assert_int_equal(f->n_lines, 4);
+    assert_int_equal(f->n_rejected, 1);
+    assert_int_equal(f->n_rows, 3);
+    char *data;
+    size_t size;
+    mw_err err;
+    assert_ok(mw_file_read(&r.ctx, r.staging, f->rejects, 10000, &data, &size, &err));
+    /* Lines keep their numbers, and the row is whole again. */
+    if (!strstr(data, "\n#line 7, column ") || !strstr(data, "\n2026-01-07,\"p,3\n"))
+        fail_msg("%s", data);
     mw_free(data);
     end(&r);
 }
@@ -350,8 +378,9 @@ MW_TEST(a_hopeless_file_is_given_up_early) {
     mw_err err;
     begin(&r, NULL);
     const char *path = put_bytes("us.csv", mw_buf_text(&text), text.size);
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
-                  MW_EDATA);
+    assert_status(
+        mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_EDATA);
     assert_null(strstr(err.message, "400000 of"));
     assert_non_null(strstr(err.message, "us.csv: "));
     assert_int_equal(n_staged(&r), 0);
@@ -389,7 +418,7 @@ MW_TEST(unusable_files_give_one_clear_error) {
 static mw_status ingest_again(run *r, const char *path, const mw_ingest_known *known, size_t n) {
     mw_err err;
     mw_ingest_result_done(&r->result);
-    return mw_ingest_run(&r->ctx, &path, 1, known, n, r->args, r->staging, &r->result, &err);
+    return mw_ingest_run(&r->ctx, &path, 1, known, n, NULL, r->args, r->staging, &r->result, &err);
 }
 
 MW_TEST(a_known_file_is_not_read_again_and_a_changed_one_replaces) {
@@ -423,10 +452,11 @@ MW_TEST(a_folder_stands_for_its_csv_files) {
     put_text("b.csv", "ts,device,a\n2026-01-05,m,1\n");
     put_text("c.CSV", "ts,device,a\n2026-01-05,m,1\n"); /* the same content is another source */
     put_bytes("d.csv.gz", packed, n);
-    put_text("e.txt", "no");
+    put_text("e.json", "no");
+    put_text("ReadMe.txt", "no");
     put_text(".f.csv", "no");
     const char *path = mw_test_folder();
-    assert_ok(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err));
+    assert_ok(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
     assert_int_equal(r.result.n_files, 3);
     assert_string_equal(r.result.files[0].source, "b.csv");
     assert_string_equal(r.result.files[0].content_hash, r.result.files[1].content_hash);
@@ -446,13 +476,15 @@ MW_TEST(one_bad_file_takes_the_whole_call_back) {
     begin(&r, NULL);
     const char *paths[] = {put_text("a.csv", "ts,a\n2026-01-05,1\n"),
                            put_text("b.csv", "nothing\n")};
-    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, r.args, r.staging, &r.result, &err),
-                  MW_EDATA);
+    assert_status(
+        mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_EDATA);
     assert_non_null(strstr(err.message, "b.csv"));
     assert_int_equal(n_staged(&r), 0);
-    paths[1] = paths[0];
-    assert_status(mw_ingest_run(&r.ctx, paths, 2, NULL, 0, r.args, r.staging, &r.result, &err),
-                  MW_EINVAL);
+    paths[1] = "elsewhere/a.csv";
+    assert_status(
+        mw_ingest_run(&r.ctx, paths, 2, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_EINVAL);
     end(&r);
 }
 
@@ -483,7 +515,7 @@ MW_TEST(segments_agree_on_types) {
         put_text("a.csv", "ts,a,b,x\n2026-01-05,1,idle,1\n"),
         put_text("b.csv", "ts,a,b,y\n2026-01-05,word,2.5,7\n2026-01-06,more,,\n"),
         put_text("c.csv", "ts,a,b,x\n2026-01-05,,,\n")};
-    assert_ok(mw_ingest_run(&r.ctx, paths, 3, NULL, 0, r.args, r.staging, &r.result, &err));
+    assert_ok(mw_ingest_run(&r.ctx, paths, 3, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
     read_back(&r);
     assert_order(&r, "time,b,a,x,y");
     assert_number(&r, "a", 0, 1);
@@ -521,7 +553,8 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     char path[600];
     snprintf(path, sizeof path, "%s/in.csv", mw_test_folder());
     const char *one = path;
-    mw_status status = mw_ingest_run(ctx, &one, 1, NULL, 0, r->args, r->staging, &result, err);
+    mw_status status =
+        mw_ingest_run(ctx, &one, 1, NULL, 0, NULL, r->args, r->staging, &result, err);
     if (status != MW_OK) return status;
     const char *segment = result.files[0].segments[0].file;
     mw_table *table;
@@ -578,8 +611,9 @@ MW_TEST(a_ceiling_on_memory_holds) {
     const char *path = put_bytes("big.csv", mw_buf_text(&text), text.size);
     mw_mem_init(&mem, NULL, (size_t)6 << 20);
     r.ctx.mem = &mem;
-    assert_status(mw_ingest_run(&r.ctx, &path, 1, NULL, 0, r.args, r.staging, &r.result, &err),
-                  MW_ENOMEM);
+    assert_status(
+        mw_ingest_run(&r.ctx, &path, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err),
+        MW_ENOMEM);
     assert_int_equal(mw_mem_used(&mem), 0);
     assert_int_equal(n_staged(&r), 0);
     mw_buf_done(&text);
@@ -592,6 +626,7 @@ MW_TEST_MAIN(MW_RUN(long_rows_are_pivoted), MW_RUN(a_time_comes_from_stamp_or_da
              MW_RUN(a_column_that_begins_late_is_decided_late),
              MW_RUN(a_time_index_without_a_name_is_the_time),
              MW_RUN(bad_rows_go_whole_to_the_rejects_file),
+             MW_RUN(a_corrected_rejects_file_is_ingested_like_any_other),
              MW_RUN(above_the_share_the_ingest_stops_and_names_the_first),
              MW_RUN(a_hopeless_file_is_given_up_early), MW_RUN(unusable_files_give_one_clear_error),
              MW_RUN(a_known_file_is_not_read_again_and_a_changed_one_replaces),

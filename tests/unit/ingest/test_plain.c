@@ -4,13 +4,29 @@
 #include "support/fault_loop.h"
 #include "unit/ingest/ingest_files.h"
 
+/* As train FILE --time COLUMN reads it. */
+static mw_status read_table(const mw_ctx *ctx, const char *path, const char *time_column,
+                            mw_table **ret, int64_t *unreadable, mw_err *err) {
+    mw_args *args;
+    mw_plain_bad bad;
+    mw_status status = mw_args_new(ctx->mem, mw_ingest_all_params(), &args, err);
+    if (status != MW_OK) return status;
+    if (time_column) status = mw_args_set(args, MW_STR("time"), mw_str_of(time_column), err);
+    if (status == MW_OK) status = mw_args_finish(args, err);
+    if (status == MW_OK) status = mw_ingest_plain_as(ctx, path, args, NULL, 0, ret, &bad, err);
+    mw_args_free(args);
+    if (status != MW_OK) return status;
+    if (unreadable) *unreadable = bad.n;
+    mw_free(bad.marks);
+    return MW_OK;
+}
+
 static mw_table *read_plain(const char *text, const char *time_column, int64_t *unreadable) {
     mw_ctx ctx;
     mw_err err;
     mw_table *table;
     mw_ctx_init(&ctx);
-    assert_ok(
-        mw_ingest_plain(&ctx, put_text("plain.csv", text), time_column, &table, unreadable, &err));
+    assert_ok(read_table(&ctx, put_text("plain.csv", text), time_column, &table, unreadable, &err));
     return table;
 }
 
@@ -20,8 +36,8 @@ static void assert_fails(const char *text, const char *time_column, mw_status co
     mw_err err;
     mw_table *table = NULL;
     mw_ctx_init(&ctx);
-    assert_status(
-        mw_ingest_plain(&ctx, put_text("plain.csv", text), time_column, &table, NULL, &err), code);
+    assert_status(read_table(&ctx, put_text("plain.csv", text), time_column, &table, NULL, &err),
+                  code);
     if (!strstr(err.message, words)) fail_msg("\"%s\" lacks \"%s\"", err.message, words);
     assert_true(strlen(err.hint) > 0);
     assert_null(table);
@@ -182,13 +198,13 @@ MW_TEST(what_is_no_table_is_refused) {
     mw_table *table;
     mw_ctx_init(&ctx);
     const char *path = put_bytes("nul.csv", "a,b\n1,\0\n", 8);
-    assert_status(mw_ingest_plain(&ctx, path, NULL, &table, NULL, &err), MW_EDATA);
+    assert_status(read_table(&ctx, path, NULL, &table, NULL, &err), MW_EDATA);
     assert_non_null(strstr(err.message, "binary"));
 }
 
 static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     mw_table *table;
-    mw_status status = mw_ingest_plain(ctx, arg, NULL, &table, NULL, err);
+    mw_status status = read_table(ctx, arg, NULL, &table, NULL, err);
     if (status == MW_OK) mw_table_free(table);
     return status;
 }
@@ -207,7 +223,7 @@ MW_TEST(a_canceled_read_stops) {
     mw_ctx_init(&ctx);
     ctx.cancel = &cancel;
     atomic_store(&cancel.requested, true);
-    assert_status(mw_ingest_plain(&ctx, put_text("a.csv", "a\n1\n"), NULL, &table, NULL, &err),
+    assert_status(read_table(&ctx, put_text("a.csv", "a\n1\n"), NULL, &table, NULL, &err),
                   MW_ECANCELED);
 }
 

@@ -40,9 +40,10 @@ static void add_troubled(rows *r, int n_devices, int64_t n_rows, bool turns, uin
 static void judge_text(const rows *r, const int64_t *sizes, size_t n_sizes, mw_buf *out) {
     mw_ctx ctx;
     mw_err err;
-    mw_table *t;
+    mw_table *t = NULL;
     mw_ctx_init(&ctx);
     assert_ok(judge(&ctx, r, NULL, sizes, n_sizes, &t, &err));
+    assert_non_null(t);
     print_table(t, out);
     mw_table_free(t);
 }
@@ -149,7 +150,7 @@ MW_TEST(devices_beyond_the_limit_are_left_out_and_told) {
     enum { DEVICES = 10003 };
     rows r;
     mw_buf messages;
-    mw_table *t;
+    mw_table *t = NULL;
     rows_init(&r, COLUMNS_MAX, DEVICES);
     for (int d = 0; d < DEVICES; d++) {
         int64_t row = rows_add(&r, 0, device_code(&r, d));
@@ -157,6 +158,7 @@ MW_TEST(devices_beyond_the_limit_are_left_out_and_told) {
     }
     mw_args *args = args_of("range", "a=0:100");
     judge_logged(&r, args, &messages, &t);
+    assert_non_null(t);
     assert_int_equal(MW_LIMIT(QUALITY_SENSORS), 10000 * COLUMNS_MAX);
     assert_int_equal(t->n_rows, 10000);
     assert_non_null(strstr(mw_buf_text(&messages), "3 devices were not judged"));
@@ -171,7 +173,7 @@ MW_TEST(stretches_beyond_the_limit_are_left_out_and_told) {
     mw_err err;
     rows r;
     mw_buf messages;
-    mw_table *t;
+    mw_table *t = NULL;
     rows_init(&r, 1, n);
     int32_t code = device_code(&r, 0);
     for (int64_t i = 0; i < n; i++) r.values[0][rows_add(&r, i * 1000000, code)] = i % 2 ? 200 : 1;
@@ -182,6 +184,7 @@ MW_TEST(stretches_beyond_the_limit_are_left_out_and_told) {
     assert_ok(mw_args_set(args, MW_STR("quality_window"), MW_STR("1s"), &err));
     assert_ok(mw_args_finish(args, &err));
     judge_logged(&r, args, &messages, &t);
+    assert_non_null(t);
     assert_int_equal(t->n_rows, limit);
     assert_non_null(strstr(mw_buf_text(&messages), "50 flagged stretches were left out"));
     assert_non_null(strstr(mw_buf_text(&messages), "\"zz\""));
@@ -199,7 +202,7 @@ MW_TEST(columns_may_come_later) {
     rows_init(&r, 1, ROWS);
     int32_t code = device_code(&r, 0), ignored;
     mw_quality *quality;
-    mw_table *t;
+    mw_table *t = NULL;
     static const int64_t sizes[] = {64};
     assert_ok(mw_quality_new(&ctx, r.schema, 1, NULL, &quality, &err));
     for (int64_t i = 0; i < 512; i++)

@@ -358,14 +358,15 @@ MW_TEST(masks_agree) {
     for (int round = 0; round < 20000; round++) {
         for (size_t i = 0; i < sizeof text; i++) {
             uint64_t draw = mw_rng_u64(&rng);
-            text[i] = (char)(draw % 3 ? draw >> 8 : (uint64_t) "\",;\n\0\r"[(draw >> 8) % 6]);
+            text[i] =
+                (char)(draw % 3 ? draw >> 8 : (uint64_t) "\",;\n\0\r\t\\#'"[(draw >> 8) % 10]);
         }
-        char separator = round & 1 ? ',' : ';', quote = "\"'\0"[round % 3];
-        uint64_t want = mw_csv__mask_scalar(text, separator, quote);
-        assert_int_equal(mw_csv__mask(text, separator, quote), want);
-        uint8_t table[MW_CSV_BYTES] = {['\0'] = 1, ['\n'] = 2};
-        table[(uint8_t)separator] = table[(uint8_t)quote] = 3;
-        assert_int_equal(mw_csv__mask_table(text, table), want);
+        mw_csv__specials specials = {.separator = ",;"[round & 1], .quote = "\"'"[round >> 1 & 1]};
+        if (round & 4) specials.tab = '\t';
+        if (round & 8) specials.escape = '\\';
+        if (round & 16) specials.quote = '\0';
+        if (round & 32) specials.comment = '#';
+        assert_int_equal(mw_csv__mask(text, &specials), mw_csv__mask_scalar(text, &specials));
     }
 }
 

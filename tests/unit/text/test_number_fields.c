@@ -63,7 +63,7 @@ static void check_fields(const mw_fields *fields, char point) {
         size_t n_odd = mw_number_read_fields(fields, point, out, odd), k = 0;
         assert_true(out[fields->n] == 42.5 && odd[fields->n] == 4711);
         for (size_t i = 0; i < fields->n; i++) {
-            mw_str field = mw_field(fields, i);
+            mw_str field = mw_fields_at(fields, i);
             double want = 0;
             bool is = read_one(field, point, &want);
             if (!is) {

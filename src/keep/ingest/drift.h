@@ -1,0 +1,33 @@
+/*
+ * drift.h -- how a file's columns differ from those that its dataset has, and what is done about it.
+ *
+ * Changes   new: the dataset lacks it. missing: the file lacks it. retyped: numbers here and text there, or the other way
+ *           round; the dataset's type holds. renamed: a new one whose name is a missing one's but for case and signs; only a suspicion,
+ *           unless --rename says so.
+ * Policy    accept: as above, and reported. refuse: the file is not read, or not kept, and the message names the changes.
+ */
+#ifndef MW_KEEP_INGEST_DRIFT_H
+#define MW_KEEP_INGEST_DRIFT_H
+
+#include "core/base/dir.h"
+#include "core/param/param.h"
+#include "core/table/chunk.h"
+#include "core/text/json.h"
+#include "keep/ingest/profile.h"
+
+/* The columns of segments [n] in dir, oldest first: a column's type is that of the first one that has it. Damaged segments are passed
+ * over. *ret NULL when there are none; else mw_schema_free it. */
+mw_status mw_drift_columns(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
+                           mw_schema **ret, mw_err *err);
+
+/* Applies `rename` ("old=new", of the file's names) and the dataset's types to a wide file's columns. */
+mw_status mw_drift_adapt(const mw_schema *dataset, const mw_args *args, mw_profile *profile,
+                         mw_err *err);
+/* The name that a parameter of a long file has in the dataset. */
+mw_str mw_drift_rename(const mw_args *args, mw_str name);
+
+/* Appends [{"column", "change", "note"}] to writer; MW_ECONFLICT under --drift refuse when there is any change. dataset NULL: no changes. */
+mw_status mw_drift_report(const mw_schema *dataset, const mw_schema *file, const mw_args *args,
+                          mw_json_writer *writer, mw_err *err);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * sniff_bytes.c -- see sniff.h. Known magic bytes come first, since a message can then name the format. UTF-16 without a
+ * byte-order mark is told by its zero bytes: text with mostly ASCII has them at every other place. Bytes that are no
+ * valid UTF-8 are Windows-1252, unless nearly all of their sequences are UTF-8: then the file is UTF-8 with damage.
+ */
+#include "keep/ingest/sniff.h"
+
+#include <string.h>
+
+enum { SNIFFED_BYTES = 65536 };
+
+static const struct format {
+    const char *magic;
+    size_t size;
+    const char *name;
+    const char *hint;
+} formats[] = {
+    {"PK\3\4", 4, "a ZIP archive or an Excel workbook", "Unpack it, or save the sheet as CSV."},
+    {"\xd0\xcf\x11\xe0", 4, "an old Excel workbook", "Save the sheet as CSV."},
+    {"\x1f\x8b", 2, "compressed with gzip twice", "Unpack it once with `gunzip`."},
+    {"\x28\xb5\x2f\xfd", 4, "compressed with zstd", "Unpack it with `zstd -d`, or use gzip."},
+    {"BZh", 3, "compressed with bzip2", "Unpack it with `bunzip2`, or use gzip."},
+    {"\xfd\x37zXZ", 5, "compressed with xz", "Unpack it with `unxz`, or use gzip."},
+    {"7z\xbc\xaf", 4, "a 7z archive", "Unpack it."},
+    {"Rar!", 4, "a RAR archive", "Unpack it."},
+    {"\x04\x22\x4d\x18", 4, "compressed with lz4", "Unpack it with `lz4 -d`, or use gzip."},
+    {"PAR1\x15", 5, "a Parquet file", "Export it as CSV."},
+    {"ARROW1\0", 7, "an Arrow file", "Export it as CSV."},
+    {"\xff\xff\xff\xff\x10", 5, "an Arrow stream", "Export it as CSV."},
+    {"FEA1\0", 5, "a Feather file", "Export it as CSV."},
+    {"Obj\1", 4, "an Avro file", "Export it as CSV."},
+    {"SQLite format 3", 15, "an SQLite database", "Export the table as CSV."},
+    {"\x89HDF", 4, "an HDF5 file", "Export it as CSV."},
+    {"CDF\1", 4, "a NetCDF file", "Export it as CSV."},
+    {"MATLAB 5.0", 10, "a MATLAB file", "Export it as CSV."},
+    {"TDSm", 4, "a LabVIEW TDMS file", "Export it as CSV."},
+    {"MDF ", 4, "an MDF measurement", "Export it as CSV."},
+    {"\x93NUMPY", 6, "a NumPy array", "Export it as CSV."},
+    {"%PDF", 4, "a PDF document", "Export the table as CSV."},
+    {"\x89PNG", 4, "a PNG image", "Give a text file."},
+    {"\xff\xd8\xff", 3, "a JPEG image", "Give a text file."},
+    {"GIF8", 4, "a GIF image", "Give a text file."},
+    {"\x7f\x45LF", 4, "a program", "Give a text file."},
+    {"<?xml", 5, "an XML document", "Export it as CSV."},
+    {"<html", 5, "an HTML page", "Download the file itself."},
+    {"<HTML", 5, "an HTML page", "Download the file itself."},
+    {"<!DOC", 5, "an HTML page", "Download the file itself."},
+    {"{\"", 2, "JSON", "Export it as CSV."},
+    {"{\n", 2, "JSON", "Export it as CSV."},
+    {"{\r\n", 3, "JSON", "Export it as CSV."},
+    {"[{", 2, "JSON", "Export it as CSV."},
+    {"[\n", 2, "JSON", "Export it as CSV."},
+    {"{\\rtf", 5, "an RTF document", "Save it as plain text."},
+    {"version https://git-lfs", 23, "a Git LFS pointer", "Fetch the file itself: `git lfs pull`."},
+    {"\xff\xfe\0\0", 4, "UTF-32 text", "Convert it with `iconv -f UTF-32 -t UTF-8`."},
+    {"\0\0\xfe\xff", 4, "UTF-32 text", "Convert it with `iconv -f UTF-32 -t UTF-8`."},
+};
+
+mw_status mw_sniff__magic(const char *data, size_t size, mw_err *err) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        const struct format *format = &formats[i];
+        if (size < format->size || memcmp(data, format->magic, format->size) != 0) continue;
+        mw_fail(err, MW_EDATA, "is not CSV text but %s", format->name);
+        return mw_err_hint(err, "%s", format->hint);
+    }
+    return MW_OK;
+}
+
+static bool starts(const char *data, size_t size, const char *mark, size_t n) {
+    return size >= n && memcmp(data, mark, n) == 0;
+}
+
+/* Zero bytes at even and at odd places of the first bytes. */
+static void count_zeros(const char *data, size_t size, size_t zeros[2]) {
+    zeros[0] = zeros[1] = 0;
+    for (size_t i = 0; i < size; i++)
+        if (data[i] == '\0') zeros[i & 1]++;
+}
+
+/* Bytes of a cut sample that may begin a character which its end has torn. */
+static size_t without_torn_end(const char *data, size_t size) {
+    for (size_t n = 1; n <= 3 && n <= size; n++) {
+        unsigned char c = (unsigned char)data[size - n];
+        if ((c & 0xC0u) == 0x80u) continue;
+        size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+        return need > n ? size - n : size;
+    }
+    return size;
+}
+
+typedef struct high_bytes {
+    size_t sequences; /* valid UTF-8 of two bytes or more */
+    size_t strays;    /* bytes of 0x80 or more outside them */
+    size_t undefined; /* of the strays, those that Windows-1252 does not define */
+} high_bytes;
+
+static high_bytes count_high(const char *data, size_t size) {
+    high_bytes high = {0};
+    for (size_t i = 0; i < size;) {
+        unsigned char c = (unsigned char)data[i];
+        if (c < 0x80) {
+            i++;
+            continue;
+        }
+        size_t n = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+        if (c >= 0xC0 && i + n <= size && mw_utf8_valid(data + i, n)) {
+            high.sequences++;
+            i += n;
+            continue;
+        }
+        high.strays++;
+        if (c == 0x81 || c == 0x8D || c == 0x8F || c == 0x90 || c == 0x9D) high.undefined++;
+        i++;
+    }
+    return high;
+}
+
+static mw_encoding of_bytes(const char *data, size_t size, bool whole, mw_sniff_guess *guess) {
+    if (!whole) size = without_torn_end(data, size);
+    high_bytes high = count_high(data, size);
+    if (high.strays == 0) {
+        *guess = high.sequences ? (mw_sniff_guess){0.99, NULL}
+                 : whole        ? (mw_sniff_guess){1, "only ASCII"}
+                                : (mw_sniff_guess){0.95, "only ASCII in the sample"};
+        return MW_ENC_UTF8;
+    }
+    if (high.sequences >= 10 * high.strays) {
+        *guess = (mw_sniff_guess){0.7, "some bytes are not UTF-8: their rows will be rejected"};
+        return MW_ENC_UTF8;
+    }
+    *guess = (mw_sniff_guess){high.undefined ? 0.5 : 0.9, "not UTF-8, so Windows-1252"};
+    return MW_ENC_LATIN1;
+}
+
+mw_status mw_sniff__encoding(const char *data, size_t size, bool whole, mw_encoding *ret,
+                             mw_sniff_guess *guess, mw_err *err) {
+    *guess = (mw_sniff_guess){1, "byte-order mark"};
+    *ret = MW_ENC_UTF8;
+    if (starts(data, size, "\xef\xbb\xbf", 3)) return MW_OK;
+    *ret = MW_ENC_UTF16LE;
+    if (starts(data, size, "\xff\xfe", 2)) return MW_OK;
+    *ret = MW_ENC_UTF16BE;
+    if (starts(data, size, "\xfe\xff", 2)) return MW_OK;
+    size_t zeros[2], head = size < SNIFFED_BYTES ? size : SNIFFED_BYTES;
+    count_zeros(data, head, zeros);
+    if (zeros[0] + zeros[1] == 0) {
+        *ret = of_bytes(data, size, whole, guess);
+        return MW_OK;
+    }
+    /* Half of the bytes at one parity, few at the other: mostly ASCII in two bytes each. */
+    *guess = (mw_sniff_guess){0.95, "no byte-order mark, but every other byte is zero"};
+    *ret = zeros[1] > zeros[0] ? MW_ENC_UTF16LE : MW_ENC_UTF16BE;
+    size_t most = zeros[*ret == MW_ENC_UTF16LE], least = zeros[*ret == MW_ENC_UTF16BE];
+    if (head >= 4 && most * 10 >= head / 2 * 6 && least * 20 <= head / 2) return MW_OK;
+    mw_fail(err, MW_EDATA, "is not CSV text: it holds binary data");
+    return mw_err_hint(err, "Give a text file with separated columns, plain or gzip.");
+}
+
+static const uint16_t high_1252[32] = {
+    0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+    0x2039, 0x0152, 0x8D,   0x017D, 0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178,
+};
+
+static char *put_utf8(char *out, uint32_t c) {
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xC0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xE0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
+        *out++ = (char)(0x80 | (c & 0x3F));
+    } else {
+        *out++ = (char)(0xF0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
+        *out++ = (char)(0x80 | (c & 0x3F));
+    }
+    return out;
+}
+
+static char *decode_latin1(const char *data, size_t size, char *out) {
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)data[i];
+        out = put_utf8(out, c >= 0x80 && c < 0xA0 ? high_1252[c - 0x80] : c);
+    }
+    return out;
+}
+
+static uint32_t unit_at(const char *data, size_t i, bool little) {
+    uint32_t a = (unsigned char)data[i], b = (unsigned char)data[i + 1];
+    return little ? b << 8 | a : a << 8 | b;
+}
+
+static char *decode_utf16(const char *data, size_t size, bool little, char *out) {
+    for (size_t i = 0; i + 1 < size; i += 2) {
+        uint32_t c = unit_at(data, i, little);
+        if (i == 0 && c == 0xFEFF) continue;
+        if (c >= 0xD800 && c < 0xDC00 && i + 3 < size) {
+            uint32_t low = unit_at(data, i + 2, little);
+            if (low >= 0xDC00 && low < 0xE000) {
+                c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+                i += 2;
+            }
+        }
+        out = put_utf8(out, c >= 0xD800 && c < 0xE000 ? 0xFFFD : c);
+    }
+    return out;
+}
+
+mw_status mw_sniff__decode(mw_mem *mem, const char *data, size_t size, bool whole,
+                           mw_encoding encoding, mw_str *ret, char **owned, mw_err *err) {
+    *owned = NULL;
+    if (encoding == MW_ENC_UTF8) {
+        size_t mark = starts(data, size, "\xef\xbb\xbf", 3) ? 3 : 0;
+        if (!whole) size = without_torn_end(data, size);
+        *ret = (mw_str){data + mark, size - mark};
+        return MW_OK;
+    }
+    char *out = mw_alloc(mem, size * 3 + 4), *end;
+    if (!out) return mw_fail_nomem(err, "decoding a sample");
+    end = encoding == MW_ENC_LATIN1 ? decode_latin1(data, size, out)
+                                    : decode_utf16(data, size, encoding == MW_ENC_UTF16LE, out);
+    *owned = out;
+    *ret = (mw_str){out, (size_t)(end - out)};
+    return MW_OK;
+}
+
+mw_line_end mw_sniff__lines(mw_str text, mw_sniff_guess *guess) {
+    size_t lf = 0, crlf = 0, cr = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '\n') {
+            if (i > 0 && text.data[i - 1] == '\r')
+                crlf++;
+            else
+                lf++;
+        } else if (text.data[i] == '\r' && i + 1 < text.size && text.data[i + 1] != '\n') {
+            cr++;
+        } else if (text.data[i] == '\r' && i + 1 == text.size && lf + crlf == 0) {
+            cr++;
+        }
+    }
+    size_t n = lf + crlf + cr;
+    *guess = (mw_sniff_guess){n ? 1 : 0.5, n ? NULL : "no line ends in the sample"};
+    if (n == lf) return MW_LINES_LF;
+    if (n == crlf) return MW_LINES_CRLF;
+    if (n == cr) return MW_LINES_CR;
+    guess->note = cr ? "a carriage return alone ends a line too" : "both LF and CRLF end lines";
+    if (cr) guess->confidence = 0.7;
+    return MW_LINES_MIXED;
+}
+
+mw_status mw_sniff__unify(mw_mem *mem, mw_str *text, char **owned, mw_err *err) {
+    char *out = mw_alloc(mem, text->size + 1);
+    if (!out) return mw_fail_nomem(err, "decoding a sample");
+    for (size_t i = 0; i < text->size; i++) {
+        bool lone = text->data[i] == '\r' && !(i + 1 < text->size && text->data[i + 1] == '\n');
+        out[i] = lone ? '\n' : text->data[i];
+    }
+    mw_free(*owned);
+    *owned = out;
+    text->data = out;
+    return MW_OK;
+}
