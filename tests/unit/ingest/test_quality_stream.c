@@ -184,8 +184,7 @@ MW_TEST(stretches_beyond_the_limit_are_left_out_and_told) {
     assert_ok(mw_args_set(args, MW_STR("quality_window"), MW_STR("1s"), &err));
     assert_ok(mw_args_finish(args, &err));
     judge_logged(&r, args, &messages, &t);
-    if (!t) fail_msg("no table");
-    assert_int_equal(t->n_rows, limit);
+    assert_int_equal(t ? t->n_rows : -1, limit);
     assert_non_null(strstr(mw_buf_text(&messages), "50 flagged stretches were left out"));
     assert_non_null(strstr(mw_buf_text(&messages), "\"zz\""));
     mw_buf_done(&messages);
