@@ -3,8 +3,8 @@
  *
  * usage: csv_columns [--threads N] FILE
  *
- * Prints {"seconds", "rows", "columns", "bytes", "checksum"}. A long file stays long here, as the peers have it... its columns are pivoted, as
- * everywhere in Millwright: rows are those of the pivot.
+ * Prints {"seconds", "rows", "columns", "bytes", "checksum"}. A long file is pivoted, block by block: its rows are those of the pivot, where the
+ * peers have one a line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,41 +12,48 @@
 
 #include "core/base/hash.h"
 #include "core/base/threads.h"
-#include "keep/ingest/reader.h"
+#include "core/table/collect.h"
+#include "keep/ingest/intake.h"
 
 typedef struct kept {
-    mw_chunk **chunks; /* [n] */
-    size_t n, capacity;
-    int64_t n_rows, n_records;
-    int32_t n_columns;
+    mw_schema *schema;
+    mw_intake intake;
+    mw_collect *rows;
 } kept;
 
-static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
+static mw_status add(void *self, mw_chunk *chunk, mw_err *err) {
     kept *k = self;
-    (void)place;
-    k->n_records += lane->n_records;
-    for (size_t i = 0; i < lane->n_chunks; i++) {
-        if (k->n == k->capacity) {
-            k->capacity = k->capacity ? 2 * k->capacity : 1024;
-            void *more = mw_realloc(NULL, k->chunks, k->capacity * sizeof(mw_chunk *));
-            if (!more) return mw_fail_nomem(err, "the columns");
-            k->chunks = more;
-        }
-        k->n_rows += lane->chunks[i]->n_rows;
-        if (k->n_columns < lane->chunks[i]->n_columns) k->n_columns = lane->chunks[i]->n_columns;
-        k->chunks[k->n++] = lane->chunks[i];
-        lane->chunks[i] = NULL;
-    }
+    mw_status status = mw_collect_add(k->rows, chunk, err);
+    mw_chunk_free(chunk);
+    return status;
+}
+
+static mw_status refused(void *self, uint64_t line, const mw_bad_row *bad, mw_err *err) {
+    (void)self, (void)err;
+    fprintf(stderr, "line %llu: %s\n", (unsigned long long)line, bad->reason);
     return MW_OK;
 }
 
-/* Of the times: the same however the file was cut into chunks. */
-static uint64_t checksum(const kept *k) {
+/* Of the times: the same however the file was cut into blocks. */
+static uint64_t checksum(const mw_table *table) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < k->n; i++)
-        for (int64_t r = 0; r < k->chunks[i]->n_rows; r++)
-            sum = sum * 31 + (uint64_t)k->chunks[i]->columns[0].time[r];
+    for (int64_t r = 0; r < table->n_rows; r++)
+        sum = sum * 31 + (uint64_t)table->columns[0].time[r];
     return sum;
+}
+
+static mw_status read_file(const mw_ctx *ctx, mw_reader *reader, kept *k, mw_table **ret,
+                           mw_err *err) {
+    mw_status status = mw_plan_schema(mw_reader_plan(reader), &k->schema, err);
+    if (status == MW_OK)
+        status = mw_collect_new(NULL, k->schema, mw_reader_rows(reader), &k->rows, err);
+    mw_intake_init(&k->intake, ctx, reader, k->schema);
+    k->intake.add = add;
+    k->intake.refused = refused;
+    k->intake.self = k;
+    if (status == MW_OK) status = mw_reader_run(reader, &k->intake.sink, err);
+    if (status == MW_OK) status = mw_collect_finish(k->rows, k->schema, ret, err);
+    return status;
 }
 
 static int fail(const mw_err *err) {
@@ -69,23 +76,27 @@ int main(int argc, char **argv) {
     }
     mw_ctx ctx;
     mw_err err = {0};
+    mw_mem_keep_freed();
     mw_ctx_init(&ctx);
     if (mw_pool_new(NULL, threads, &ctx.pool, &err) != MW_OK) return fail(&err);
     int64_t start = mw_clock_monotonic(ctx.clock);
     const mw_reader_options options = {0};
     mw_reader *reader;
+    mw_table *table;
     kept k = {0};
-    mw_reader_sink sink = {.take = take, .self = &k};
     if (mw_reader_open(&ctx, path, &options, &reader, &err) != MW_OK ||
-        mw_reader_run(reader, &sink, &err) != MW_OK)
+        read_file(&ctx, reader, &k, &table, &err) != MW_OK)
         return fail(&err);
     double seconds = (double)(mw_clock_monotonic(ctx.clock) - start) / 1e6;
-    printf("{\"seconds\": %.4f, \"rows\": %lld, \"records\": %lld, \"columns\": %d, \"bytes\": %llu, \"checksum\": \"%016llx\"}\n", seconds, (long long)k.n_rows,
-           (long long)k.n_records, k.n_columns,
+    printf("{\"seconds\": %.4f, \"rows\": %lld, \"columns\": %d, \"bytes\": %llu, \"checksum\": "
+           "\"%016llx\"}\n",
+           seconds, (long long)table->n_rows, table->n_columns,
            (unsigned long long)mw_source_stored(mw_reader_source(reader)),
-           (unsigned long long)checksum(&k));
-    for (size_t i = 0; i < k.n; i++) mw_chunk_free(k.chunks[i]);
-    mw_free(k.chunks);
+           (unsigned long long)checksum(table));
+    mw_table_free(table);
+    mw_collect_free(k.rows);
+    mw_intake_done(&k.intake);
+    mw_schema_free(k.schema);
     mw_reader_close(reader);
     mw_pool_free(ctx.pool);
     return 0;

@@ -28,7 +28,7 @@ import results
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COLUMNS = os.path.join(ROOT, "build", "release", "bench", "csv_columns")
-BINARY = os.path.join(ROOT, "build", "release", "millwright")
+BINARY = os.environ.get("MW_BINARY", os.path.join(ROOT, "build", "release", "millwright"))
 PEER = os.path.join(ROOT, "bench", "csv_peer.py")
 KINDS = ["wide", "long", "numbers", "strings", "quoted", "wide-gzip", "wide-zstd"]
 GROWTH = [100, 500, 1000, 5000]

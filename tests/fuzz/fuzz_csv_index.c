@@ -74,6 +74,25 @@ static void check_cuts(const mw_dialect *d, const char *text, size_t size) {
     mw_buf_done(&cut);
 }
 
+/* Rows as they stand; true when one is bad. */
+static bool raw_rows(const mw_dialect *d, const char *text, size_t size, mw_buf *out) {
+    mw_csv *csv = NULL;
+    mw_csv_row row;
+    bool bad = false;
+    /* Behind a blank line a byte-order mark is data. */
+    if (mw_csv_new(NULL, d, &csv, NULL) || mw_csv_push(csv, "\n", 1, NULL)) abort();
+    if (mw_csv_push(csv, text, size, NULL)) abort();
+    mw_csv_finish(csv);
+    while (mw_csv_row_next(csv, &row)) {
+        bad |= row.problem != NULL;
+        mw_buf_printf(out, "%u:", row.n_fields);
+        mw_buf_add_str(out, row.raw);
+        mw_buf_add_char(out, '\n');
+    }
+    mw_csv_free(csv);
+    return bad;
+}
+
 static bool is_blank_line(const char *text, size_t size, size_t at) {
     if (at < size && text[at] == '\r') at++;
     return at == size || text[at] == '\n';
@@ -171,6 +190,21 @@ static void check_numbers(const mw_fields *fields, char point) {
     free(odd);
 }
 
+/* Both parts of a text that is cut have its rows, unless some are bad. */
+static void check_cut(const mw_dialect *d, const char *text, size_t size) {
+    mw_buf whole, parts;
+    mw_buf_init(&whole, NULL, SIZE_MAX / 4);
+    mw_buf_init(&parts, NULL, SIZE_MAX / 4);
+    bool bad = raw_rows(d, text, size, &whole);
+    size_t cut = mw_csv_cut(d, text, size);
+    if (cut > size || (cut && text[cut - 1] != '\n')) abort();
+    raw_rows(d, text, cut, &parts);
+    raw_rows(d, text + cut, size - cut, &parts);
+    if (!bad && !mw_str_eq(mw_buf_str(&whole), mw_buf_str(&parts))) abort();
+    mw_buf_done(&whole);
+    mw_buf_done(&parts);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < HEAD || size > MOST_BYTES) return 0;
     mw_dialect d = dialect_of(data);
@@ -184,6 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = block + MW_FIELDS_SLACK;
     memcpy(text, data + HEAD, size);
     check_cuts(&d, text, size);
+    check_cut(&d, text, size);
     if (mw_dialect_is_simple(&d)) {
         marks[0] = UINT32_MAX;
         mw_csv_index index = index_all(&d, text, size, marks + 1);

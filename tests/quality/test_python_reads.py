@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What `millwright ingest` leaves on disk opens with pyarrow, pandas and Polars, and all of them see the cells that were written.
 
-A wide file with numbers, texts, booleans and missing cells, in several record batches; a long one; two sources with different
+A wide file with numbers, texts, truth values (1 and 0 in a dataset) and missing cells, in several record batches; a long one; two sources with different
 columns together; and, with MW_LARGE=1, a source large enough for several segments.
 """
 import os
@@ -44,7 +44,9 @@ NAMES = ["time", "device_id", "level", "on", "state"]
 
 
 def columns(rows):
-    return dict(zip(NAMES, (list(c) for c in zip(*rows))))
+    want = dict(zip(NAMES, (list(c) for c in zip(*rows))))
+    want["on"] = [None if on is None else float(on) for on in want["on"]]
+    return want
 
 
 def check_pyarrow(paths, want):
@@ -106,7 +108,7 @@ def wide(folder):
     done = ingest(path, os.path.join(folder, "data"))
     assert done.status == 0 and done.file["rejected"] == 0, done.said or done.stderr
     kinds = check_all(done.segments(), columns(rows))
-    assert kinds["level"] == "double" and kinds["on"] == "bool" and kinds["device_id"] == kinds["state"] == (
+    assert kinds["level"] == kinds["on"] == "double" and kinds["device_id"] == kinds["state"] == (
         "dictionary<values=string, indices=int32, ordered=0>"), kinds
 
 
@@ -125,7 +127,7 @@ def long(folder):
     assert done.status == 0 and done.file["rows"] == len(rows), done.said or done.stderr
     want = columns(rows)
     check_all(done.segments(), {"time": want["time"], "device_id": want["device_id"], "level": want["level"],
-                                "count": [float(bool(on)) for on in want["on"]]})
+                                "count": [on or 0.0 for on in want["on"]]})
 
 
 def sources(folder):
@@ -143,7 +145,7 @@ def sources(folder):
     paths = [p for file in (first, second) for p in ingest(file, data).segments()]
     want = columns(rows)
     check_all(paths, {"time": want["time"], "device_id": want["device_id"], "level": want["level"],
-                      "state": want["state"][:1000] + [None] * 1000,
+                      "on": want["on"][:1000] + [None] * 1000, "state": want["state"][:1000] + [None] * 1000,
                       "speed": [None] * 1000 + [float(t // SECOND % 100) for t in want["time"][1000:]]})
 
 

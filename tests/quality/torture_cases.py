@@ -94,13 +94,17 @@ case("quotes escaped by a backslash", noted(lambda n: '"' + n.replace('"', '\\"'
 case("single quotes", noted(lambda n: "'" + n.replace("'", "''") + "'"), ("--quote", "'"), NOTED)
 case("CRLF inside quotes", noted(lambda n: '"' + n.replace('"', '""').replace("\n", "\r\n") + '"').replace("\n", "\r\n").replace("\r\r", "\r"),
      cells={"temp": TEMP, "note": [n.replace("\n", "\r\n") or None for n in NOTES]})
-case("a quote that is never closed", lines() + '2026-01-26 07:00:00,"21,3\n2026-01-26 08:00:00,5.0,6.0\n', LOOSE,
-     {"temp": TEMP + [5.0], "load": LOAD + [6.0]}, HOURS + ["2026-01-26 08:00:00"], [(12, "quote", '2026-01-26 07:00:00,"21,3')])
-case("text after a closing quote", lines() + '2026-01-26 07:00:00,"21"x,3\n', LOOSE, rejects=[(12, "quote", '2026-01-26 07:00:00,"21"x,3')])
-case("a stray quote inside a field", noted(lambda n: '3/4" pipe' if n == "x" else "ok"), LOOSE,
-     {"temp": TEMP[:6] + TEMP[7:], "note": ["ok"] * 9}, HOURS[:6] + HOURS[7:], [(8, "quote")])
-case("stray quotes where quotes mean nothing", noted(lambda n: '3/4" pipe' if n == "x" else "ok"), ("--quote", "none"),
-     {"temp": TEMP, "note": ["3/4\" pipe" if n == "x" else "ok" for n in NOTES]})
+QUOTED = lines(quote='"')
+case("quotes in the header only", lines().replace("temp", '"temp"', 1))
+case("a quote that is never closed", QUOTED + '"2026-01-26 07:00:00","21,3\n"2026-01-26 08:00:00","5.0","6.0"\n', LOOSE,
+     {"temp": TEMP + [5.0], "load": LOAD + [6.0]}, HOURS + ["2026-01-26 08:00:00"], [(12, "quote", '"2026-01-26 07:00:00","21,3')])
+case("text after a closing quote", QUOTED + '"2026-01-26 07:00:00","21"x,"3"\n', LOOSE, rejects=[(12, "quote", '"2026-01-26 07:00:00","21"x,"3"')])
+STRAY = noted(lambda n: '3/4" pipe' if n == "x" else "ok")
+STRAYED = {"temp": TEMP, "note": ['3/4" pipe' if n == "x" else "ok" for n in NOTES]}
+case("a stray quote where no field has quotes around it", STRAY, cells=STRAYED)
+case("a stray quote where quotes are forced to mean nothing", STRAY.replace("note", '"note"', 1), ("--quote", "none"), {"temp": TEMP, '"note"': STRAYED["note"]})
+case("a stray quote inside a field", STRAY, ("--quote", '"', *LOOSE), {"temp": TEMP[:6] + TEMP[7:], "note": ["ok"] * 9}, HOURS[:6] + HOURS[7:],
+     [(8, "quote")])
 case("a reject below a line feed in quotes keeps its line", noted(lambda n: '"' + n.replace('"', '""') + '"') + "2026-01-26 07:00:00,bad,x\n", LOOSE,
      NOTED, rejects=[(13, "not a number", "2026-01-26 07:00:00,bad,x")])
 case("empty quoted fields are missing", 'timestamp,temp,load\n2026-01-05 06:00:00,"",1.5\n2026-01-05 07:00:00,2.5,""\n',
@@ -130,11 +134,11 @@ UMLAUT = ["Kühler", "Öl", "Süd", "Motor", "ä", "Größe", "Ofen", "Kran", "�
 
 
 def places(encoding):
-    text = "timestamp,temp,Gerät\n" + "".join(f"{iso(t)},{a!r},{p}\n" for t, a, p in zip(HOURS, TEMP, UMLAUT))
+    text = "timestamp,temp,Prüfung\n" + "".join(f"{iso(t)},{a!r},{p}\n" for t, a, p in zip(HOURS, TEMP, UMLAUT))
     return text.encode(encoding)
 
 
-PLACED = {"temp": TEMP, "Gerät": UMLAUT}
+PLACED = {"temp": TEMP, "Prüfung": UMLAUT}
 case("UTF-8 with a byte-order mark", places("utf-8-sig"), cells=PLACED)
 case("UTF-16, little-endian, byte-order mark", b"\xff\xfe" + places("utf-16-le"), cells=PLACED)
 case("UTF-16, big-endian, byte-order mark", b"\xfe\xff" + places("utf-16-be"), cells=PLACED)
@@ -164,7 +168,8 @@ case("units in the names", lines(header=("timestamp", "temp [degC]", "load [kW]"
 case("no header", lines(header=None), cells=[TEMP, LOAD])
 case("no header, only numbers", "1.5,2,3\n2.5,3,4\n3.5,4,5\n4.5,5,6\n",
      cells=[[1.5, 2.5, 3.5, 4.5], [2.0, 3.0, 4.0, 5.0], [3.0, 4.0, 5.0, 6.0]], times=None)
-case("a header of numbers, forced", "timestamp,1,2\n" + lines(header=None), ("--header", "true"), {"1": TEMP, "2": LOAD})
+case("a header of numbers, forced", "timestamp,1,2\n" + lines(header=None), ("--header=true",), {"1": TEMP, "2": LOAD})
+case("a header is no header, forced", lines(header=None), ("--header=false",), [TEMP, LOAD])
 case("header names in quotes, padded", lines(header=('" timestamp"', '"temp "', '"load"')))
 case("an index column without a name", lines(header=("", "temp", "load")))
 case("trailing separators", lines(tail=","), cells=STANDARD)
@@ -188,8 +193,8 @@ case("text that means missing in one column is text in another", "timestamp,temp
      cells={"temp": TEMP, "state": ["none" if i % 2 else "open" for i in range(10)]})
 
 # --- kinds of columns ---
-case("booleans", "timestamp,on\n" + "".join(f"{iso(t)},{'true' if i % 3 else 'FALSE'}\n" for i, t in enumerate(HOURS)),
-     cells={"on": [bool(i % 3) for i in range(10)]})
+case("booleans are 1 and 0", "timestamp,on\n" + "".join(f"{iso(t)},{'true' if i % 3 else 'FALSE'}\n" for i, t in enumerate(HOURS)),
+     cells={"on": [float(bool(i % 3)) for i in range(10)]})
 case("codes kept as text on request", lines(header=("timestamp", "temp", "code"), number=lambda v: f"{int(v):05d}"), ("--text", "code"),
      {"temp": [float(int(v)) for v in TEMP], "code": [f"{int(v):05d}" for v in LOAD]})
 case("a column dropped", lines(), ("--drop", "load"), {"temp": TEMP})

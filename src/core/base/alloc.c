@@ -5,8 +5,10 @@
 #include "core/base/alloc.h"
 
 #include <stdbool.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 typedef struct header {
     mw_mem *mem;
@@ -15,7 +17,7 @@ typedef struct header {
 
 _Static_assert(sizeof(header) == 16, "blocks stay 16-byte aligned");
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, HUGE_FROM = 4 << 20, HUGE_PAGE = 2 << 20 };
 
 mw_mem mw_mem_process;
 
@@ -79,6 +81,14 @@ static bool charge(mw_mem *mem, size_t size) {
 
 static header *header_of(void *p) { return (header *)p - 1; }
 
+/* Columns of millions of rows: a page of 2 MiB takes one fault instead of 512. Only advice. */
+static void *huge_block(size_t size) {
+    void *block = NULL;
+    if (posix_memalign(&block, HUGE_PAGE, size) != 0) return NULL;
+    (void)madvise(block, size, MADV_HUGEPAGE);
+    return block;
+}
+
 static void *begin(mw_mem *mem, size_t size, bool aligned) {
     if (!mem) mem = &mw_mem_process;
     if (size > SIZE_MAX / 4 || injected_fault() || !charge(mem, size)) return NULL;
@@ -87,7 +97,7 @@ static void *begin(mw_mem *mem, size_t size, bool aligned) {
     void *raw;
     if (aligned) {
         total = (total + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-        raw = aligned_alloc(ALIGNMENT, total);
+        raw = total >= HUGE_FROM ? huge_block(total) : aligned_alloc(ALIGNMENT, total);
     } else {
         raw = malloc(total);
     }
@@ -157,3 +167,9 @@ char *mw_strndup(mw_mem *mem, const char *text, size_t n) {
 }
 
 char *mw_strdup(mw_mem *mem, const char *text) { return mw_strndup(mem, text, strlen(text)); }
+
+void mw_mem_keep_freed(void) {
+    enum { KEPT_BYTES = 64 << 20, MAPPED_FROM = 4 << 20 };
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
+}

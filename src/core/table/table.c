@@ -174,29 +174,58 @@ static mw_status check_new(const mw_table *table, mw_str name, mw_type type, mw_
     return MW_OK;
 }
 
-mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **ret, mw_err *err) {
-    mw_status status = check_new(table, name, type, err);
-    if (status != MW_OK) return status;
-    if (table->n_columns == table->capacity) {
-        int64_t wanted = (int64_t)table->n_columns + 1;
-        if (COLUMN_SLACK) wanted += COLUMN_SLACK + table->n_columns;
-        if (wanted > MW_LIMIT(TABLE_COLUMNS)) wanted = MW_LIMIT(TABLE_COLUMNS);
-        status = mw_table_reserve(table, (int32_t)wanted, err);
-        if (status != MW_OK) return status;
-    }
-    mw_column column;
-    status = make_column(table->mem, name, type, table->n_rows, &column, err);
-    if (status != MW_OK) return status;
+static mw_status make_room(mw_table *table, mw_err *err) {
+    if (table->n_columns < table->capacity) return MW_OK;
+    int64_t wanted = (int64_t)table->n_columns + 1;
+    if (COLUMN_SLACK) wanted += COLUMN_SLACK + table->n_columns;
+    if (wanted > MW_LIMIT(TABLE_COLUMNS)) wanted = MW_LIMIT(TABLE_COLUMNS);
+    return mw_table_reserve(table, (int32_t)wanted, err);
+}
+
+static mw_status append_column(mw_table *table, mw_str name, const mw_column *column,
+                               mw_column **ret, mw_err *err) {
     int32_t index;
-    status = mw_dictionary_add(table->names, name, &index, err);
-    if (status != MW_OK) {
-        release_column(&column);
-        return status;
-    }
+    mw_status status = mw_dictionary_add(table->names, name, &index, err);
+    if (status != MW_OK) return status;
     assert(index == table->n_columns);
-    table->columns[index] = column;
+    table->columns[index] = *column;
     table->n_columns = index + 1;
     if (ret) *ret = &table->columns[index];
+    return MW_OK;
+}
+
+mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **ret, mw_err *err) {
+    mw_column column;
+    mw_status status = check_new(table, name, type, err);
+    if (status == MW_OK) status = make_room(table, err);
+    if (status == MW_OK) status = make_column(table->mem, name, type, table->n_rows, &column, err);
+    if (status != MW_OK) return status;
+    status = append_column(table, name, &column, ret, err);
+    if (status != MW_OK) release_column(&column);
+    return status;
+}
+
+mw_status mw_table_adopt(mw_table *table, mw_str name, mw_type type, void **data,
+                         uint8_t **validity, mw_column **ret, mw_err *err) {
+    mw_column c = {.type = type, .n_rows = table->n_rows};
+    mw_status status = check_new(table, name, type, err);
+    if (status == MW_OK) status = make_room(table, err);
+    if (status != MW_OK) return status;
+    c.name = mw_strndup(table->mem, name.data ? name.data : "", name.size);
+    if (!c.name) status = mw_fail_nomem(err, "a column");
+    if (status == MW_OK && type == MW_DICTIONARY)
+        status = mw_dictionary_new(table->mem, &c.dictionary, err);
+    c.time = *data;
+    c.validity = *validity;
+    if (status == MW_OK) status = append_column(table, name, &c, ret, err);
+    if (status != MW_OK) {
+        c.time = NULL;
+        c.validity = NULL;
+        release_column(&c);
+        return status;
+    }
+    *data = NULL;
+    *validity = NULL;
     return MW_OK;
 }
 
@@ -288,16 +317,31 @@ static int64_t count_missing(mw_column *c) {
     return missing;
 }
 
+/* Bits of up to 8 rows that have a value; missing cells get their one form. */
+static unsigned seal_rows(mw_column *c, int64_t from, int n) {
+    unsigned bits = 0;
+    switch (c->type) {
+    case MW_FLOAT64:
+        for (int k = 0; k < n; k++) bits |= (unsigned)!mw_isnan(c->number[from + k]) << k;
+        for (int k = 0; k < n && bits != 0xff; k++)
+            if (!(bits >> k & 1)) c->number[from + k] = MW_NAN;
+        break;
+    case MW_DICTIONARY:
+        for (int k = 0; k < n; k++) bits |= (unsigned)(c->codes[from + k] >= 0) << k;
+        for (int k = 0; k < n && bits != 0xff; k++)
+            if (!(bits >> k & 1)) c->codes[from + k] = -1;
+        break;
+    default:
+        for (int k = 0; k < n; k++) bits |= (unsigned)(c->time[from + k] != MW_TIME_NONE) << k;
+    }
+    return bits;
+}
+
 static void rebuild_validity(mw_column *c) {
     memset(c->validity, 0, mw_table__bitmap_bytes(c->n_rows));
-    for (int64_t i = 0; i < c->n_rows; i++) {
-        if (mw_column_has(c, i))
-            c->validity[i >> 3] = (uint8_t)(c->validity[i >> 3] | 1u << (i & 7));
-        else if (c->type == MW_FLOAT64)
-            c->number[i] = MW_NAN;
-        else if (c->type == MW_DICTIONARY)
-            c->codes[i] = -1;
-    }
+    for (int64_t i = 0; i < c->n_rows; i += 8)
+        c->validity[i >> 3] =
+            (uint8_t)seal_rows(c, i, c->n_rows - i < 8 ? (int)(c->n_rows - i) : 8);
 }
 
 /* A missing bool is 0 in its bits, and bits past the end are 0. */

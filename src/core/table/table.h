@@ -72,6 +72,10 @@ mw_status mw_table_reserve(mw_table *table, int32_t n_columns, mw_err *err);
  * mw_column_seal.
  */
 mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **ret, mw_err *err);
+/* The same around buffers that are there already: *data (mw_alloc_aligned, room for table->n_rows of type, not utf8) and *validity (NULL but
+ * for bool) become the table's, and NULL. mw_column_seal is still to be called. */
+mw_status mw_table_adopt(mw_table *table, mw_str name, mw_type type, void **data,
+                         uint8_t **validity, mw_column **ret, mw_err *err);
 mw_column *mw_table_column(const mw_table *table, const char *name); /* NULL: none */
 
 /* A utf8 column from texts [n_rows]; a text with data NULL is missing. Sealed. */

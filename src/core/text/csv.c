@@ -427,6 +427,11 @@ static bool step(mw_csv *csv, size_t at, mw_csv_row *ret) {
         give_overlong(csv, ret);
         return true;
     }
+    /* Most special bytes are separators of plain fields. */
+    if (csv->state == FIELD && kind_at(csv, at) == SEPARATOR && !csv->escaped) {
+        at_separator(csv, at);
+        return false;
+    }
     if (csv->state == QUOTED) {
         if (at - csv->field_at <= (size_t)MW_LIMIT(CSV_FIELD_BYTES)) {
             is_escaped(csv, at) ? take_escaped(csv, at) : in_quotes(csv, at);

@@ -5,6 +5,15 @@
 #include <emmintrin.h>
 #endif
 
+static bool quotes_scalar(const char *data, size_t size, char quote, bool *odd) {
+    bool any = false;
+    for (size_t i = 0; i < size; i++) {
+        any |= data[i] == quote;
+        *odd ^= data[i] == quote;
+    }
+    return any;
+}
+
 uint64_t mw_csv__mask_scalar(const char *data, const mw_csv__specials *s) {
     uint64_t mask = 0;
     for (int i = 0; i < MW_CSV_BLOCK; i++) {
@@ -45,7 +54,27 @@ uint64_t mw_csv__mask(const char *data, const mw_csv__specials *s) {
     return mask;
 }
 
+bool mw_csv__quotes(const char *data, size_t size, char quote, bool *odd) {
+    __m128i parity = _mm_setzero_si128(), any = parity;
+    size_t at = 0;
+    for (; at + 32 <= size; at += 32) {
+        const __m128i *from = (const __m128i *)(const void *)(data + at);
+        __m128i first = equal(_mm_loadu_si128(from), quote);
+        __m128i second = equal(_mm_loadu_si128(from + 1), quote);
+        parity = _mm_xor_si128(parity, _mm_xor_si128(first, second));
+        any = _mm_or_si128(any, _mm_or_si128(first, second));
+    }
+    *odd = __builtin_parityll(gather(parity));
+    bool last = quotes_scalar(data + at, size - at, quote, odd);
+    return last || gather(any) != 0;
+}
+
 #else
+
+bool mw_csv__quotes(const char *data, size_t size, char quote, bool *odd) {
+    *odd = false;
+    return quotes_scalar(data, size, quote, odd);
+}
 
 uint64_t mw_csv__mask(const char *data, const mw_csv__specials *s) {
     return mw_csv__mask_scalar(data, s);

@@ -7,7 +7,11 @@
 #ifndef MW_CORE_TEXT_CSV_SCAN_H
 #define MW_CORE_TEXT_CSV_SCAN_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "core/text/dialect.h"
 
 enum { MW_CSV_BLOCK = 64, MW_CSV_BYTES = 256 };
 
@@ -20,5 +24,11 @@ typedef struct mw_csv__specials {
 /* The vector form where the processor has one, and the plain form that is its oracle. */
 uint64_t mw_csv__mask(const char *data, const mw_csv__specials *specials);
 uint64_t mw_csv__mask_scalar(const char *data, const mw_csv__specials *specials);
+
+/* Whether a byte occurs in data [size], and, if so, an odd number of times. */
+bool mw_csv__quotes(const char *data, size_t size, char quote, bool *odd);
+
+/* mw_csv_cut without its shortcuts. */
+size_t mw_csv__cut_walking(const mw_dialect *dialect, const char *text, size_t size);
 
 #endif

@@ -2,7 +2,7 @@
  * number_fields.c -- see mw_number_read_fields in fields.h: the choice of instructions, and all that is not vectors.
  *
  * Algorithm  a batch of fields is fetched (number_fields_batch.h), short plain decimals are read side by side, longer
- *            ones one by one in vectors, and the rest by mw_number_read, which so stays the judge of what a number is.
+ *            ones so too (AVX-512) or one by one (AVX2), and the rest by mw_number_read, the judge of what a number is.
  *            Every path ends in Clinger's exact case, digits below 2^53 divided once by a power of ten up to 10^22,
  *            or in mw_number_read: so all give the same bits.
  * Short      (word ^ "00000000") makes digits of a field that ends the word; shifting left what is not of the field out

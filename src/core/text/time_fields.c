@@ -1,9 +1,9 @@
 /*
  * time_fields.c -- whole columns of times.
  *
- * Method     a form whose parts stand at fixed places is a layout: 32 bytes are compared with it at once (in
- *            vectors of 16 bytes, which x86-64 and ARMv8 always have, so that every machine takes the same path), and
- *            digits are taken from their places. A field that equals the one above it has its value; one with the same date needs its
+ * Method     a form whose parts stand at fixed places is a layout: 32 bytes are compared with it at once, in vectors of
+ *            16 bytes, which x86-64 and ARMv8 always have (so every machine takes the same path), and digits are taken
+ *            from their places. A field that equals the one above it has its value; one with the same date needs its
  *            clock only; a zone is asked again only when its offset may change.
  * Variants   day, month and hour may lack their zero: a layout for each way of that, the last one used is tried first.
  * Oracle     what no layout takes goes to mw_time_form_read, which alone decides that a field is none of the form.
@@ -442,8 +442,8 @@ static bool read_field(reader *r, const char *text, size_t size, const window *w
             return true;
         }
     }
-    bool unix = r->form->kind >= MW_FORM_UNIX_S && r->form->kind <= MW_FORM_UNIX_US;
-    if (unix && r->part == MW_TIME_STAMP && size > 8 && size <= 16 &&
+    bool is_unix = r->form->kind >= MW_FORM_UNIX_S && r->form->kind <= MW_FORM_UNIX_US;
+    if (is_unix && r->part == MW_TIME_STAMP && size > 8 && size <= 16 &&
         read_unix(r, text, size, ret_us))
         return true;
     return mw_time_form_read(r->form, r->part, text, size, ret_us);

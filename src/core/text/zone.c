@@ -173,6 +173,21 @@ int64_t mw_zone_to_utc(const mw_zone *zone, int64_t local_us, mw_zone_case *ret_
     return minus(local_us, span.offset_us);
 }
 
+void mw_zone_convert(const mw_zone *zone, int64_t *times_us, size_t n, uint64_t *twice,
+                     uint64_t *never) {
+    mw_zone_span span = {.from_us = INT64_MAX, .to_us = INT64_MIN};
+    for (size_t i = 0; i < n; i++) {
+        int64_t us = times_us[i];
+        if (us == INT64_MIN) continue;
+        if (us < span.from_us || us >= span.to_us) mw_zone_span_at(zone, us, &span);
+        if (us >= span.odd_us) {
+            *twice += span.odd_case == MW_ZONE_TWICE;
+            *never += span.odd_case == MW_ZONE_NEVER;
+        }
+        times_us[i] = minus(us, span.offset_us);
+    }
+}
+
 int64_t mw_zone_to_local(const mw_zone *zone, int64_t utc_us) {
     int64_t past = cycles_past(zone, zone->at_us, utc_us);
     size_t i = count_up_to(zone->at_us, zone->n, minus(utc_us, past));

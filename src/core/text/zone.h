@@ -14,6 +14,7 @@
 #define MW_CORE_TEXT_ZONE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/alloc.h"
@@ -42,5 +43,10 @@ typedef struct mw_zone_span {
 } mw_zone_span;
 
 void mw_zone_span_at(const mw_zone *zone, int64_t local_us, mw_zone_span *ret);
+
+/* A column of local times [n] to UTC in place, as after joining dates and clocks; INT64_MIN (no time) stays. Adds to the
+ * counts of those that came twice or never. Cost: 1 ns while times stay in one span. */
+void mw_zone_convert(const mw_zone *zone, int64_t *times_us, size_t n, uint64_t *twice,
+                     uint64_t *never);
 
 #endif

@@ -17,7 +17,7 @@
 #include "keep/ingest/rejects.h"
 
 /* An accepted row has a value in its fields' separators and a line end, at least. */
-enum { STEM_DIGITS = 32, PART_MAX = 64, WINDOW_BYTES = 8 << 20, MERGE_BYTES = 16 << 20 };
+enum { STEM_DIGITS = 32, PART_MAX = 64, WINDOW_BYTES = 4 << 20, MERGE_BYTES = 8 << 20 };
 
 static const char part_suffix[] = ".rejects.part";
 

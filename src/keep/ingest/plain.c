@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/math.h"
+#include "core/table/collect.h"
 #include "keep/ingest/ingest.h"
 #include "keep/ingest/reader.h"
 
@@ -20,18 +20,14 @@ typedef struct plain {
     uint32_t n_columns;
 
     mw_schema *schema;
-    mw_chunk **chunks; /* [n_chunks] */
-    size_t n_chunks, capacity;
-    int64_t n_rows;
+    mw_collect *rows;
     int64_t *bad; /* [n_bad] rows */
     int64_t n_bad, bad_capacity;
     char first_bad[sizeof((mw_plain_bad *)0)->first];
 } plain;
 
 static void drop_rows(plain *p) {
-    for (size_t i = 0; i < p->n_chunks; i++) mw_chunk_free(p->chunks[i]);
-    p->n_chunks = 0;
-    p->n_rows = 0;
+    p->rows = mw_collect_free(p->rows);
     p->n_bad = 0;
     p->schema = mw_schema_free(p->schema);
 }
@@ -99,21 +95,7 @@ static mw_status note_bad(plain *p, const mw_reader *reader, const mw_bad_row *b
         p->bad = more;
         p->bad_capacity = capacity;
     }
-    p->bad[p->n_bad++] = p->n_rows + bad->row;
-    return MW_OK;
-}
-
-static mw_status keep_chunk(plain *p, mw_lane *lane, size_t i, mw_err *err) {
-    if (p->n_chunks == p->capacity) {
-        size_t capacity = p->capacity ? 2 * p->capacity : 16;
-        void *more = mw_realloc(p->ctx->mem, p->chunks, capacity * sizeof(mw_chunk *));
-        if (!more) return mw_fail_nomem(err, "reading a table");
-        p->chunks = more;
-        p->capacity = capacity;
-    }
-    p->chunks[p->n_chunks++] = lane->chunks[i];
-    p->n_rows += lane->chunks[i]->n_rows;
-    lane->chunks[i] = NULL;
+    p->bad[p->n_bad++] = mw_collect_rows(p->rows) + bad->row;
     return MW_OK;
 }
 
@@ -138,52 +120,7 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
                            lane->chunks[i]->n_rows);
     }
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-        status = keep_chunk(p, lane, i, err);
-    return status;
-}
-
-/* ---- the table ---- */
-
-static void copy_column(const plain *p, mw_column *to, int32_t index) {
-    int64_t at = 0;
-    for (size_t i = 0; i < p->n_chunks; i++) {
-        const mw_chunk *chunk = p->chunks[i];
-        const mw_chunk_column *from = &chunk->columns[index];
-        size_t n = (size_t)chunk->n_rows;
-        switch (from->type) {
-        case MW_TIMESTAMP: memcpy(to->time + at, from->time, n * sizeof *to->time); break;
-        case MW_FLOAT64: memcpy(to->number + at, from->number, n * sizeof *to->number); break;
-        case MW_DICTIONARY: memcpy(to->codes + at, from->codes, n * sizeof *to->codes); break;
-        default:
-            for (int64_t r = 0; r < chunk->n_rows; r++)
-                if (from->validity[r / 8] >> (r % 8) & 1)
-                    mw_column_set_bool(to, at + r, from->bits[r / 8] >> (r % 8) & 1);
-        }
-        at += chunk->n_rows;
-    }
-}
-
-static mw_status make_table(plain *p, mw_table **ret, mw_err *err) {
-    mw_table *table = NULL;
-    mw_status status = mw_table_new(p->ctx->mem, p->n_rows, &table, err);
-    if (status == MW_OK) status = mw_table_reserve(table, p->schema->n_columns, err);
-    for (int32_t c = 0; status == MW_OK && c < p->schema->n_columns; c++) {
-        mw_schema_column *from = &p->schema->columns[c];
-        mw_column *to;
-        status = mw_table_add(table, mw_str_of(from->name), from->type, &to, err);
-        if (status != MW_OK) break;
-        copy_column(p, to, c);
-        if (from->type == MW_DICTIONARY) {
-            mw_dictionary *empty = to->dictionary;
-            to->dictionary = from->dictionary;
-            from->dictionary = empty;
-        }
-        status = mw_column_seal(table, to, err);
-    }
-    if (status == MW_OK)
-        *ret = table;
-    else
-        mw_table_free(table);
+        status = mw_collect_add(p->rows, lane->chunks[i], err);
     return status;
 }
 
@@ -191,7 +128,7 @@ static mw_status mark_bad(const plain *p, mw_plain_bad *bad, mw_err *err) {
     *bad = (mw_plain_bad){.n = p->n_bad};
     if (p->n_bad == 0) return MW_OK;
     memcpy(bad->first, p->first_bad, sizeof bad->first);
-    bad->marks = mw_calloc(p->ctx->mem, (size_t)p->n_rows, 1);
+    bad->marks = mw_calloc(p->ctx->mem, (size_t)mw_collect_rows(p->rows), 1);
     if (!bad->marks) return mw_fail_nomem(err, "reading a table");
     for (int64_t i = 0; i < p->n_bad; i++) bad->marks[p->bad[i]] = 1;
     return MW_OK;
@@ -209,6 +146,8 @@ static mw_status pass(plain *p, const char *path, const mw_args *args, bool *ret
     taker t = {.p = p, .reader = reader};
     mw_reader_sink sink = {.take = take, .self = &t};
     status = mw_plan_schema(mw_reader_plan(reader), &p->schema, err);
+    if (status == MW_OK)
+        status = mw_collect_new(p->ctx->mem, p->schema, mw_reader_rows(reader), &p->rows, err);
     if (status == MW_OK) status = mw_reader_run(reader, &sink, err);
     if (status != MW_OK) (void)mw_err_prefix(err, "%s", p->name);
     *ret_again = status == MW_OK && mw_reader_widened(reader);
@@ -230,12 +169,12 @@ mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args 
     bool again = true;
     mw_status status = MW_OK;
     while (again && status == MW_OK) status = pass(&p, path, args, &again, err);
-    if (status == MW_OK && p.n_rows == 0) {
+    if (status == MW_OK && mw_collect_rows(p.rows) == 0) {
         mw_fail(err, MW_EDATA, "%s: has a header but no rows", p.name);
         status = mw_err_hint(err, "A CSV file has a header line and data lines.");
     }
     if (status == MW_OK) status = mark_bad(&p, &bad, err);
-    if (status == MW_OK) status = make_table(&p, &table, err);
+    if (status == MW_OK) status = mw_collect_finish(p.rows, p.schema, &table, err);
     if (status == MW_OK) {
         *ret = table;
         *ret_bad = bad;
@@ -243,7 +182,6 @@ mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args 
         mw_free(bad.marks);
     }
     drop_rows(&p);
-    mw_free(p.chunks);
     mw_free(p.bad);
     mw_free(p.as_text);
     return status;

@@ -86,6 +86,20 @@ static mw_status skip_lines(mw_profiling *build, mw_str *ret, mw_err *err) {
     return MW_OK;
 }
 
+/* "sep=;" on the first line: how Excel is told the separator. It is no row. */
+static void take_sep_line(mw_profiling *build, mw_forced *forced, mw_str *text) {
+    if (forced->has_skip_lines || text->size < 6) return;
+    if (!mw_str_is_nocase((mw_str){text->data, 4}, "sep=")) return;
+    size_t end = text->data[5] == '\r' ? 6 : 5;
+    if (end >= text->size || text->data[end] != '\n') return;
+    if (!(forced->fixed & MW_SNIFF_FIXED_SEPARATOR)) {
+        forced->dialect.separator = text->data[4];
+        forced->fixed |= MW_SNIFF_FIXED_SEPARATOR;
+    }
+    *text = (mw_str){text->data + end + 1, text->size - end - 1};
+    build->skipped = 1;
+}
+
 static bool is_blank(mw_str text) {
     for (size_t i = 0; i < text.size; i++)
         if (!strchr(" \t\r\n", text.data[i]) || text.data[i] == '\0') return false;
@@ -119,14 +133,16 @@ static mw_status note_dialect(mw_profiling *build, mw_err *err) {
     return status;
 }
 
-static mw_status detect(mw_profiling *build, const char *sample, size_t size, char **owned,
-                        mw_err *err) {
+static mw_status detect(mw_profiling *build, mw_forced *forced, const char *sample, size_t size,
+                        char **owned, mw_err *err) {
     mw_profile *profile = build->profile;
     mw_str text;
     mw_status status = settle_text(build, sample, size, owned, err);
     if (status == MW_OK && is_blank(build->text)) status = fail_empty(err);
     if (status == MW_OK) status = skip_lines(build, &text, err);
     if (status != MW_OK) return status;
+    build->skipped = build->forced->skip_lines;
+    take_sep_line(build, forced, &text);
     size_t skipped = build->text.size - text.size;
     build->text = text;
     if (is_blank(text)) return fail_empty(err);
@@ -135,7 +151,7 @@ static mw_status detect(mw_profiling *build, const char *sample, size_t size, ch
     if (status != MW_OK) return status;
     profile->looked_bytes += build->sniffed.looked;
     profile->dialect = build->sniffed.dialect;
-    profile->skip_lines = build->forced->skip_lines;
+    profile->skip_lines = build->skipped;
     build->n = build->sniffed.n_fields;
     status = note_dialect(build, err);
     if (status == MW_OK) status = mw_profile__find_rows(build, err);
@@ -145,20 +161,27 @@ static mw_status detect(mw_profiling *build, const char *sample, size_t size, ch
     if (status == MW_OK) status = mw_profile__find_types(build, err);
     if (status == MW_OK) status = mw_profile__find_marks(build, err);
     profile->data_offset += skipped;
-    profile->data_line += build->forced->skip_lines;
+    profile->data_line += build->skipped;
     return status;
 }
 
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, bool learn, mw_profile *ret, mw_err *err) {
+    return mw_profile_detect_saved(ctx, sample, size, whole, (mw_str){NULL, 0}, args, learn, ret,
+                                   err);
+}
+
+mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                  mw_str saved, const mw_args *args, bool learn, mw_profile *ret,
+                                  mw_err *err) {
     mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
     mw_forced forced;
     char *owned = NULL;
     mw_arena_init(&profile.arena, ctx->mem);
     mw_profiling build = {
         .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
-    mw_status status = mw_profile__force(ctx, args, (mw_str){0}, &forced, err);
-    if (status == MW_OK) status = detect(&build, sample, size, &owned, err);
+    mw_status status = mw_profile__force(ctx, saved, args, &forced, err);
+    if (status == MW_OK) status = detect(&build, &forced, sample, size, &owned, err);
     mw_profile__force_done(&forced);
     mw_free(owned);
     if (status != MW_OK) {
@@ -186,6 +209,13 @@ static mw_status take_notes_out(const mw_forced *forced, mw_str text, mw_buf *ou
     return mw_buf_status(out, "a sample", err);
 }
 
+/* The encoding of a rejects file: its own when it is UTF-16, else what its head says of the source. */
+static mw_encoding encoding_of(const mw_rejects_head *head, const mw_forced *forced) {
+    if (head->text == MW_SOURCE_UTF16LE) return MW_ENC_UTF16LE;
+    if (head->text == MW_SOURCE_UTF16BE) return MW_ENC_UTF16BE;
+    return forced->has_encoding && forced->encoding == MW_ENC_LATIN1 ? MW_ENC_LATIN1 : MW_ENC_UTF8;
+}
+
 mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                                     const mw_rejects_head *head, const mw_args *args, bool learn,
                                     mw_profile *ret, mw_err *err) {
@@ -199,18 +229,17 @@ mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_
     mw_arena_init(&profile.arena, ctx->mem);
     mw_profiling build = {
         .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
-    mw_status status = mw_profile__force(ctx, args, mw_str_of(head->profile), &forced, err);
-    mw_encoding encoding = head->text == MW_SOURCE_UTF16LE    ? MW_ENC_UTF16LE
-                           : head->text == MW_SOURCE_UTF16BE  ? MW_ENC_UTF16BE
-                           : forced.encoding == MW_ENC_LATIN1 ? MW_ENC_LATIN1
-                                                              : MW_ENC_UTF8;
+    mw_status status = mw_profile__force(ctx, mw_str_of(head->profile), args, &forced, err);
+    mw_encoding encoding = encoding_of(head, &forced);
     enum mw_source_text as = encoding == MW_ENC_LATIN1 ? MW_SOURCE_LATIN1 : head->text;
     bool unify = forced.line_end == MW_LINES_CR || forced.line_end == MW_LINES_MIXED;
-    if (status == MW_OK) status = mw_text_decode(ctx->mem, sample, size, as, unify, &text, err);
+    if (status == MW_OK)
+        status = mw_text_decode(ctx->mem, sample, size, as, unify, &text, err);
     if (status == MW_OK) status = take_notes_out(&forced, mw_buf_str(&text), &plain, err);
     forced.has_encoding = true;
     forced.encoding = MW_ENC_UTF8; /* by now */
-    if (status == MW_OK) status = detect(&build, mw_buf_text(&plain), plain.size, &owned, err);
+    if (status == MW_OK)
+        status = detect(&build, &forced, mw_buf_text(&plain), plain.size, &owned, err);
     profile.encoding = encoding;
     mw_profile__force_done(&forced);
     mw_buf_done(&text);

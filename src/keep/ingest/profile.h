@@ -99,7 +99,12 @@ extern const mw_param mw_profile_params[];
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, bool learn, mw_profile *ret, mw_err *err);
 
-/* The same for a rejects file: the profile in its head is forced where args say nothing else, and its notes are no rows. */
+/* The same with a saved profile as text (a rejects file carries one); empty: none. What args name, and their `profile`, win over it. */
+mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
+                                  mw_str saved, const mw_args *args, bool learn, mw_profile *ret,
+                                  mw_err *err);
+
+/* The same for a rejects file: its head holds the profile, and its notes are no rows. */
 mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                                     const mw_rejects_head *head, const mw_args *args, bool learn,
                                     mw_profile *ret, mw_err *err);

@@ -35,6 +35,7 @@ typedef struct mw_profiling {
     mw_str *second; /* [n] of the row below it */
     mw_str *names;  /* [n] in the arena */
     uint32_t n_before;
+    uint32_t skipped; /* lines before text, by the caller or for "sep=;" */
     bool has_second;
     uint64_t n_above; /* rows above the head that are none of the table */
     uint64_t before_line, head_line, second_line, third_line;

@@ -304,19 +304,17 @@ static mw_status check(const mw_forced *forced, mw_err *err) {
     return MW_OK;
 }
 
-mw_status mw_profile__force(const mw_ctx *ctx, const mw_args *args, mw_str saved, mw_forced *ret,
+mw_status mw_profile__force(const mw_ctx *ctx, mw_str saved, const mw_args *args, mw_forced *ret,
                             mw_err *err) {
     *ret = (mw_forced){.dialect = {.separator = ',', .quote = '"', .decimal = '.'}};
     mw_arena_init(&ret->arena, ctx->mem);
-    mw_status status = saved.size ? mw_profile__read_json(ctx, saved, ret, err) : MW_OK;
-    if (!args || status != MW_OK) return status;
-    const char *path = mw_args_string(args, "profile");
-    if (path && !saved.size) status = mw_profile__read(ctx, path, ret, err);
-    if (status == MW_OK) status = take_dialect(args, ret, err);
-    if (status == MW_OK) status = take_texts(args, ret, err);
-    if (status == MW_OK) take_places(args, ret);
-    if (status == MW_OK) status = check(ret, err);
-    return status;
+    mw_status status = saved.size ? mw_profile__read_text(ctx, saved, ret, err) : MW_OK;
+    const char *path = args ? mw_args_string(args, "profile") : NULL;
+    if (status == MW_OK && path) status = mw_profile__read(ctx, path, ret, err);
+    if (status == MW_OK && args) status = take_dialect(args, ret, err);
+    if (status == MW_OK && args) status = take_texts(args, ret, err);
+    if (status == MW_OK && args) take_places(args, ret);
+    return status == MW_OK ? check(ret, err) : status;
 }
 
 void mw_profile__force_done(mw_forced *forced) { mw_arena_done(&forced->arena); }

@@ -41,15 +41,14 @@ typedef struct mw_forced {
     size_t n_columns;
 } mw_forced;
 
-/* args may be NULL; saved: JSON of a profile that args do not name, or empty. MW_EINVAL for values that are impossible or
- * contradict each other. Call done also after a failure. */
-mw_status mw_profile__force(const mw_ctx *ctx, const mw_args *args, mw_str saved, mw_forced *ret,
+/* saved: JSON, or empty. args may be NULL. MW_EINVAL for values that are impossible or contradict each other. */
+mw_status mw_profile__force(const mw_ctx *ctx, mw_str saved, const mw_args *args, mw_forced *ret,
                             mw_err *err);
 void mw_profile__force_done(mw_forced *forced);
 
 /* Reads the JSON of mw_profile_write into *forced (profile_read.c). MW_EINVAL for what is no profile. */
 mw_status mw_profile__read(const mw_ctx *ctx, const char *path, mw_forced *forced, mw_err *err);
-mw_status mw_profile__read_json(const mw_ctx *ctx, mw_str text, mw_forced *forced, mw_err *err);
+mw_status mw_profile__read_text(const mw_ctx *ctx, mw_str json, mw_forced *forced, mw_err *err);
 
 /* One byte by what users write: the byte itself, or "tab", "comma", "none", ... False: neither. */
 bool mw_profile__byte(const char *text, char *ret);

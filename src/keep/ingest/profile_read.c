@@ -245,6 +245,7 @@ static bool read_columns(const saved *in, const mw_json *member) {
         return false;
     }
     forced->saved = true;
+    forced->n_columns = 0;
     for (const mw_json *column = member->first; column; column = column->next) {
         if (!read_column(in, member, column, &forced->columns[forced->n_columns])) return false;
         forced->n_columns++;
@@ -306,28 +307,28 @@ static mw_status read_text(const mw_ctx *ctx, const char *path, char **ret, size
     return status;
 }
 
-mw_status mw_profile__read_json(const mw_ctx *ctx, mw_str text, mw_forced *forced, mw_err *err) {
+mw_status mw_profile__read_text(const mw_ctx *ctx, mw_str json, mw_forced *forced, mw_err *err) {
     mw_err local;
     saved in = {.forced = forced, .err = err ? err : &local};
     mw_arena arena;
     mw_arena_init(&arena, ctx->mem);
     const mw_json *root = NULL;
-    mw_status status = mw_json_parse(&arena, text.data, text.size, &root, in.err);
+    mw_status status = mw_json_parse(&arena, json.data, json.size, &root, in.err);
     if (status == MW_OK && root->kind != MW_JSON_OBJECT)
         status = mw_fail(in.err, MW_EINVAL, "the saved profile must be one JSON object");
     for (const mw_json *m = status == MW_OK ? root->first : NULL; m && status == MW_OK; m = m->next)
         if (!read_member(&in, m)) status = in.err->code;
     mw_arena_done(&arena);
-    return status;
+    return status == MW_OK ? MW_OK : mw_err_at(in.err, "profile");
 }
 
 mw_status mw_profile__read(const mw_ctx *ctx, const char *path, mw_forced *forced, mw_err *err) {
     char *text = NULL;
     size_t size = 0;
+    mw_err local;
+    if (!err) err = &local;
     mw_status status = read_text(ctx, path, &text, &size, err);
-    if (status == MW_OK) status = mw_profile__read_json(ctx, (mw_str){text, size}, forced, err);
+    if (status == MW_OK) status = mw_profile__read_text(ctx, (mw_str){text, size}, forced, err);
     mw_free(text);
-    if (status == MW_OK) return MW_OK;
-    mw_err_at(err, "profile");
-    return mw_err_prefix(err, "%s", path);
+    return status == MW_OK ? MW_OK : mw_err_prefix(err, "%s", path);
 }

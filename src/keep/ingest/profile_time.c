@@ -391,6 +391,24 @@ static mw_status find_counter(mw_profiling *build, bool *ret_done, mw_err *err) 
     return MW_OK;
 }
 
+/* A date or a time of day beside a stamp says the same again; a dataset has one `time`. */
+static mw_status drop_doubles(mw_profiling *build, mw_err *err) {
+    mw_profile *profile = build->profile;
+    if (build->learn || profile->stamp < 0 || build->forced->saved) return MW_OK;
+    for (uint32_t i = 0; i < build->n; i++) {
+        mw_profile_column *column = &profile->columns[i];
+        if (column->use != MW_USE_NONE || !looks_like_times(build, i)) continue;
+        if (!mw_layout_same_name(build->names[i], "date") &&
+            !mw_layout_same_name(build->names[i], "time"))
+            continue;
+        column->use = MW_USE_DROP;
+        mw_status status = mw_profile__note(build, "left out", column->name, 0.9, false,
+                                            "the time stands in another column too", err);
+        if (status != MW_OK) return status;
+    }
+    return MW_OK;
+}
+
 mw_status mw_profile__find_time(mw_profiling *build, mw_err *err) {
     mw_profile *profile = build->profile;
     time_trial failed = {.column = -1};
@@ -404,7 +422,7 @@ mw_status mw_profile__find_time(mw_profiling *build, mw_err *err) {
     if (status == MW_OK && !done && !build->learn) status = find_counter(build, &done, err);
     if (status != MW_OK) return status;
     profile->stamp_form.zone = profile->date_form.zone = profile->zone;
-    if (profile->stamp >= 0 || profile->date >= 0) return MW_OK;
+    if (profile->stamp >= 0 || profile->date >= 0) return drop_doubles(build, err);
     if (failed.column >= 0 && !build->learn && !done)
         return fail_unreadable(build, &failed, MW_EDATA, err);
     return note_time(

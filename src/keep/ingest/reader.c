@@ -9,7 +9,8 @@
 #include "core/base/limits.h"
 #include "core/base/threads.h"
 
-enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 8, ROUNDS = 3 };
+#define MOST_GUESSED 1e8 /* more rows than that are not taken memory for beforehand */
+enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 6, ROUNDS = 3 };
 
 typedef struct lane_round {
     mw_lane *lanes; /* [n_lanes] */
@@ -152,6 +153,19 @@ mw_str mw_reader_head(const mw_reader *reader) { return mw_str_of(reader->head);
 mw_source *mw_reader_source(mw_reader *reader) { return reader->source; }
 const uint8_t *mw_reader_widened(const mw_reader *reader) {
     return reader->any_widened ? reader->widened : NULL;
+}
+int64_t mw_reader_rows(const mw_reader *reader) {
+    const lane_round *first = &reader->rounds[0];
+    if (first->n == 0 || first->lanes[0].size == 0) return 0;
+    double filled = 0, to_come = mw_source_remaining(reader->source), lines = 0;
+    for (size_t i = 0; i < first->n; i++) filled += (double)first->lanes[i].size;
+    const mw_lane *lane = &first->lanes[0];
+    for (const char *at = lane->text, *end = at + lane->size; at < end; lines++) {
+        const char *feed = memchr(at, '\n', (size_t)(end - at));
+        at = feed ? feed + 1 : end;
+    }
+    double rows = (filled + to_come) * lines / (double)lane->size;
+    return rows < (double)MOST_GUESSED ? (int64_t)(rows * 1.02) + 1 : 0;
 }
 bool mw_reader_open_ended(const mw_reader *reader) { return reader->open_ended; }
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "keep/ingest/transcode.h"
+
 enum { SNIFFED_BYTES = 65536 };
 
 static const struct format {
@@ -156,62 +158,14 @@ mw_status mw_sniff__encoding(const char *data, size_t size, bool whole, mw_encod
     return mw_err_hint(err, "Give a text file with separated columns, plain or gzip.");
 }
 
-static const uint16_t high_1252[32] = {
-    0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
-    0x2039, 0x0152, 0x8D,   0x017D, 0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178,
-};
-
-static char *put_utf8(char *out, uint32_t c) {
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xC0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xE0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else {
-        *out++ = (char)(0xF0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    }
-    return out;
-}
-
-static char *decode_latin1(const char *data, size_t size, char *out) {
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)data[i];
-        out = put_utf8(out, c >= 0x80 && c < 0xA0 ? high_1252[c - 0x80] : c);
-    }
-    return out;
-}
-
-static uint32_t unit_at(const char *data, size_t i, bool little) {
-    uint32_t a = (unsigned char)data[i], b = (unsigned char)data[i + 1];
-    return little ? b << 8 | a : a << 8 | b;
-}
-
-static char *decode_utf16(const char *data, size_t size, bool little, char *out) {
-    for (size_t i = 0; i + 1 < size; i += 2) {
-        uint32_t c = unit_at(data, i, little);
-        if (i == 0 && c == 0xFEFF) continue;
-        if (c >= 0xD800 && c < 0xDC00 && i + 3 < size) {
-            uint32_t low = unit_at(data, i + 2, little);
-            if (low >= 0xDC00 && low < 0xE000) {
-                c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-                i += 2;
-            }
-        }
-        out = put_utf8(out, c >= 0xD800 && c < 0xE000 ? 0xFFFD : c);
-    }
-    return out;
-}
-
 mw_status mw_sniff__decode(mw_mem *mem, const char *data, size_t size, bool whole,
                            mw_encoding encoding, mw_str *ret, char **owned, mw_err *err) {
+    static const enum mw_source_text texts[] = {
+        [MW_ENC_UTF8] = MW_SOURCE_UTF8,
+        [MW_ENC_UTF16LE] = MW_SOURCE_UTF16LE,
+        [MW_ENC_UTF16BE] = MW_SOURCE_UTF16BE,
+        [MW_ENC_LATIN1] = MW_SOURCE_LATIN1,
+    };
     *owned = NULL;
     if (encoding == MW_ENC_UTF8) {
         size_t mark = starts(data, size, "\xef\xbb\xbf", 3) ? 3 : 0;
@@ -219,13 +173,17 @@ mw_status mw_sniff__decode(mw_mem *mem, const char *data, size_t size, bool whol
         *ret = (mw_str){data + mark, size - mark};
         return MW_OK;
     }
-    char *out = mw_alloc(mem, size * 3 + 4), *end;
-    if (!out) return mw_fail_nomem(err, "decoding a sample");
-    end = encoding == MW_ENC_LATIN1 ? decode_latin1(data, size, out)
-                                    : decode_utf16(data, size, encoding == MW_ENC_UTF16LE, out);
-    *owned = out;
-    *ret = (mw_str){out, (size_t)(end - out)};
-    return MW_OK;
+    mw_buf out;
+    mw_buf_init(&out, mem, size * 3 + 4);
+    mw_status status = mw_text_decode(mem, data, size, texts[encoding], false, &out, err);
+    if (status == MW_OK) {
+        *ret = (mw_str){"", out.size};
+        *owned = mw_buf_steal(&out, &ret->size);
+        if (!*owned) status = mw_fail_nomem(err, "decoding a sample");
+        ret->data = *owned;
+    }
+    mw_buf_done(&out);
+    return status;
 }
 
 mw_line_end mw_sniff__lines(mw_str text, mw_sniff_guess *guess) {
@@ -253,14 +211,11 @@ mw_line_end mw_sniff__lines(mw_str text, mw_sniff_guess *guess) {
 }
 
 mw_status mw_sniff__unify(mw_mem *mem, mw_str *text, char **owned, mw_err *err) {
-    char *out = mw_alloc(mem, text->size + 1);
-    if (!out) return mw_fail_nomem(err, "decoding a sample");
-    for (size_t i = 0; i < text->size; i++) {
-        bool lone = text->data[i] == '\r' && !(i + 1 < text->size && text->data[i + 1] == '\n');
-        out[i] = lone ? '\n' : text->data[i];
+    if (!*owned) {
+        *owned = mw_memdup(mem, text->data, text->size);
+        if (!*owned) return mw_fail_nomem(err, "decoding a sample");
+        text->data = *owned;
     }
-    mw_free(*owned);
-    *owned = out;
-    text->data = out;
+    mw_text_unify_lines(*owned, text->size, -1);
     return MW_OK;
 }

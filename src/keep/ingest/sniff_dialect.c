@@ -340,6 +340,46 @@ static char find_comment(contest *search) {
     return 0;
 }
 
+/* What rows that begin with the comment byte look like beside the others, cut as if it were none. */
+typedef struct comment_rows {
+    size_t marked,
+        fitting; /* rows behind the first other row; those with the usual number of fields */
+    size_t others, typed; /* rows without the mark; those whose first cell is a number or a time */
+} comment_rows;
+
+static void count_row(comment_rows *rows, const mw_sniff_cut *cut, char comment, uint32_t mode) {
+    uint32_t ways;
+    if (cut->text.data[cut->row_at] == comment) {
+        if (rows->others == 0) return;
+        rows->marked++;
+        rows->fitting += !cut->bad && cut->n_fields == mode;
+    } else if (!cut->bad && cut->n_fields == mode) {
+        mw_sniff_kind kind = mw_sniff__cell(mw_str_trim(cut->fields[0]), &ways);
+        rows->others++;
+        rows->typed += kind == MW_SNIFF_PLAIN || kind == MW_SNIFF_NUMBER || kind == MW_SNIFF_TIME;
+    }
+}
+
+/* "#12,5" among "A7,6" is a row: it has as many fields, and the others do not begin with numbers or times either. */
+static mw_status comments_are_rows(contest *search, char comment, bool *ret, mw_err *err) {
+    *ret = false;
+    if (!comment || search->best.n_fields < 2) return MW_OK;
+    mw_dialect dialect = search->best.dialect;
+    dialect.comment = 0;
+    comment_rows rows = {0};
+    mw_sniff_cut cut;
+    mw_sniff__cut_init(&cut, search->ctx->mem, &dialect, search->head);
+    for (size_t i = 0; i < HEAD_ROWS && mw_sniff__next(&cut); i++)
+        count_row(&rows, &cut, comment, search->best.n_fields);
+    search->ret->looked += cut.at;
+    bool failed = cut.failed;
+    mw_sniff__cut_done(&cut);
+    if (failed) return mw_fail_nomem(err, "reading a sample");
+    /* The first of the others may be the header. */
+    *ret = rows.marked > 0 && 2 * rows.fitting > rows.marked && 2 * rows.typed < rows.others;
+    return MW_OK;
+}
+
 /* "0 1:1 9:0.5": a label, then index:value pairs; what LibSVM, XGBoost and LightGBM call sparse text. */
 static bool is_libsvm(mw_str head) {
     size_t lines = 0, sparse = 0;
@@ -440,10 +480,17 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
         mw_fail(err, MW_EDATA, "is no table but sparse text of index:value pairs (LibSVM)");
         status = mw_err_hint(err, "Export it with one column for each feature.");
     }
-    char comment = fixed & MW_SNIFF_FIXED_COMMENT ? given->comment : find_comment(search);
+    bool free = !(fixed & MW_SNIFF_FIXED_COMMENT), rows = false;
+    char comment = free ? find_comment(search) : given->comment;
     if (status == MW_OK) status = try_separators(search, comment, err);
-    if (status == MW_OK && comment == ';' && !(fixed & MW_SNIFF_FIXED_COMMENT))
+    if (status == MW_OK && free) status = comments_are_rows(search, comment, &rows, err);
+    if (status == MW_OK && rows) {
+        comment = 0;
+        search->any = false;
         status = try_separators(search, 0, err);
+    } else if (status == MW_OK && free && comment == ';') {
+        status = try_separators(search, 0, err);
+    }
     if (status == MW_OK) status = try_widths(search, comment, err);
     if (status == MW_OK && search->too_wide && !search->any) status = fail_too_wide(err);
     if (status == MW_OK && (!search->any || is_prose(search))) status = fail_prose(err);

@@ -46,7 +46,7 @@ static size_t find_close(const mw_sniff_cut *cut, size_t at) {
         if (escape && c == escape) {
             i++;
         } else if (c == quote) {
-            if (escape || i + 1 >= cut->text.size || cut->text.data[i + 1] != quote) return i + 1;
+            if (i + 1 >= cut->text.size || cut->text.data[i + 1] != quote) return i + 1;
             i++;
         }
     }
@@ -106,9 +106,11 @@ static size_t cut_field(mw_sniff_cut *cut, size_t at) {
     size_t end = at;
     for (; !ends_field(cut, end); end++) {
         if (dialect->quote && text[end] == dialect->quote) return SIZE_MAX;
-        if (dialect->escape && text[end] == dialect->escape && end + 1 < cut->text.size &&
-            !line_end(cut, end + 1))
-            end++;
+        if (dialect->escape && text[end] == dialect->escape && end + 1 < cut->text.size) {
+            size_t n = line_end(cut, end + 1);
+            cut->line += n > 0;
+            end += n > 0 ? n : 1;
+        }
     }
     return add_field(cut, at, end) ? end : SIZE_MAX;
 }
@@ -143,14 +145,11 @@ static size_t cut_widths(mw_sniff_cut *cut, size_t at) {
 
 /* True for a line that is no row: blank, or a comment. */
 static bool is_skipped(const mw_sniff_cut *cut, size_t end) {
-    if (cut->dialect->comment && cut->at < end && cut->text.data[cut->at] == cut->dialect->comment)
-        return true;
-    for (size_t i = cut->at; i < end; i++) {
-        char c = cut->text.data[i];
-        if (!is_blank(c) || (c == '\t' && cut->dialect->separator == '\t' && !cut->dialect->blanks))
-            return false;
-    }
-    return true;
+    size_t at = cut->at;
+    if (cut->dialect->blanks && !cut->dialect->n_widths)
+        while (at < end && is_blank(cut->text.data[at])) at++;
+    if (at == end) return true;
+    return cut->dialect->comment && cut->text.data[at] == cut->dialect->comment;
 }
 
 bool mw_sniff__next(mw_sniff_cut *cut) {

@@ -209,10 +209,11 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof text_verbs / sizeof *text_verbs; i++)
         if (strcmp(argv[1], text_verbs[i].name) == 0)
             return run_text_verb(&text_verbs[i], argc - 1, argv + 1);
-    if (strcmp(argv[1], "worker") == 0) return mw_worker_main(mw_op_job_kinds());
     mw_ctx ctx;
     mw_ctx_init(&ctx);
     if (strcmp(argv[1], "serve") == 0) return run_serve(&ctx, argc - 1, argv + 1);
+    mw_mem_keep_freed();
+    if (strcmp(argv[1], "worker") == 0) return mw_worker_main(mw_op_job_kinds());
     catch_signals();
     ctx.cancel = &cancel;
     mw_log *log = open_log();

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "core/base/rng.h"
+#include "core/text/csv.h"
 #include "ingest_files.h"
+#include "keep/ingest/sniff.h"
 #include "profile_samples.h"
 #include "support/fault_loop.h"
 #include "support/harness.h"
@@ -402,6 +404,32 @@ MW_TEST(a_saved_profile_forces_other_files) {
                   MW_ENOTFOUND);
 }
 
+MW_TEST(a_profile_given_as_text_counts_less_than_arguments) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_args *args = NULL;
+    mw_profile profile;
+    static const char text[] = "a;b,c\n1;2,3\n";
+    mw_buf out;
+    mw_buf_init(&out, NULL, 1 << 16);
+    mw_str saved = MW_STR("{\"separator\":\",\",\"header\":false}");
+    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, NULL, false, &profile,
+                                      &err));
+    describe(&profile, &out);
+    assert_string_equal(mw_buf_text(&out), ", data 1 | column_1=text column_2");
+    mw_profile_done(&profile);
+    assert_ok(mw_args_new(NULL, mw_profile_params, &args, &err));
+    assert_ok(mw_args_set(args, MW_STR("separator"), MW_STR(";"), &err));
+    assert_ok(mw_args_finish(args, &err));
+    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, args, false, &profile,
+                                      &err));
+    describe(&profile, &out);
+    assert_string_equal(mw_buf_text(&out), "; decimal',' data 1 | column_1 column_2");
+    mw_profile_done(&profile);
+    mw_args_free(args);
+    mw_buf_done(&out);
+}
+
 /* --- work --- */
 
 enum { MIB = 1 << 20 };
@@ -473,6 +501,58 @@ MW_TEST(random_files_give_whole_profiles) {
     }
 }
 
+/* --- rows --- */
+
+/* The reader that cuts samples and the one that reads files (csv.h) see the same rows, but for what only a bad row of
+ * many lines can show: an escaped line end. */
+MW_TEST(samples_are_cut_as_files_are_read) {
+    static const char alphabet[] = "ab12,,;\t  \"'\"\n\n\r#\\";
+    static const mw_dialect dialects[] = {
+        {.separator = ',', .quote = '"', .decimal = '.'},
+        {.separator = ';', .quote = '\'', .decimal = ',', .comment = '#'},
+        {.separator = '\t', .decimal = '.'},
+        {.separator = ' ', .blanks = true, .quote = '"', .decimal = '.', .comment = '#'},
+        {.separator = ' ', .n_widths = 3, .widths = {1, 2, 3}, .decimal = '.'},
+        {.separator = ',', .quote = '"', .escape = '\\', .decimal = '.'},
+    };
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 5, 0);
+    char text[120];
+    for (int round = 0; round < 20000; round++) {
+        const mw_dialect *dialect = &dialects[mw_rng_below(&rng, 6)];
+        size_t size = 1 + mw_rng_below(&rng, sizeof text - 2);
+        for (size_t i = 0; i < size; i++) {
+            text[i] = alphabet[mw_rng_below(&rng, sizeof alphabet - 1)];
+            if (i > 0 && text[i - 1] == '\\' && (text[i] == '\n' || text[i] == '\r')) text[i] = 'x';
+        }
+        text[size++] = '\n';
+        mw_csv *csv = NULL;
+        mw_csv_row row;
+        mw_sniff_cut cut;
+        assert_ok(mw_csv_new(NULL, dialect, &csv, &err));
+        assert_ok(mw_csv_push(csv, text, size, &err));
+        mw_csv_finish(csv);
+        mw_sniff__cut_init(&cut, NULL, dialect, (mw_str){text, size});
+        while (mw_csv_row_next(csv, &row)) {
+            if (!mw_sniff__next(&cut)) fail_msg("a row less in %.*s", (int)size, text);
+            if (cut.row_line != row.line || cut.bad != (row.problem != NULL) ||
+                (!cut.bad && cut.n_fields != row.n_fields))
+                fail_msg("line %llu or %llu, %u or %u fields, %s in:\n%.*s",
+                         (unsigned long long)cut.row_line, (unsigned long long)row.line,
+                         cut.n_fields, row.n_fields, row.problem ? row.problem : "good", (int)size,
+                         text);
+            for (uint32_t i = 0; i < row.n_fields && !cut.bad; i++)
+                if (!memchr(cut.fields[i].data, '"', cut.fields[i].size) &&
+                    !memchr(cut.fields[i].data, '\'', cut.fields[i].size) &&
+                    !memchr(cut.fields[i].data, '\\', cut.fields[i].size))
+                    assert_true(mw_str_eq(cut.fields[i], row.fields[i]));
+        }
+        assert_false(mw_sniff__next(&cut));
+        mw_sniff__cut_done(&cut);
+        mw_csv_free(csv);
+    }
+}
+
 /* --- failures --- */
 
 static mw_status detect_and_write(const mw_ctx *ctx, void *arg, mw_err *error) {
@@ -539,6 +619,8 @@ MW_TEST_MAIN(MW_RUN(separators_are_found), MW_RUN(quotes_are_found),
              MW_RUN(binary_is_refused), MW_RUN(a_cut_sample_is_read_to_its_last_line),
              MW_RUN(data_begins_where_it_says), MW_RUN(doubtful_findings_say_so),
              MW_RUN(what_is_forced_is_certain), MW_RUN(saved_profiles_read_back_as_they_were),
-             MW_RUN(a_saved_profile_forces_other_files), MW_RUN(work_over_a_mebibyte_is_bounded),
-             MW_RUN(random_files_give_whole_profiles), MW_RUN(any_allocation_may_fail),
+             MW_RUN(a_saved_profile_forces_other_files),
+             MW_RUN(a_profile_given_as_text_counts_less_than_arguments),
+             MW_RUN(work_over_a_mebibyte_is_bounded), MW_RUN(random_files_give_whole_profiles),
+             MW_RUN(samples_are_cut_as_files_are_read), MW_RUN(any_allocation_may_fail),
              MW_RUN(any_allocation_may_fail_with_a_saved_profile))

@@ -1,37 +1,11 @@
-/* Rows into time order against a plain program that has them all in memory (arrange_oracle.h), and what it must survive. */
+/* Rows into time order against a plain program that has them all in memory (arrange_oracle.h), within its budgets. */
 #include "support/harness.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "core/base/rng.h"
-#include "support/fault_loop.h"
 #include "unit/table/arrange_oracle.h"
+#include "unit/table/arrange_spill.h"
 
 static oracle_row rows[ORACLE_ROWS];
 static uint8_t cuts[ORACLE_ROWS], widths[ORACLE_ROWS];
-
-static mw_dir *open_spill(const mw_ctx *ctx) {
-    mw_dir *dir;
-    mw_err err;
-    assert_ok(mw_dir_open(ctx, mw_test_folder(), MW_DIR_MUST_EXIST, &dir, &err));
-    return dir;
-}
-
-static void assert_empty(mw_dir *dir) {
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    mw_dir_entry *entries;
-    size_t n;
-    mw_err err;
-    assert_ok(mw_dir_list(&ctx, dir, &entries, &n, &err));
-    mw_free(entries);
-    assert_int_equal(n, 0);
-}
-
-static void fill_random(mw_rng *rng, uint8_t *data, size_t size) {
-    for (size_t i = 0; i < size; i++) data[i] = (uint8_t)mw_rng_u64(rng);
-}
 
 MW_TEST(equals_the_oracle_for_any_cuts_and_budgets) {
     enum { CASES = 3000, BYTES = 4 + 4 * 600 };
@@ -264,167 +238,7 @@ MW_TEST(chunks_in_order_pass_as_they_are) {
     assert_int_equal(mw_mem_used(&mem), 0);
 }
 
-/* --- faults ------------------------------------------------------------------------------------------ */
-
-static mw_dir *fault_spill;
-
-static void fault_case(oracle_case *c, unsigned policy) {
-    enum { BYTES = 4 + 4 * 150 };
-    static uint8_t data[BYTES];
-    mw_rng rng;
-    mw_rng_init(&rng, 11, 2, policy);
-    fill_random(&rng, data, BYTES);
-    data[0] = (uint8_t)policy;
-    data[1] = 0x02; /* a small window, a run for each chunk */
-    data[2] = 20;
-    data[3] = 7;
-    *c = (oracle_case){.rows = rows, .cuts = cuts, .widths = widths};
-    oracle_case_from(data, BYTES, c);
-    c->options.spill = fault_spill;
-}
-
-static mw_status fault_scene(const mw_ctx *ctx, void *arg, mw_err *err) {
-    const oracle_case *c = arg;
-    oracle_sink sink = {0};
-    mw_arrange_counts counts;
-    mw_status status = oracle_run(ctx, c, &sink, &counts, err);
-    if (status == MW_OK) {
-        const char *problem = oracle_differs(c, &sink, &counts);
-        if (problem) fail_msg("%s", problem);
-        assert_true(counts.merged);
-    }
-    oracle_sink_done(&sink);
-    return status;
-}
-
-static void spill_is_empty(void *arg, uint64_t n) {
-    (void)arg, (void)n;
-    assert_empty(fault_spill);
-}
-
-static const unsigned fault_policies[] = {0x18, 0x13, 0x17, 0x06};
-
-MW_TEST(survives_any_failed_allocation) {
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    fault_spill = open_spill(&ctx);
-    for (size_t i = 0; i < sizeof fault_policies / sizeof *fault_policies; i++) {
-        oracle_case c;
-        fault_case(&c, fault_policies[i]);
-        assert_true(mw_fault_loop_alloc(fault_scene, &c) > 50);
-        assert_empty(fault_spill);
-    }
-    mw_dir_close(fault_spill);
-}
-
-MW_TEST(survives_any_failed_call) {
-    static const mw_io_kind kinds[] = {MW_IO_OPEN, MW_IO_READ, MW_IO_WRITE, MW_IO_CLOSE,
-                                       MW_IO_UNLINK};
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    fault_spill = open_spill(&ctx);
-    for (size_t i = 0; i < sizeof fault_policies / sizeof *fault_policies; i++) {
-        oracle_case c;
-        fault_case(&c, fault_policies[i]);
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            assert_true(mw_fault_loop_io(fault_scene, &c, kinds[k], EIO, spill_is_empty) > 0);
-        mw_fault_loop_io(fault_scene, &c, MW_IO_WRITE, EINTR, spill_is_empty);
-        mw_fault_loop_io(fault_scene, &c, MW_IO_READ, EINTR, spill_is_empty);
-    }
-    mw_dir_close(fault_spill);
-}
-
-MW_TEST(short_writes_are_taken_up_again) {
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    mw_mem mem;
-    mw_mem_init(&mem, NULL, 0);
-    fault_spill = open_spill(&ctx);
-    ctx.mem = &mem;
-    oracle_case c;
-    fault_case(&c, fault_policies[1]);
-    mw_faulty_io faulty;
-    uint64_t n = 0;
-    do {
-        mw_faulty_io_init(&faulty);
-        mw_faulty_io_short_write(&faulty, ++n);
-        ctx.io = &faulty.io;
-        mw_err err;
-        assert_ok(fault_scene(&ctx, &c, &err));
-        assert_int_equal(mw_mem_used(&mem), 0);
-    } while (faulty.fired);
-    assert_true(n > 10);
-    mw_dir_close(fault_spill);
-}
-
-MW_TEST(a_full_disk_is_said_so) {
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    fault_spill = open_spill(&ctx);
-    oracle_case c;
-    fault_case(&c, fault_policies[0]);
-    mw_faulty_io faulty;
-    mw_faulty_io_init(&faulty);
-    mw_faulty_io_fail(&faulty, MW_IO_WRITE, 3, ENOSPC);
-    ctx.io = &faulty.io;
-    oracle_sink sink = {0};
-    mw_arrange_counts counts;
-    mw_err err;
-    assert_status(oracle_run(&ctx, &c, &sink, &counts, &err), MW_EIO);
-    assert_non_null(strstr(err.message, "sorting"));
-    assert_non_null(strstr(err.message, "No space left"));
-    assert_non_null(strstr(err.hint, "disk space"));
-    oracle_sink_done(&sink);
-    assert_empty(fault_spill);
-    mw_dir_close(fault_spill);
-}
-
-/* Reads through mw_io_system, and changes one byte or ends the file. */
-static uint64_t n_reads, damage_at;
-static bool ends_early;
-
-static ssize_t damaging_read(void *self, int fd, void *data, size_t size) {
-    (void)self;
-    ssize_t n = mw_io_system.read(mw_io_system.self, fd, data, size);
-    if (++n_reads != damage_at || n <= 0) return n;
-    if (ends_early) return 0;
-    ((uint8_t *)data)[(size_t)n / 2] ^= 4;
-    return n;
-}
-
-MW_TEST(a_damaged_run_is_found) {
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    mw_mem mem;
-    mw_mem_init(&mem, NULL, 0);
-    fault_spill = open_spill(&ctx);
-    ctx.mem = &mem;
-    oracle_case c;
-    fault_case(&c, fault_policies[1]);
-    mw_io io = mw_io_system;
-    io.read = damaging_read;
-    ctx.io = &io;
-    int found = 0;
-    for (damage_at = 1;; damage_at++) {
-        n_reads = 0;
-        ends_early = damage_at % 3 == 0;
-        oracle_sink sink = {0};
-        mw_arrange_counts counts;
-        mw_err err;
-        mw_status status = oracle_run(&ctx, &c, &sink, &counts, &err);
-        oracle_sink_done(&sink);
-        assert_int_equal(mw_mem_used(&mem), 0);
-        if (n_reads < damage_at) {
-            assert_int_equal(status, MW_OK);
-            break;
-        }
-        assert_int_equal(status, MW_EIO);
-        found++;
-    }
-    assert_true(found > 10);
-    assert_empty(fault_spill);
-    mw_dir_close(fault_spill);
-}
+/* --- other inputs and sinks ------------------------------------------------------------------------ */
 
 static size_t n_written;
 
@@ -489,33 +303,6 @@ MW_TEST(columns_without_values_take_no_disk) {
     mw_schema_free(schema);
     assert_int_equal(mw_mem_used(&mem), 0);
     mw_dir_close(spill);
-}
-
-MW_TEST(a_sink_that_fails_ends_it) {
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    mw_mem mem;
-    mw_mem_init(&mem, NULL, 0);
-    fault_spill = open_spill(&ctx);
-    ctx.mem = &mem;
-    oracle_case c;
-    fault_case(&c, fault_policies[0]);
-    for (int32_t n = 1;; n++) {
-        oracle_sink sink = {.fail_at = n};
-        mw_arrange_counts counts;
-        mw_err err;
-        mw_status status = oracle_run(&ctx, &c, &sink, &counts, &err);
-        oracle_sink_done(&sink);
-        assert_int_equal(mw_mem_used(&mem), 0);
-        if (status == MW_OK) {
-            assert_true(n > 5);
-            break;
-        }
-        assert_int_equal(status, MW_EIO);
-        assert_non_null(strstr(err.message, "the sink"));
-    }
-    assert_empty(fault_spill);
-    mw_dir_close(fault_spill);
 }
 
 /* Gives the last chunk first. */
@@ -598,6 +385,116 @@ MW_TEST(can_be_canceled) {
     mw_dir_close(spill);
 }
 
+/* --- a long file: pivoted block by block, then joined ------------------------------------------------- */
+
+enum { READINGS = 3000, PARAMETERS = 6 };
+
+typedef struct readings {
+    int64_t times[READINGS];
+    int32_t devices[READINGS], parameters[READINGS];
+    double values[READINGS];
+} readings;
+
+static void feed_blocks(const readings *r, mw_rng *rng, uint64_t block, mw_collide collide,
+                        mw_mem *mem, mw_arrange *arrange) {
+    mw_err err;
+    for (int64_t from = 0; from < READINGS;) {
+        int64_t n = 1 + (int64_t)mw_rng_below(rng, block);
+        if (n > READINGS - from) n = READINGS - from;
+        const int32_t *labels[1] = {r->devices + from};
+        mw_chunk *chunk;
+        int64_t n_collisions;
+        assert_ok(mw_pivot_block(mem, r->times + from, labels, 1, r->parameters + from, PARAMETERS,
+                                 r->values + from, n, collide, &chunk, &n_collisions, &err));
+        assert_ok(mw_arrange_add(arrange, chunk, &err));
+        from += n;
+    }
+}
+
+/* The cell that a reading ends up in holds the first or the last reading of its key and parameter. */
+static void assert_cells(const readings *r, mw_collide collide, const oracle_sink *sink) {
+    int64_t n_rows = 0, before = INT64_MIN;
+    for (int32_t i = 0; i < sink->n; i++) {
+        const mw_chunk *chunk = sink->chunks[i];
+        for (int64_t row = 0; row < chunk->n_rows; row++, n_rows++) {
+            double cells[PARAMETERS];
+            bool found = false;
+            for (int p = 0; p < PARAMETERS; p++) cells[p] = MW_NAN;
+            for (int k = 0; k < READINGS; k++) {
+                if (r->times[k] != chunk->columns[0].time[row] ||
+                    r->devices[k] != chunk->columns[1].codes[row])
+                    continue;
+                double *cell = &cells[r->parameters[k]];
+                if (mw_isnan(*cell) || collide == MW_COLLIDE_LAST) *cell = r->values[k];
+                found = true;
+            }
+            assert_true(found);
+            assert_true(chunk->columns[0].time[row] >= before);
+            before = chunk->columns[0].time[row];
+            for (int p = 0; p < PARAMETERS; p++)
+                assert_true(oracle_same(cells[p], chunk->columns[2 + p].number[row]));
+        }
+    }
+    int64_t n_keys = 0;
+    for (int k = 0; k < READINGS; k++) {
+        int j = 0;
+        while (r->times[j] != r->times[k] || r->devices[j] != r->devices[k]) j++;
+        n_keys += j == k;
+    }
+    assert_int_equal(n_rows, n_keys);
+}
+
+static void run_long_file(uint64_t number, mw_dir *spill) {
+    static readings r;
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_mem mem;
+    mw_mem_init(&mem, NULL, 0);
+    ctx.mem = &mem;
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 8, number);
+    bool by_parameter = number % 2;
+    for (int i = 0; i < READINGS; i++) {
+        int turn = by_parameter ? i % 500 : i / PARAMETERS;
+        r.times[i] = turn / 3 + (int64_t)mw_rng_below(&rng, number % 5 + 1);
+        r.devices[i] = turn % 3;
+        r.parameters[i] = by_parameter ? i / 500 : (int32_t)mw_rng_below(&rng, PARAMETERS);
+        r.values[i] = (double)i;
+    }
+    mw_err err;
+    mw_schema *schema;
+    int32_t at;
+    assert_ok(mw_schema_new(&mem, &schema, &err));
+    assert_ok(mw_schema_add(schema, MW_STR("time"), MW_TIMESTAMP, &at, &err));
+    assert_ok(mw_schema_add(schema, MW_STR("device"), MW_DICTIONARY, &at, &err));
+    mw_arrange_options options = {.n_keys = 1, .join = true, .drop_duplicates = true};
+    options.collide = number % 3 ? MW_COLLIDE_LAST : MW_COLLIDE_FIRST;
+    options.window_bytes = mw_rng_below(&rng, 200000);
+    options.merge_bytes = mw_rng_below(&rng, 100000);
+    options.spill = spill;
+    oracle_sink sink = {0};
+    mw_arrange_sink face = {&sink, oracle_take, oracle_again};
+    mw_arrange *arrange;
+    mw_arrange_counts counts;
+    assert_ok(mw_arrange_new(&ctx, schema, &options, &face, &arrange, &err));
+    feed_blocks(&r, &rng, 1 + mw_rng_below(&rng, 1000), options.collide, &mem, arrange);
+    assert_ok(mw_arrange_finish(arrange, &counts, &err));
+    assert_cells(&r, options.collide, &sink);
+    mw_arrange_free(arrange);
+    mw_schema_free(schema);
+    oracle_sink_done(&sink);
+    assert_int_equal(mw_mem_used(&mem), 0);
+}
+
+MW_TEST(a_long_file_is_the_same_table_whatever_its_blocks) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_dir *spill = open_spill(&ctx);
+    for (uint64_t i = 0; i < 30; i++) run_long_file(i, spill);
+    assert_empty(spill);
+    mw_dir_close(spill);
+}
+
 /* --- bad input -------------------------------------------------------------------------------------- */
 
 MW_TEST(refuses_what_has_no_key) {
@@ -672,10 +569,7 @@ MW_TEST_MAIN(MW_RUN(equals_the_oracle_for_any_cuts_and_budgets),
              MW_RUN(devices_one_behind_the_other_stay_in_little_memory),
              MW_RUN(jitter_is_merged_in_the_window), MW_RUN(jitter_and_devices_at_once),
              MW_RUN(many_runs_are_merged_in_several_passes),
-             MW_RUN(chunks_in_order_pass_as_they_are), MW_RUN(survives_any_failed_allocation),
-             MW_RUN(survives_any_failed_call), MW_RUN(short_writes_are_taken_up_again),
-             MW_RUN(a_full_disk_is_said_so), MW_RUN(a_damaged_run_is_found),
-             MW_RUN(columns_without_values_take_no_disk), MW_RUN(a_sink_that_fails_ends_it),
+             MW_RUN(chunks_in_order_pass_as_they_are), MW_RUN(columns_without_values_take_no_disk),
              MW_RUN(a_sink_that_gives_rows_back_in_another_order_is_noticed),
-             MW_RUN(can_be_canceled), MW_RUN(refuses_what_has_no_key),
-             MW_RUN(a_time_that_never_changes_is_an_error))
+             MW_RUN(can_be_canceled), MW_RUN(a_long_file_is_the_same_table_whatever_its_blocks),
+             MW_RUN(refuses_what_has_no_key), MW_RUN(a_time_that_never_changes_is_an_error))

@@ -10,6 +10,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/rng.h"
+#include "core/text/csv_scan.h"
 #include "support/harness.h"
 
 static mw_err err;
@@ -278,6 +279,113 @@ MW_TEST(random_rows_come_back) {
     mw_buf_done(&got);
 }
 
+/* --- where a text may be cut --- */
+
+static size_t n_feeds(const char *text, size_t size) {
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) n += text[i] == '\n';
+    return n;
+}
+
+/* Rows of one part behind those of others, with lines that go on; true when one was bad. */
+static bool lex_part(const mw_dialect *d, const char *text, size_t size, uint64_t lines_before,
+                     mw_buf *out) {
+    mw_csv *csv = NULL;
+    mw_csv_row row;
+    bool bad = false;
+    assert_ok(mw_csv_new(NULL, d, &csv, &err));
+    assert_ok(mw_csv_push(csv, text, size, &err));
+    mw_csv_finish(csv);
+    while (mw_csv_row_next(csv, &row)) {
+        bad |= row.problem != NULL;
+        mw_buf_printf(out, "%llu %s{", (unsigned long long)(row.line + lines_before),
+                      row.problem ? "bad" : "");
+        mw_buf_add_str(out, row.raw);
+        mw_buf_add(out, "}\n");
+    }
+    mw_csv_free(csv);
+    return bad;
+}
+
+static bool parts_give_the_rows(const mw_dialect *d, const char *text, size_t size, size_t cut,
+                                const mw_buf *want) {
+    mw_buf got;
+    mw_buf_init(&got, NULL, 1 << 20);
+    lex_part(d, text, cut, 0, &got);
+    lex_part(d, text + cut, size - cut, n_feeds(text, cut), &got);
+    bool same = mw_str_eq(mw_buf_str(&got), mw_buf_str(want));
+    mw_buf_done(&got);
+    return same;
+}
+
+static void check_cut(const mw_dialect *d, const char *text, size_t size) {
+    mw_buf want;
+    mw_buf_init(&want, NULL, 1 << 20);
+    bool bad = lex_part(d, text, size, 0, &want);
+    size_t cut = mw_csv_cut(d, text, size);
+    size_t walked = d->n_widths ? cut : mw_csv__cut_walking(d, text, size);
+    /* What is never closed is bad at the end of a text and may be good when more follows. */
+    if (!parts_give_the_rows(d, text, size, walked, &want))
+        fail_msg("walked to %zu of {%.*s}", walked, (int)size, text);
+    if (!bad && cut != walked) fail_msg("%zu not %zu of {%.*s}", cut, walked, (int)size, text);
+    if (cut && text[cut - 1] != '\n') fail_msg("%zu of {%.*s}", cut, (int)size, text);
+    mw_buf_done(&want);
+}
+
+MW_TEST(chosen_cuts) {
+    static const struct {
+        const mw_dialect *dialect;
+        const char *text;
+        size_t cut;
+    } cuts[] = {{&mw_dialect_csv, "", 0},
+                {&mw_dialect_csv, "a,b", 0},
+                {&mw_dialect_csv, "a\nb", 2},
+                {&mw_dialect_csv, "a\nb\n", 4},
+                {&mw_dialect_csv, "a\n\"b\nc", 2},
+                {&mw_dialect_csv, "a\n\"b\nc\",d\ne", 10},
+                {&mw_dialect_csv, "\"b\nc\n", 0},
+                {&mw_dialect_csv, "a\n5\" pipe\nb\nc", 12},
+                {&mw_dialect_csv, "a\n\"x\"y\nb\n\"c\nd", 9},
+                {&comments, "# it\"s\na,\"b\nc\"\nd,\"\n", 15},
+                {&comments, "# it\"s\na\nb", 9},
+                {&escapes, "a\\\nb\nc\\\n", 5},
+                {&escapes, "\"a\\\"\nb\"\nc", 8},
+                {&blanks, "  # \"\na \"b\nc", 6},
+                {&columns, "\"a\nb\nc", 5},
+                {&tabs, "\"a\nb\nc", 5}};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        size_t size = strlen(cuts[i].text), got = mw_csv_cut(cuts[i].dialect, cuts[i].text, size);
+        if (got != cuts[i].cut) fail_msg("{%s}: %zu, not %zu", cuts[i].text, got, cuts[i].cut);
+    }
+}
+
+MW_TEST(random_texts_are_cut_between_rows) {
+    static const mw_dialect *const dialects[] = {&mw_dialect_csv, &blanks,       &escapes, &columns,
+                                                 &comments,       &bare_escapes, &tabs};
+    static const char alphabet[] = "ab,,\"\"\n\n\r#\\ |\t";
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 3, 0);
+    char text[200];
+    for (int round = 0; round < 60000; round++) {
+        size_t size = mw_rng_below(&rng, round % 10 ? 30 : sizeof text);
+        for (size_t i = 0; i < size; i++)
+            text[i] = alphabet[mw_rng_below(&rng, sizeof alphabet - 1)];
+        check_cut(dialects[round % 7], text, size);
+    }
+}
+
+MW_TEST(a_stray_quote_does_not_hold_back_the_rest) {
+    static char text[200000];
+    for (size_t i = 0; i < sizeof text; i++) text[i] = "1,2\n"[i % 4];
+    text[8] = '"';
+    assert_in_range(mw_csv_cut(&mw_dialect_csv, text, sizeof text), sizeof text - 4, sizeof text);
+    text[9] = 'x';
+    assert_in_range(mw_csv_cut(&mw_dialect_csv, text, sizeof text), sizeof text - 4, sizeof text);
+    text[8] = '1';
+    text[9] = '"';
+    assert_int_equal(mw_csv_cut(&mw_dialect_csv, text, sizeof text), sizeof text);
+}
+
 MW_TEST(a_row_of_endless_escaped_lines_is_one_bad_row) {
     mw_csv *csv = NULL;
     mw_csv_row row;
@@ -332,5 +440,7 @@ MW_TEST_MAIN(MW_RUN(separators_and_quotes), MW_RUN(runs_of_blanks),
              MW_RUN(escapes_inside_and_outside_quotes), MW_RUN(comment_lines),
              MW_RUN(a_comment_may_be_longer_than_a_row), MW_RUN(fixed_columns),
              MW_RUN(what_cannot_be_told_apart_is_refused), MW_RUN(random_rows_come_back),
+             MW_RUN(chosen_cuts), MW_RUN(random_texts_are_cut_between_rows),
+             MW_RUN(a_stray_quote_does_not_hold_back_the_rest),
              MW_RUN(a_row_of_endless_escaped_lines_is_one_bad_row),
              MW_RUN(hostile_escapes_do_not_make_it_quadratic))

@@ -131,6 +131,25 @@ MW_TEST(day_and_month) {
              "01/03/2026 22:00|01/03/2026 23:00|02/03/2026 00:00|02/03/2026 01:00|02/03/2026 02:00",
          .form = "dd/mm/yyyy HH:MM",
          .ambiguous = true},
+        /* The same with steps that vary. */
+        {.samples =
+             "03/01/2026 22:00|03/01/2026 22:10|03/01/2026 23:00|03/02/2026 00:00|03/02/2026 00:10|"
+             "03/02/2026 01:00",
+         .form = "mm/dd/yyyy HH:MM",
+         .ambiguous = true,
+         .note = "rows then follow"},
+        /* The first of each month: in the wrong order twelve days in a row, and then a gap. */
+        {.samples = "01/07/2025|01/08/2025|01/09/2025|01/10/2025|01/11/2025|01/12/2025|01/01/2026|"
+                    "01/02/2026|01/03/2026",
+         .form = "dd/mm/yyyy",
+         .ambiguous = true,
+         .note = "rows then follow"},
+        /* A gap that outweighs everything else. */
+        {.samples = "03/01/2024|03/02/2024|03/03/2024|03/04/2024|03/05/2026|03/06/2026|03/07/"
+                    "2026|03/08/2026",
+         .form = "mm/dd/yyyy",
+         .ambiguous = true,
+         .note = "rows then follow"},
         /* Newest first. */
         {.samples = "03/05/2026|03/04/2026|03/03/2026|03/02/2026",
          .form = "mm/dd/yyyy",

@@ -267,7 +267,58 @@ MW_TEST(columns_read_what_was_written) {
     }
 }
 
-/* Every second of the two nights on which clocks change, in a column and one by one. */
+/* Where a reader of columns could go its own way. */
+MW_TEST(edges) {
+    static const struct {
+        const char *form, *texts; /* separated by '|' */
+    } rows[] = {
+        {"iso", "2026-01-05T23:59:60|2026-01-05T24:00:00|2026-01-05T24:00|2026-01-05T23:59:61|2026-"
+                "01-05 06:00:00-02:30|"
+                "2026-01-05T06:00:00.5-02:30|2026-01-05T06:00:00+24:00|2026-01-05T06:00:00+02:60|"
+                "2026-01-05T06:00:00+0a:00|"
+                "9999-12-31T23:59:59.999999|9999-12-31T23:59:59-00:01|0000-01-01T00:00:00+00:01|"
+                "0000-02-29|1900-02-29|"
+                "2026-01-05T06:00:00,0000000000000000000000000000000000000000000000000|"
+                "2026-01-05T06:00:00.0000000000000000000000000000000000000000000000000|"
+                "2026-01-05T06:00:00.123456789|2026-01-05T06:00:00.12345678Z|2026-01-05x06:00|2026-"
+                "01-05T06:00:00.|"
+                "23:59:60|24:00|06:00:00.25|06:00:00Z"},
+        {"dd/mm/yy HH:MM:SS", "01/02/68 00:00:00|01/02/69 00:00:00|29/02/00 23:59:60|31/04/26 "
+                              "00:00:00|30/04/26 24:00:00"},
+        {"dd/mm/yyyy hh:MM am", "1/2/2026 12:00 AM|1/2/2026 12:00 pm|1/2/2026 13:00 pm|1/2/2026 "
+                                "0:30am|1/2/2026 01:30  p.m.|1/2/2026 1:30 xm"},
+        {"dd/mm/yyyy HH:MM:SS zzz",
+         "05/01/2026 06:00:00 -0230|05/01/2026 06:00:00-02:30|05/01/2026 06:00:00.5 Z"},
+        {"unix-s", "253402300799|253402300800|253402300801|99999999|100000000|1767592800|"
+                   "176759280x|1767592800.5|-1767592800"},
+        {"unix-ms", "253402300799999|253402300800000|9999999999999999|99999999999999999"},
+        {"unix-us", "9999999999999999|99999999999999999|253402300799999999|253402300800000000"},
+    };
+    mw_err err = {0};
+    mw_zone *zone = NULL;
+    assert_ok(mw_zone_open(NULL, "Europe/Berlin", &zone, &err));
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        mw_time_form form;
+        column c;
+        column_init(&c);
+        assert_ok(mw_time_form_of(rows[k].form, &form, &err));
+        for (const char *text = rows[k].texts; *text;) {
+            size_t size = strcspn(text, "|");
+            column_add(&c, text, size);
+            text += size + (text[size] == '|');
+        }
+        for (int part = MW_TIME_STAMP; part <= MW_TIME_CLOCK; part++) {
+            form.zone = NULL;
+            check(&c, &form, (mw_time_part)part);
+            form.zone = zone;
+            check(&c, &form, (mw_time_part)part);
+        }
+        column_done(&c);
+    }
+    (void)mw_zone_close(zone);
+}
+
+/* The two nights on which clocks change, in a column and one by one. */
 MW_TEST(changes_of_summer_time) {
     mw_err err = {0};
     mw_zone *zone = NULL;
@@ -312,4 +363,4 @@ MW_TEST(strides) {
 }
 
 MW_TEST_MAIN(MW_RUN(columns_equal_single_reads), MW_RUN(columns_read_what_was_written),
-             MW_RUN(changes_of_summer_time), MW_RUN(strides))
+             MW_RUN(edges), MW_RUN(changes_of_summer_time), MW_RUN(strides))

@@ -312,6 +312,7 @@ MW_TEST(rules) {
                 {"IST-1GMT0,M10.5.0,M3.5.0/1", true, "2026-07-05", 60},
                 {"XXX3EDT4,0/0,J365/23", true, "2026-07-05", -240}, /* summer time all year */
                 {"XXX3EDT4,0/0,J365/23", true, "2026-12-31T23:30", -240},
+                {"AAA-1BBB,J59,J300", true, "2024-02-28T12:00", 120},
                 {"AAA-1BBB,J60,J300", true, "2024-02-29T12:00", 60},
                 {"AAA-1BBB,J60,J300", true, "2024-03-01T12:00", 120},
                 {"AAA-1BBB,59,300", true, "2024-02-29T12:00", 120},
@@ -339,6 +340,7 @@ MW_TEST(rules) {
         if (status != (rows[i].good ? MW_OK : MW_EDATA))
             fail_msg("%s: %d", rows[i].rule, (int)status);
         if (!rows[i].good) continue;
+        for (size_t k = 1; k < zone->n; k++) assert_true(zone->at_us[k - 1] < zone->at_us[k]);
         int64_t local = at(rows[i].local), utc = mw_zone_to_utc(zone, local, NULL);
         if (local - utc != rows[i].minutes * MW_MINUTE_US)
             fail_msg("%s: %lld minutes", rows[i].rule, (long long)((local - utc) / MW_MINUTE_US));
@@ -383,6 +385,38 @@ MW_TEST(spans_and_single_times_agree) {
     }
 }
 
+MW_TEST(columns_equal_single_times) {
+    use_golden_zones();
+    enum { N = 4000 };
+    static int64_t local[N], times[N];
+    static const char *const names[] = {"Europe/Berlin", "Australia/Lord_Howe"};
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 3, 0);
+    for (size_t k = 0; k < 2; k++) {
+        mw_zone *zone = opened(names[k]);
+        int64_t us = at("2020-01-01");
+        uint64_t want[3] = {0}, twice = 0, never = 0;
+        for (size_t i = 0; i < N; i++) {
+            local[i] = times[i] = i % 100 == 7 ? INT64_MIN : us;
+            us += (int64_t)mw_rng_below(&rng, 2) * 20 * MW_MINUTE_US;
+            if (i % 40 == 0) us += 11 * MW_DAY_US;
+            if (i % 400 == 0) us = at("2020-03-28T23:00");
+            if (i % 400 == 200) us = at("2020-10-24T23:00");
+        }
+        mw_zone_convert(zone, times, N, &twice, &never);
+        for (size_t i = 0; i < N; i++) {
+            mw_zone_case got = MW_ZONE_ONCE;
+            int64_t utc = local[i] == INT64_MIN ? INT64_MIN : mw_zone_to_utc(zone, local[i], &got);
+            assert_int_equal(times[i], utc);
+            want[got]++;
+        }
+        assert_int_equal(twice, want[MW_ZONE_TWICE]);
+        assert_int_equal(never, want[MW_ZONE_NEVER]);
+        if (k == 0) assert_true(twice > 0 && never > 0);
+        (void)mw_zone_close(zone);
+    }
+}
+
 MW_TEST(no_memory) {
     use_golden_zones();
     static const char *const names[] = {"Europe/Berlin", "UTC", "+02:00"};
@@ -412,4 +446,5 @@ MW_TEST_MAIN(MW_RUN(agrees_with_python), MW_RUN(embedded_zones_keep_the_law),
              MW_RUN(every_embedded_zone_opens), MW_RUN(fixed_offsets), MW_RUN(unknown_names),
              MW_RUN(cut_files_are_damaged), MW_RUN(changed_files_never_crash),
              MW_RUN(hostile_files), MW_RUN(leap_seconds_are_refused), MW_RUN(rules),
-             MW_RUN(spans_and_single_times_agree), MW_RUN(no_memory))
+             MW_RUN(spans_and_single_times_agree), MW_RUN(columns_equal_single_times),
+             MW_RUN(no_memory))
