@@ -110,7 +110,7 @@ test-full: deps-full
 	@$(MAKE) -j$(JOBS) --no-print-directory all
 	@tools/test-full
 
--include $(UNIT_SOURCES:%.c=$(O)/%.d) $(FAULT_SOURCES:%.c=$(O)/%.d) $(FUZZ_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
+-include $(wildcard $(O)/tests/unit/*/*.d) $(FAULT_SOURCES:%.c=$(O)/%.d) $(FUZZ_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
 
 # The server that tests/http/test_*.py drive.
 HTTP_SERVER := $(O)/tests/http/test_server

@@ -1,6 +1,7 @@
 /* intake.c -- see intake.h. */
 #include "keep/ingest/intake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -133,12 +134,24 @@ static mw_status order_columns(mw_intake *intake, const mw_lane *lane, mw_chunk 
 
 /* ---- lanes ---- */
 
+/* "plant.csv 412 MB/s, 1204133 rows, 3 rejected" */
+static void report(const mw_intake *intake) {
+    char stage[160];
+    double bytes = (double)mw_source_stored(intake->source);
+    double us = (double)(mw_clock_monotonic(intake->ctx->clock) - intake->started_us) + 1;
+    (void)snprintf(stage, sizeof stage, "%.48s %.0f MB/s, %lld rows, %lld rejected", intake->name,
+                   bytes / us, (long long)intake->n_records, (long long)intake->n_refused);
+    mw_ctx_report(intake->ctx, stage, bytes, (double)mw_source_total(intake->source));
+}
+
 static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
     mw_intake *intake = self;
     const mw_profile *profile = lane->plan->profile;
     bool numbered = profile->stamp < 0 && profile->date < 0;
     mw_status status = pass_refused(intake, lane, place, err);
     intake->n_records += lane->n_records;
+    intake->n_refused += (int64_t)lane->n_bad;
+    report(intake);
     intake->n_collisions += lane->n_collisions;
     if (status == MW_OK) status = map_texts(intake, lane, err);
     if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
@@ -156,7 +169,12 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
 }
 
 void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema) {
-    *intake = (mw_intake){.ctx = ctx, .reader = reader, .schema = schema};
+    *intake = (mw_intake){.ctx = ctx,
+                          .reader = reader,
+                          .schema = schema,
+                          .started_us = mw_clock_monotonic(ctx->clock),
+                          .source = mw_reader_source(reader),
+                          .name = mw_reader_name(reader)};
     intake->sink.take = take;
     intake->sink.self = intake;
 }

@@ -19,6 +19,7 @@ typedef struct lane_round {
 
 struct mw_reader {
     const mw_ctx *ctx;
+    mw_ctx quiet; /* of the source: whoever takes the rows knows more to report */
     const char *name;
     mw_source *source;
     mw_profile profile;
@@ -114,7 +115,9 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
     reader->ctx = ctx;
     reader->name = mw_source_name(path);
     reader->n_lines = 1;
-    mw_status status = mw_source_open(ctx, path, &reader->source, err);
+    reader->quiet = *ctx;
+    reader->quiet.progress = (mw_progress){0};
+    mw_status status = mw_source_open(&reader->quiet, path, &reader->source, err);
     if (status == MW_OK) status = detect(reader, options, err);
     if (status == MW_OK)
         status = mw_plan_make(ctx->mem, &reader->profile, options->learn, &reader->plan, err);
@@ -148,6 +151,7 @@ void *mw_reader_close(mw_reader *reader) {
     return mw_free(reader);
 }
 
+const char *mw_reader_name(const mw_reader *reader) { return reader->name; }
 const mw_profile *mw_reader_profile(const mw_reader *reader) { return &reader->profile; }
 const mw_plan *mw_reader_plan(const mw_reader *reader) { return &reader->plan; }
 mw_str mw_reader_head(const mw_reader *reader) { return mw_str_of(reader->head); }

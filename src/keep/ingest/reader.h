@@ -32,6 +32,7 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
                          mw_reader **ret, mw_err *err);
 void *mw_reader_close(mw_reader *reader);
 
+const char *mw_reader_name(const mw_reader *reader); /* of the file, without its folder */
 const mw_profile *mw_reader_profile(const mw_reader *reader);
 const mw_plan *mw_reader_plan(const mw_reader *reader);
 mw_source *mw_reader_source(mw_reader *reader);
