@@ -127,6 +127,8 @@ typedef struct mw_strip {
 mw_status mw_lane__strip(mw_lane *lane, const mw_strip *strip, mw_err *err);
 /* Room for n more rows, in the last chunk (wide) or among the readings (long). */
 mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err);
+/* More parameters than a dataset may have. */
+bool mw_lane__too_many(const mw_lane *lane);
 /* The readings so far become chunks. */
 mw_status mw_lane__pivot(mw_lane *lane, mw_err *err);
 /* Refuses a row that is none of a strip. */

@@ -439,9 +439,13 @@ static mw_status strip_long(mw_lane *lane, const mw_strip *strip, mw_err *err) {
     return status;
 }
 
+bool mw_lane__too_many(const mw_lane *lane) {
+    return mw_dictionary_size(lane->parameters.dictionary) > (int32_t)MW_LIMIT(PARAMETERS);
+}
+
 mw_status mw_lane__pivot(mw_lane *lane, mw_err *err) {
     int32_t n = mw_dictionary_size(lane->parameters.dictionary);
-    if (n > (int32_t)MW_LIMIT(PARAMETERS)) {
+    if (mw_lane__too_many(lane)) {
         mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
                 (long long)MW_LIMIT(PARAMETERS));
         return mw_err_hint(err, "Is the `parameter` column the right one?");

@@ -33,40 +33,43 @@ static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
     for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
         if (plan->cells[c].type != MW_DICTIONARY) continue;
         int32_t column = plan->cells[c].column;
-        status = mw_texts_map(&lane->texts[c], intake->schema->columns[column].dictionary, err);
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-            mw_texts_remap(&lane->texts[c], lane->chunks[i]->columns[column].codes,
-                           lane->chunks[i]->n_rows);
+            status = mw_texts_remap(&lane->texts[c], intake->schema->columns[column].dictionary,
+                                    lane->chunks[i]->columns[column].codes,
+                                    lane->chunks[i]->n_rows, err);
     }
     return status;
 }
 
 /* ---- parameters ---- */
 
-/* Columns for parameters that are new to the lane; remap becomes their number in the schema. */
+static mw_status find_parameter(mw_intake *intake, int32_t first, mw_str name, int32_t *ret,
+                                mw_err *err) {
+    mw_schema *schema = intake->schema;
+    if (intake->args) name = mw_drift_rename(intake->args, name);
+    *ret = mw_schema_find(schema, name);
+    if (*ret >= 0) return MW_OK;
+    if (schema->n_columns - first < (int32_t)MW_LIMIT(PARAMETERS))
+        return mw_schema_add(schema, name, MW_FLOAT64, ret, err);
+    mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
+            (long long)MW_LIMIT(PARAMETERS));
+    return mw_err_hint(err, "Is the `parameter` column the right one?");
+}
+
+/* Columns for parameters that good rows have first in this lane; remap becomes their number in the schema. */
 static mw_status map_parameters(mw_intake *intake, mw_lane *lane, mw_err *err) {
     mw_texts *parameters = &lane->parameters;
-    mw_schema *schema = intake->schema;
     int32_t first = 1 + lane->plan->n_labels, n = mw_dictionary_size(parameters->dictionary);
-    for (int32_t i = parameters->n_mapped; i < n; i++) {
-        mw_str name = mw_dictionary_text(parameters->dictionary, i);
-        if (intake->args) name = mw_drift_rename(intake->args, name);
-        int32_t column = -1;
-        mw_status status = MW_OK;
-        if (!lane->parameter_bad[i]) column = mw_schema_find(schema, name);
-        if (!lane->parameter_bad[i] && column < 0) {
-            if (schema->n_columns - first >= (int32_t)MW_LIMIT(PARAMETERS)) {
-                mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
-                        (long long)MW_LIMIT(PARAMETERS));
-                return mw_err_hint(err, "Is the `parameter` column the right one?");
-            }
-            status = mw_schema_add(schema, name, MW_FLOAT64, &column, err);
-        }
+    mw_status status = MW_OK;
+    for (int64_t i = 0; i < lane->n_readings && parameters->n_mapped < n; i++) {
+        int32_t code = lane->codes[i];
+        if (parameters->remap[code] >= 0) continue;
+        status = find_parameter(intake, first, mw_dictionary_text(parameters->dictionary, code),
+                                &parameters->remap[code], err);
         if (status != MW_OK) return status;
-        parameters->remap[i] = column;
-        parameters->n_mapped = i + 1;
+        parameters->n_mapped++;
     }
-    intake->sink.n_parameters = schema->n_columns - first;
+    intake->sink.n_parameters = intake->schema->n_columns - first;
     return MW_OK;
 }
 
