@@ -100,6 +100,9 @@ static void begin(mw_lane *lane) {
     lane->n_collisions = 0;
     lane->n_readings = 0;
     lane->open_end = false;
+    lane->n_reads++;
+    lane->any_widened = false;
+    memset(lane->widened, 0, (size_t)lane->plan->n_cells + 1);
     lane->counted = lane->text;
     lane->n_counted = 0;
 }
@@ -436,5 +439,41 @@ mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratc
     mw_status status = pull_rows(lane, csv, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
     finish(lane);
+    return status;
+}
+
+/* ---- texts ---- */
+
+bool mw_lane_has_traces(const mw_lane *lane, const mw_texts *texts) {
+    return lane->n_bad > 0 || lane->n_reads > 1 || texts->n_unused > 0;
+}
+
+static mw_status map_used(mw_lane *lane, int32_t cell, mw_dictionary *whole, mw_err *err) {
+    mw_texts *texts = &lane->texts[cell];
+    int32_t column = lane->plan->cells[cell].column;
+    if (lane->plan->is_long)
+        return mw_texts_map_used(texts, whole, lane->labels[cell], lane->n_readings, err);
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+        status = mw_texts_map_used(texts, whole, lane->chunks[i]->columns[column].codes,
+                                   lane->chunks[i]->n_rows, err);
+    return status;
+}
+
+mw_status mw_lane_map_texts(mw_lane *lane, mw_schema *schema, mw_err *err) {
+    const mw_plan *plan = lane->plan;
+    mw_status status = MW_OK;
+    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
+        if (plan->cells[c].type != MW_DICTIONARY) continue;
+        mw_texts *texts = &lane->texts[c];
+        int32_t column = plan->cells[c].column;
+        mw_dictionary *whole = schema->columns[column].dictionary;
+        if (mw_lane_has_traces(lane, texts))
+            status = map_used(lane, c, whole, err);
+        else
+            status = mw_texts_map(texts, whole, err);
+        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+            mw_texts_remap(texts, lane->chunks[i]->columns[column].codes, lane->chunks[i]->n_rows);
+    }
     return status;
 }

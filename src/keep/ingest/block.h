@@ -53,6 +53,7 @@ typedef struct mw_lane {
     mw_bad_row *bad;
     size_t n_bad, bad_capacity;
     int64_t n_collisions;
+    int n_reads;      /* since it was handed over: more than one where the first was wrong */
     bool open_end;    /* ends inside a row: the next block begins in it */
     uint8_t *widened; /* [n_cells] 1: text where a number was expected, type not decided */
     bool any_widened;
@@ -105,6 +106,11 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
 /* Rows that `csv` has, as if they were the block; the caller pushed the text. */
 mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch,
                             int32_t first_parameters, mw_err *err);
+
+/* True when texts of the lane may be in no row of it. */
+bool mw_lane_has_traces(const mw_lane *lane, const mw_texts *texts);
+/* Gives the texts of the chunks (long: of the readings, too) the codes of schema's dictionaries. */
+mw_status mw_lane_map_texts(mw_lane *lane, mw_schema *schema, mw_err *err);
 
 void mw_block_scratch_done(mw_block_scratch *scratch);
 

@@ -25,49 +25,40 @@ static mw_status pass_refused(mw_intake *intake, const mw_lane *lane, const mw_r
     return status;
 }
 
-/* ---- codes ---- */
+/* ---- parameters ---- */
 
-static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
-    const mw_plan *plan = lane->plan;
+static mw_status map_parameter(mw_intake *intake, mw_lane *lane, int32_t code, mw_err *err) {
+    mw_schema *schema = intake->schema;
+    int32_t n = schema->n_columns - 1 - lane->plan->n_labels, column;
+    if (lane->parameter_bad[code]) return MW_OK;
+    mw_str name = mw_dictionary_text(lane->parameters.dictionary, code);
+    if (intake->args) name = mw_drift_rename(intake->args, name);
+    column = mw_schema_find(schema, name);
     mw_status status = MW_OK;
-    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
-        if (plan->cells[c].type != MW_DICTIONARY) continue;
-        int32_t column = plan->cells[c].column;
-        status = mw_texts_map(&lane->texts[c], intake->schema->columns[column].dictionary, err);
-        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-            mw_texts_remap(&lane->texts[c], lane->chunks[i]->columns[column].codes,
-                           lane->chunks[i]->n_rows);
+    if (column < 0 && n >= (int32_t)MW_LIMIT(PARAMETERS)) {
+        mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
+                (long long)MW_LIMIT(PARAMETERS));
+        return mw_err_hint(err, "Is the `parameter` column the right one?");
     }
+    if (column < 0) status = mw_schema_add(schema, name, MW_FLOAT64, &column, err);
+    if (status == MW_OK) lane->parameters.remap[code] = column;
     return status;
 }
-
-/* ---- parameters ---- */
 
 /* Columns for parameters that are new to the lane; remap becomes their number in the schema. */
 static mw_status map_parameters(mw_intake *intake, mw_lane *lane, mw_err *err) {
     mw_texts *parameters = &lane->parameters;
-    mw_schema *schema = intake->schema;
-    int32_t first = 1 + lane->plan->n_labels, n = mw_dictionary_size(parameters->dictionary);
-    for (int32_t i = parameters->n_mapped; i < n; i++) {
-        mw_str name = mw_dictionary_text(parameters->dictionary, i);
-        if (intake->args) name = mw_drift_rename(intake->args, name);
-        int32_t column = -1;
-        mw_status status = MW_OK;
-        if (!lane->parameter_bad[i]) column = mw_schema_find(schema, name);
-        if (!lane->parameter_bad[i] && column < 0) {
-            if (schema->n_columns - first >= (int32_t)MW_LIMIT(PARAMETERS)) {
-                mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
-                        (long long)MW_LIMIT(PARAMETERS));
-                return mw_err_hint(err, "Is the `parameter` column the right one?");
-            }
-            status = mw_schema_add(schema, name, MW_FLOAT64, &column, err);
-        }
-        if (status != MW_OK) return status;
-        parameters->remap[i] = column;
-        parameters->n_mapped = i + 1;
-    }
-    intake->sink.n_parameters = schema->n_columns - first;
-    return MW_OK;
+    int32_t n = mw_dictionary_size(parameters->dictionary);
+    bool traces = mw_lane_has_traces(lane, parameters);
+    mw_status status = MW_OK;
+    for (int64_t i = 0; traces && i < lane->n_readings && status == MW_OK; i++)
+        if (parameters->remap[lane->codes[i]] < 0)
+            status = map_parameter(intake, lane, lane->codes[i], err);
+    for (int32_t i = parameters->n_seen; !traces && i < n && status == MW_OK; i++)
+        status = map_parameter(intake, lane, i, err);
+    mw_texts_see_all(parameters);
+    intake->sink.n_parameters = intake->schema->n_columns - 1 - lane->plan->n_labels;
+    return status;
 }
 
 static mw_status room_to_order(mw_intake *intake, int32_t n, mw_err *err) {
@@ -150,7 +141,7 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     intake->n_refused += (int64_t)lane->n_bad;
     report(intake);
     intake->n_collisions += lane->n_collisions;
-    if (status == MW_OK) status = map_texts(intake, lane, err);
+    if (status == MW_OK) status = mw_lane_map_texts(lane, intake->schema, err);
     if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++) {
         mw_chunk *chunk = lane->chunks[i];

@@ -300,6 +300,7 @@ static mw_status give(mw_reader *reader, mw_lane *lane, uint64_t first_line, boo
         .first_record = reader->n_records, .first_line = first_line, .last = last};
     mw_status status = reader->sink->take(reader->sink->self, lane, &place, err);
     reader->n_records += lane->n_records;
+    lane->n_reads = 0;
     for (int32_t i = 0; lane->any_widened && i <= reader->plan.n_cells; i++)
         reader->widened[i] |= lane->widened[i];
     reader->any_widened |= lane->any_widened;

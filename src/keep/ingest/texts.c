@@ -16,7 +16,7 @@ static mw_status grow(mw_texts *texts, int32_t n, mw_err *err) {
         next ? mw_realloc(texts->mem, texts->remap, (size_t)capacity * sizeof *texts->remap) : NULL;
     if (remap) texts->remap = remap;
     if (!remap) return mw_fail_nomem(err, "the texts of a column");
-    for (int32_t i = texts->capacity; i < capacity; i++) texts->next[i] = -1;
+    for (int32_t i = texts->capacity; i < capacity; i++) texts->next[i] = texts->remap[i] = -1;
     texts->capacity = capacity;
     return MW_OK;
 }
@@ -114,16 +114,36 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
     return status;
 }
 
+static mw_status map_one(mw_texts *texts, mw_dictionary *whole, int32_t code, mw_err *err) {
+    mw_status status = mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, code),
+                                         &texts->remap[code], err);
+    texts->identity = texts->identity && texts->remap[code] == code;
+    return status;
+}
+
 mw_status mw_texts_map(mw_texts *texts, mw_dictionary *whole, mw_err *err) {
     int32_t n = mw_dictionary_size(texts->dictionary);
-    for (int32_t i = texts->n_mapped; i < n; i++) {
-        mw_status status = mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, i),
-                                             &texts->remap[i], err);
-        if (status != MW_OK) return status;
-        texts->identity = texts->identity && texts->remap[i] == i;
-        texts->n_mapped = i + 1;
-    }
-    return MW_OK;
+    mw_status status = MW_OK;
+    for (int32_t i = texts->n_seen; i < n && status == MW_OK; i++)
+        status = map_one(texts, whole, i, err);
+    texts->n_seen = n;
+    return status;
+}
+
+mw_status mw_texts_map_used(mw_texts *texts, mw_dictionary *whole, const int32_t *codes, int64_t n,
+                            mw_err *err) {
+    mw_status status = MW_OK;
+    for (int64_t i = 0; i < n && status == MW_OK; i++)
+        if (codes[i] >= 0 && texts->remap[codes[i]] < 0)
+            status = map_one(texts, whole, codes[i], err);
+    mw_texts_see_all(texts);
+    return status;
+}
+
+void mw_texts_see_all(mw_texts *texts) {
+    texts->n_seen = mw_dictionary_size(texts->dictionary);
+    texts->n_unused = 0;
+    for (int32_t i = 0; i < texts->n_seen; i++) texts->n_unused += texts->remap[i] < 0;
 }
 
 void mw_texts_remap(const mw_texts *texts, int32_t *codes, int64_t n) {
