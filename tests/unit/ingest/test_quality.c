@@ -1,146 +1,13 @@
 /* Sensor quality: seeded signals with and without faults, counted window by window; cuts, turns of devices, CPU levels. */
 #include "support/harness.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/cpu.h"
-#include "core/base/limits.h"
-#include "core/base/log.h"
 #include "core/base/math.h"
 #include "core/base/rng.h"
-#include "core/text/datetime.h"
-#include "keep/ingest/quality.h"
 #include "support/fault_loop.h"
-
-enum { HOUR_ROWS = 12, DAYS = 21, HOURS = DAYS * 24, ROWS = HOURS * HOUR_ROWS, COLUMNS_MAX = 10 };
-static const int64_t minute_us = INT64_C(60) * 1000000;
-static const int64_t hour_us = INT64_C(3600) * 1000000;
-
-/* --- rows --------------------------------------------------------------------------------------- */
-
-/* Rows of some devices, all in memory; time in us from a start, values by column. */
-typedef struct rows {
-    mw_schema *schema;
-    int64_t n, capacity;
-    int32_t n_values;
-    int64_t *times;
-    int32_t *codes;
-    double *values[COLUMNS_MAX];
-} rows;
-
-static void rows_init(rows *r, int32_t n_values, int64_t capacity) {
-    static const char *const names[COLUMNS_MAX] = {"a", "b", "c", "d", "e",
-                                                   "f", "g", "h", "i", "j"};
-    mw_err err;
-    int32_t ignored;
-    *r = (rows){.capacity = capacity, .n_values = n_values};
-    assert_ok(mw_schema_new(NULL, &r->schema, &err));
-    assert_ok(mw_schema_add(r->schema, MW_STR("time"), MW_TIMESTAMP, &ignored, &err));
-    assert_ok(mw_schema_add(r->schema, MW_STR("device_id"), MW_DICTIONARY, &ignored, &err));
-    r->times = mw_alloc_array(NULL, (size_t)capacity, sizeof *r->times);
-    r->codes = mw_alloc_array(NULL, (size_t)capacity, sizeof *r->codes);
-    for (int32_t c = 0; c < n_values; c++) {
-        assert_ok(mw_schema_add(r->schema, mw_str_of(names[c]), MW_FLOAT64, &ignored, &err));
-        r->values[c] = mw_alloc_array(NULL, (size_t)capacity, sizeof *r->values[c]);
-    }
-}
-
-static void rows_done(rows *r) {
-    for (int32_t c = 0; c < r->n_values; c++) mw_free(r->values[c]);
-    mw_free(r->times);
-    mw_free(r->codes);
-    mw_schema_free(r->schema);
-}
-
-static int32_t device_code(rows *r, int number) {
-    mw_err err;
-    int32_t code;
-    char name[16];
-    snprintf(name, sizeof name, "d%02d", number);
-    assert_ok(mw_dictionary_add(r->schema->columns[1].dictionary, mw_str_of(name), &code, &err));
-    return code;
-}
-
-static int64_t rows_add(rows *r, int64_t time_us, int32_t code) {
-    assert_true(r->n < r->capacity);
-    r->times[r->n] = time_us;
-    r->codes[r->n] = code;
-    for (int32_t c = 0; c < r->n_values; c++) r->values[c][r->n] = MW_NAN;
-    return r->n++;
-}
-
-/* Feeds rows from .. in chunks whose sizes come from sizes [n_sizes] in turn. */
-static mw_status feed(const mw_ctx *ctx, mw_quality *quality, const rows *r, const int64_t *sizes,
-                      size_t n_sizes, mw_err *err) {
-    mw_type types[COLUMNS_MAX + 2] = {MW_TIMESTAMP, MW_DICTIONARY};
-    for (int32_t c = 0; c < r->n_values; c++) types[c + 2] = MW_FLOAT64;
-    mw_status status = MW_OK;
-    size_t turn = 0;
-    for (int64_t from = 0, n; from < r->n && !status; from += n) {
-        n = sizes[turn++ % n_sizes];
-        if (n > r->n - from) n = r->n - from;
-        mw_chunk *chunk;
-        status = mw_chunk_new(ctx->mem, types, r->n_values + 2, n, &chunk, err);
-        if (status) return status;
-        chunk->n_rows = n;
-        memcpy(chunk->columns[0].time, r->times + from, (size_t)n * sizeof *r->times);
-        memcpy(chunk->columns[1].codes, r->codes + from, (size_t)n * sizeof *r->codes);
-        for (int32_t c = 0; c < r->n_values; c++)
-            memcpy(chunk->columns[c + 2].number, r->values[c] + from, (size_t)n * sizeof(double));
-        status = mw_quality_add(quality, chunk, err);
-        mw_chunk_free(chunk);
-    }
-    return status;
-}
-
-static mw_status judge(const mw_ctx *ctx, const rows *r, const mw_args *args, const int64_t *sizes,
-                       size_t n_sizes, mw_table **ret, mw_err *err) {
-    mw_quality *quality;
-    mw_status status = mw_quality_new(ctx, r->schema, 1, args, &quality, err);
-    if (status) return status;
-    status = feed(ctx, quality, r, sizes, n_sizes, err);
-    if (!status) status = mw_quality_finish(quality, ret, err);
-    mw_quality_free(quality);
-    return status;
-}
-
-static mw_table *judged(const rows *r, const mw_args *args) {
-    static const int64_t sizes[] = {4096};
-    mw_ctx ctx;
-    mw_err err;
-    mw_table *table;
-    mw_ctx_init(&ctx);
-    assert_ok(judge(&ctx, r, args, sizes, 1, &table, &err));
-    return table;
-}
-
-/* One line a row: device sensor bits first-window windows n_values n_flagged. */
-static void print_table(const mw_table *t, mw_buf *out) {
-    for (int64_t i = 0; i < t->n_rows; i++) {
-        mw_buf_add_str(out, mw_column_text(mw_table_column(t, "device_id"), i));
-        mw_buf_add_char(out, ' ');
-        mw_buf_add_str(out, mw_column_text(mw_table_column(t, "sensor"), i));
-        for (int bit = 0; bit < MW_QUALITY_BITS; bit++)
-            if ((unsigned)mw_table_column(t, "bits")->number[i] >> bit & 1)
-                mw_buf_printf(out, " %s", mw_quality_names[bit]);
-        mw_buf_printf(
-            out, " %lld+%g %g/%g\n", (long long)(mw_table_column(t, "time")->time[i] / hour_us),
-            mw_table_column(t, "n_windows")->number[i], mw_table_column(t, "n_flagged")->number[i],
-            mw_table_column(t, "n_values")->number[i]);
-    }
-}
-
-static void assert_judged(const rows *r, const mw_args *args, const char *want) {
-    mw_buf got;
-    mw_buf_init(&got, NULL, 1 << 24);
-    mw_table *t = judged(r, args);
-    print_table(t, &got);
-    mw_table_free(t);
-    assert_string_equal(mw_buf_text(&got), want);
-    mw_buf_done(&got);
-}
+#include "unit/ingest/quality_rows.h"
 
 /* --- signals ------------------------------------------------------------------------------------ */
 
@@ -179,13 +46,13 @@ static double signal_at(int kind, int64_t row, mw_rng *rng, double *state) {
     }
 }
 
-static void add_device(rows *r, int number, uint64_t seed) {
+static void add_device(quality_rows *r, int number, uint64_t seed) {
     mw_rng rng;
     double state[SIGNALS] = {0};
-    int32_t code = device_code(r, number);
+    int32_t code = quality_rows_device(r, number);
     mw_rng_init(&rng, seed, (uint64_t)number, 0);
     for (int64_t i = 0; i < ROWS; i++) {
-        int64_t row = rows_add(r, i * 5 * minute_us, code);
+        int64_t row = quality_rows_add(r, i * 5 * minute_us, code);
         for (int32_t c = 0; c < r->n_values; c++)
             r->values[c][row] = signal_at(c, i, &rng, &state[c]);
     }
@@ -195,17 +62,17 @@ MW_TEST(clean_signals_are_left_alone) {
     enum { DEVICES = 50 };
     int64_t flagged[SIGNALS] = {0}, all = 0;
     for (int d = 0; d < DEVICES; d++) {
-        rows r;
-        rows_init(&r, SIGNALS, ROWS);
+        quality_rows r;
+        quality_rows_init(&r, SIGNALS, ROWS);
         add_device(&r, 0, 1000 + (uint64_t)d);
-        mw_table *t = judged(&r, NULL);
+        mw_table *t = quality_rows_judged(&r, NULL);
         for (int64_t i = 0; i < t->n_rows; i++) {
             mw_str sensor = mw_column_text(mw_table_column(t, "sensor"), i);
             assert_int_equal(sensor.size, 1);
             flagged[sensor.data[0] - 'a'] += (int64_t)mw_table_column(t, "n_windows")->number[i];
         }
         mw_table_free(t);
-        rows_done(&r);
+        quality_rows_done(&r);
     }
     for (int c = 0; c < SIGNALS; c++) {
         if (flagged[c]) print_message("%s: %lld\n", signal_names[c], (long long)flagged[c]);
@@ -326,21 +193,21 @@ MW_TEST(each_fault_is_found_in_its_windows_and_nowhere_else) {
         const fault *f = &faults[k];
         score s = {0};
         for (uint64_t seed = 0; seed < SEEDS; seed++) {
-            rows r;
+            quality_rows r;
             mw_rng rng;
-            rows_init(&r, 1, ROWS);
+            quality_rows_init(&r, 1, ROWS);
             mw_rng_init(&rng, seed, 7, 0);
             double slow = 0;
-            int32_t code = device_code(&r, 0);
+            int32_t code = quality_rows_device(&r, 0);
             for (int64_t i = 0; i < ROWS; i++) {
-                rows_add(&r, i * 5 * minute_us, code);
+                quality_rows_add(&r, i * 5 * minute_us, code);
                 r.values[0][i] = signal_at(f->signal, i, &rng, &slow);
             }
             f->inject(r.values[0], &rng);
-            mw_table *t = judged(&r, NULL);
+            mw_table *t = quality_rows_judged(&r, NULL);
             count(t, f, &s);
             mw_table_free(t);
-            rows_done(&r);
+            quality_rows_done(&r);
         }
         int bit = __builtin_ctz(f->bit);
         print_message("%s in %s: hit %lld, missed %lld, beside %lld, other bits %lld\n",
@@ -356,12 +223,13 @@ MW_TEST(each_fault_is_found_in_its_windows_and_nowhere_else) {
 /* --- cuts, turns, levels ------------------------------------------------------------------------ */
 
 /* Devices with every kind of fault, missing cells, lost rows, repeated times. */
-static void add_troubled(rows *r, int n_devices, int64_t n_rows, bool turns, uint64_t seed) {
+static void add_troubled(quality_rows *r, int n_devices, int64_t n_rows, bool turns,
+                         uint64_t seed) {
     mw_rng rng[8];
     double state[8][COLUMNS_MAX] = {{0}};
     int32_t codes[8];
     for (int d = 0; d < n_devices; d++) {
-        codes[d] = device_code(r, d);
+        codes[d] = quality_rows_device(r, d);
         mw_rng_init(&rng[d], seed, (uint64_t)d, 0);
     }
     for (int64_t j = 0; j < n_rows * n_devices; j++) {
@@ -372,7 +240,7 @@ static void add_troubled(rows *r, int n_devices, int64_t n_rows, bool turns, uin
         if (i % 700 > 650 + 10 * d || lost < 0.002) continue;
         int64_t time_us = i * 5 * minute_us * slow;
         if (d == 2 && i % 900 > 880) time_us = (i - i % 900 + 880) * 5 * minute_us;
-        int64_t row = rows_add(r, time_us, codes[d]);
+        int64_t row = quality_rows_add(r, time_us, codes[d]);
         for (int32_t c = 0; c < r->n_values; c++) {
             double v = signal_at(c, i, &rng[d], &state[d][c]), u = mw_rng_uniform(&rng[d]);
             if (i > n_rows / 2 && i % 400 < 60) v = 1 + c;
@@ -385,13 +253,13 @@ static void add_troubled(rows *r, int n_devices, int64_t n_rows, bool turns, uin
     }
 }
 
-static void judge_text(const rows *r, const int64_t *sizes, size_t n_sizes, mw_buf *out) {
+static void judge_text(const quality_rows *r, const int64_t *sizes, size_t n_sizes, mw_buf *out) {
     mw_ctx ctx;
     mw_err err;
     mw_table *t;
     mw_ctx_init(&ctx);
-    assert_ok(judge(&ctx, r, NULL, sizes, n_sizes, &t, &err));
-    print_table(t, out);
+    assert_ok(quality_rows_judge(&ctx, r, NULL, sizes, n_sizes, &t, &err));
+    quality_table_print(t, out);
     mw_table_free(t);
 }
 
@@ -399,8 +267,8 @@ MW_TEST(cuts_and_cpu_levels_do_not_matter) {
     enum { N = 4000 };
     static const int64_t cuts[][4] = {
         {1, 1, 1, 1}, {7, 1, 64, 3}, {1023, 1025, 2, 511}, {97, 16, 15, 17}};
-    rows r;
-    rows_init(&r, COLUMNS_MAX, 3 * N);
+    quality_rows r;
+    quality_rows_init(&r, COLUMNS_MAX, 3 * N);
     add_troubled(&r, 3, N, true, mw_test_seed());
     mw_buf whole, other;
     mw_buf_init(&whole, NULL, 1 << 24);
@@ -424,7 +292,7 @@ MW_TEST(cuts_and_cpu_levels_do_not_matter) {
     mw_cpu_force(best);
     mw_buf_done(&whole);
     mw_buf_done(&other);
-    rows_done(&r);
+    quality_rows_done(&r);
 }
 
 MW_TEST(devices_in_turns_or_one_after_the_other_are_the_same) {
@@ -432,12 +300,12 @@ MW_TEST(devices_in_turns_or_one_after_the_other_are_the_same) {
     mw_buf text[2];
     static const int64_t sizes[] = {999};
     for (int k = 0; k < 2; k++) {
-        rows r;
-        rows_init(&r, COLUMNS_MAX, 4 * N);
+        quality_rows r;
+        quality_rows_init(&r, COLUMNS_MAX, 4 * N);
         add_troubled(&r, 4, N, k == 0, 77);
         mw_buf_init(&text[k], NULL, 1 << 24);
         judge_text(&r, sizes, 1, &text[k]);
-        rows_done(&r);
+        quality_rows_done(&r);
     }
     assert_true(text[0].size > 500);
     assert_string_equal(mw_buf_text(&text[0]), mw_buf_text(&text[1]));
@@ -445,124 +313,12 @@ MW_TEST(devices_in_turns_or_one_after_the_other_are_the_same) {
     mw_buf_done(&text[1]);
 }
 
-/* --- the clock ---------------------------------------------------------------------------------- */
-
-static void add_steady(rows *r, int32_t code, int64_t *at_us, int n, int64_t step_us) {
-    for (int i = 0; i < n; i++) {
-        int64_t row = rows_add(r, *at_us, code);
-        r->values[0][row] = (double)(row * 7919 % 1009);
-        *at_us += step_us;
-    }
-}
-
-MW_TEST(lost_rows_are_a_gap_of_the_device) {
-    rows r;
-    rows_init(&r, 1, ROWS);
-    int32_t code = device_code(&r, 0);
-    int64_t at = 0;
-    add_steady(&r, code, &at, 120, 5 * minute_us);
-    at += 3 * hour_us; /* rows of 10:00 to 12:55 */
-    add_steady(&r, code, &at, 120, 5 * minute_us);
-    assert_judged(&r, NULL, "d00  gap 10+3 36/0\n");
-    rows_done(&r);
-}
-
-MW_TEST(a_gap_among_the_first_rows_is_found_too) {
-    rows r;
-    rows_init(&r, 1, ROWS);
-    int32_t code = device_code(&r, 0);
-    int64_t at = 0;
-    add_steady(&r, code, &at, 12, 5 * minute_us);
-    at += hour_us;
-    add_steady(&r, code, &at, 12, 5 * minute_us);
-    assert_judged(&r, NULL, "d00  gap 1+1 12/0\n");
-    rows_done(&r);
-}
-
-MW_TEST(a_clock_that_jumps_stands_or_changes_its_pace) {
-    rows r;
-    rows_init(&r, 1, ROWS);
-    int32_t code = device_code(&r, 0);
-    int64_t at = 0;
-    add_steady(&r, code, &at, 120, 5 * minute_us);
-    at += 2 * hour_us + 97 * minute_us / 60; /* off the grid */
-    add_steady(&r, code, &at, 120, 5 * minute_us);
-    assert_judged(&r, NULL, "d00  gap 10+2 24/0\nd00  clock 12+1 1/1\n");
-    rows_done(&r);
-
-    rows_init(&r, 1, ROWS);
-    code = device_code(&r, 0);
-    at = 0;
-    add_steady(&r, code, &at, 120, 5 * minute_us);
-    at = 119 * 5 * minute_us;
-    add_steady(&r, code, &at, 20, 0);
-    at += 5 * minute_us;
-    add_steady(&r, code, &at, 120, 5 * minute_us);
-    assert_judged(&r, NULL, "d00  clock 9+1 20/20\n");
-    rows_done(&r);
-
-    rows_init(&r, 1, ROWS);
-    code = device_code(&r, 0);
-    at = 0;
-    add_steady(&r, code, &at, 1 + 32 * 9, 5 * minute_us); /* 24 h and one row */
-    add_steady(&r, code, &at, 400, 15 * minute_us);
-    assert_judged(&r, NULL, "d00  clock 24+32 128/128\n");
-    rows_done(&r);
-}
-
-/* --- options, limits, faults -------------------------------------------------------------------- */
-
-static mw_args *args_of(const char *name, const char *value) {
-    mw_err err;
-    mw_args *args;
-    assert_ok(mw_args_new(NULL, mw_quality_params, &args, &err));
-    assert_ok(mw_args_set(args, mw_str_of(name), mw_str_of(value), &err));
-    assert_ok(mw_args_finish(args, &err));
-    return args;
-}
-
-MW_TEST(a_given_range_counts_from_the_first_row) {
-    rows r;
-    rows_init(&r, 2, ROWS);
-    int32_t code = device_code(&r, 0);
-    for (int i = 0; i < 48; i++) {
-        int64_t row = rows_add(&r, i * 5 * minute_us, code);
-        r.values[0][row] = i == 3 ? -41 : i == 30 || i == 31 ? 151 : 20;
-        r.values[1][row] = 1000;
-    }
-    mw_args *args = args_of("range", "a=-40:150");
-    assert_judged(&r, args, "d00 a out_of_range 0+1 1/12\nd00 a out_of_range 2+1 2/12\n");
-    mw_args_free(args);
-    args = args_of("range", "a=:30");
-    assert_judged(&r, args, "d00 a out_of_range 2+1 2/12\n");
-    mw_args_free(args);
-    rows_done(&r);
-}
-
-MW_TEST(a_range_that_is_none_is_refused) {
-    static const char *const wrong[] = {"a", "a=5", "=1:2", "a=2:1", "a=x:1", "a=1:2x"};
-    mw_ctx ctx;
-    mw_ctx_init(&ctx);
-    rows r;
-    rows_init(&r, 1, 1);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        mw_err err;
-        mw_quality *quality;
-        mw_args *args = args_of("range", wrong[i]);
-        assert_status(mw_quality_new(&ctx, r.schema, 1, args, &quality, &err), MW_EINVAL);
-        assert_true(strlen(err.hint) > 0);
-        assert_string_equal(err.pointer, "range");
-        mw_args_free(args);
-    }
-    rows_done(&r);
-}
-
 MW_TEST(a_second_pass_after_a_restart_is_the_same) {
     mw_ctx ctx;
     mw_err err;
     mw_ctx_init(&ctx);
-    rows r;
-    rows_init(&r, 4, 3 * 2000);
+    quality_rows r;
+    quality_rows_init(&r, 4, 3 * 2000);
     add_troubled(&r, 3, 2000, true, 5);
     mw_quality *quality;
     mw_table *t[2];
@@ -571,9 +327,9 @@ MW_TEST(a_second_pass_after_a_restart_is_the_same) {
     assert_ok(mw_quality_new(&ctx, r.schema, 1, NULL, &quality, &err));
     for (int k = 0; k < 2; k++) {
         mw_buf_init(&text[k], NULL, 1 << 24);
-        assert_ok(feed(&ctx, quality, &r, sizes, 1, &err));
+        assert_ok(quality_rows_feed(&ctx, quality, &r, sizes, 1, &err));
         assert_ok(mw_quality_finish(quality, &t[k], &err));
-        print_table(t[k], &text[k]);
+        quality_table_print(t[k], &text[k]);
         mw_quality_restart(quality);
     }
     assert_string_equal(mw_buf_text(&text[0]), mw_buf_text(&text[1]));
@@ -582,154 +338,7 @@ MW_TEST(a_second_pass_after_a_restart_is_the_same) {
         mw_buf_done(&text[k]);
     }
     mw_quality_free(quality);
-    rows_done(&r);
-}
-
-/* --- totals and limits -------------------------------------------------------------------------- */
-
-MW_TEST(totals_add_up_tables_by_sensor) {
-    mw_err err;
-    rows r;
-    rows_init(&r, 2, ROWS);
-    int32_t codes[2] = {device_code(&r, 0), device_code(&r, 1)};
-    for (int i = 0; i < 96; i++)
-        for (int d = 0; d < 2; d++) {
-            int64_t row = rows_add(&r, i * 5 * minute_us + (i >= 48) * 2 * hour_us, codes[d]);
-            r.values[0][row] = i % 24 == 5 + d ? 200 : 1;
-            r.values[1][row] = d == 1 && i == 70 ? MW_INFINITY : 2;
-        }
-    mw_args *args = args_of("range", "a=0:100");
-    mw_table *t = judged(&r, args);
-    mw_quality_totals *totals;
-    assert_ok(mw_quality_totals_new(NULL, &totals, &err));
-    assert_ok(mw_quality_totals_add(totals, t, NULL, &err));
-    assert_ok(mw_quality_totals_add(totals, t, "d01", &err));
-    assert_ok(mw_quality_totals_add(totals, t, "nobody", &err));
-    assert_int_equal(mw_quality_totals_count(totals), 3);
-    for (int32_t i = 0; i < 3; i++) {
-        mw_str sensor;
-        const mw_quality_total *total = mw_quality_totals_get(totals, i, &sensor);
-        bool is_a = mw_str_is(sensor, "a"), is_b = mw_str_is(sensor, "b");
-        /* a: 4 windows of each device, of d01 twice; b: one of d01, twice; rows: 2 windows without, like a. */
-        assert_int_equal(total->n_windows, is_a ? 12 : is_b ? 2 : 6);
-        assert_int_equal(total->by_bit[2], is_a ? 12 : is_b ? 2 : 0);
-        assert_int_equal(total->by_bit[4], is_a || is_b ? 0 : 6);
-        assert_true(total->flagged_s == 3600.0 * (double)total->n_windows);
-    }
-    mw_column *bits = mw_table_column(t, "bits");
-    bits->number[0] = 128;
-    assert_status(mw_quality_totals_add(totals, t, NULL, &err), MW_EDATA);
-    bits->number[0] = MW_NAN;
-    assert_status(mw_quality_totals_add(totals, t, NULL, &err), MW_EDATA);
-    mw_quality_totals_free(totals);
-    mw_table_free(t);
-    mw_args_free(args);
-    rows_done(&r);
-}
-
-static void keep_message(void *self, mw_log_level level, const char *message) {
-    assert_int_equal(level, MW_LOG_WARN);
-    mw_buf_add(self, message);
-    mw_buf_add_char(self, '\n');
-}
-
-static void judge_logged(const rows *r, const mw_args *args, mw_buf *messages, mw_table **ret) {
-    static const int64_t sizes[] = {4096};
-    mw_ctx ctx;
-    mw_err err;
-    mw_buf_init(messages, NULL, 1 << 20);
-    mw_log_options options = {.level = MW_LOG_INFO, .write = keep_message, .self = messages};
-    mw_ctx_init(&ctx);
-    assert_ok(mw_log_open(&options, &ctx.log, &err));
-    assert_ok(judge(&ctx, r, args, sizes, 1, ret, &err));
-    mw_log_close(ctx.log);
-}
-
-MW_TEST(devices_beyond_the_limit_are_left_out_and_told) {
-    enum { DEVICES = 10003 };
-    rows r;
-    mw_buf messages;
-    mw_table *t;
-    rows_init(&r, COLUMNS_MAX, DEVICES);
-    for (int d = 0; d < DEVICES; d++) {
-        int64_t row = rows_add(&r, 0, device_code(&r, d));
-        r.values[0][row] = 200;
-    }
-    mw_args *args = args_of("range", "a=0:100");
-    judge_logged(&r, args, &messages, &t);
-    assert_int_equal(MW_LIMIT(QUALITY_SENSORS), 10000 * COLUMNS_MAX);
-    assert_int_equal(t->n_rows, 10000);
-    assert_non_null(strstr(mw_buf_text(&messages), "3 devices were not judged"));
-    mw_buf_done(&messages);
-    mw_table_free(t);
-    mw_args_free(args);
-    rows_done(&r);
-}
-
-MW_TEST(stretches_beyond_the_limit_are_left_out_and_told) {
-    int64_t limit = MW_LIMIT(QUALITY_STRETCHES), n = 2 * (limit + 50);
-    mw_err err;
-    rows r;
-    mw_buf messages;
-    mw_table *t;
-    rows_init(&r, 1, n);
-    int32_t code = device_code(&r, 0);
-    for (int64_t i = 0; i < n; i++) r.values[0][rows_add(&r, i * 1000000, code)] = i % 2 ? 200 : 1;
-    mw_args *args;
-    assert_ok(mw_args_new(NULL, mw_quality_params, &args, &err));
-    assert_ok(mw_args_set(args, MW_STR("range"), MW_STR("a=0:100"), &err));
-    assert_ok(mw_args_set(args, MW_STR("range"), MW_STR("zz=0:100"), &err));
-    assert_ok(mw_args_set(args, MW_STR("quality_window"), MW_STR("1s"), &err));
-    assert_ok(mw_args_finish(args, &err));
-    judge_logged(&r, args, &messages, &t);
-    assert_int_equal(t->n_rows, limit);
-    assert_non_null(strstr(mw_buf_text(&messages), "50 flagged stretches were left out"));
-    assert_non_null(strstr(mw_buf_text(&messages), "\"zz\""));
-    mw_buf_done(&messages);
-    mw_table_free(t);
-    mw_args_free(args);
-    rows_done(&r);
-}
-
-MW_TEST(columns_may_come_later) {
-    mw_ctx ctx;
-    mw_err err;
-    mw_ctx_init(&ctx);
-    rows r;
-    rows_init(&r, 1, ROWS);
-    int32_t code = device_code(&r, 0), ignored;
-    mw_quality *quality;
-    mw_table *t;
-    static const int64_t sizes[] = {64};
-    assert_ok(mw_quality_new(&ctx, r.schema, 1, NULL, &quality, &err));
-    for (int64_t i = 0; i < 512; i++)
-        r.values[0][rows_add(&r, i * 5 * minute_us, code)] = (double)(i * 7919 % 1009);
-    assert_ok(feed(&ctx, quality, &r, sizes, 1, &err));
-    assert_ok(mw_schema_add(r.schema, MW_STR("late"), MW_FLOAT64, &ignored, &err));
-    r.n_values = 2;
-    r.values[1] = mw_alloc_array(NULL, ROWS, sizeof(double));
-    r.n = 0;
-    for (int64_t i = 512; i < 1024; i++) {
-        int64_t row = rows_add(&r, i * 5 * minute_us, code);
-        r.values[0][row] = (double)(i * 7919 % 1009);
-        r.values[1][row] = (double)(i * 7919 % 997);
-    }
-    assert_ok(feed(&ctx, quality, &r, sizes, 1, &err));
-    r.n_values = 1; /* and a chunk made before the column came */
-    r.n = 0;
-    for (int64_t i = 1024; i < 1088; i++)
-        r.values[0][rows_add(&r, i * 5 * minute_us, code)] = (double)(i * 7919 % 1009);
-    assert_ok(feed(&ctx, quality, &r, sizes, 1, &err));
-    assert_ok(mw_quality_finish(quality, &t, &err));
-    mw_buf text;
-    mw_buf_init(&text, NULL, 1 << 16);
-    print_table(t, &text);
-    assert_string_equal(mw_buf_text(&text), "d00 late gap 85+6 64/0\n");
-    mw_buf_done(&text);
-    mw_table_free(t);
-    mw_quality_free(quality);
-    r.n_values = 2;
-    rows_done(&r);
+    quality_rows_done(&r);
 }
 
 /* --- allocations -------------------------------------------------------------------------------- */
@@ -741,7 +350,7 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     mw_status status = mw_args_new(ctx->mem, mw_quality_params, &args, err);
     if (!status) status = mw_args_set(args, MW_STR("range"), MW_STR("b=0:30"), err);
     if (!status) status = mw_args_finish(args, err);
-    if (!status) status = judge(ctx, arg, args, sizes, 2, &table, err);
+    if (!status) status = quality_rows_judge(ctx, arg, args, sizes, 2, &table, err);
     mw_quality_totals *totals = NULL;
     if (!status) status = mw_quality_totals_new(ctx->mem, &totals, err);
     if (!status) status = mw_quality_totals_add(totals, table, NULL, err);
@@ -752,24 +361,16 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
 }
 
 MW_TEST(any_failed_allocation_is_survived) {
-    rows r;
-    rows_init(&r, 3, 3 * 900);
+    quality_rows r;
+    quality_rows_init(&r, 3, 3 * 900);
     add_troubled(&r, 3, 900, true, 3);
     mw_fault_loop_alloc(scenario, &r);
-    rows_done(&r);
+    quality_rows_done(&r);
 }
 
 MW_TEST_MAIN(MW_RUN(clean_signals_are_left_alone),
              MW_RUN(each_fault_is_found_in_its_windows_and_nowhere_else),
              MW_RUN(cuts_and_cpu_levels_do_not_matter),
              MW_RUN(devices_in_turns_or_one_after_the_other_are_the_same),
-             MW_RUN(lost_rows_are_a_gap_of_the_device),
-             MW_RUN(a_gap_among_the_first_rows_is_found_too),
-             MW_RUN(a_clock_that_jumps_stands_or_changes_its_pace),
-             MW_RUN(a_given_range_counts_from_the_first_row),
-             MW_RUN(a_range_that_is_none_is_refused),
              MW_RUN(a_second_pass_after_a_restart_is_the_same),
-             MW_RUN(totals_add_up_tables_by_sensor),
-             MW_RUN(devices_beyond_the_limit_are_left_out_and_told),
-             MW_RUN(stretches_beyond_the_limit_are_left_out_and_told),
-             MW_RUN(columns_may_come_later), MW_RUN(any_failed_allocation_is_survived))
+             MW_RUN(any_failed_allocation_is_survived))
