@@ -23,6 +23,11 @@ static void note_word(mw_column_sum *sum, mw_str word) {
     for (uint32_t i = 0; i < sum->n_words && i < MW_SUM_WORDS; i++)
         if (sum->words[i] == hash) return;
     if (sum->n_words < MW_SUM_WORDS) sum->words[sum->n_words] = hash;
+    for (size_t i = 0; i < word.size && sum->n_words < MW_SUM_WORDS; i++) {
+        if ((unsigned)(word.data[i] - '0') > 9) continue;
+        sum->n_figures++;
+        break;
+    }
     if (sum->n_words <= MW_SUM_WORDS) sum->n_words++;
 }
 

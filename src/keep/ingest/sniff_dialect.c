@@ -187,10 +187,20 @@ static double judge_cells(const contest *search, size_t first, uint32_t mode, ca
     return (typed + 0.8 * missing + 0.75 * clean + 0.5 * odd + 0.2 * all.dirty) / all.n;
 }
 
+static bool in_first_line(mw_str head, char c) {
+    for (size_t i = 0; i < head.size && head.data[i] != '\n'; i++)
+        if (head.data[i] == c) return true;
+    return false;
+}
+
 /* One column is what remains when nothing separates; it wins when its header would be cut wrongly. */
 static double weigh_fields(const contest *search, uint32_t mode) {
     if (mode > 2) return 1;
     if (mode == 2) return 0.95;
+    /* Lines that are mostly cut alike, their first one too, are no single column with a few ragged ones. */
+    if (search->any && search->best.n_fields > 1 && search->best.consistency > 0.5 &&
+        in_first_line(search->head, search->best.dialect.separator))
+        return 0.35;
     bool titled = search->n > 1 && !search->rows[0].wordy && !search->rows[0].shown;
     for (size_t i = 1; i < search->n && titled; i++) titled = search->rows[i].shown;
     return titled ? 0.7 : 0.35;
