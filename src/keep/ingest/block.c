@@ -100,9 +100,8 @@ static void begin(mw_lane *lane) {
     lane->n_collisions = 0;
     lane->n_readings = 0;
     lane->open_end = false;
-    lane->n_reads++;
-    lane->any_widened = false;
     memset(lane->widened, 0, (size_t)lane->plan->n_cells + 1);
+    lane->any_widened = false;
     lane->counted = lane->text;
     lane->n_counted = 0;
 }
@@ -375,6 +374,7 @@ static mw_status read_lexed(mw_lane *lane, mw_block_scratch *scratch, mw_err *er
     mw_csv *csv;
     mw_status status = mw_csv_new(lane->mem, &lane->plan->profile->dialect, &csv, err);
     if (status != MW_OK) return status;
+    mw_csv_keep_mark(csv);
     status = mw_csv_push(csv, lane->text, lane->size, err);
     if (lane->last) mw_csv_finish(csv);
     if (status == MW_OK) status = pull_rows(lane, csv, scratch, err);
@@ -393,9 +393,11 @@ static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret
     marks[0] = UINT32_MAX;
     marked m = {.marks = marks + 1};
     mw_csv_index_block(&lane->plan->profile->dialect, lane->text, lane->size, marks + 1, &m.index);
-    *ret_irregular = m.index.irregular;
-    if (m.index.irregular) return MW_OK;
+    /* A piece of a line that is longer than a row may be has no end. */
+    *ret_irregular = m.index.irregular || (lane->size && lane->text[lane->size - 1] != '\n');
+    if (*ret_irregular) return MW_OK;
     m.high = m.index.has_high && !mw_utf8_valid(lane->text, lane->size);
+    lane->rows_expected = m.index.n_lines;
     m.strip_rows = strip_rows(lane->size, m.index.n_lines);
     if (is_regular(lane, &m)) return read_regular(lane, &m, err);
     /* A field may be over its limit only in a line that is. */
@@ -422,13 +424,30 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
                        mw_err *err) {
     begin(lane);
     lane->n_parameters = first_parameters;
+    lane->rows_expected = MW_STRIP_ROWS;
     bool irregular = true;
     mw_status status = MW_OK;
     if (mw_dialect_is_simple(&lane->plan->profile->dialect))
         status = read_marked(lane, scratch, &irregular, err);
     if (status == MW_OK && irregular) status = read_lexed(lane, scratch, err);
-    if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
+    /* Too much may be wrong because the block begins inside quotes: it is judged when that is known. */
+    bool too_many = lane->plan->is_long && mw_lane__too_many(lane);
+    lane->open_end |= too_many;
+    if (status == MW_OK && lane->plan->is_long && !lane->open_end)
+        status = mw_lane__pivot(lane, err);
     finish(lane);
+    return status;
+}
+
+/* The block was read before as something that it is not. */
+static mw_status forget_texts(mw_lane *lane, mw_err *err) {
+    mw_status status = MW_OK;
+    for (int32_t i = 0; i < lane->plan->n_cells && status == MW_OK; i++)
+        if (lane->plan->cells[i].type == MW_DICTIONARY)
+            status = mw_texts_restart(&lane->texts[i], err);
+    if (status == MW_OK && lane->plan->is_long) status = mw_texts_restart(&lane->parameters, err);
+    lane->parameters_checked = 0;
+    lane->any_parameter_bad = false;
     return status;
 }
 
@@ -436,44 +455,10 @@ mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratc
                             int32_t first_parameters, mw_err *err) {
     begin(lane);
     lane->n_parameters = first_parameters;
-    mw_status status = pull_rows(lane, csv, scratch, err);
+    lane->rows_expected = MW_STRIP_ROWS;
+    mw_status status = forget_texts(lane, err);
+    if (status == MW_OK) status = pull_rows(lane, csv, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
     finish(lane);
-    return status;
-}
-
-/* ---- texts ---- */
-
-bool mw_lane_has_traces(const mw_lane *lane, const mw_texts *texts) {
-    return lane->n_bad > 0 || lane->n_reads > 1 || texts->n_unused > 0;
-}
-
-static mw_status map_used(mw_lane *lane, int32_t cell, mw_dictionary *whole, mw_err *err) {
-    mw_texts *texts = &lane->texts[cell];
-    int32_t column = lane->plan->cells[cell].column;
-    if (lane->plan->is_long)
-        return mw_texts_map_used(texts, whole, lane->labels[cell], lane->n_readings, err);
-    mw_status status = MW_OK;
-    for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-        status = mw_texts_map_used(texts, whole, lane->chunks[i]->columns[column].codes,
-                                   lane->chunks[i]->n_rows, err);
-    return status;
-}
-
-mw_status mw_lane_map_texts(mw_lane *lane, mw_schema *schema, mw_err *err) {
-    const mw_plan *plan = lane->plan;
-    mw_status status = MW_OK;
-    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
-        if (plan->cells[c].type != MW_DICTIONARY) continue;
-        mw_texts *texts = &lane->texts[c];
-        int32_t column = plan->cells[c].column;
-        mw_dictionary *whole = schema->columns[column].dictionary;
-        if (mw_lane_has_traces(lane, texts))
-            status = map_used(lane, c, whole, err);
-        else
-            status = mw_texts_map(texts, whole, err);
-        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-            mw_texts_remap(texts, lane->chunks[i]->columns[column].codes, lane->chunks[i]->n_rows);
-    }
     return status;
 }

@@ -47,13 +47,13 @@ typedef struct mw_lane {
     /* What became of it. */
     mw_chunk **chunks; /* [n_chunks] the good rows; the caller may take them over, leaving NULL */
     size_t n_chunks, chunks_capacity;
-    int64_t rows_before; /* in the chunks but the last */
-    int64_t n_records;   /* rows, good or refused, without blank lines */
-    uint64_t n_lines;    /* lines of the text */
+    int64_t rows_before;  /* in the chunks but the last */
+    size_t rows_expected; /* of the block, at most so many good ones */
+    int64_t n_records;    /* rows, good or refused, without blank lines */
+    uint64_t n_lines;     /* lines of the text */
     mw_bad_row *bad;
     size_t n_bad, bad_capacity;
     int64_t n_collisions;
-    int n_reads;      /* since it was handed over: more than one where the first was wrong */
     bool open_end;    /* ends inside a row: the next block begins in it */
     uint8_t *widened; /* [n_cells] 1: text where a number was expected, type not decided */
     bool any_widened;
@@ -107,11 +107,6 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
 mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch,
                             int32_t first_parameters, mw_err *err);
 
-/* True when texts of the lane may be in no row of it. */
-bool mw_lane_has_traces(const mw_lane *lane, const mw_texts *texts);
-/* Gives the texts of the chunks (long: of the readings, too) the codes of schema's dictionaries. */
-mw_status mw_lane_map_texts(mw_lane *lane, mw_schema *schema, mw_err *err);
-
 void mw_block_scratch_done(mw_block_scratch *scratch);
 
 /* --- shared by block.c and block_cells.c --- */
@@ -132,6 +127,8 @@ typedef struct mw_strip {
 mw_status mw_lane__strip(mw_lane *lane, const mw_strip *strip, mw_err *err);
 /* Room for n more rows, in the last chunk (wide) or among the readings (long). */
 mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err);
+/* More parameters than a dataset may have. */
+bool mw_lane__too_many(const mw_lane *lane);
 /* The readings so far become chunks. */
 mw_status mw_lane__pivot(mw_lane *lane, mw_err *err);
 /* Refuses a row that is none of a strip. */

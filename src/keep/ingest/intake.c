@@ -25,40 +25,52 @@ static mw_status pass_refused(mw_intake *intake, const mw_lane *lane, const mw_r
     return status;
 }
 
-/* ---- parameters ---- */
+/* ---- codes ---- */
 
-static mw_status map_parameter(mw_intake *intake, mw_lane *lane, int32_t code, mw_err *err) {
-    mw_schema *schema = intake->schema;
-    int32_t n = schema->n_columns - 1 - lane->plan->n_labels, column;
-    if (lane->parameter_bad[code]) return MW_OK;
-    mw_str name = mw_dictionary_text(lane->parameters.dictionary, code);
-    if (intake->args) name = mw_drift_rename(intake->args, name);
-    column = mw_schema_find(schema, name);
+static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
+    const mw_plan *plan = lane->plan;
     mw_status status = MW_OK;
-    if (column < 0 && n >= (int32_t)MW_LIMIT(PARAMETERS)) {
-        mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
-                (long long)MW_LIMIT(PARAMETERS));
-        return mw_err_hint(err, "Is the `parameter` column the right one?");
+    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
+        if (plan->cells[c].type != MW_DICTIONARY) continue;
+        int32_t column = plan->cells[c].column;
+        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+            status = mw_texts_remap(&lane->texts[c], intake->schema->columns[column].dictionary,
+                                    lane->chunks[i]->columns[column].codes,
+                                    lane->chunks[i]->n_rows, err);
     }
-    if (column < 0) status = mw_schema_add(schema, name, MW_FLOAT64, &column, err);
-    if (status == MW_OK) lane->parameters.remap[code] = column;
     return status;
 }
 
-/* Columns for parameters that are new to the lane; remap becomes their number in the schema. */
+/* ---- parameters ---- */
+
+static mw_status find_parameter(mw_intake *intake, int32_t first, mw_str name, int32_t *ret,
+                                mw_err *err) {
+    mw_schema *schema = intake->schema;
+    if (intake->args) name = mw_drift_rename(intake->args, name);
+    *ret = mw_schema_find(schema, name);
+    if (*ret >= 0) return MW_OK;
+    if (schema->n_columns - first < (int32_t)MW_LIMIT(PARAMETERS))
+        return mw_schema_add(schema, name, MW_FLOAT64, ret, err);
+    mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
+            (long long)MW_LIMIT(PARAMETERS));
+    return mw_err_hint(err, "Is the `parameter` column the right one?");
+}
+
+/* Columns for parameters that good rows have first in this lane; remap becomes their number in the schema. */
 static mw_status map_parameters(mw_intake *intake, mw_lane *lane, mw_err *err) {
     mw_texts *parameters = &lane->parameters;
-    int32_t n = mw_dictionary_size(parameters->dictionary);
-    bool traces = mw_lane_has_traces(lane, parameters);
+    int32_t first = 1 + lane->plan->n_labels, n = mw_dictionary_size(parameters->dictionary);
     mw_status status = MW_OK;
-    for (int64_t i = 0; traces && i < lane->n_readings && status == MW_OK; i++)
-        if (parameters->remap[lane->codes[i]] < 0)
-            status = map_parameter(intake, lane, lane->codes[i], err);
-    for (int32_t i = parameters->n_seen; !traces && i < n && status == MW_OK; i++)
-        status = map_parameter(intake, lane, i, err);
-    mw_texts_see_all(parameters);
-    intake->sink.n_parameters = intake->schema->n_columns - 1 - lane->plan->n_labels;
-    return status;
+    for (int64_t i = 0; i < lane->n_readings && parameters->n_mapped < n; i++) {
+        int32_t code = lane->codes[i];
+        if (parameters->remap[code] >= 0) continue;
+        status = find_parameter(intake, first, mw_dictionary_text(parameters->dictionary, code),
+                                &parameters->remap[code], err);
+        if (status != MW_OK) return status;
+        parameters->n_mapped++;
+    }
+    intake->sink.n_parameters = intake->schema->n_columns - first;
+    return MW_OK;
 }
 
 static mw_status room_to_order(mw_intake *intake, int32_t n, mw_err *err) {
@@ -141,7 +153,7 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     intake->n_refused += (int64_t)lane->n_bad;
     report(intake);
     intake->n_collisions += lane->n_collisions;
-    if (status == MW_OK) status = mw_lane_map_texts(lane, intake->schema, err);
+    if (status == MW_OK) status = map_texts(intake, lane, err);
     if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++) {
         mw_chunk *chunk = lane->chunks[i];

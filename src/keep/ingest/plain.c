@@ -107,10 +107,18 @@ typedef struct taker {
 static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
     taker *t = self;
     plain *p = t->p;
+    const mw_plan *plan = lane->plan;
     mw_status status = MW_OK;
     for (size_t i = 0; i < lane->n_bad && status == MW_OK; i++)
         status = note_bad(p, t->reader, &lane->bad[i], place, err);
-    if (status == MW_OK) status = mw_lane_map_texts(lane, p->schema, err);
+    for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
+        if (plan->cells[c].type != MW_DICTIONARY) continue;
+        int32_t column = plan->cells[c].column;
+        for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
+            status = mw_texts_remap(&lane->texts[c], p->schema->columns[column].dictionary,
+                                    lane->chunks[i]->columns[column].codes,
+                                    lane->chunks[i]->n_rows, err);
+    }
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
         status = mw_collect_add(p->rows, lane->chunks[i], err);
     return status;

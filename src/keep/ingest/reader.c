@@ -31,6 +31,7 @@ struct mw_reader {
     mw_block_scratch *scratch; /* [n_workers] */
     int n_workers;
     mw_reader_sink *sink;
+    double to_come; /* at the beginning of a round: while it runs the source moves on */
 
     /* Filling. */
     char *tail; /* [tail_capacity] bytes behind the last whole line */
@@ -171,6 +172,7 @@ int64_t mw_reader_rows(const mw_reader *reader) {
     double rows = (filled + to_come) * lines / (double)lane->size;
     return rows < (double)MOST_GUESSED ? (int64_t)(rows * 1.02) + 1 : 0;
 }
+double mw_reader_to_come(const mw_reader *reader) { return reader->to_come; }
 bool mw_reader_open_ended(const mw_reader *reader) { return reader->open_ended; }
 
 /* ---- filling ---- */
@@ -300,7 +302,6 @@ static mw_status give(mw_reader *reader, mw_lane *lane, uint64_t first_line, boo
         .first_record = reader->n_records, .first_line = first_line, .last = last};
     mw_status status = reader->sink->take(reader->sink->self, lane, &place, err);
     reader->n_records += lane->n_records;
-    lane->n_reads = 0;
     for (int32_t i = 0; lane->any_widened && i <= reader->plan.n_cells; i++)
         reader->widened[i] |= lane->widened[i];
     reader->any_widened |= lane->any_widened;
@@ -313,6 +314,8 @@ static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, mw_err *e
     mw_status status = MW_OK;
     if (!reader->csv) {
         status = mw_csv_new(reader->ctx->mem, &reader->profile.dialect, &reader->csv, err);
+        if (status != MW_OK) return status;
+        mw_csv_keep_mark(reader->csv);
         reader->csv_line = first_line;
     }
     if (status == MW_OK) status = mw_csv_push(reader->csv, lane->text, lane->size, err);
@@ -365,6 +368,13 @@ static mw_status work(void *arg, int64_t begin, int64_t end, int worker, mw_err 
     return status;
 }
 
+static double to_come(const mw_reader *reader, const lane_round *before, const lane_round *now) {
+    double size = mw_source_remaining(reader->source) + (double)reader->tail_size;
+    for (size_t i = 0; i < before->n; i++) size += (double)before->lanes[i].size;
+    for (size_t i = 0; i < now->n; i++) size += (double)now->lanes[i].size;
+    return size;
+}
+
 mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err) {
     reader->sink = sink;
     lane_round nothing = {0};
@@ -375,6 +385,7 @@ mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err) {
                   .now = &reader->rounds[r % ROUNDS],
                   .after = &reader->rounds[(r + 1) % ROUNDS],
                   .n_parameters = sink->n_parameters};
+        reader->to_come = to_come(reader, t.before, t.now);
         status = mw_pool_for(reader->ctx, 2 + (int64_t)t.now->n, 1, work, &t, err);
         if (t.now->n == 0 || sink->stop) break;
     }

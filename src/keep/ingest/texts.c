@@ -28,6 +28,20 @@ mw_status mw_texts_init(mw_texts *texts, mw_mem *mem, mw_err *err) {
     return status;
 }
 
+mw_status mw_texts_restart(mw_texts *texts, mw_err *err) {
+    mw_texts fresh;
+    mw_status status = mw_texts_init(&fresh, texts->mem, err);
+    if (status != MW_OK) {
+        mw_texts_done(&fresh);
+        return status;
+    }
+    fresh.rules = texts->rules;
+    fresh.keep_marks = texts->keep_marks;
+    mw_texts_done(texts);
+    *texts = fresh;
+    return MW_OK;
+}
+
 void mw_texts_done(mw_texts *texts) {
     texts->dictionary = mw_dictionary_free(texts->dictionary);
     texts->next = mw_free(texts->next);
@@ -87,7 +101,8 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
         mw_str raw = text;
         int32_t guess = last >= 0 ? texts->next[last] : -1;
         mw_str guessed = mw_dictionary_text(texts->dictionary, guess);
-        if (guess >= 0 && is_text(text, guessed.data, guessed.size)) {
+        if (guess >= 0 && is_text(text, guessed.data, guessed.size) &&
+            !(fields->quote && memchr(text.data, fields->quote, text.size))) {
             codes[i] = last = guess;
             above = raw;
             continue;
@@ -105,7 +120,10 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
         above = raw;
     }
     texts->last_size = SIZE_MAX;
-    if (status == MW_OK && above.size <= sizeof texts->last) {
+    /* In the next strip a doubled quote may mean two. */
+    bool odd_quote = fields->quote && above.size <= sizeof texts->last &&
+                     memchr(above.data, fields->quote, above.size);
+    if (status == MW_OK && above.size <= sizeof texts->last && !odd_quote) {
         memmove(texts->last, above.data, above.size);
         texts->last_size = above.size;
     }
@@ -114,41 +132,20 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
     return status;
 }
 
-static mw_status map_one(mw_texts *texts, mw_dictionary *whole, int32_t code, mw_err *err) {
-    mw_status status = mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, code),
-                                         &texts->remap[code], err);
-    texts->identity = texts->identity && texts->remap[code] == code;
-    return status;
-}
-
-mw_status mw_texts_map(mw_texts *texts, mw_dictionary *whole, mw_err *err) {
-    int32_t n = mw_dictionary_size(texts->dictionary);
-    mw_status status = MW_OK;
-    for (int32_t i = texts->n_seen; i < n && status == MW_OK; i++)
-        status = map_one(texts, whole, i, err);
-    texts->n_seen = n;
-    return status;
-}
-
-mw_status mw_texts_map_used(mw_texts *texts, mw_dictionary *whole, const int32_t *codes, int64_t n,
-                            mw_err *err) {
-    mw_status status = MW_OK;
-    for (int64_t i = 0; i < n && status == MW_OK; i++)
-        if (codes[i] >= 0 && texts->remap[codes[i]] < 0)
-            status = map_one(texts, whole, codes[i], err);
-    mw_texts_see_all(texts);
-    return status;
-}
-
-void mw_texts_see_all(mw_texts *texts) {
-    texts->n_seen = mw_dictionary_size(texts->dictionary);
-    texts->n_unused = 0;
-    for (int32_t i = 0; i < texts->n_seen; i++) texts->n_unused += texts->remap[i] < 0;
-}
-
-void mw_texts_remap(const mw_texts *texts, int32_t *codes, int64_t n) {
-    if (texts->identity) return;
-    const int32_t *remap = texts->remap;
+mw_status mw_texts_remap(mw_texts *texts, mw_dictionary *whole, int32_t *codes, int64_t n,
+                         mw_err *err) {
+    int32_t *remap = texts->remap, known = mw_dictionary_size(texts->dictionary);
+    for (int64_t i = 0; i < n && texts->n_mapped < known; i++) {
+        int32_t code = codes[i];
+        if (code < 0 || remap[code] >= 0) continue;
+        mw_status status =
+            mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, code), &remap[code], err);
+        if (status != MW_OK) return status;
+        texts->identity = texts->identity && remap[code] == code;
+        texts->n_mapped++;
+    }
+    if (texts->identity) return MW_OK;
     for (int64_t i = 0; i < n; i++)
         if (codes[i] >= 0) codes[i] = remap[codes[i]];
+    return MW_OK;
 }

@@ -4,8 +4,6 @@
  * What      each lane of the reader (a place for one block, see reader.h) keeps a dictionary a column, so that blocks can be read in
  *           parallel; mw_texts_remap gives the codes of the file's dictionary. New texts join that one in the order of
  *           the blocks and, inside one, of appearance: it does not depend on lanes or threads.
- * Traces    texts of rows that were refused, or misread at first, stay in the lane's dictionary and must not get into the file's: a block
- *           that has such rows, and each one of a lane that has met some, maps by mw_texts_map_used.
  * Speed     a field is compared with the one above it, then with the text that followed that one the last time; only then hashed.
  */
 #ifndef MW_KEEP_INGEST_TEXTS_H
@@ -19,9 +17,8 @@ typedef struct mw_texts {
     mw_mem *mem;
     mw_dictionary *dictionary;
     int32_t *next;  /* [capacity] code that came after a code the last time; -1: none yet */
-    int32_t *remap; /* [capacity] code in the file's dictionary; -1: in no row so far */
-    int32_t capacity;
-    int32_t n_seen, n_unused;   /* codes at the last mapping; of them in no row */
+    int32_t *remap; /* [capacity] code in the file's dictionary; -1: not there, at least yet */
+    int32_t capacity, n_mapped; /* n_mapped: of remap that are not -1 */
     bool identity;              /* remap[i] == i for all mapped */
     const mw_cell_rules *rules; /* further marks of missing texts; NULL: none */
     bool keep_marks;            /* "NA" and the like are texts, only an empty field is missing */
@@ -37,12 +34,10 @@ void mw_texts_done(mw_texts *texts);
 /* Codes [n] of the fields, -1 where missing. odd [n]: indices of fields over MW_LIMIT(STRING_BYTES). */
 mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes, uint32_t *odd,
                         size_t *ret_odd, mw_err *err);
-/* Adds to `whole` what is new since the last mapping; or of it only what codes [n] use, in their order. */
-mw_status mw_texts_map(mw_texts *texts, mw_dictionary *whole, mw_err *err);
-mw_status mw_texts_map_used(mw_texts *texts, mw_dictionary *whole, const int32_t *codes, int64_t n,
-                            mw_err *err);
-void mw_texts_see_all(mw_texts *texts); /* for those who set remap themselves */
-/* Rewrites codes [n]. */
-void mw_texts_remap(const mw_texts *texts, int32_t *codes, int64_t n);
+/* Rewrites codes [n]; what is new among them joins `whole`, and nothing else: texts of refused rows do not. */
+mw_status mw_texts_remap(mw_texts *texts, mw_dictionary *whole, int32_t *codes, int64_t n,
+                         mw_err *err);
+/* Forgets all texts. */
+mw_status mw_texts_restart(mw_texts *texts, mw_err *err);
 
 #endif
