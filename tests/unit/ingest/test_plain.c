@@ -177,11 +177,17 @@ MW_TEST(a_time_is_one_by_name_or_request) {
     column(t, "when", MW_TIMESTAMP);
     mw_table_free(t);
 
-    /* Numbers in a column named as a time count from 1970. */
-    t = read_plain("time,x\n1577923200,1\n1577923200000,2\n1577923200000000,3\n", NULL, NULL);
-    mw_column *time = column(t, "time", MW_TIMESTAMP);
-    for (int i = 0; i < 3; i++) assert_int_equal(time->time[i], INT64_C(1577923200000000));
-    mw_table_free(t);
+    /* Numbers in a column named as a time count from 1970, in one unit all of them. */
+    static const char *const units[] = {"time,x\n1577923200,1\n1577923201,2\n",
+                                        "time,x\n1577923200000,1\n1577923201000,2\n",
+                                        "time,x\n1577923200000000,1\n1577923201000000,2\n"};
+    for (int i = 0; i < 3; i++) {
+        t = read_plain(units[i], NULL, NULL);
+        mw_column *time = column(t, "time", MW_TIMESTAMP);
+        assert_int_equal(time->time[0], INT64_C(1577923200000000));
+        assert_int_equal(time->time[1], INT64_C(1577923201000000));
+        mw_table_free(t);
+    }
 
     t = read_plain("date,x\nmonday,1\n", NULL, NULL); /* a name is only a hint */
     column(t, "date", MW_DICTIONARY);
