@@ -206,6 +206,13 @@ static double weigh_fields(const contest *search, uint32_t mode) {
     return titled ? 0.7 : 0.35;
 }
 
+/* A last line without line end and with fields less than usual is a copy that was cut: it says nothing against the separator. */
+static bool ends_torn(const contest *search, uint32_t mode) {
+    char last = search->head.data[search->head.size - 1];
+    return search->n > 2 && search->n < HEAD_ROWS && last != '\n' && last != '\r' &&
+           search->rows[search->n - 1].n_fields < mode;
+}
+
 static void keep(contest *search, const candidate *found) {
     bool same = found->dialect.separator == search->best.dialect.separator &&
                 found->dialect.blanks == search->best.dialect.blanks;
@@ -232,9 +239,10 @@ static mw_status try_dialect(contest *search, const mw_dialect *dialect, double 
         return MW_OK;
     size_t first = find_first(search, mode), leading = 0, good = 0;
     while (search->rows[leading].n_fields != mode) leading++;
-    for (size_t i = leading; i < search->n; i++) good += search->rows[i].n_fields == mode;
+    size_t n_whole = search->n - ends_torn(search, mode);
+    for (size_t i = leading; i < n_whole; i++) good += search->rows[i].n_fields == mode;
     found.n_rows = search->n;
-    found.consistency = (double)good / (double)(search->n - leading);
+    found.consistency = (double)good / (double)(n_whole - leading);
     found.quality = judge_cells(search, first, mode, &found);
     found.score = found.consistency * found.consistency * found.quality * prior *
                   weigh_fields(search, mode) * weigh_preamble(search, first, mode);
