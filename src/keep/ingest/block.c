@@ -397,6 +397,7 @@ static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret
     *ret_irregular = m.index.irregular || (lane->size && lane->text[lane->size - 1] != '\n');
     if (*ret_irregular) return MW_OK;
     m.high = m.index.has_high && !mw_utf8_valid(lane->text, lane->size);
+    lane->rows_expected = m.index.n_lines;
     m.strip_rows = strip_rows(lane->size, m.index.n_lines);
     if (is_regular(lane, &m)) return read_regular(lane, &m, err);
     /* A field may be over its limit only in a line that is. */
@@ -423,6 +424,7 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
                        mw_err *err) {
     begin(lane);
     lane->n_parameters = first_parameters;
+    lane->rows_expected = MW_STRIP_ROWS;
     bool irregular = true;
     mw_status status = MW_OK;
     if (mw_dialect_is_simple(&lane->plan->profile->dialect))
@@ -453,6 +455,7 @@ mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratc
                             int32_t first_parameters, mw_err *err) {
     begin(lane);
     lane->n_parameters = first_parameters;
+    lane->rows_expected = MW_STRIP_ROWS;
     mw_status status = forget_texts(lane, err);
     if (status == MW_OK) status = pull_rows(lane, csv, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);

@@ -47,9 +47,10 @@ typedef struct mw_lane {
     /* What became of it. */
     mw_chunk **chunks; /* [n_chunks] the good rows; the caller may take them over, leaving NULL */
     size_t n_chunks, chunks_capacity;
-    int64_t rows_before; /* in the chunks but the last */
-    int64_t n_records;   /* rows, good or refused, without blank lines */
-    uint64_t n_lines;    /* lines of the text */
+    int64_t rows_before;  /* in the chunks but the last */
+    size_t rows_expected; /* of the block, at most so many good ones */
+    int64_t n_records;    /* rows, good or refused, without blank lines */
+    uint64_t n_lines;     /* lines of the text */
     mw_bad_row *bad;
     size_t n_bad, bad_capacity;
     int64_t n_collisions;

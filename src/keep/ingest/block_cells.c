@@ -56,11 +56,8 @@ mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err) {
     if (lane->plan->is_long) return reserve_readings(lane, (int64_t)n, err);
     mw_chunk *last = lane->n_chunks ? lane->chunks[lane->n_chunks - 1] : NULL;
     if (last && last->n_rows + (int64_t)n <= last->capacity) return MW_OK;
-    /* As many rows as the rest of the block could have at this rate. */
-    size_t fields = (size_t)lane->plan->n_fields, rows = lane->size / (fields * 2 + 8);
-    if (last) rows = (size_t)last->capacity;
+    size_t rows = last ? (size_t)last->capacity : lane->rows_expected;
     if (rows < n) rows = n;
-    if (rows > 65536 && n <= 65536) rows = 65536;
     mw_chunk *chunk;
     mw_status status = mw_chunk_new(lane->mem, lane->plan->types, lane->plan->n_columns,
                                     (int64_t)rows, &chunk, err);

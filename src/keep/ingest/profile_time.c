@@ -465,8 +465,7 @@ mw_status mw_profile__find_time(mw_profiling *build, mw_err *err) {
     mw_status status = open_zone(build, err);
     if (status == MW_OK) status = find_forced(build, &done, err);
     if (status == MW_OK && !done) status = find_named(build, &failed, &done, err);
-    if (status == MW_OK && !done && (!build->learn || !build->forced->time_format))
-        status = find_by_content(build, &done, err);
+    if (status == MW_OK && !done && !build->learn) status = find_by_content(build, &done, err);
     if (status == MW_OK && !done && !build->learn) status = find_counter(build, &done, err);
     if (status != MW_OK) return status;
     profile->stamp_form.zone = profile->date_form.zone = profile->zone;
