@@ -51,7 +51,7 @@ typedef struct contest {
     row_sum rows[HEAD_ROWS];
     size_t n;
     candidate best, second;
-    bool any, too_wide;
+    bool any;
     char absent; /* a separator that the head does not hold: it stands for one column */
     mw_sniff_dialect *ret;
 } contest;
@@ -231,8 +231,7 @@ static mw_status try_dialect(contest *search, const mw_dialect *dialect, double 
     mw_status status = cut_head(search, dialect, &found.n_bad, err);
     if (status != MW_OK || search->n == 0) return status;
     uint32_t mode = found.n_fields = find_mode(search);
-    if (mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) search->too_wide = true;
-    if (mode == 0 || mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) return MW_OK;
+    if (mode == 0) return MW_OK;
     /* One column is the same with every separator. */
     if (mode == 1 && dialect->separator != search->absent &&
         !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
@@ -524,7 +523,8 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
         status = try_separators(search, 0, err);
     }
     if (status == MW_OK) status = try_widths(search, comment, err);
-    if (status == MW_OK && search->too_wide && !search->any) status = fail_too_wide(err);
+    if (status == MW_OK && search->any && search->best.n_fields > (uint32_t)MW_LIMIT(CSV_COLUMNS))
+        status = fail_too_wide(err);
     if (status == MW_OK && (!search->any || is_prose(search))) status = fail_prose(err);
     if (status == MW_OK) conclude(search, ret);
     mw_free(search);
