@@ -153,6 +153,8 @@ static void print(const mw_json *result, mw_buf *out) {
         if (mw_json_bool(mw_json_get(file, "replaces"), false))
             mw_buf_printf(out, ", replaces the rows of the %.*s from before", (int)source.size,
                           source.data);
+        if (mw_json_bool(mw_json_get(file, "resumed"), false))
+            mw_buf_add(out, ", read before by an ingest that did not end");
         int64_t rejected = mw_json_int(mw_json_get(file, "rejected"), 0);
         int64_t collisions = mw_json_int(mw_json_get(file, "collisions"), 0);
         if (collisions)
@@ -210,5 +212,6 @@ const mw_op mw_op_ingest = {
     .prepare = prepare,
     .work = work,
     .commit = commit,
+    .left = mw_op__left,
     .print = print,
 };
