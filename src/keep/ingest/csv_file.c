@@ -16,7 +16,6 @@
 #include "keep/ingest/quality.h"
 #include "keep/ingest/rejects.h"
 
-/* An accepted row has a value in its fields' separators and a line end, at least. */
 enum { STEM_DIGITS = 32, PART_MAX = 64, WINDOW_BYTES = 4 << 20, MERGE_BYTES = 8 << 20 };
 
 static const char part_suffix[] = ".rejects.part";
@@ -333,6 +332,8 @@ static mw_status store(file_job *job, mw_err *err) {
     file->last_us = counts.last_us;
     file->bytes = mw_source_stored(mw_reader_source(job->reader));
     mw_source_hash(mw_reader_source(job->reader), file->content_hash);
+    const char *note = mw_source_note(mw_reader_source(job->reader));
+    if (note) mw_log_warn(job->ctx, "%s: %s", file->source, note);
     status = store_quality(job, err);
     if (status == MW_OK) status = describe(job, err);
     if (status == MW_OK && file->n_rejected) {
