@@ -167,7 +167,7 @@ static bool read_one(mw_str field, char point, double *ret) {
         char c = field.data[i];
         text[i] = (char)(point == '.' ? c : c == ',' ? '.' : c == '.' ? ',' : c);
     }
-    bool is = mw_number_read(text, field.size, ret);
+    bool is = mw_number_read(text, field.size, ret) && __builtin_isfinite(*ret);
     free(text);
     return is;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """An ingest that is killed, or that runs into a full disk, leaves the dataset as it was or as it was to be, bit for bit.
 
-kill -9 at MW_KILLS (default 102) random moments, a third each of: the first file of a dataset, a newer file beside an old one,
-new content for a file that is there. After each, `summary` says the old or the new, the segments of that state are there byte
+kill -9 at MW_KILLS (default 100) random moments, a quarter each of: the first file of a dataset, a newer file beside an old one,
+new content for a file that is there, the same for a long one. After each, `summary` says the old or the new, the segments of that state are there byte
 for byte and open with pyarrow, and the same command again succeeds. MW_SEED repeats a run.
 """
 import hashlib
@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from csv_check import dataset_file, ingest, read_segments, segment_names, side_names  # noqa: E402
 from journey import BINARY, missing, run_tap  # noqa: E402
 
-KILLS = int(os.environ.get("MW_KILLS", "102"))
+KILLS = int(os.environ.get("MW_KILLS", "100"))
 ROWS = 100000
 
 
@@ -33,6 +33,16 @@ def telemetry(path, rows, first_day, seed):
             stamp = f"2026-01-{day:02d} {second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
             cells = ",".join(f"{draw.random() * 100:.3f}" for _ in range(6))
             f.write(f"{stamp},P{i % 7},{cells if i % 9973 else 'bad,' + cells[cells.index(',') + 1:]}\n")
+
+
+def readings(path, rows, seed):
+    """Long; every third of the rows brings a new parameter."""
+    draw = random.Random(seed)
+    with open(path, "w") as f:
+        f.write("timestamp,device,parameter,value\n")
+        for i in range(rows):
+            for name in "abc"[:1 + 3 * i // rows]:
+                f.write(f"2026-01-05 {i // 3600:02d}:{i // 60 % 60:02d}:{i % 60:02d},P1,{name},{draw.random():.4f}\n")
 
 
 def sha256(path):
@@ -95,6 +105,7 @@ class Scenario:
         kept = [f for f in files if f["source"] not in {n["source"] for n in new}]
         self.new = State(done, kept + new)
         assert self.old.summary != self.new.summary
+        self.n_segments = len(self.new.segments)
         shutil.rmtree(done)
 
     def state_of(self, folder):
@@ -128,7 +139,10 @@ def scenarios(folder):
     telemetry(first, ROWS, 1, 1)
     telemetry(newer, ROWS, 8, 2)
     telemetry(changed, ROWS, 1, 3)
-    return [Scenario("first", folder, [], first), Scenario("newer", folder, [first], newer), Scenario("replaced", folder, [first], changed)]
+    long, long_changed = (os.path.join(folder, name) for name in ("long.csv", "changed/long.csv"))
+    readings(long, ROWS * 2 // 3, 4)
+    readings(long_changed, ROWS * 2 // 3, 5)
+    return [Scenario("first", folder, [], first), Scenario("newer", folder, [first], newer), Scenario("replaced", folder, [first], changed), Scenario("long", folder, [long], long_changed)]
 
 
 def killed(folder):
@@ -142,7 +156,7 @@ def killed(folder):
     for scenario in scenarios(folder):
         seen = {"old": 0, "new": 0}
         tries, late = 0, 0
-        while tries - late < KILLS // 3:
+        while tries - late < KILLS // 4:
             # Half of the moments fall around the end, where files are moved and recorded.
             share = draw.uniform(0, 1) if tries % 2 else draw.uniform(0.8, 1.15)
             at = os.path.join(folder, f"{scenario.name}-{tries}")
@@ -160,7 +174,7 @@ def killed(folder):
                 raise AssertionError(f"{what}: {e}") from e
             shutil.rmtree(at)
             assert tries < 4 * KILLS, "no kill comes in time"
-        lines.append(f"{scenario.name}: {tries - late} kills within {scenario.seconds * 1000:.0f} ms, {late} that came too late: "
+        lines.append(f"{scenario.name} ({scenario.n_segments} segments): {tries - late} kills within {scenario.seconds * 1000:.0f} ms, {late} that came too late: "
                      f"{seen['old']} times the old state, {seen['new']} times the new one")
     return "\n".join(lines)
 

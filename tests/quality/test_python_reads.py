@@ -149,6 +149,29 @@ def sources(folder):
                       "speed": [None] * 1000 + [float(t // SECOND % 100) for t in want["time"][1000:]]})
 
 
+def late_parameters(folder):
+    """A parameter that is new behind the first MiB: earlier rows lack it, whatever the number of segments."""
+    why = missing()
+    if why:
+        return why
+    rows, third = rows_of(60000, 5), 20000
+    path = os.path.join(folder, "late.csv")
+    with open(path, "w") as f:
+        f.write("timestamp,device_id,parameter,value\n")
+        for i, (time, device, level, _, _) in enumerate(rows):
+            f.write(f"{stamp(time)},{device},level,{'' if level is None else repr(level)}\n")
+            for k, name in enumerate(("second", "third"), 1):
+                if i >= k * third:
+                    f.write(f"{stamp(time)},{device},{name},{i % 100}.5\n")
+    done = ingest(path, os.path.join(folder, "data"))
+    assert done.status == 0 and done.file["rows"] == len(rows), done.said or done.stderr
+    want = columns(rows)
+    late = [i % 100 + 0.5 for i in range(len(rows))]
+    check_all(done.segments(), {"time": want["time"], "device_id": want["device_id"], "level": want["level"],
+                                "second": [None] * third + late[third:], "third": [None] * 2 * third + late[2 * third:]})
+    return f"{len(done.segments())} segments"
+
+
 def several_segments(folder):
     """A source of more than 128 MB of columns."""
     why = missing()
@@ -183,4 +206,4 @@ def several_segments(folder):
 
 
 if __name__ == "__main__":
-    run_tap([("a wide file", wide), ("a long file", long), ("two sources", sources), ("a source of several segments", several_segments)])
+    run_tap([("a wide file", wide), ("a long file", long), ("two sources", sources), ("parameters that come late", late_parameters), ("a source of several segments", several_segments)])

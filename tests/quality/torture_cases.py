@@ -9,7 +9,7 @@ import datetime
 UTC = datetime.timezone.utc
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1000 * 1000
-BAD_DATA, BAD_OPTION = 4, 2  # exit statuses
+BAD_DATA, BAD_OPTION, TOO_LARGE = 4, 2, 8  # exit statuses
 LOOSE = ("--max-reject-share", "1")
 CASES = []
 
@@ -204,10 +204,16 @@ case("one column", "level\n1.5\n2.5\n3.5\n", cells={"level": [1.5, 2.5, 3.5]}, t
 case("one row", "timestamp,temp\n2026-01-05 06:00:00,1.5\n", cells={"temp": [1.5]}, times=["2026-01-05 06:00:00"])
 case("no time column: rows are numbered", "a;b\n" + "".join(f"{a!r};{b!r}\n" for a, b in zip(TEMP, LOAD)),
      cells={"a": TEMP, "b": LOAD}, times=None)
-MANY = 20000
-case("20,000 columns", "timestamp," + ",".join(f"s{i}" for i in range(MANY)) + "\n" + "".join(
-    iso(t) + "," + ",".join(f"{i * 0.5 + k:g}" for i in range(MANY)) + "\n" for k, t in enumerate(HOURS[:3])),
-     cells={f"s{i}": [float(f"{i * 0.5 + k:g}") for k in range(3)] for i in range(MANY)}, times=HOURS[:3])
+
+
+def very_wide(n):
+    return "timestamp," + ",".join(f"s{i}" for i in range(n)) + "\n" + "".join(
+        iso(t) + "," + ",".join(f"{i * 0.5 + k:g}" for i in range(n)) + "\n" for k, t in enumerate(HOURS[:3]))
+
+
+case("10,000 sensors", very_wide(10000), cells={f"s{i}": [float(f"{i * 0.5 + k:g}") for k in range(3)] for i in range(10000)}, times=HOURS[:3])
+case("more sensors than a dataset takes", very_wide(16000), error=(TOO_LARGE, "the limit is 10000"))
+case("more columns than a file may have", very_wide(20000), error=(TOO_LARGE, "fields than the limit"))
 
 # --- long form ---
 LONG = "timestamp,device_id,parameter,value\n" + "".join(

@@ -8,7 +8,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 typedef struct header {
     mw_mem *mem;
@@ -17,7 +16,7 @@ typedef struct header {
 
 _Static_assert(sizeof(header) == 16, "blocks stay 16-byte aligned");
 
-enum { ALIGNMENT = 64, HUGE_FROM = 4 << 20, HUGE_PAGE = 2 << 20 };
+enum { ALIGNMENT = 64 };
 
 mw_mem mw_mem_process;
 
@@ -81,14 +80,6 @@ static bool charge(mw_mem *mem, size_t size) {
 
 static header *header_of(void *p) { return (header *)p - 1; }
 
-/* Columns of millions of rows: a page of 2 MiB takes one fault instead of 512. Only advice. */
-static void *huge_block(size_t size) {
-    void *block = NULL;
-    if (posix_memalign(&block, HUGE_PAGE, size) != 0) return NULL;
-    (void)madvise(block, size, MADV_HUGEPAGE);
-    return block;
-}
-
 static void *begin(mw_mem *mem, size_t size, bool aligned) {
     if (!mem) mem = &mw_mem_process;
     if (size > SIZE_MAX / 4 || injected_fault() || !charge(mem, size)) return NULL;
@@ -97,7 +88,7 @@ static void *begin(mw_mem *mem, size_t size, bool aligned) {
     void *raw;
     if (aligned) {
         total = (total + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-        raw = total >= HUGE_FROM ? huge_block(total) : aligned_alloc(ALIGNMENT, total);
+        raw = aligned_alloc(ALIGNMENT, total);
     } else {
         raw = malloc(total);
     }

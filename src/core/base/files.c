@@ -59,7 +59,6 @@ const mw_io mw_io_system = {sys_open,   sys_read,   sys_write, sys_fsync, sys_cl
 
 enum {
     WRITE_BUFFER_BYTES = 256 * 1024,
-    DIRECT_BYTES = 32 * 1024,
     WRITE_BACK_BYTES = 8 << 20,
     VERIFY_BYTES = 1 << 20,
     NAME_MAX_BYTES = 256
@@ -145,17 +144,24 @@ static mw_status flush(mw_file *file, mw_err *err) {
     return status;
 }
 
+/* Every write but the last is a multiple of the buffer, at one of it: the page cache takes those at half the cost. */
 mw_status mw_file_write(mw_file *file, const void *data, size_t size, mw_err *err) {
-    if (size >= DIRECT_BYTES || size > sizeof file->buffer - file->n_buffered) {
-        mw_status status = flush(file, err);
+    const char *at = data;
+    for (size_t left = size; left > 0;) {
+        size_t n = left / WRITE_BUFFER_BYTES * WRITE_BUFFER_BYTES;
+        mw_status status = MW_OK;
+        if (file->n_buffered == 0 && n > 0) {
+            status = write_all(file, at, n, err);
+        } else {
+            n = sizeof file->buffer - file->n_buffered;
+            if (n > left) n = left;
+            memcpy(file->buffer + file->n_buffered, at, n);
+            file->n_buffered += n;
+            if (file->n_buffered == sizeof file->buffer) status = flush(file, err);
+        }
         if (status) return status;
-    }
-    if (size >= DIRECT_BYTES) {
-        mw_status status = write_all(file, data, size, err);
-        if (status) return status;
-    } else if (size) {
-        memcpy(file->buffer + file->n_buffered, data, size);
-        file->n_buffered += size;
+        at += n;
+        left -= n;
     }
     file->size_bytes += size;
     return MW_OK;

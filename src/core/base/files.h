@@ -39,7 +39,7 @@ typedef struct mw_file mw_file;
 /* Starts writing `name` in dir, under a temporary name until the commit. name has no slash. */
 mw_status mw_file_create(const mw_ctx *ctx, struct mw_dir *dir, const char *name, mw_file **ret,
                          mw_err *err);
-/* Small pieces are buffered, large ones (32 KiB and more) go out from where they lie. The disk starts
+/* Small pieces are buffered, large ones (512 KiB and more) mostly go out from where they lie. The disk starts
  * on every 8 MiB at once, so that the commit has little left to wait for. Fails with the reason when
  * the disk does. */
 mw_status mw_file_write(mw_file *file, const void *data, size_t size, mw_err *err);

@@ -156,9 +156,13 @@ mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err) {
     return MW_OK;
 }
 
-size_t mw_csv_waiting(const mw_csv *csv) { return csv->size - csv->row_at; }
+size_t mw_csv_waiting(const mw_csv *csv) {
+    return csv->size - csv->row_at + (csv->state == DISCARD);
+}
 
 void mw_csv_finish(mw_csv *csv) { csv->finished = true; }
+
+void mw_csv_keep_mark(mw_csv *csv) { csv->begun = true; }
 
 /* The next special byte's position, or false when all input is scanned. */
 static inline bool next_special(mw_csv *csv, size_t *ret) {

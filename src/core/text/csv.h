@@ -45,6 +45,8 @@ void *mw_csv_free(mw_csv *csv);
 /* Adds bytes (copied). MW_ENOMEM, or MW_ETOOLARGE when more than 16 MW_LIMIT(CSV_ROW_BYTES) would wait
  * unread: pull rows between pushes. A row over its limit is a bad row, not an error here. */
 mw_status mw_csv_push(mw_csv *csv, const char *data, size_t size, mw_err *err);
+/* The text does not begin where a file does: a byte-order mark is data. Before the first push. */
+void mw_csv_keep_mark(mw_csv *csv);
 /* No more bytes will come: the last row may lack its line end. */
 void mw_csv_finish(mw_csv *csv);
 /* True when a row was written to *ret; false when more bytes are needed or all is read. Blank lines

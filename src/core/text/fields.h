@@ -43,7 +43,7 @@ static inline mw_str mw_fields_at(const mw_fields *fields, size_t i) {
 /*
  * Reads the fields that are plain decimal numbers into out [n]: an optional sign, digits with at most one
  * `point`, an optional exponent; the double nearest to them, as mw_number_read gives. The others (empty, padded, words,
- * thousands marks) are left as NaN, and their indices go to odd [n], ascending. Returns how many.
+ * thousands marks, numbers past what a double holds) are left as NaN, and their indices go to odd [n], ascending. Returns how many.
  * Cost: 1 to 4 ns a field for up to 15 digits with vector instructions.
  */
 size_t mw_number_read_fields(const mw_fields *fields, char point, double *out, uint32_t *odd);

@@ -11,6 +11,7 @@
  * Longer     a batch in which most fields were too long makes the next one skip the short reader.
  */
 #include "core/base/cpu.h"
+#include "core/base/math.h"
 #include "core/text/number_fields_batch.h"
 #include "core/text/number_point.h"
 
@@ -88,14 +89,16 @@ static readers readers_of(mw_cpu level) {
     }
 }
 
-/* Reads what no batch reader took; returns how many are no numbers. */
+/* Reads what no batch reader took; returns how many are no numbers, or none that a double can hold. */
 static size_t read_rest(const char *text, const mw_number__batch *batch, uint64_t left, char point,
                         double *out, uint32_t first, uint32_t *odd) {
     size_t n = 0;
     for (; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctzll(left);
         uint64_t marks = batch->marks[i];
-        if (mw_number__read(text + mw_number__begin(marks), mw_number__size(marks), point, out + i))
+        if (mw_number__read(text + mw_number__begin(marks), mw_number__size(marks), point,
+                            out + i) &&
+            mw_isfinite(out[i]))
             continue;
         out[i] = __builtin_nan("");
         odd[n++] = first + i;

@@ -100,6 +100,8 @@ static void begin(mw_lane *lane) {
     lane->n_collisions = 0;
     lane->n_readings = 0;
     lane->open_end = false;
+    memset(lane->widened, 0, (size_t)lane->plan->n_cells + 1);
+    lane->any_widened = false;
     lane->counted = lane->text;
     lane->n_counted = 0;
 }
@@ -372,6 +374,7 @@ static mw_status read_lexed(mw_lane *lane, mw_block_scratch *scratch, mw_err *er
     mw_csv *csv;
     mw_status status = mw_csv_new(lane->mem, &lane->plan->profile->dialect, &csv, err);
     if (status != MW_OK) return status;
+    mw_csv_keep_mark(csv);
     status = mw_csv_push(csv, lane->text, lane->size, err);
     if (lane->last) mw_csv_finish(csv);
     if (status == MW_OK) status = pull_rows(lane, csv, scratch, err);
@@ -390,9 +393,11 @@ static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret
     marks[0] = UINT32_MAX;
     marked m = {.marks = marks + 1};
     mw_csv_index_block(&lane->plan->profile->dialect, lane->text, lane->size, marks + 1, &m.index);
-    *ret_irregular = m.index.irregular;
-    if (m.index.irregular) return MW_OK;
+    /* A piece of a line that is longer than a row may be has no end. */
+    *ret_irregular = m.index.irregular || (lane->size && lane->text[lane->size - 1] != '\n');
+    if (*ret_irregular) return MW_OK;
     m.high = m.index.has_high && !mw_utf8_valid(lane->text, lane->size);
+    lane->rows_expected = m.index.n_lines;
     m.strip_rows = strip_rows(lane->size, m.index.n_lines);
     if (is_regular(lane, &m)) return read_regular(lane, &m, err);
     /* A field may be over its limit only in a line that is. */
@@ -419,13 +424,30 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
                        mw_err *err) {
     begin(lane);
     lane->n_parameters = first_parameters;
+    lane->rows_expected = MW_STRIP_ROWS;
     bool irregular = true;
     mw_status status = MW_OK;
     if (mw_dialect_is_simple(&lane->plan->profile->dialect))
         status = read_marked(lane, scratch, &irregular, err);
     if (status == MW_OK && irregular) status = read_lexed(lane, scratch, err);
-    if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
+    /* Too much may be wrong because the block begins inside quotes: it is judged when that is known. */
+    bool too_many = lane->plan->is_long && mw_lane__too_many(lane);
+    lane->open_end |= too_many;
+    if (status == MW_OK && lane->plan->is_long && !lane->open_end)
+        status = mw_lane__pivot(lane, err);
     finish(lane);
+    return status;
+}
+
+/* The block was read before as something that it is not. */
+static mw_status forget_texts(mw_lane *lane, mw_err *err) {
+    mw_status status = MW_OK;
+    for (int32_t i = 0; i < lane->plan->n_cells && status == MW_OK; i++)
+        if (lane->plan->cells[i].type == MW_DICTIONARY)
+            status = mw_texts_restart(&lane->texts[i], err);
+    if (status == MW_OK && lane->plan->is_long) status = mw_texts_restart(&lane->parameters, err);
+    lane->parameters_checked = 0;
+    lane->any_parameter_bad = false;
     return status;
 }
 
@@ -433,7 +455,9 @@ mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratc
                             int32_t first_parameters, mw_err *err) {
     begin(lane);
     lane->n_parameters = first_parameters;
-    mw_status status = pull_rows(lane, csv, scratch, err);
+    lane->rows_expected = MW_STRIP_ROWS;
+    mw_status status = forget_texts(lane, err);
+    if (status == MW_OK) status = pull_rows(lane, csv, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);
     finish(lane);
     return status;

@@ -47,9 +47,10 @@ typedef struct mw_lane {
     /* What became of it. */
     mw_chunk **chunks; /* [n_chunks] the good rows; the caller may take them over, leaving NULL */
     size_t n_chunks, chunks_capacity;
-    int64_t rows_before; /* in the chunks but the last */
-    int64_t n_records;   /* rows, good or refused, without blank lines */
-    uint64_t n_lines;    /* lines of the text */
+    int64_t rows_before;  /* in the chunks but the last */
+    size_t rows_expected; /* of the block, at most so many good ones */
+    int64_t n_records;    /* rows, good or refused, without blank lines */
+    uint64_t n_lines;     /* lines of the text */
     mw_bad_row *bad;
     size_t n_bad, bad_capacity;
     int64_t n_collisions;
@@ -126,6 +127,8 @@ typedef struct mw_strip {
 mw_status mw_lane__strip(mw_lane *lane, const mw_strip *strip, mw_err *err);
 /* Room for n more rows, in the last chunk (wide) or among the readings (long). */
 mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err);
+/* More parameters than a dataset may have. */
+bool mw_lane__too_many(const mw_lane *lane);
 /* The readings so far become chunks. */
 mw_status mw_lane__pivot(mw_lane *lane, mw_err *err);
 /* Refuses a row that is none of a strip. */

@@ -56,11 +56,8 @@ mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err) {
     if (lane->plan->is_long) return reserve_readings(lane, (int64_t)n, err);
     mw_chunk *last = lane->n_chunks ? lane->chunks[lane->n_chunks - 1] : NULL;
     if (last && last->n_rows + (int64_t)n <= last->capacity) return MW_OK;
-    /* As many rows as the rest of the block could have at this rate. */
-    size_t fields = (size_t)lane->plan->n_fields, rows = lane->size / (fields * 2 + 8);
-    if (last) rows = (size_t)last->capacity;
+    size_t rows = last ? (size_t)last->capacity : lane->rows_expected;
     if (rows < n) rows = n;
-    if (rows > 65536 && n <= 65536) rows = 65536;
     mw_chunk *chunk;
     mw_status status = mw_chunk_new(lane->mem, lane->plan->types, lane->plan->n_columns,
                                     (int64_t)rows, &chunk, err);
@@ -442,9 +439,13 @@ static mw_status strip_long(mw_lane *lane, const mw_strip *strip, mw_err *err) {
     return status;
 }
 
+bool mw_lane__too_many(const mw_lane *lane) {
+    return mw_dictionary_size(lane->parameters.dictionary) > (int32_t)MW_LIMIT(PARAMETERS);
+}
+
 mw_status mw_lane__pivot(mw_lane *lane, mw_err *err) {
     int32_t n = mw_dictionary_size(lane->parameters.dictionary);
-    if (n > (int32_t)MW_LIMIT(PARAMETERS)) {
+    if (mw_lane__too_many(lane)) {
         mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
                 (long long)MW_LIMIT(PARAMETERS));
         return mw_err_hint(err, "Is the `parameter` column the right one?");

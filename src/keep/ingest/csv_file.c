@@ -70,7 +70,7 @@ static bool is_hopeless(const file_job *job) {
     double n_rejected = (double)job->file->n_rejected;
     double n_lines = (double)job->intake.n_records;
     double row_bytes = 1 + (double)mw_reader_profile(job->reader)->n_columns;
-    double to_come = mw_source_remaining(mw_reader_source(job->reader)) + MW_SOURCE_CHUNK_BYTES;
+    double to_come = mw_reader_to_come(job->reader) + MW_SOURCE_CHUNK_BYTES;
     return n_rejected > job->max_reject_share * (n_lines + to_come / row_bytes);
 }
 

@@ -1,6 +1,7 @@
 /* intake.c -- see intake.h. */
 #include "keep/ingest/intake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -32,40 +33,43 @@ static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
     for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
         if (plan->cells[c].type != MW_DICTIONARY) continue;
         int32_t column = plan->cells[c].column;
-        status = mw_texts_map(&lane->texts[c], intake->schema->columns[column].dictionary, err);
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-            mw_texts_remap(&lane->texts[c], lane->chunks[i]->columns[column].codes,
-                           lane->chunks[i]->n_rows);
+            status = mw_texts_remap(&lane->texts[c], intake->schema->columns[column].dictionary,
+                                    lane->chunks[i]->columns[column].codes,
+                                    lane->chunks[i]->n_rows, err);
     }
     return status;
 }
 
 /* ---- parameters ---- */
 
-/* Columns for parameters that are new to the lane; remap becomes their number in the schema. */
+static mw_status find_parameter(mw_intake *intake, int32_t first, mw_str name, int32_t *ret,
+                                mw_err *err) {
+    mw_schema *schema = intake->schema;
+    if (intake->args) name = mw_drift_rename(intake->args, name);
+    *ret = mw_schema_find(schema, name);
+    if (*ret >= 0) return MW_OK;
+    if (schema->n_columns - first < (int32_t)MW_LIMIT(PARAMETERS))
+        return mw_schema_add(schema, name, MW_FLOAT64, ret, err);
+    mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
+            (long long)MW_LIMIT(PARAMETERS));
+    return mw_err_hint(err, "Is the `parameter` column the right one?");
+}
+
+/* Columns for parameters that good rows have first in this lane; remap becomes their number in the schema. */
 static mw_status map_parameters(mw_intake *intake, mw_lane *lane, mw_err *err) {
     mw_texts *parameters = &lane->parameters;
-    mw_schema *schema = intake->schema;
     int32_t first = 1 + lane->plan->n_labels, n = mw_dictionary_size(parameters->dictionary);
-    for (int32_t i = parameters->n_mapped; i < n; i++) {
-        mw_str name = mw_dictionary_text(parameters->dictionary, i);
-        if (intake->args) name = mw_drift_rename(intake->args, name);
-        int32_t column = -1;
-        mw_status status = MW_OK;
-        if (!lane->parameter_bad[i]) column = mw_schema_find(schema, name);
-        if (!lane->parameter_bad[i] && column < 0) {
-            if (schema->n_columns - first >= (int32_t)MW_LIMIT(PARAMETERS)) {
-                mw_fail(err, MW_ETOOLARGE, "there are more than %lld parameters",
-                        (long long)MW_LIMIT(PARAMETERS));
-                return mw_err_hint(err, "Is the `parameter` column the right one?");
-            }
-            status = mw_schema_add(schema, name, MW_FLOAT64, &column, err);
-        }
+    mw_status status = MW_OK;
+    for (int64_t i = 0; i < lane->n_readings && parameters->n_mapped < n; i++) {
+        int32_t code = lane->codes[i];
+        if (parameters->remap[code] >= 0) continue;
+        status = find_parameter(intake, first, mw_dictionary_text(parameters->dictionary, code),
+                                &parameters->remap[code], err);
         if (status != MW_OK) return status;
-        parameters->remap[i] = column;
-        parameters->n_mapped = i + 1;
+        parameters->n_mapped++;
     }
-    intake->sink.n_parameters = schema->n_columns - first;
+    intake->sink.n_parameters = intake->schema->n_columns - first;
     return MW_OK;
 }
 
@@ -130,12 +134,24 @@ static mw_status order_columns(mw_intake *intake, const mw_lane *lane, mw_chunk 
 
 /* ---- lanes ---- */
 
+/* "plant.csv 412 MB/s, 1204133 rows, 3 rejected" */
+static void report(const mw_intake *intake) {
+    char stage[160];
+    double bytes = (double)mw_source_stored(intake->source);
+    double us = (double)(mw_clock_monotonic(intake->ctx->clock) - intake->started_us) + 1;
+    (void)snprintf(stage, sizeof stage, "%.48s %.0f MB/s, %lld rows, %lld rejected", intake->name,
+                   bytes / us, (long long)intake->n_records, (long long)intake->n_refused);
+    mw_ctx_report(intake->ctx, stage, bytes, (double)mw_source_total(intake->source));
+}
+
 static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
     mw_intake *intake = self;
     const mw_profile *profile = lane->plan->profile;
     bool numbered = profile->stamp < 0 && profile->date < 0;
     mw_status status = pass_refused(intake, lane, place, err);
     intake->n_records += lane->n_records;
+    intake->n_refused += (int64_t)lane->n_bad;
+    report(intake);
     intake->n_collisions += lane->n_collisions;
     if (status == MW_OK) status = map_texts(intake, lane, err);
     if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
@@ -153,7 +169,12 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
 }
 
 void mw_intake_init(mw_intake *intake, const mw_ctx *ctx, mw_reader *reader, mw_schema *schema) {
-    *intake = (mw_intake){.ctx = ctx, .reader = reader, .schema = schema};
+    *intake = (mw_intake){.ctx = ctx,
+                          .reader = reader,
+                          .schema = schema,
+                          .started_us = mw_clock_monotonic(ctx->clock),
+                          .source = mw_reader_source(reader),
+                          .name = mw_reader_name(reader)};
     intake->sink.take = take;
     intake->sink.self = intake;
 }

@@ -19,7 +19,10 @@ typedef struct mw_intake {
     /* Called for each refused row. */
     mw_status (*refused)(void *self, uint64_t line, const mw_bad_row *bad, mw_err *err);
     void *self;
-    int64_t n_records, n_collisions;
+    int64_t n_records, n_refused, n_collisions;
+    int64_t started_us;
+    mw_source *source; /* for the report of progress */
+    const char *name;
     uint64_t last_bad_line; /* 0: the last row was whole */
     mw_reader_sink sink;    /* for mw_reader_run */
     mw_chunk_column *order; /* [order_capacity] scratch */

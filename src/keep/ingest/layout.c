@@ -18,37 +18,16 @@ const char *const mw_label_names[MW_LABEL_N] = {
 
 enum { NAMES_MAX = 26 };
 
-static const char *const stamp_names[] = {"timestamp",
-                                          "datetime",
-                                          "date_time",
-                                          "time_stamp",
-                                          "timestamps",
-                                          "event_time",
-                                          "recorded_at",
-                                          "ts",
-                                          "ds",
-                                          "date/time",
-                                          "timestamp_utc",
-                                          "utc_timestamp",
-                                          "time_utc",
-                                          "utc_time",
-                                          "local_time",
-                                          "sample_time",
-                                          "log_time",
-                                          "event_timestamp",
-                                          "created_at",
-                                          "date_and_time",
-                                          "t_stamp",
-                                          "_time",
-                                          "zeitstempel",
-                                          "zeitpunkt",
-                                          "datum_zeit",
-                                          "datum/zeit",
-                                          "datumzeit",
-                                          "datum_uhrzeit",
-                                          "horodatage",
-                                          "fecha_hora",
-                                          NULL};
+static const char *const stamp_names[] = {
+    "timestamp",   "datetime",        "date_time",     "time_stamp",
+    "timestamps",  "event_time",      "recorded_at",   "ts",
+    "ds",          "date/time",       "timestamp_utc", "utc_timestamp",
+    "time_utc",    "utc_time",        "local_time",    "sample_time",
+    "log_time",    "event_timestamp", "created_at",    "date_and_time",
+    "t_stamp",     "_time",           "zeitstempel",   "zeitpunkt",
+    "datum_zeit",  "datum/zeit",      "datumzeit",     "datum_uhrzeit",
+    "horodatage",  "fecha_hora",      "timestring",    "timestamp_ms",
+    "timestamp_s", "timestamp_us",    "timestamp_ns",  NULL};
 static const char *const date_names[] = {"date", "datum", "fecha", NULL};
 static const char *const clock_names[] = {"time",        "uhrzeit", "zeit", "clock",
                                           "time_of_day", "heure",   "hora", NULL};
@@ -56,9 +35,9 @@ static const char *const parameter_names[] = {
     "parameter",   "parameter_name", "metric",      "sensor",    "tag",
     "variable",    "_field",         "sensor_name", "sensor_id", "tag_name",
     "tagname",     "variable_name",  "signal",      "channel",   "messgr\303\266\303\237e",
-    "messgroesse", "messstelle",     "kanal",       NULL};
-static const char *const value_names[] = {"value",    "reading", "measurement", "_value", "wert",
-                                          "messwert", "valeur",  "valor",       NULL};
+    "messgroesse", "messstelle",     "kanal",       "varname",   NULL};
+static const char *const value_names[] = {"value",    "reading", "measurement", "_value",   "wert",
+                                          "messwert", "valeur",  "valor",       "varvalue", NULL};
 
 /* Counters that stand for a time when their numbers never fall. */
 static const char *const counter_names[] = {

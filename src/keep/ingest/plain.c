@@ -114,10 +114,10 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     for (int32_t c = 0; c < plan->n_cells && status == MW_OK; c++) {
         if (plan->cells[c].type != MW_DICTIONARY) continue;
         int32_t column = plan->cells[c].column;
-        status = mw_texts_map(&lane->texts[c], p->schema->columns[column].dictionary, err);
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
-            mw_texts_remap(&lane->texts[c], lane->chunks[i]->columns[column].codes,
-                           lane->chunks[i]->n_rows);
+            status = mw_texts_remap(&lane->texts[c], p->schema->columns[column].dictionary,
+                                    lane->chunks[i]->columns[column].codes,
+                                    lane->chunks[i]->n_rows, err);
     }
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
         status = mw_collect_add(p->rows, lane->chunks[i], err);

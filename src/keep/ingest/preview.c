@@ -119,7 +119,7 @@ static void write_columns(const preview *p, mw_json_writer *writer) {
     mw_json_array_end(writer);
 }
 
-static mw_status write(preview *p, const char *path, mw_json_writer *writer, mw_err *err) {
+static mw_status write_report(preview *p, const char *path, mw_json_writer *writer, mw_err *err) {
     const mw_profile *profile = mw_reader_profile(p->reader);
     mw_json_object(writer);
     mw_json_add_string(writer, "source", mw_source_name(path));
@@ -164,7 +164,7 @@ mw_status mw_ingest_preview(const mw_ctx *ctx, const char *path, const mw_args *
     mw_buf_init(&p.rejects, ctx->mem, REJECTS_BYTES);
     mw_json_writer_init(&p.rejects_writer, &p.rejects, 0);
     mw_status status = run(&p, path, err);
-    if (status == MW_OK) status = write(&p, path, writer, err);
+    if (status == MW_OK) status = write_report(&p, path, writer, err);
     mw_buf_done(&p.rejects);
     mw_chunk_free(p.rows);
     mw_intake_done(&p.intake);

@@ -233,8 +233,7 @@ mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_
     mw_encoding encoding = encoding_of(head, &forced);
     enum mw_source_text as = encoding == MW_ENC_LATIN1 ? MW_SOURCE_LATIN1 : head->text;
     bool unify = forced.line_end == MW_LINES_CR || forced.line_end == MW_LINES_MIXED;
-    if (status == MW_OK)
-        status = mw_text_decode(ctx->mem, sample, size, as, unify, &text, err);
+    if (status == MW_OK) status = mw_text_decode(ctx->mem, sample, size, as, unify, &text, err);
     if (status == MW_OK) status = take_notes_out(&forced, mw_buf_str(&text), &plain, err);
     forced.has_encoding = true;
     forced.encoding = MW_ENC_UTF8; /* by now */

@@ -211,54 +211,83 @@ static int32_t saved_column(const mw_profiling *build, mw_use use) {
     return -1;
 }
 
+/* Columns that the caller names, or that a saved profile holds; -1: none. A date alone is a stamp. */
+typedef struct forced_columns {
+    int32_t stamp, date, clock;
+} forced_columns;
+
+static mw_status name_forced(mw_profiling *build, forced_columns *ret, mw_err *err) {
+    const mw_forced *f = build->forced;
+    forced_columns named = {-1, -1, -1};
+    mw_status status = MW_OK;
+    if (f->time) status = mw_profile__column(build, "time", f->time, &named.stamp, err);
+    if (f->date) status = mw_profile__column(build, "date", f->date, &named.date, err);
+    if (status == MW_OK && f->clock)
+        status = mw_profile__column(build, "clock", f->clock, &named.clock, err);
+    if (!f->time && !f->date) {
+        named.stamp = saved_column(build, MW_USE_STAMP);
+        named.date = saved_column(build, MW_USE_DATE);
+        named.clock = saved_column(build, MW_USE_CLOCK);
+    }
+    if (named.clock < 0 && named.stamp < 0) named.stamp = named.date, named.date = -1;
+    if (named.date < 0 || named.clock < 0) named.date = named.clock = -1;
+    *ret = named;
+    return status;
+}
+
+/* Frees columns of times for what they are now to be; none may be something else too. */
+static mw_status clear_uses(mw_profiling *build, const forced_columns *named, mw_err *err) {
+    mw_profile_column *columns = build->profile->columns;
+    for (uint32_t i = 0; i < build->n; i++)
+        if (columns[i].use == MW_USE_STAMP || columns[i].use == MW_USE_DATE ||
+            columns[i].use == MW_USE_CLOCK)
+            columns[i].use = MW_USE_NONE;
+    const int32_t all[] = {named->stamp, named->date, named->clock};
+    for (int i = 0; i < 3; i++) {
+        if (all[i] < 0 ||
+            (columns[all[i]].use == MW_USE_NONE && (i != 2 || named->clock != named->date)))
+            continue;
+        mw_fail(err, MW_EINVAL, "time: column \"%s\" is to be something else too",
+                columns[all[i]].name);
+        return mw_err_at(err, "time");
+    }
+    return MW_OK;
+}
+
+/* One column that must be of a time; of an empty one ISO is said. */
+static mw_status force_column(mw_profiling *build, time_trial *trial, mw_err *err) {
+    mw_status status = try_column(build, trial, err);
+    if (status != MW_OK || trial->found) return status;
+    if (!trial->empty) return fail_unreadable(build, trial, MW_EINVAL, err);
+    trial->guess.form.kind = MW_FORM_ISO;
+    return MW_OK;
+}
+
 /* *ret_done: the caller has said what the time is. */
 static mw_status find_forced(mw_profiling *build, bool *ret_done, mw_err *err) {
     const mw_forced *f = build->forced;
-    time_trial stamp = {
-        .column = -1, .part = MW_TIME_STAMP, .numbers = true, .format = f->time_format};
-    time_trial clock = {.column = -1, .part = MW_TIME_CLOCK, .format = f->clock_format};
     *ret_done = f->saved || f->time || f->date;
-    if (!*ret_done) return MW_OK;
-    mw_status status = MW_OK;
-    bool by_name = f->time || f->date;
-    if (f->time && mw_str_is(mw_str_of(f->time), "none")) return MW_OK;
-    if (f->time) status = mw_profile__column(build, "time", f->time, &stamp.column, err);
-    if (f->date) status = mw_profile__column(build, "date", f->date, &stamp.column, err);
-    if (status == MW_OK && f->clock)
-        status = mw_profile__column(build, "clock", f->clock, &clock.column, err);
+    if (!*ret_done || (f->time && mw_str_is(mw_str_of(f->time), "none"))) return MW_OK;
+    forced_columns named;
+    mw_status status = name_forced(build, &named, err);
+    if (status != MW_OK || (named.stamp < 0 && named.date < 0)) return status;
+    status = clear_uses(build, &named, err);
+    time_trial stamp = {.column = named.stamp, .numbers = true, .format = f->time_format};
+    time_trial clock = {.column = named.clock, .part = MW_TIME_CLOCK, .format = f->clock_format};
+    time_trial date = {.column = named.date, .part = MW_TIME_DATE, .numbers = true};
+    date.format = f->date_format ? f->date_format : named.stamp < 0 ? f->time_format : NULL;
+    if (named.date >= 0) {
+        if (status == MW_OK) status = force_column(build, &date, err);
+        if (status == MW_OK) status = force_column(build, &clock, err);
+        if (status == MW_OK) take_pair(build, &date, &clock);
+    }
+    if (status == MW_OK && named.stamp >= 0) {
+        status = force_column(build, &stamp, err);
+        if (status == MW_OK) take_stamp(build, &stamp);
+    }
     if (status != MW_OK) return status;
-    if (!by_name) {
-        int32_t date = saved_column(build, MW_USE_DATE);
-        stamp.column = date >= 0 ? date : saved_column(build, MW_USE_STAMP);
-        clock.column = date >= 0 ? saved_column(build, MW_USE_CLOCK) : -1;
-    }
-    if (stamp.column < 0) return MW_OK;
-    for (uint32_t i = 0; i < build->n; i++) {
-        mw_use *use = &build->profile->columns[i].use;
-        if (*use == MW_USE_STAMP || *use == MW_USE_DATE || *use == MW_USE_CLOCK) *use = MW_USE_NONE;
-    }
-    if (build->profile->columns[stamp.column].use != MW_USE_NONE || clock.column == stamp.column) {
-        mw_fail(err, MW_EINVAL, "time: column \"%s\" is to be something else too",
-                build->profile->columns[stamp.column].name);
-        return mw_err_at(err, "time");
-    }
-    if (clock.column >= 0) {
-        stamp.part = MW_TIME_DATE;
-        if (f->date_format) stamp.format = f->date_format;
-        status = try_column(build, &clock, err);
-        if (status == MW_OK && !clock.found && !clock.empty)
-            return fail_unreadable(build, &clock, MW_EINVAL, err);
-    }
-    if (status == MW_OK) status = try_column(build, &stamp, err);
-    if (status != MW_OK) return status;
-    if (!stamp.found && !stamp.empty) return fail_unreadable(build, &stamp, MW_EINVAL, err);
-    if (!stamp.found) stamp.guess.form.kind = MW_FORM_ISO;
-    if (clock.column >= 0 && !clock.found) clock.guess.form.kind = MW_FORM_ISO;
-    if (clock.column >= 0)
-        take_pair(build, &stamp, &clock);
-    else
-        take_stamp(build, &stamp);
-    return conclude(build, &stamp, clock.column >= 0 ? &clock : NULL, 1, true, NULL, err);
+    if (named.stamp >= 0) return conclude(build, &stamp, NULL, 1, true, NULL, err);
+    return conclude(build, &date, &clock, 1, true, NULL, err);
 }
 
 /* --- by name --- */
@@ -300,13 +329,31 @@ static mw_status find_stand_in(mw_profiling *build, int32_t date_column, int32_t
     return status;
 }
 
+/* Roles by the names without what stands in brackets behind them: "Time (UTC)", "Time [s]". */
+static mw_status find_by_names(const mw_profiling *build, mw_layout *ret, mw_err *err) {
+    mw_str *names = mw_alloc_array(build->ctx->mem, build->n, sizeof *names);
+    if (!names) return mw_fail_nomem(err, "reading a header");
+    for (uint32_t i = 0; i < build->n; i++) {
+        mw_str name = build->names[i];
+        const char *open =
+            name.size && strchr("])", name.data[name.size - 1])
+                ? memchr(name.data, name.data[name.size - 1] == ']' ? '[' : '(', name.size)
+                : NULL;
+        if (open && !build->learn) name.size = (size_t)(open - name.data);
+        names[i] = mw_str_trim(name);
+    }
+    mw_layout_find(names, build->n, ret);
+    mw_free(names);
+    return MW_OK;
+}
+
 static mw_status find_named(mw_profiling *build, time_trial *ret_failed, bool *ret_done,
                             mw_err *err) {
     mw_layout layout;
-    mw_layout_find(build->names, build->n, &layout);
+    mw_status status = find_by_names(build, &layout, err);
+    if (status != MW_OK) return status;
     int32_t stamp = free_column(build, layout.stamp), date = free_column(build, layout.date),
             clock = free_column(build, layout.clock);
-    mw_status status = MW_OK;
     if (stamp < 0 && date >= 0 && clock >= 0 && !build->learn)
         status = find_pair(build, date, clock, ret_done, err);
     const int32_t order[] = {stamp, date, clock};
@@ -320,7 +367,8 @@ static mw_status find_named(mw_profiling *build, time_trial *ret_failed, bool *r
         if (status != MW_OK) return status;
         if (trial.empty) trial.guess.form.kind = MW_FORM_ISO;
         if (!trial.found && !trial.empty) {
-            if (ret_failed->column < 0) *ret_failed = trial;
+            bool named = mw_layout_is_time(build->names[order[i]]);
+            if (ret_failed->column < 0 && named) *ret_failed = trial;
             continue;
         }
         take_stamp(build, &trial);
@@ -417,8 +465,7 @@ mw_status mw_profile__find_time(mw_profiling *build, mw_err *err) {
     mw_status status = open_zone(build, err);
     if (status == MW_OK) status = find_forced(build, &done, err);
     if (status == MW_OK && !done) status = find_named(build, &failed, &done, err);
-    if (status == MW_OK && !done && (!build->learn || !build->forced->time_format))
-        status = find_by_content(build, &done, err);
+    if (status == MW_OK && !done && !build->learn) status = find_by_content(build, &done, err);
     if (status == MW_OK && !done && !build->learn) status = find_counter(build, &done, err);
     if (status != MW_OK) return status;
     profile->stamp_form.zone = profile->date_form.zone = profile->zone;

@@ -34,6 +34,10 @@ static bool copy_name(mw_profiling *build, mw_str cell, mw_str *ret) {
 
 static mw_status make_name(mw_profiling *build, uint32_t i, mw_err *err) {
     mw_str cell = build->profile->has_header ? build->head[i] : (mw_str){"", 0};
+    if (cell.size && memchr(cell.data, '\0', cell.size)) {
+        mw_fail(err, MW_EDATA, "the header has a NUL byte in the name of column %u", i + 1);
+        return mw_err_hint(err, "Give a text file with separated columns, plain, gzip or zstd.");
+    }
     if (cell.size) {
         if (!copy_name(build, cell, &build->names[i]))
             return mw_fail_nomem(err, "reading a header");

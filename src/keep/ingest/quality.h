@@ -16,7 +16,7 @@ enum mw_quality_bit {
     MW_QUALITY_STUCK = 1,        /* the same value again and again while it used to move */
     MW_QUALITY_FLAT = 2,         /* a variation far below its own earlier one */
     MW_QUALITY_OUT_OF_RANGE = 4, /* outside the range given, or far outside its own */
-    MW_QUALITY_SPIKE = 8,        /* single values that jump away and back */
+    MW_QUALITY_SPIKE = 8,        /* one to three values that jump away and back */
     MW_QUALITY_GAP = 16,         /* rows or values missing for many sampling intervals */
     MW_QUALITY_CLOCK = 32,       /* the device's clock stood, jumped, or its interval changed */
     MW_QUALITY_UNIT =
@@ -34,7 +34,7 @@ typedef struct mw_quality mw_quality;
  * are logged with their number. MW_EINVAL for a range that is none. schema is borrowed and may grow. device: its column of device codes, or -1. */
 mw_status mw_quality_new(const mw_ctx *ctx, const mw_schema *schema, int32_t device,
                          const mw_args *args, mw_quality **ret, mw_err *err);
-/* Cost: about 1 ns a cell. */
+/* Cost: 0.4 ns a cell that is in the cache, 2 more when windows have a dozen rows, 1 more when devices take turns. */
 mw_status mw_quality_add(mw_quality *quality, const mw_chunk *chunk, mw_err *err);
 /* Forgets all rows, for a second pass. */
 void mw_quality_restart(mw_quality *quality);

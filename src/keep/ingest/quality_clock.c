@@ -98,7 +98,7 @@ typedef struct block {
 } block;
 
 static block block_of(const int64_t *steps, int32_t n) {
-    int64_t sorted[MW_QUALITY_STEPS];
+    int64_t sorted[MW_QUALITY_STEPS] = {0};
     for (int32_t i = 0; i < n; i++) sorted[i] = steps[i];
     qsort(sorted, (size_t)n, sizeof *sorted, compare_steps);
     block b = {sorted[LOW_STEP * n / MW_QUALITY_STEPS], sorted[MEDIAN_STEP * n / MW_QUALITY_STEPS],

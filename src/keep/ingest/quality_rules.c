@@ -56,6 +56,12 @@ static double changed_share(const mw_quality__sensor *s) {
     return s->n ? (double)s->n_changed / (double)s->n : 0;
 }
 
+/* The same without the hours in which the machine stood. */
+static double working_share(const mw_quality__sensor *s) {
+    int64_t n = s->n - s->n_idle;
+    return n > s->n_changed ? (double)s->n_changed / (double)n : 1;
+}
+
 static bool is_measure(const mw_quality__sensor *s) {
     return s->n_levels > MW_QUALITY_LEVELS && changed_share(s) >= moving_share;
 }
@@ -75,8 +81,9 @@ bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__
     if (s->n < KNOWN_VALUES || s->n_levels <= MW_QUALITY_LEVELS || is_counter(s)) return false;
     if (s->last == s->rest[0] || s->last == s->rest[1]) return false;
     if (s->last == s->low || s->last == s->high) return false;
-    double share = changed_share(s), least = 4 * (double)s->longest_run;
-    if (share < moving_share) return false;
+    if (s->last == 0 && s->rests_at_zero) return false;
+    double share = working_share(s), least = 4 * (double)s->longest_run;
+    if (changed_share(s) < moving_share) return false;
     if (least < (double)options->stuck_values) least = (double)options->stuck_values;
     if (share < coarse_share && mw_quality__step(s->since_us, time_us) < known_us) return false;
     double coarse = (double)options->stuck_values / (share * share * share * share);
@@ -149,6 +156,7 @@ static void learn(const mw_quality__options *options, mw_quality__sensor *s,
         s->n /= 2;
         s->n_changed /= 2;
         s->n_up /= 2;
+        s->n_idle /= 2;
     }
     set_alarms(options, s);
 }
@@ -156,7 +164,7 @@ static void learn(const mw_quality__options *options, mw_quality__sensor *s,
 /* The past no longer counts: what was strange for long is the normal now. */
 static void forget(mw_quality__sensor *s) {
     s->n_spans = 0;
-    s->n = s->n_changed = s->n_up = 0;
+    s->n = s->n_changed = s->n_up = s->n_idle = 0;
     s->since_us = s->last_us;
     s->strange = 0;
     s->held.n = 0;

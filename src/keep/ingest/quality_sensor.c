@@ -165,6 +165,11 @@ static mw_status judge_run(const look *l, int64_t time_us, bool ended, mw_err *e
         s->stuck = true;
     }
     if (!ended) return status;
+    if (s->last == 0) {
+        s->rests_at_zero = true;
+        if (!stuck) s->n_idle += s->run;
+        return status;
+    }
     if (!stuck && s->run > s->longest_run) s->longest_run = s->run;
     if (s->rest[0] != s->last) {
         s->rest[1] = s->rest[0];

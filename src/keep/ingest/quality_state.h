@@ -77,6 +77,7 @@ typedef struct mw_quality__sensor {
     uint8_t n_levels, n_spikes, n_away;     /* spikes: in the open span, also those not reported */
     bool is_up;                             /* values are away upwards */
     bool born, wary;                        /* had a value; the span before was bad */
+    bool rests_at_zero;                     /* has stood at 0 for long */
     bool stuck, gappy;                      /* in the open span */
 
     mw_quality__span held; /* the last good span, learned when the next one is good too */
@@ -97,6 +98,7 @@ typedef struct mw_quality__sensor {
     double share;               /* rows with a value */
     double spiky;               /* share of spans with spikes */
     int64_t n, n_changed, n_up; /* halved now and then */
+    int64_t n_idle;             /* values in long runs of 0; halved with them */
     int64_t since_us;           /* first value */
     double own_low, own_high, given_low, given_high; /* what alarms are made of */
     double levels[MW_QUALITY_LEVELS];                /* distinct values [min(n_levels, LEVELS)] */

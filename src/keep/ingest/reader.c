@@ -19,6 +19,7 @@ typedef struct lane_round {
 
 struct mw_reader {
     const mw_ctx *ctx;
+    mw_ctx quiet; /* of the source: whoever takes the rows knows more to report */
     const char *name;
     mw_source *source;
     mw_profile profile;
@@ -30,6 +31,7 @@ struct mw_reader {
     mw_block_scratch *scratch; /* [n_workers] */
     int n_workers;
     mw_reader_sink *sink;
+    double to_come; /* at the beginning of a round: while it runs the source moves on */
 
     /* Filling. */
     char *tail; /* [tail_capacity] bytes behind the last whole line */
@@ -113,7 +115,9 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
     reader->ctx = ctx;
     reader->name = mw_source_name(path);
     reader->n_lines = 1;
-    mw_status status = mw_source_open(ctx, path, &reader->source, err);
+    reader->quiet = *ctx;
+    reader->quiet.progress = (mw_progress){0};
+    mw_status status = mw_source_open(&reader->quiet, path, &reader->source, err);
     if (status == MW_OK) status = detect(reader, options, err);
     if (status == MW_OK)
         status = mw_plan_make(ctx->mem, &reader->profile, options->learn, &reader->plan, err);
@@ -147,6 +151,7 @@ void *mw_reader_close(mw_reader *reader) {
     return mw_free(reader);
 }
 
+const char *mw_reader_name(const mw_reader *reader) { return reader->name; }
 const mw_profile *mw_reader_profile(const mw_reader *reader) { return &reader->profile; }
 const mw_plan *mw_reader_plan(const mw_reader *reader) { return &reader->plan; }
 mw_str mw_reader_head(const mw_reader *reader) { return mw_str_of(reader->head); }
@@ -167,6 +172,7 @@ int64_t mw_reader_rows(const mw_reader *reader) {
     double rows = (filled + to_come) * lines / (double)lane->size;
     return rows < (double)MOST_GUESSED ? (int64_t)(rows * 1.02) + 1 : 0;
 }
+double mw_reader_to_come(const mw_reader *reader) { return reader->to_come; }
 bool mw_reader_open_ended(const mw_reader *reader) { return reader->open_ended; }
 
 /* ---- filling ---- */
@@ -308,6 +314,8 @@ static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, mw_err *e
     mw_status status = MW_OK;
     if (!reader->csv) {
         status = mw_csv_new(reader->ctx->mem, &reader->profile.dialect, &reader->csv, err);
+        if (status != MW_OK) return status;
+        mw_csv_keep_mark(reader->csv);
         reader->csv_line = first_line;
     }
     if (status == MW_OK) status = mw_csv_push(reader->csv, lane->text, lane->size, err);
@@ -360,6 +368,13 @@ static mw_status work(void *arg, int64_t begin, int64_t end, int worker, mw_err 
     return status;
 }
 
+static double to_come(const mw_reader *reader, const lane_round *before, const lane_round *now) {
+    double size = mw_source_remaining(reader->source) + (double)reader->tail_size;
+    for (size_t i = 0; i < before->n; i++) size += (double)before->lanes[i].size;
+    for (size_t i = 0; i < now->n; i++) size += (double)now->lanes[i].size;
+    return size;
+}
+
 mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err) {
     reader->sink = sink;
     lane_round nothing = {0};
@@ -370,6 +385,7 @@ mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err) {
                   .now = &reader->rounds[r % ROUNDS],
                   .after = &reader->rounds[(r + 1) % ROUNDS],
                   .n_parameters = sink->n_parameters};
+        reader->to_come = to_come(reader, t.before, t.now);
         status = mw_pool_for(reader->ctx, 2 + (int64_t)t.now->n, 1, work, &t, err);
         if (t.now->n == 0 || sink->stop) break;
     }

@@ -32,6 +32,7 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
                          mw_reader **ret, mw_err *err);
 void *mw_reader_close(mw_reader *reader);
 
+const char *mw_reader_name(const mw_reader *reader); /* of the file, without its folder */
 const mw_profile *mw_reader_profile(const mw_reader *reader);
 const mw_plan *mw_reader_plan(const mw_reader *reader);
 mw_source *mw_reader_source(mw_reader *reader);
@@ -60,6 +61,8 @@ mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err);
 
 /* After the run: [n_cells + 1] of the plan, 1 where text was met; the last is the time column. NULL: none. */
 const uint8_t *mw_reader_widened(const mw_reader *reader);
+/* During the run: bytes of text at most that are not yet with the caller, those of the lane at hand included. */
+double mw_reader_to_come(const mw_reader *reader);
 bool mw_reader_open_ended(const mw_reader *reader); /* the last line had no line end */
 
 #endif

@@ -26,10 +26,10 @@ static const struct format {
     {"7z\xbc\xaf", 4, "a 7z archive", "Unpack it."},
     {"Rar!", 4, "a RAR archive", "Unpack it."},
     {"\x04\x22\x4d\x18", 4, "compressed with lz4", "Unpack it with `lz4 -d`, or use gzip."},
-    {"PAR1\x15", 5, "a Parquet file", "Export it as CSV."},
-    {"ARROW1\0", 7, "an Arrow file", "Export it as CSV."},
+    {"PAR1", 4, "a Parquet file", "Export it as CSV."},
+    {"ARROW1", 6, "an Arrow file", "Export it as CSV."},
     {"\xff\xff\xff\xff\x10", 5, "an Arrow stream", "Export it as CSV."},
-    {"FEA1\0", 5, "a Feather file", "Export it as CSV."},
+    {"FEA1", 4, "a Feather file", "Export it as CSV."},
     {"Obj\1", 4, "an Avro file", "Export it as CSV."},
     {"SQLite format 3", 15, "an SQLite database", "Export the table as CSV."},
     {"\x89HDF", 4, "an HDF5 file", "Export it as CSV."},
@@ -58,10 +58,22 @@ static const struct format {
     {"\0\0\xfe\xff", 4, "UTF-32 text", "Convert it with `iconv -f UTF-32 -t UTF-8`."},
 };
 
+/* Magic bytes that could be a column's name, or begin one: then a letter, a separator or the like follows. */
+static bool reads_as_name(const char *data, size_t size, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!((data[i] >= 'A' && data[i] <= 'Z') || (data[i] >= '0' && data[i] <= '9')))
+            return false;
+    if (n >= size) return false;
+    unsigned char c = (unsigned char)data[n], letter = c | 0x20;
+    return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
+           (c && strchr(" \t,;|^~:\"'_-[(\r\n", c));
+}
+
 mw_status mw_sniff__magic(const char *data, size_t size, mw_err *err) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         const struct format *format = &formats[i];
         if (size < format->size || memcmp(data, format->magic, format->size) != 0) continue;
+        if (reads_as_name(data, size, format->size)) continue;
         mw_fail(err, MW_EDATA, "is not CSV text but %s", format->name);
         return mw_err_hint(err, "%s", format->hint);
     }

@@ -52,6 +52,7 @@ typedef struct contest {
     size_t n;
     candidate best, second;
     bool any, too_wide;
+    char absent; /* a separator that the head does not hold: it stands for one column */
     mw_sniff_dialect *ret;
 } contest;
 
@@ -216,7 +217,8 @@ static mw_status try_dialect(contest *search, const mw_dialect *dialect, double 
     if (mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) search->too_wide = true;
     if (mode == 0 || mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) return MW_OK;
     /* One column is the same with every separator. */
-    if (mode == 1 && dialect->separator != ',' && !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
+    if (mode == 1 && dialect->separator != search->absent &&
+        !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
         return MW_OK;
     size_t first = find_first(search, mode), leading = 0, good = 0;
     while (search->rows[leading].n_fields != mode) leading++;
@@ -269,6 +271,19 @@ static mw_status try_quotes(contest *search, mw_dialect dialect, double prior, m
     return status;
 }
 
+/* c 0: blanks or tabs. */
+static bool holds(mw_str head, char c) {
+    if (c) return memchr(head.data, c, head.size) != NULL;
+    return memchr(head.data, ' ', head.size) || memchr(head.data, '\t', head.size);
+}
+
+/* The usual separator that cuts nothing, for a table of one column. */
+static char find_absent(mw_str head) {
+    for (size_t i = 0; i < 4; i++)
+        if (!holds(head, separators[i].separator)) return separators[i].separator;
+    return 0;
+}
+
 static mw_status try_separators(contest *search, char comment, mw_err *err) {
     mw_dialect dialect = {.decimal = '.', .comment = comment};
     mw_status status = MW_OK;
@@ -281,9 +296,7 @@ static mw_status try_separators(contest *search, char comment, mw_err *err) {
     }
     for (size_t i = 0; i < sizeof separators / sizeof *separators && status == MW_OK; i++) {
         char c = separators[i].separator;
-        bool there = i == 0 || (c ? memchr(search->head.data, c, search->head.size) != NULL
-                                  : memchr(search->head.data, ' ', search->head.size) ||
-                                        memchr(search->head.data, '\t', search->head.size));
+        bool there = (c && c == search->absent) || holds(search->head, c);
         if (!there || (c && c == comment)) continue;
         dialect.separator = c ? c : ' ';
         dialect.blanks = c == 0;
@@ -475,6 +488,7 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
     search->given = given;
     search->fixed = fixed;
     search->ret = ret;
+    search->absent = find_absent(search->head);
     mw_status status = MW_OK;
     if (!(fixed & MW_SNIFF_FIXED_SEPARATOR) && is_libsvm(search->head)) {
         mw_fail(err, MW_EDATA, "is no table but sparse text of index:value pairs (LibSVM)");

@@ -455,6 +455,8 @@ mw_status mw_source_read(mw_source *source, const char **ret, size_t *ret_size, 
 
 /* --- what is known of it ----------------------------------------------------------------------- */
 
+uint64_t mw_source_total(const mw_source *source) { return source->total_bytes; }
+
 uint64_t mw_source_stored(const mw_source *source) { return source->stored_bytes; }
 
 const char *mw_source_note(const mw_source *source) {

@@ -68,6 +68,7 @@ mw_status mw_source_fill(mw_source *source, char *buf, size_t capacity, size_t *
                          mw_err *err);
 
 uint64_t mw_source_stored(const mw_source *source); /* stored bytes read so far */
+uint64_t mw_source_total(const mw_source *source);  /* stored bytes of the whole; 0: unknown */
 /* Upper bound of the bytes still to come; infinite when it is not known. */
 double mw_source_remaining(const mw_source *source);
 

@@ -16,7 +16,7 @@ static mw_status grow(mw_texts *texts, int32_t n, mw_err *err) {
         next ? mw_realloc(texts->mem, texts->remap, (size_t)capacity * sizeof *texts->remap) : NULL;
     if (remap) texts->remap = remap;
     if (!remap) return mw_fail_nomem(err, "the texts of a column");
-    for (int32_t i = texts->capacity; i < capacity; i++) texts->next[i] = -1;
+    for (int32_t i = texts->capacity; i < capacity; i++) texts->next[i] = texts->remap[i] = -1;
     texts->capacity = capacity;
     return MW_OK;
 }
@@ -26,6 +26,20 @@ mw_status mw_texts_init(mw_texts *texts, mw_mem *mem, mw_err *err) {
     mw_status status = mw_dictionary_new(mem, &texts->dictionary, err);
     if (status == MW_OK) status = grow(texts, FIRST_CODES, err);
     return status;
+}
+
+mw_status mw_texts_restart(mw_texts *texts, mw_err *err) {
+    mw_texts fresh;
+    mw_status status = mw_texts_init(&fresh, texts->mem, err);
+    if (status != MW_OK) {
+        mw_texts_done(&fresh);
+        return status;
+    }
+    fresh.rules = texts->rules;
+    fresh.keep_marks = texts->keep_marks;
+    mw_texts_done(texts);
+    *texts = fresh;
+    return MW_OK;
 }
 
 void mw_texts_done(mw_texts *texts) {
@@ -87,7 +101,8 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
         mw_str raw = text;
         int32_t guess = last >= 0 ? texts->next[last] : -1;
         mw_str guessed = mw_dictionary_text(texts->dictionary, guess);
-        if (guess >= 0 && is_text(text, guessed.data, guessed.size)) {
+        if (guess >= 0 && is_text(text, guessed.data, guessed.size) &&
+            !(fields->quote && memchr(text.data, fields->quote, text.size))) {
             codes[i] = last = guess;
             above = raw;
             continue;
@@ -105,7 +120,10 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
         above = raw;
     }
     texts->last_size = SIZE_MAX;
-    if (status == MW_OK && above.size <= sizeof texts->last) {
+    /* In the next strip a doubled quote may mean two. */
+    bool odd_quote = fields->quote && above.size <= sizeof texts->last &&
+                     memchr(above.data, fields->quote, above.size);
+    if (status == MW_OK && above.size <= sizeof texts->last && !odd_quote) {
         memmove(texts->last, above.data, above.size);
         texts->last_size = above.size;
     }
@@ -114,21 +132,20 @@ mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes
     return status;
 }
 
-mw_status mw_texts_map(mw_texts *texts, mw_dictionary *whole, mw_err *err) {
-    int32_t n = mw_dictionary_size(texts->dictionary);
-    for (int32_t i = texts->n_mapped; i < n; i++) {
-        mw_status status = mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, i),
-                                             &texts->remap[i], err);
+mw_status mw_texts_remap(mw_texts *texts, mw_dictionary *whole, int32_t *codes, int64_t n,
+                         mw_err *err) {
+    int32_t *remap = texts->remap, known = mw_dictionary_size(texts->dictionary);
+    for (int64_t i = 0; i < n && texts->n_mapped < known; i++) {
+        int32_t code = codes[i];
+        if (code < 0 || remap[code] >= 0) continue;
+        mw_status status =
+            mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, code), &remap[code], err);
         if (status != MW_OK) return status;
-        texts->identity = texts->identity && texts->remap[i] == i;
-        texts->n_mapped = i + 1;
+        texts->identity = texts->identity && remap[code] == code;
+        texts->n_mapped++;
     }
-    return MW_OK;
-}
-
-void mw_texts_remap(const mw_texts *texts, int32_t *codes, int64_t n) {
-    if (texts->identity) return;
-    const int32_t *remap = texts->remap;
+    if (texts->identity) return MW_OK;
     for (int64_t i = 0; i < n; i++)
         if (codes[i] >= 0) codes[i] = remap[codes[i]];
+    return MW_OK;
 }

@@ -17,8 +17,8 @@ typedef struct mw_texts {
     mw_mem *mem;
     mw_dictionary *dictionary;
     int32_t *next;  /* [capacity] code that came after a code the last time; -1: none yet */
-    int32_t *remap; /* [capacity] code in the file's dictionary, of the first n_mapped codes */
-    int32_t capacity, n_mapped;
+    int32_t *remap; /* [capacity] code in the file's dictionary; -1: not there, at least yet */
+    int32_t capacity, n_mapped; /* n_mapped: of remap that are not -1 */
     bool identity;              /* remap[i] == i for all mapped */
     const mw_cell_rules *rules; /* further marks of missing texts; NULL: none */
     bool keep_marks;            /* "NA" and the like are texts, only an empty field is missing */
@@ -34,8 +34,10 @@ void mw_texts_done(mw_texts *texts);
 /* Codes [n] of the fields, -1 where missing. odd [n]: indices of fields over MW_LIMIT(STRING_BYTES). */
 mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes, uint32_t *odd,
                         size_t *ret_odd, mw_err *err);
-/* Adds what is new to `whole` and rewrites codes [n]. */
-mw_status mw_texts_map(mw_texts *texts, mw_dictionary *whole, mw_err *err);
-void mw_texts_remap(const mw_texts *texts, int32_t *codes, int64_t n);
+/* Rewrites codes [n]; what is new among them joins `whole`, and nothing else: texts of refused rows do not. */
+mw_status mw_texts_remap(mw_texts *texts, mw_dictionary *whole, int32_t *codes, int64_t n,
+                         mw_err *err);
+/* Forgets all texts. */
+mw_status mw_texts_restart(mw_texts *texts, mw_err *err);
 
 #endif

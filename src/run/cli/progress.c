@@ -20,10 +20,10 @@ static void draw(mw_bar *bar, const char *stage, double done, double total, int6
     cells[WIDTH] = '\0';
     double seconds = (double)(now_us - bar->started_us) / 1e6;
     if (total > 0)
-        (void)fprintf(stderr, "\r\033[K%-28.28s [%s] %3.0f %%  %.0f s", stage, cells, 100 * share,
+        (void)fprintf(stderr, "\r\033[K%-28.100s [%s] %3.0f %%  %.0f s", stage, cells, 100 * share,
                       seconds);
     else
-        (void)fprintf(stderr, "\r\033[K%-28.28s %.0f s", stage, seconds);
+        (void)fprintf(stderr, "\r\033[K%-28.100s %.0f s", stage, seconds);
     (void)fflush(stderr);
 }
 

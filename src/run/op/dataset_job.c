@@ -249,6 +249,12 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) 
         mw_json_add_string(writer, "quality", file->quality);
         mw_json_add_string(writer, "rejects", file->rejects);
         mw_json_add_string(writer, "layout", file->layout);
+        mw_json_key(writer, "findings");
+        mw_json_write_raw(writer, mw_str_of(file->findings ? file->findings : "null"));
+        mw_json_key(writer, "drift");
+        mw_json_write_raw(writer, mw_str_of(file->drift ? file->drift : "null"));
+        mw_json_add_int(writer, "out_of_order", file->n_out_of_order);
+        mw_json_add_bool(writer, "merged", file->merged);
         mw_json_add_int(writer, "bytes", (int64_t)file->bytes);
         mw_json_add_int(writer, "lines", file->n_lines);
         mw_json_add_int(writer, "rows", file->n_rows);

@@ -7,6 +7,7 @@
 #include "keep/ingest/profile.h"
 #include "keep/ingest/quality.h"
 #include "run/op/dataset_job.h"
+#include "run/op/ingest_text.h"
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     const char *const *paths;
@@ -120,12 +121,11 @@ static mw_status commit(const mw_ctx *ctx, void *app, const mw_job_record *job, 
     if (!status) {
         mw_str name = mw_json_string(mw_json_get(tree, "dataset"), "");
         const char *dataset = mw_arena_strndup(&arena, name.data, name.size);
-        bool dry = mw_json_bool(mw_json_get(tree, "dry_run"), false);
-        if (dry) {
-            const mw_commit nothing = {
-                .job_id = job->id, .fence = job->fence, .result = mw_buf_text(result)};
+        const mw_commit nothing = {
+            .job_id = job->id, .fence = job->fence, .result = mw_buf_text(result)};
+        if (mw_json_bool(mw_json_get(tree, "dry_run"), false))
             status = mw_store_commit(ctx, ((mw_app *)app)->store, &nothing, err);
-        } else
+        else
             status = dataset ? mw_op__commit(ctx, app, job, work_dir, dataset,
                                              mw_json_get(tree, "files"), NULL, 0,
                                              mw_buf_text(result), err)
@@ -135,53 +135,14 @@ static mw_status commit(const mw_ctx *ctx, void *app, const mw_job_record *job, 
     return status;
 }
 
-static void print(const mw_json *result, mw_buf *out) {
-    const mw_json *files = mw_json_get(result, "files");
-    for (const mw_json *file = files ? files->first : NULL; file; file = file->next) {
-        mw_str source = mw_json_string(mw_json_get(file, "source"), "");
-        if (mw_json_bool(mw_json_get(file, "unchanged"), false)) {
-            mw_buf_printf(out, "  %.*s: unchanged\n", (int)source.size, source.data);
-            continue;
-        }
-        char first[MW_TIME_TEXT_MAX], last[MW_TIME_TEXT_MAX];
-        mw_time_print(mw_json_int(mw_json_get(file, "first_us"), 0), first);
-        mw_time_print(mw_json_int(mw_json_get(file, "last_us"), 0), last);
-        mw_str layout = mw_json_string(mw_json_get(file, "layout"), "");
-        mw_buf_printf(out, "  %.*s: %lld rows (%.*s), %s to %s", (int)source.size, source.data,
-                      (long long)mw_json_int(mw_json_get(file, "rows"), 0), (int)layout.size,
-                      layout.data, first, last);
-        if (mw_json_bool(mw_json_get(file, "replaces"), false))
-            mw_buf_printf(out, ", replaces the rows of the %.*s from before", (int)source.size,
-                          source.data);
-        if (mw_json_bool(mw_json_get(file, "resumed"), false))
-            mw_buf_add(out, ", read before by an ingest that did not end");
-        int64_t rejected = mw_json_int(mw_json_get(file, "rejected"), 0);
-        int64_t collisions = mw_json_int(mw_json_get(file, "collisions"), 0);
-        if (collisions)
-            mw_buf_printf(out, ", %lld repeated readings (the last one counts)",
-                          (long long)collisions);
-        if (rejected) {
-            mw_str rejects = mw_json_string(mw_json_get(file, "rejects"), "");
-            mw_buf_printf(out, ", %lld rejected (see %.*s)", (long long)rejected, (int)rejects.size,
-                          rejects.data);
-        }
-        mw_buf_add_char(out, '\n');
-    }
-    mw_str dataset = mw_json_string(mw_json_get(result, "dataset"), "");
-    mw_buf_printf(out, "dataset %.*s: %lld new rows from %lld files, %lld files unchanged\n",
-                  (int)dataset.size, dataset.data,
-                  (long long)mw_json_int(mw_json_get(result, "rows"), 0),
-                  (long long)mw_json_int(mw_json_get(result, "new_files"), 0),
-                  (long long)mw_json_int(mw_json_get(result, "unchanged_files"), 0));
-}
-
 static const mw_param params[] = {
     {.name = "paths",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL | MW_PARAM_REPEATED,
      .min = 1,
      .max = 4096,
-     .help = "CSV files (plain or gzip), or folders of them."},
+     .help = "Tables of text (plain, gzip or zstd), folders of them, quoted patterns, or - for "
+             "standard input."},
     {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "Where the rows go."},
     {.name = "dry_run",
      .type = MW_PARAM_BOOL,
@@ -190,7 +151,9 @@ static const mw_param params[] = {
     {0}};
 
 static const char *const examples[] = {
-    "millwright ingest data/csv", "millwright ingest plant.csv.gz --dataset main --json", NULL};
+    "millwright ingest data/csv", "millwright ingest plant.csv.gz --dataset main --json",
+    "millwright ingest 'export/*.txt' --dry-run",
+    "millwright ingest old.csv --timezone Europe/Berlin --missing -999 --drop note", NULL};
 
 const mw_op mw_op_ingest = {
     .name = "ingest",
@@ -201,11 +164,16 @@ const mw_op mw_op_ingest = {
     .exclusive = true,
     .local = true,
     .summary = "Read telemetry files into a dataset",
-    .help =
-        "Long files (parameter and value columns) and wide ones (one column per sensor) are told "
-        "apart by their header. A file's name, without its folder, is its identity in the dataset: "
-        "one that is already there with the same content is skipped, one with other content "
-        "replaces the rows it brought before. Malformed rows go to a rejects file.",
+    .help = "Separator, encoding, header, units, times and column types are found in the first MiB "
+            "of a file and "
+            "reported with a confidence; every one can be forced. Long files (parameter and value "
+            "columns) "
+            "and wide ones (one column per sensor) are told apart by their header. A file's name, "
+            "without its folder, is its identity in the dataset: "
+            "one that is already there with the same content is skipped, one with other content "
+            "replaces the rows it brought before. Malformed rows go to a rejects file that can be "
+            "corrected "
+            "and ingested again.",
     .examples = examples,
     .params = params,
     .more_params = {mw_ingest_params, mw_profile_params, mw_quality_params},
@@ -213,5 +181,5 @@ const mw_op mw_op_ingest = {
     .work = work,
     .commit = commit,
     .left = mw_op__left,
-    .print = print,
+    .print = mw_op__print_ingest,
 };

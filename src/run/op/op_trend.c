@@ -121,7 +121,7 @@ static mw_status add_value(trend *t, int64_t time_us, double value, int64_t bord
         last->n++;
         return MW_OK;
     }
-    if (t->n == t->capacity) {
+    if (!t->points || t->n == t->capacity) {
         mw_status status = make_room(t, border, err);
         if (status) return status;
         last = t->n ? &t->points[t->n - 1] : NULL;

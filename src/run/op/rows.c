@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/table/ipc.h"
 #include "core/table/ipcstream.h"
 #include "keep/ingest/ingest.h"
 

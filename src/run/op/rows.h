@@ -34,7 +34,7 @@ typedef struct mw_op__visitor {
     /* pass [chunk->n_rows]: 1 where the row passes the filter. */
     mw_status (*rows)(void *self, const mw_schema *schema, const mw_chunk *chunk,
                       const uint8_t *pass, mw_err *err);
-    /* A source's flagged windows (keep/ingest/quality.h), unfiltered; may be NULL. */
+    /* A source's flagged windows (keep/ingest/quality.h), of all devices; may be NULL. */
     mw_status (*quality)(void *self, const mw_table *table, mw_err *err);
     void *self;
 } mw_op__visitor;

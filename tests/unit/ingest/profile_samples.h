@@ -50,6 +50,8 @@ static const sample separators[] = {
      "time                 temp  state     count\n2026-01-01 00:00:00  21.5  running      10\n"
      "2026-01-01 00:01:00        stopped       9\n2026-01-01 00:02:00  22.5  run fast    110\n",
      NULL, "19+8+8+7 no-quote header data 2 | time=time temp state=text count | iso"},
+    {"one column with a header and decimal commas", "value\n1,5\n1,6\n2,25\n", NULL,
+     "; decimal',' header data 2 | value"},
     {"one row", "a,b,c\n1,2,3\n", NULL, ", header data 2 | a b c"},
     {"header alone", "timestamp,a,b\n", NULL, ", header data 2 | timestamp=time a=? b=? | iso"},
     {"no line end", "a,b\n1,2\n3,4", NULL, ", header data 2 | a b"},
@@ -210,7 +212,11 @@ static const sample times[] = {
     {"a stamp beside its date and time",
      "timestamp,date,time,x\n2026-01-01 10:00,2026-01-01,10:00,1\n2026-01-01 "
      "10:01,2026-01-01,10:01,2\n",
-     NULL, ", header data 2 | timestamp=time date=drop time=drop x | iso"},
+     NULL, ", header data 2 | timestamp=time date=date time=clock x | iso | iso | iso"},
+    {"a name with a zone behind it", "Time (UTC),x\n2026-01-01 10:00,1\n2026-01-01 10:01,2\n", NULL,
+     ", header data 2 | Time (UTC)=time x | iso"},
+    {"milliseconds by the name", "timestamp_ms,x\n1767225600000,1\n1767225600010,2\n", NULL,
+     ", header data 2 | timestamp_ms=time x | unix-ms"},
     {"cycles", "cycle,x\n1,10\n2,20\n3,30\n", NULL, ", header data 2 | cycle=time x | cycle"},
     {"by content", "x,when\n1,2026-01-01T00:00:00Z\n2,2026-01-01T00:00:01Z\n", NULL,
      ", header data 2 | x when=time | iso"},

@@ -182,6 +182,9 @@ MW_TEST(binary_is_refused) {
     mw_profile profile;
     assert_status(detect(bytes, sizeof bytes - 1, NULL, false, &profile), MW_EDATA);
     assert_string_equal(err.message, "is not CSV text: it holds binary data");
+    static const char header[] = "a,\0b\n1,2\n2,3\n";
+    assert_status(detect(header, sizeof header - 1, "encoding=latin-1", false, &profile), MW_EDATA);
+    assert_string_equal(err.message, "the header has a NUL byte in the name of column 2");
 }
 
 /* A sample that ends anywhere gives what the whole gives, once it holds two rows of data. */

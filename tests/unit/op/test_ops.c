@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "core/base/limits.h"
+#include "core/table/ipc.h"
+#include "keep/ingest/quality.h"
 #include "run/op/dataset_job.h"
 #include "support/fault_loop.h"
 #include "unit/op/small_plant.h"
@@ -199,6 +201,81 @@ MW_TEST(answers_tell_what_was_fed_and_learned) {
     plant_close(&plant);
 }
 
+/* Flagged windows of D1 (heat is above its range at 0:00 and 2:05) and of D2 (at 1:00), as an ingest leaves them. */
+static void flag_windows(small_plant *plant) {
+    static const mw_type types[] = {MW_TIMESTAMP, MW_DICTIONARY, MW_FLOAT64};
+    static const char *const names[] = {"time", "device_id", "heat"};
+    const int64_t start_us = INT64_C(1767225600000000), minute_us = INT64_C(60000000);
+    const int64_t times[] = {0, 60, 125};
+    mw_schema *schema;
+    mw_chunk *chunk;
+    mw_args *args;
+    mw_quality *quality;
+    mw_table *table;
+    int32_t code;
+    assert_ok(mw_schema_new(NULL, &schema, &err));
+    for (int i = 0; i < 3; i++)
+        assert_ok(mw_schema_add(schema, mw_str_of(names[i]), types[i], &code, &err));
+    assert_ok(mw_chunk_new(NULL, types, 3, 3, &chunk, &err));
+    for (int i = 0; i < 3; i++) {
+        mw_str device = i == 1 ? MW_STR("D2") : MW_STR("D1");
+        assert_ok(mw_dictionary_add(schema->columns[1].dictionary, device, &code, &err));
+        chunk->columns[0].time[i] = start_us + times[i] * minute_us;
+        chunk->columns[1].codes[i] = code;
+        chunk->columns[2].number[i] = 1000;
+    }
+    chunk->n_rows = 3;
+    assert_ok(mw_args_new(NULL, mw_quality_params, &args, &err));
+    assert_ok(mw_args_set(args, MW_STR("range"), MW_STR("heat=0:500"), &err));
+    assert_ok(mw_args_finish(args, &err));
+    assert_ok(mw_quality_new(&plant->ctx, schema, 1, args, &quality, &err));
+    assert_ok(mw_quality_add(quality, chunk, &err));
+    assert_ok(mw_quality_finish(quality, &table, &err));
+    mw_quality_free(quality);
+
+    mw_dir *dir;
+    mw_file *file;
+    mw_arena arena;
+    const mw_segment_record *segments;
+    size_t n;
+    assert_ok(mw_app_folder(plant->app, &plant->ctx, "datasets", "main", &dir, &err));
+    assert_ok(mw_file_create(&plant->ctx, dir, "flagged.arrow", &file, &err));
+    assert_ok(mw_ipc_write(&plant->ctx, table, NULL, 0, file, &err));
+    assert_ok(mw_file_commit(file, &err));
+    mw_arena_init(&arena, NULL);
+    assert_ok(
+        mw_store_segments(&plant->ctx, plant->app->store, &arena, "main", &segments, &n, &err));
+    assert_int_equal(n, 1);
+    mw_segment_record segment = segments[0];
+    segment.quality = "flagged.arrow";
+    mw_commit commit = {.dataset = "main", .segments = &segment, .n_segments = 1};
+    assert_ok(mw_store_commit(&plant->ctx, plant->app->store, &commit, &err));
+    mw_arena_done(&arena);
+    mw_dir_close(dir);
+    mw_table_free(table);
+    mw_args_free(args);
+    mw_chunk_free(chunk);
+    mw_schema_free(schema);
+}
+
+MW_TEST(summary_counts_flagged_windows) {
+    small_plant plant;
+    plant_open(&plant);
+    plant_feed(&plant, 61); /* five hours of two devices */
+    assert_has(plant_text(&plant, "summary", ""), "\"quality\":[]");
+    flag_windows(&plant);
+    assert_has(plant_text(&plant, "summary", ""),
+               "\"quality\":[{\"name\":\"heat\",\"windows\":3,\"share\":0.3,\"stuck\":0,\"flat\":0,"
+               "\"out_of_range\":3,\"spike\":0,\"gap\":0,\"clock\":0,\"unit\":0}]");
+    assert_has(plant_text(&plant, "summary", "device=D2"),
+               "\"quality\":[{\"name\":\"heat\",\"windows\":1,");
+    assert_has(plant_text(&plant, "summary", "employee_id=E1"), "\"quality\":[]");
+    assert_int_equal(unlink(plant_path("default/datasets/main/flagged.arrow")), 0);
+    assert_status(plant_status(&plant, "summary", "", &err), MW_EDATA);
+    assert_has(err.message, "flagged windows");
+    plant_close(&plant);
+}
+
 MW_TEST(role_is_asked_before_anything_is_done) {
     small_plant plant;
     plant_open(&plant);
@@ -371,7 +448,7 @@ MW_TEST_MAIN(MW_RUN(dataset_questions_survive_any_failed_allocation),
              MW_RUN(model_questions_survive_any_failed_allocation),
              MW_RUN(one_job_survives_any_failed_allocation),
              MW_RUN(contract_is_made_again_after_a_failed_allocation),
-             MW_RUN(answers_tell_what_was_fed_and_learned),
+             MW_RUN(answers_tell_what_was_fed_and_learned), MW_RUN(summary_counts_flagged_windows),
              MW_RUN(role_is_asked_before_anything_is_done),
              MW_RUN(organizations_see_only_their_own), MW_RUN(organization_comes_with_its_folder),
              MW_RUN(doctor_and_summary_name_a_missing_segment),
