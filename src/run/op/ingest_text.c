@@ -19,11 +19,10 @@ static int64_t count(const mw_json *file, const char *key) {
 
 /* ---- findings ---- */
 
-/* Most files name neither a zone nor a machine, and many hold no number with a mark: no news. */
+/* Most files name neither a zone nor a machine: no news. */
 static bool is_usual(const mw_json *finding) {
     mw_str what = mw_json_string(mw_json_get(finding, "what"), "");
-    return mw_str_is(what, "time zone") || mw_str_is(what, "device") ||
-           mw_str_is(what, "decimal") || mw_str_is(what, "thousands");
+    return mw_str_is(what, "time zone") || mw_str_is(what, "device");
 }
 
 static void print_findings(const mw_json *file, bool all, mw_buf *out) {
@@ -77,7 +76,7 @@ static void print_done(const mw_json *file, mw_buf *out) {
     if (mw_json_bool(mw_json_get(file, "replaces"), false))
         mw_buf_add(out, ", replaces its rows from before");
     if (mw_json_bool(mw_json_get(file, "resumed"), false))
-        mw_buf_add(out, ", read before by an ingest that did not end");
+        mw_buf_add(out, ", finished by an ingest that was interrupted");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         int64_t n = count(file, counts[i].key);
         if (n) mw_buf_printf(out, ", %lld%s", (long long)n, counts[i].text);
