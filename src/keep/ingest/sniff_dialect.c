@@ -514,7 +514,8 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
         status = try_separators(search, 0, err);
     }
     if (status == MW_OK) status = try_widths(search, comment, err);
-    if (status == MW_OK && search->too_wide && !search->any) status = fail_too_wide(err);
+    if (status == MW_OK && search->too_wide && (!search->any || search->best.n_fields == 1))
+        status = fail_too_wide(err);
     if (status == MW_OK && (!search->any || is_prose(search))) status = fail_prose(err);
     if (status == MW_OK) conclude(search, ret);
     mw_free(search);
