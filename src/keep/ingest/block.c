@@ -427,7 +427,7 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
     lane->rows_expected = MW_STRIP_ROWS;
     bool irregular = true;
     mw_status status = MW_OK;
-    if (mw_dialect_is_simple(&lane->plan->profile->dialect))
+    if (!lane->plain_path && mw_dialect_is_simple(&lane->plan->profile->dialect))
         status = read_marked(lane, scratch, &irregular, err);
     if (status == MW_OK && irregular) status = read_lexed(lane, scratch, err);
     /* Too much may be wrong because the block begins inside quotes: it is judged when that is known. */

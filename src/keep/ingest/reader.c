@@ -21,6 +21,7 @@ struct mw_reader {
     const mw_ctx *ctx;
     mw_ctx quiet; /* of the source: whoever takes the rows knows more to report */
     const char *name;
+    size_t block_bytes;
     mw_source *source;
     mw_profile profile;
     mw_plan plan;
@@ -64,6 +65,8 @@ static mw_status make_lanes(mw_reader *reader, const mw_reader_options *options,
         for (size_t i = 0; i < reader->n_lanes && status == MW_OK; i++)
             status = mw_lane_init(&reader->rounds[r].lanes[i], mem, &reader->plan,
                                   options->keep_bad, options->collide, err);
+        for (size_t i = 0; i < reader->n_lanes && status == MW_OK; i++)
+            reader->rounds[r].lanes[i].plain_path = options->plain_path;
     }
     return status;
 }
@@ -115,6 +118,7 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
     reader->ctx = ctx;
     reader->name = mw_source_name(path);
     reader->n_lines = 1;
+    reader->block_bytes = options->block_bytes ? options->block_bytes : BLOCK_BYTES;
     reader->quiet = *ctx;
     reader->quiet.progress = (mw_progress){0};
     mw_status status = mw_source_open(&reader->quiet, path, &reader->source, err);
@@ -218,8 +222,8 @@ static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
     size_t most = 2 * (size_t)MW_LIMIT(CSV_ROW_BYTES);
     lane->size = 0;
     lane->last = false;
-    size_t capacity = BLOCK_BYTES;
-    while (capacity < reader->tail_size + BLOCK_BYTES / 2) capacity *= 2;
+    size_t capacity = reader->block_bytes;
+    while (capacity < reader->tail_size + reader->block_bytes / 2) capacity *= 2;
     mw_status status = grow_lane(reader, lane, capacity, err);
     if (status != MW_OK) return status;
     if (reader->tail_size) memcpy(lane->text, reader->tail, reader->tail_size);

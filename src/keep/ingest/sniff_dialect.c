@@ -51,7 +51,7 @@ typedef struct contest {
     row_sum rows[HEAD_ROWS];
     size_t n;
     candidate best, second;
-    bool any, too_wide;
+    bool any;
     char absent; /* a separator that the head does not hold: it stands for one column */
     mw_sniff_dialect *ret;
 } contest;
@@ -187,10 +187,20 @@ static double judge_cells(const contest *search, size_t first, uint32_t mode, ca
     return (typed + 0.8 * missing + 0.75 * clean + 0.5 * odd + 0.2 * all.dirty) / all.n;
 }
 
+static bool in_first_line(mw_str head, char c) {
+    for (size_t i = 0; i < head.size && head.data[i] != '\n'; i++)
+        if (head.data[i] == c) return true;
+    return false;
+}
+
 /* One column is what remains when nothing separates; it wins when its header would be cut wrongly. */
 static double weigh_fields(const contest *search, uint32_t mode) {
     if (mode > 2) return 1;
     if (mode == 2) return 0.95;
+    /* Lines that are mostly cut alike, their first one too, are no single column with a few ragged ones. */
+    if (search->any && search->best.n_fields > 1 && search->best.consistency > 0.5 &&
+        in_first_line(search->head, search->best.dialect.separator))
+        return 0.35;
     bool titled = search->n > 1 && !search->rows[0].wordy && !search->rows[0].shown;
     for (size_t i = 1; i < search->n && titled; i++) titled = search->rows[i].shown;
     return titled ? 0.7 : 0.35;
@@ -221,8 +231,7 @@ static mw_status try_dialect(contest *search, const mw_dialect *dialect, double 
     mw_status status = cut_head(search, dialect, &found.n_bad, err);
     if (status != MW_OK || search->n == 0) return status;
     uint32_t mode = found.n_fields = find_mode(search);
-    if (mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) search->too_wide = true;
-    if (mode == 0 || mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) return MW_OK;
+    if (mode == 0) return MW_OK;
     /* One column is the same with every separator. */
     if (mode == 1 && dialect->separator != search->absent &&
         !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
@@ -514,7 +523,7 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
         status = try_separators(search, 0, err);
     }
     if (status == MW_OK) status = try_widths(search, comment, err);
-    if (status == MW_OK && search->too_wide && (!search->any || search->best.n_fields == 1))
+    if (status == MW_OK && search->any && search->best.n_fields > (uint32_t)MW_LIMIT(CSV_COLUMNS))
         status = fail_too_wide(err);
     if (status == MW_OK && (!search->any || is_prose(search))) status = fail_prose(err);
     if (status == MW_OK) conclude(search, ret);

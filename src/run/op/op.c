@@ -63,7 +63,7 @@ static void collect_kinds(void) {
     size_t n = 0;
     for (const mw_op *const *op = mw_ops; *op && n < MAX_OPS; op++)
         if ((*op)->kind == MW_OP_JOB)
-            kinds[n++] = (mw_job_kind){(*op)->name, (*op)->work, (*op)->commit};
+            kinds[n++] = (mw_job_kind){(*op)->name, (*op)->work, (*op)->commit, (*op)->left};
 }
 
 const mw_job_kind *mw_op_job_kinds(void) {

@@ -93,6 +93,8 @@ typedef struct mw_op {
                       mw_err *err);
     mw_status (*commit)(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *work_dir,
                         mw_buf *result, mw_err *err);
+    /* Whether another job can go on with what a dead one left: as mw_job_kind.left; NULL: never. */
+    bool (*left)(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *work_dir);
     /* Status the command line exits with after such an answer, for one that tells of trouble
      * (doctor); NULL: MW_OK. */
     mw_status (*verdict)(const mw_json *result);

@@ -163,20 +163,20 @@ static mw_status commit_fail(const mw_ctx *ctx, void *app, const mw_job_record *
     return mw_fail(err, MW_EIO, "the disk said no");
 }
 
-const mw_job_kind kinds[] = {{"echo", work_echo, commit_echo},
-                             {"plain", work_echo, NULL},
-                             {"slow_commit", work_echo, commit_slow},
-                             {"bad_commit", work_echo, commit_fail},
-                             {"sleep", work_sleep, NULL},
-                             {"fail", work_fail, NULL},
-                             {"crash", work_crash, NULL},
-                             {"hog", work_hog, NULL},
-                             {"deaf", work_deaf, NULL},
-                             {"freeze", work_freeze, NULL},
-                             {"babble", work_babble, NULL},
-                             {"bad_json", work_bad_json, NULL},
-                             {"environment", work_environment, NULL},
-                             {NULL, NULL, NULL}};
+const mw_job_kind kinds[] = {{"echo", work_echo, commit_echo, NULL},
+                             {"plain", work_echo, NULL, NULL},
+                             {"slow_commit", work_echo, commit_slow, NULL},
+                             {"bad_commit", work_echo, commit_fail, NULL},
+                             {"sleep", work_sleep, NULL, NULL},
+                             {"fail", work_fail, NULL, NULL},
+                             {"crash", work_crash, NULL, NULL},
+                             {"hog", work_hog, NULL, NULL},
+                             {"deaf", work_deaf, NULL, NULL},
+                             {"freeze", work_freeze, NULL, NULL},
+                             {"babble", work_babble, NULL, NULL},
+                             {"bad_json", work_bad_json, NULL, NULL},
+                             {"environment", work_environment, NULL, NULL},
+                             {NULL, NULL, NULL, NULL}};
 
 /* ---- a server ---- */
 
