@@ -75,6 +75,20 @@ static mw_str raw_of(const mw_lane *lane, const mw_strip *strip, size_t row) {
     return (mw_str){strip->text + begin, end - begin};
 }
 
+/* A field for a message, doubled quotes once. */
+static const char *show(const mw_lane *lane, const mw_strip *strip, mw_str field,
+                        char out[MW_CELL_SHOWN]) {
+    char quote = strip->quotes ? lane->plan->profile->dialect.quote : '\0';
+    char text[4 * MW_CELL_SHOWN];
+    size_t n = 0;
+    if (!quote || !memchr(field.data, quote, field.size)) return mw_cell_show(field, out);
+    for (size_t i = 0; i < field.size && n < sizeof text; i++) {
+        text[n++] = field.data[i];
+        i += field.data[i] == quote && i + 1 < field.size && field.data[i + 1] == quote;
+    }
+    return mw_cell_show((mw_str){text, n}, out);
+}
+
 /* The first reason of a row is the one that counts. */
 static mw_status refuse(mw_lane *lane, const mw_strip *strip, size_t row, int32_t field,
                         const char *why, const mw_str *shown, mw_err *err) {
@@ -83,7 +97,7 @@ static mw_status refuse(mw_lane *lane, const mw_strip *strip, size_t row, int32_
     lane->n_refused++;
     char text[MW_CELL_SHOWN], reason[MW_BLOCK_REASON];
     if (shown)
-        (void)snprintf(reason, sizeof reason, "%s: \"%s\"", why, mw_cell_show(*shown, text));
+        (void)snprintf(reason, sizeof reason, "%s: \"%s\"", why, show(lane, strip, *shown, text));
     else
         (void)snprintf(reason, sizeof reason, "%s", why);
     mw_str raw = raw_of(lane, strip, row);
