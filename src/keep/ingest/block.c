@@ -99,6 +99,7 @@ static void begin(mw_lane *lane) {
     lane->n_bad = 0;
     lane->n_collisions = 0;
     lane->n_readings = 0;
+    lane->n_pivoted = 0;
     lane->open_end = false;
     memset(lane->widened, 0, (size_t)lane->plan->n_cells + 1);
     lane->any_widened = false;
