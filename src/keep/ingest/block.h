@@ -36,7 +36,8 @@ typedef struct mw_bad_row {
 typedef struct mw_lane {
     mw_mem *mem;
     const mw_plan *plan;
-    bool keep_bad; /* refused rows stay, all missing */
+    bool keep_bad;   /* refused rows stay, all missing */
+    bool plain_path; /* tests: the marks are not used */
     mw_collide collide;
 
     /* Filled by the reader: whole lines, MW_FIELDS_SLACK bytes before and behind. */

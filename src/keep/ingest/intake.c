@@ -35,8 +35,8 @@ static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
         int32_t column = plan->cells[c].column;
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
             status = mw_texts_remap(&lane->texts[c], intake->schema->columns[column].dictionary,
-                                    lane->chunks[i]->columns[column].codes,
-                                    lane->chunks[i]->n_rows, err);
+                                    lane->chunks[i]->columns[column].codes, lane->chunks[i]->n_rows,
+                                    err);
     }
     return status;
 }

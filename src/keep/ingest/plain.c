@@ -116,8 +116,8 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
         int32_t column = plan->cells[c].column;
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
             status = mw_texts_remap(&lane->texts[c], p->schema->columns[column].dictionary,
-                                    lane->chunks[i]->columns[column].codes,
-                                    lane->chunks[i]->n_rows, err);
+                                    lane->chunks[i]->columns[column].codes, lane->chunks[i]->n_rows,
+                                    err);
     }
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
         status = mw_collect_add(p->rows, lane->chunks[i], err);

@@ -12,6 +12,9 @@
 #include "keep/ingest/layout.h"
 #include "keep/ingest/profile_build.h"
 
+/* Different words with digits in a column of numbers, from which on they are values. */
+enum { FEW_FIGURES = 8 };
+
 /* --- names --- */
 
 /* A cell as it was meant: doubled quotes and escapes made one; in the arena. */
@@ -349,8 +352,10 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         decide(column, MW_DICTIONARY, words + c.bools, c.values + c.marks);
     else if (texts > c.numbers + c.bools)
         decide(column, MW_DICTIONARY, words, c.values + c.marks);
-    else if (texts * 100 > c.values && build->sums[i].n_words > MW_SUM_WORDS)
-        /* A few words again and again ("Bad") say that a sensor failed; many different ones are values. */
+    else if (texts * 1000 > c.values &&
+             (build->sums[i].n_words > MW_SUM_WORDS || build->sums[i].n_figures >= FEW_FIGURES))
+        /* A few words again and again ("Bad") say that a sensor failed; many different ones, and ones with digits
+         * ("18. Jan", as spreadsheets make of 18.1), are values. */
         decide(column, MW_DICTIONARY, 7, 10);
     else
         decide(column, MW_FLOAT64, c.numbers + c.bools, c.values);

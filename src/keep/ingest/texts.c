@@ -138,8 +138,8 @@ mw_status mw_texts_remap(mw_texts *texts, mw_dictionary *whole, int32_t *codes, 
     for (int64_t i = 0; i < n && texts->n_mapped < known; i++) {
         int32_t code = codes[i];
         if (code < 0 || remap[code] >= 0) continue;
-        mw_status status =
-            mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, code), &remap[code], err);
+        mw_status status = mw_dictionary_add(whole, mw_dictionary_text(texts->dictionary, code),
+                                             &remap[code], err);
         if (status != MW_OK) return status;
         texts->identity = texts->identity && remap[code] == code;
         texts->n_mapped++;
