@@ -99,6 +99,7 @@ static void begin(mw_lane *lane) {
     lane->n_bad = 0;
     lane->n_collisions = 0;
     lane->n_readings = 0;
+    lane->n_pivoted = 0;
     lane->open_end = false;
     memset(lane->widened, 0, (size_t)lane->plan->n_cells + 1);
     lane->any_widened = false;
@@ -231,7 +232,6 @@ static mw_status refuse_count(mw_lane *lane, uint64_t line, size_t n_fields, mw_
 static mw_status walk_marks(mw_lane *lane, const marked *m, mw_block_scratch *scratch,
                             mw_err *err) {
     size_t n = (size_t)lane->plan->n_fields, pending = 0;
-    const uint32_t *before = m->marks - 1; /* before[i]: what ends the field before field i */
     uint32_t *compact =
         room_for(lane->mem, &scratch->compact, &scratch->compact_capacity, (n + 1) * m->strip_rows);
     if (!compact) return mw_fail_nomem(err, "reading a file");
@@ -240,12 +240,12 @@ static mw_status walk_marks(mw_lane *lane, const marked *m, mw_block_scratch *sc
         size_t first = i;
         while (lane->text[m->marks[i]] != '\n') i++;
         size_t count = ++i - first;
-        size_t at = (size_t)(uint32_t)(before[first] + 1), end = before[i];
+        size_t at = (size_t)(uint32_t)(*(m->marks + first - 1) + 1), end = m->marks[i - 1];
         mw_str raw = row_raw(lane, at, end);
         bool blank = count == 1 && raw.size == 0;
         bool wrong = !blank && count != n;
         if (!blank && !wrong) {
-            memcpy(compact + pending * (n + 1), before + first, (n + 1) * sizeof *compact);
+            memcpy(compact + pending * (n + 1), m->marks + first - 1, (n + 1) * sizeof *compact);
             pending++;
         }
         if (pending && (pending == m->strip_rows || wrong || i >= m->index.n_marks)) {

@@ -39,6 +39,8 @@ struct mw_reader {
     size_t tail_size, tail_capacity;
     bool source_ended, open_ended;
     char last_byte;
+    size_t to_skip;  /* of the head */
+    mw_buf *skipped; /* what was, while the first round is filled; or NULL */
 
     /* Handing over. */
     mw_csv *csv; /* reads on while a row spans blocks; NULL: blocks begin at rows */
@@ -217,6 +219,14 @@ static mw_status fill_more(mw_reader *reader, mw_lane *lane, mw_err *err) {
     return MW_OK;
 }
 
+static void skip(mw_reader *reader, mw_lane *lane) {
+    size_t size = reader->to_skip < lane->size ? reader->to_skip : lane->size;
+    if (reader->skipped) mw_buf_append(reader->skipped, lane->text, size);
+    memmove(lane->text, lane->text + size, lane->size - size);
+    lane->size -= size;
+    reader->to_skip -= size;
+}
+
 /* Whole lines; the rest becomes the tail of the next block. A line longer than a block makes the block grow, up to what a row may have. */
 static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
     size_t most = 2 * (size_t)MW_LIMIT(CSV_ROW_BYTES);
@@ -248,6 +258,7 @@ static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
         reader->open_ended = reader->last_byte != '\n' && reader->last_byte != '\r';
         if (lane->size && lane->text[lane->size - 1] != '\n') lane->text[lane->size++] = '\n';
     }
+    if (status == MW_OK && reader->to_skip) skip(reader, lane);
     if (status == MW_OK) memset(lane->text + lane->size, ' ', MW_FIELDS_SLACK);
     return status;
 }
@@ -277,24 +288,19 @@ static mw_status keep_head(mw_reader *reader, mw_str text, mw_err *err) {
     return reader->head ? MW_OK : mw_fail_nomem(err, "reading a file");
 }
 
-/* What lies before the first row of values is no row. */
+/* What lies before the first row of values is no row; a long preamble takes more than one block. */
 static mw_status skip_head(mw_reader *reader, mw_err *err) {
     lane_round *first = &reader->rounds[0];
-    size_t left = reader->profile.data_offset;
+    reader->to_skip = reader->profile.data_offset;
     reader->n_lines = reader->profile.data_line;
+    mw_buf head;
+    mw_buf_init(&head, reader->ctx->mem, reader->to_skip + 1);
+    reader->skipped = &head;
     mw_status status = fill_round(reader, first, err);
-    if (status == MW_OK && first->n) {
-        size_t size = left < first->lanes[0].size ? left : first->lanes[0].size;
-        status = keep_head(reader, (mw_str){first->lanes[0].text, size}, err);
-    }
-    for (size_t i = 0; i < first->n && left && status == MW_OK; i++) {
-        mw_lane *lane = &first->lanes[i];
-        size_t size = left < lane->size ? left : lane->size;
-        memmove(lane->text, lane->text + size, lane->size - size);
-        lane->size -= size;
-        left -= size;
-        memset(lane->text + lane->size, ' ', MW_FIELDS_SLACK);
-    }
+    reader->skipped = NULL;
+    if (status == MW_OK) status = mw_buf_status(&head, "a header", err);
+    if (status == MW_OK) status = keep_head(reader, mw_buf_str(&head), err);
+    mw_buf_done(&head);
     return status;
 }
 

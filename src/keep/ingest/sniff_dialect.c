@@ -482,6 +482,7 @@ static void conclude(const contest *search, mw_sniff_dialect *ret) {
     bool alike = best->n_fields == second->n_fields && best->dialect.separator == '\t' &&
                  second->dialect.blanks;
     double margin = alike ? 1 : best->score > 0 ? (best->score - second->score) / best->score : 0;
+    if (margin < 0) margin = 0; /* ragged lines: the best is not the one with the best score */
     double scale = margin >= 0.2 ? 1 : 0.5 + 2.5 * margin;
     if (best->n_fields == 1)
         scale = second->score > 0.2 * best->score && second->n_fields > 1 ? 0.6 : 0.9;
