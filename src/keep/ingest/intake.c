@@ -156,10 +156,9 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     if (status == MW_OK) status = map_texts(intake, lane, err);
     if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++) {
-        mw_chunk *chunk = lane->chunks[i];
         if (lane->plan->is_long) status = order_columns(intake, lane, &lane->chunks[i], err);
         if (status != MW_OK) break;
-        chunk = lane->chunks[i];
+        mw_chunk *chunk = lane->chunks[i];
         lane->chunks[i] = NULL;
         for (int64_t r = 0; numbered && r < chunk->n_rows; r++)
             chunk->columns[0].time[r] += place->first_record * MW_ROW_SECOND_US;

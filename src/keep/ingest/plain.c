@@ -77,7 +77,7 @@ static void note_widened(plain *p, const mw_reader *reader) {
 static mw_status note_bad(plain *p, const mw_reader *reader, const mw_bad_row *bad,
                           const mw_reader_place *place, mw_err *err) {
     const mw_profile *profile = mw_reader_profile(reader);
-    unsigned long long line = (unsigned long long)(place->first_line + bad->line);
+    unsigned long long line = place->first_line + bad->line;
     char column[MW_CELL_SHOWN] = "";
     if (!bad->broken && bad->field < profile->n_columns)
         (void)mw_cell_show(mw_str_of(profile->columns[bad->field].name), column);

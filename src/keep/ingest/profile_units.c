@@ -11,11 +11,9 @@ enum { UNIT_BYTES_MAX = 24 };
 /* Without case where nothing else would be meant: "KPA" is kPa, but "M" is not m. */
 static const char *const units[] = {
     "%",
-    "\xc2\xb0"
-    "c",
-    "\xc2\xb0"
-    "f",
-    "\xc2\xb0",
+    "°c",
+    "°f",
+    "°",
     "degc",
     "degf",
     "deg",

@@ -206,10 +206,9 @@ mw_line_end mw_sniff__lines(mw_str text, mw_sniff_guess *guess) {
                 crlf++;
             else
                 lf++;
-        } else if (text.data[i] == '\r' && i + 1 < text.size && text.data[i + 1] != '\n') {
-            cr++;
-        } else if (text.data[i] == '\r' && i + 1 == text.size && lf + crlf == 0) {
-            cr++;
+        } else if (text.data[i] == '\r') {
+            bool is_last = i + 1 == text.size;
+            cr += is_last ? lf + crlf == 0 : text.data[i + 1] != '\n';
         }
     }
     size_t n = lf + crlf + cr;

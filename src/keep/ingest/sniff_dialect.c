@@ -273,9 +273,8 @@ static mw_status try_quotes(contest *search, mw_dialect dialect, double prior, m
         if (search->fixed & MW_SNIFF_FIXED_QUOTE) {
             if (i > 0) break;
             dialect.quote = search->given->quote;
-        } else if (i == 1 && !opens_fields(search->head, '\'')) {
-            continue;
-        } else if (i == 2 && !memchr(search->head.data, '"', search->head.size)) {
+        } else if ((i == 1 && !opens_fields(search->head, '\'')) ||
+                   (i == 2 && !memchr(search->head.data, '"', search->head.size))) {
             continue;
         }
         dialect.escape = search->fixed & MW_SNIFF_FIXED_ESCAPE ? search->given->escape : 0;
