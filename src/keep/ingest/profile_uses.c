@@ -324,6 +324,12 @@ static void decide(mw_profile_column *column, mw_type type, uint32_t k, uint32_t
     column->confidence = n > 0 ? share(k, n) : 0;
 }
 
+/* A few words again and again ("Bad") say that a sensor failed; many different ones, and ones with digits ("18. Jan", as
+ * spreadsheets make of 18.1), are values. */
+static bool are_values(const mw_column_sum *sum) {
+    return sum->n_words > MW_SUM_WORDS || sum->n_figures >= FEW_FIGURES;
+}
+
 static void find_type(const mw_profiling *build, uint32_t i) {
     mw_profile_column *column = &build->profile->columns[i];
     mw_column_count c = mw_profile__count(build, i);
@@ -334,8 +340,8 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         column->type = MW_TIMESTAMP;
         column->decided = true;
         return;
-    case MW_USE_NONE: break;
-    case MW_USE_VALUE: decide(column, MW_FLOAT64, c.numbers + c.bools, c.values); return;
+    case MW_USE_NONE:
+    case MW_USE_VALUE: break;
     case MW_USE_DROP: decide(column, MW_DICTIONARY, c.values, c.values); return;
     default:
         column->type = MW_DICTIONARY;
@@ -344,16 +350,15 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         return;
     }
     uint32_t texts = c.texts + c.times, words = texts + c.marks;
-    if (c.bools > 0 && c.bools == c.values)
+    if (column->use == MW_USE_VALUE)
+        decide(column, MW_FLOAT64, c.numbers + c.bools, c.values);
+    else if (c.bools > 0 && c.bools == c.values)
         decide(column, MW_BOOL, c.bools, c.values);
     else if (build->learn && (texts > 0 || (c.bools > 0 && c.numbers > 0)))
         decide(column, MW_DICTIONARY, words + c.bools, c.values + c.marks);
     else if (texts > c.numbers + c.bools)
         decide(column, MW_DICTIONARY, words, c.values + c.marks);
-    else if (texts * 1000 > c.values &&
-             (build->sums[i].n_words > MW_SUM_WORDS || build->sums[i].n_figures >= FEW_FIGURES))
-        /* A few words again and again ("Bad") say that a sensor failed; many different ones, and ones with digits
-         * ("18. Jan", as spreadsheets make of 18.1), are values. */
+    else if (texts * 1000 > c.values && are_values(&build->sums[i]))
         decide(column, MW_DICTIONARY, 7, 10);
     else
         decide(column, MW_FLOAT64, c.numbers + c.bools, c.values);

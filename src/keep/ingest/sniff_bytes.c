@@ -207,8 +207,8 @@ mw_line_end mw_sniff__lines(mw_str text, mw_sniff_guess *guess) {
             else
                 lf++;
         } else if (text.data[i] == '\r') {
-            bool is_last = i + 1 == text.size;
-            cr += is_last ? lf + crlf == 0 : text.data[i + 1] != '\n';
+            /* The sample may end between a CR and its LF. */
+            cr += i + 1 < text.size ? text.data[i + 1] != '\n' : lf + crlf == 0;
         }
     }
     size_t n = lf + crlf + cr;
