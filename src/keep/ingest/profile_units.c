@@ -8,14 +8,12 @@
 
 enum { UNIT_BYTES_MAX = 24 };
 
-#define DEGREE "\xc2\xb0"
-
 /* Without case where nothing else would be meant: "KPA" is kPa, but "M" is not m. */
 static const char *const units[] = {
     "%",
-    DEGREE "c",
-    DEGREE "f",
-    "\xc2\xb0",
+    "°c",
+    "°f",
+    "°",
     "degc",
     "degf",
     "deg",
