@@ -1,7 +1,8 @@
 /*
  * number.c -- see number.h; reading.
  *
- * Algorithm  1. up to 19 digits go into one integer w with a power of ten q;
+ * Algorithm  1. up to 19 digits go into one integer w with a power of ten q, eight at a time (Lemire, "Quickly parsing
+ *               eight digits", 2018);
  *            2. w <= 2^53 and |q| <= 22: one exact multiplication or division (Clinger 1990);
  *            3. else w * 5^q in 128 bits gives the rounded double (Eisel and Lemire: "Number
  * parsing at a gigabyte per second", SPE 2021; that no fallback is needed: Mushtak and Lemire,
@@ -89,6 +90,45 @@ static void read_long(decimal *d, const char *point, int64_t exponent) {
         d->q = exponent + ((point ? point : end) - p);
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight digits as their values, the first in the lowest byte. */
+static inline uint64_t join8(uint64_t digits) {
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x000F424000000064) +
+            (digits >> 16 & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x0000271000000001)) >>
+           32;
+}
+
+/*
+ * Takes digits at p into w, modulo 2^64, eight bytes at a time; text is where the number begins. The last of a text are
+ * fetched by the eight bytes that end with it: nothing behind it is touched.
+ */
+static inline const char *take_digits(const char *text, const char *p, const char *end,
+                                      uint64_t *w) {
+    static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    while (end - text >= 8) {
+        size_t room = (size_t)(end - p);
+        if (room == 0) return p;
+        uint64_t word;
+        memcpy(&word, room < 8 ? end - 8 : p, sizeof word);
+        if (room < 8) word >>= 8 * (8 - room); /* zero bytes are no digits */
+        word ^= EACH('0');
+        uint64_t others = (((word & EACH(0x7F)) + EACH(0x76)) | word) & EACH(0x80);
+        if (others == 0) {
+            *w = *w * 100000000 + join8(word);
+            p += 8;
+            continue;
+        }
+        size_t n = (size_t)__builtin_ctzll(others) / 8;
+        if (n == 0) return p;
+        *w = *w * powers[n] + join8(word << (64 - 8 * n));
+        return p + n;
+    }
+    while (p < end && is_digit(*p)) *w = *w * 10 + (uint64_t)(*p++ - '0');
+    return p;
+}
+
 static bool read_decimal(const char *text, size_t size, char separator, decimal *d) {
     const char *p = text, *end = text + size;
     d->negative = p < end && *p == '-';
@@ -96,12 +136,12 @@ static bool read_decimal(const char *text, size_t size, char separator, decimal 
     d->digits = p;
     d->point = separator;
     uint64_t w = 0;
-    while (p < end && is_digit(*p)) w = w * 10 + (uint64_t)(*p++ - '0');
+    p = take_digits(text, p, end, &w);
     const char *point = NULL;
     int64_t n_fraction = 0;
     if (p < end && *p == separator) {
         point = p++;
-        while (p < end && is_digit(*p)) w = w * 10 + (uint64_t)(*p++ - '0');
+        p = take_digits(text, p, end, &w);
         n_fraction = p - point - 1;
     }
     d->n_digits = (size_t)(p - d->digits);

@@ -9,7 +9,7 @@
 bool mw_cell_is_missing(mw_str text) {
     static const char *const marks[] = {"na", "n/a", "nan", "null"};
     if (text.size == 0) return true;
-    if (text.size > 4) return false;
+    if (text.size > 4 || (text.data[0] | 0x20) != 'n') return false;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (mw_str_is_nocase(text, marks[i])) return true;
     return false;

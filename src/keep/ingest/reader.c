@@ -227,6 +227,17 @@ static void skip(mw_reader *reader, mw_lane *lane) {
     reader->to_skip -= size;
 }
 
+/*
+ * Where a row ends as far as the text itself tells, else a line: a block that then begins or ends inside quotes is found
+ * when it is read, and read on by hand_over. 0: there is no whole line.
+ */
+static size_t cut(const mw_reader *reader, const mw_lane *lane) {
+    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text, lane->size);
+    if (at) return at;
+    const char *feed = memrchr(lane->text, '\n', lane->size);
+    return feed ? (size_t)(feed + 1 - lane->text) : 0;
+}
+
 /* Whole lines; the rest becomes the tail of the next block. A line longer than a block makes the block grow, up to what a row may have. */
 static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
     size_t most = 2 * (size_t)MW_LIMIT(CSV_ROW_BYTES);
@@ -243,9 +254,9 @@ static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
         status = fill_more(reader, lane, err);
         if (status != MW_OK) return status;
         if (reader->source_ended) break;
-        const char *feed = memrchr(lane->text, '\n', lane->size);
-        if (feed || lane->size >= most) {
-            size_t whole = feed ? (size_t)(feed + 1 - lane->text) : lane->size;
+        size_t whole = cut(reader, lane);
+        if (whole || lane->size >= most) {
+            if (!whole) whole = lane->size;
             status = keep_tail(reader, lane->text + whole, lane->size - whole, err);
             lane->size = whole;
             break;

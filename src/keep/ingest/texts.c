@@ -5,7 +5,7 @@
 
 #include "core/base/limits.h"
 
-enum { FIRST_CODES = 64 };
+enum { FIRST_CODES = 64, BATCH = 32, HASHED_BATCHES = 31 };
 
 static mw_status grow(mw_texts *texts, int32_t n, mw_err *err) {
     int32_t capacity = texts->capacity ? texts->capacity : FIRST_CODES;
@@ -72,63 +72,145 @@ static bool is_missing(const mw_texts *texts, mw_str text) {
     return false;
 }
 
-static mw_status look_up(mw_texts *texts, mw_str text, char quote, int32_t *ret, mw_err *err) {
+static bool is_doubled(const mw_fields *fields, mw_str text) {
+    return fields->quote && memchr(text.data, fields->quote, text.size);
+}
+
+static mw_status look_up(mw_texts *texts, mw_str text, bool doubled, char quote, int32_t *ret,
+                         mw_err *err) {
     *ret = -1;
     if (is_missing(texts, text)) return MW_OK;
-    mw_status status = quote && memchr(text.data, quote, text.size)
-                           ? add_undoubled(texts, text, quote, ret, err)
-                           : mw_dictionary_add(texts->dictionary, text, ret, err);
+    mw_status status = doubled ? add_undoubled(texts, text, quote, ret, err)
+                               : mw_dictionary_add(texts->dictionary, text, ret, err);
     if (status != MW_OK || *ret < texts->capacity) return status;
     return grow(texts, *ret + 1, err);
 }
 
-static inline bool is_text(mw_str a, const char *b, size_t size) {
-    return a.size == size && memcmp(a.data, b, size) == 0;
+static inline bool is_text(mw_str a, mw_str b) {
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+static inline mw_str trim(mw_str text) {
+    bool padded = text.size && (text.data[0] <= ' ' || text.data[text.size - 1] <= ' ');
+    return padded ? mw_str_trim(text) : text;
+}
+
+/* A strip while it is read. */
+typedef struct reading {
+    const mw_fields *fields;
+    int32_t *codes;
+    uint32_t *odd;
+    size_t n_odd, limit;
+    mw_str above; /* as it stands; a size of SIZE_MAX: none */
+    int32_t last; /* its code */
+} reading;
+
+static bool is_too_long(reading *r, size_t i, mw_str raw) {
+    if (raw.size <= r->limit) return false;
+    r->odd[r->n_odd++] = (uint32_t)i;
+    r->codes[i] = -1;
+    return true;
+}
+
+static mw_status guess_batch(mw_texts *texts, reading *r, size_t first, size_t n, mw_err *err) {
+    const mw_fields *fields = r->fields;
+    size_t n_missed = 0;
+    for (size_t i = first; i < first + n; i++) {
+        mw_str raw = mw_fields_at(fields, i);
+        if (is_text(raw, r->above)) {
+            r->codes[i] = r->last;
+            continue;
+        }
+        bool doubled = is_doubled(fields, raw);
+        int32_t guess = r->last >= 0 && !doubled ? texts->next[r->last] : -1;
+        if (guess >= 0 && is_text(raw, mw_dictionary_text(texts->dictionary, guess))) {
+            r->codes[i] = r->last = guess;
+            r->above = raw;
+            continue;
+        }
+        n_missed++;
+        if (is_too_long(r, i, raw)) continue;
+        mw_status status = look_up(texts, trim(raw), doubled, fields->quote, &r->codes[i], err);
+        if (status != MW_OK) return status;
+        if (r->last >= 0 && r->codes[i] >= 0) texts->next[r->last] = r->codes[i];
+        r->last = r->codes[i];
+        r->above = raw;
+    }
+    if (n_missed > n / 4) texts->n_hashed = HASHED_BATCHES;
+    return MW_OK;
+}
+
+/* Plain texts of a batch that wait for their codes. */
+typedef struct waiting {
+    mw_str texts[BATCH];
+    size_t at[BATCH];
+    size_t n;
+} waiting;
+
+static mw_status flush(mw_texts *texts, reading *r, waiting *w, mw_err *err) {
+    int32_t codes[BATCH];
+    mw_status status = mw_dictionary_add_fields(texts->dictionary, w->texts, w->n, codes, err);
+    if (status != MW_OK) return status;
+    for (size_t k = 0; k < w->n; k++) r->codes[w->at[k]] = codes[k];
+    w->n = 0;
+    int32_t size = mw_dictionary_size(texts->dictionary);
+    return size <= texts->capacity ? MW_OK : grow(texts, size, err);
+}
+
+static mw_status hash_batch(mw_texts *texts, reading *r, size_t first, size_t n, mw_err *err) {
+    const mw_fields *fields = r->fields;
+    waiting w;
+    w.n = 0;
+    size_t above = SIZE_MAX;
+    mw_status status = MW_OK;
+    for (size_t i = first; i < first + n && status == MW_OK; i++) {
+        mw_str raw = mw_fields_at(fields, i);
+        if (is_too_long(r, i, raw)) continue;
+        above = i;
+        mw_str text = trim(raw);
+        if (is_doubled(fields, text)) {
+            status = flush(texts, r, &w, err); /* keeps the order of appearance */
+            if (status == MW_OK)
+                status = look_up(texts, text, true, fields->quote, &r->codes[i], err);
+        } else if (is_missing(texts, text)) {
+            r->codes[i] = -1;
+        } else {
+            w.texts[w.n] = text;
+            w.at[w.n++] = i;
+        }
+    }
+    if (status == MW_OK) status = flush(texts, r, &w, err);
+    if (status != MW_OK || above == SIZE_MAX) return status;
+    r->above = mw_fields_at(fields, above);
+    r->last = r->codes[above];
+    return MW_OK;
 }
 
 mw_status mw_texts_read(mw_texts *texts, const mw_fields *fields, int32_t *codes, uint32_t *odd,
                         size_t *ret_odd, mw_err *err) {
-    size_t limit = (size_t)MW_LIMIT(STRING_BYTES), n_odd = 0;
-    mw_str above = {texts->last, texts->last_size};
-    int32_t last = texts->last_code;
+    reading r = {.fields = fields,
+                 .codes = codes,
+                 .odd = odd,
+                 .limit = (size_t)MW_LIMIT(STRING_BYTES),
+                 .above = {texts->last, texts->last_size},
+                 .last = texts->last_code};
     mw_status status = MW_OK;
-    for (size_t i = 0; i < fields->n; i++) {
-        mw_str text = mw_fields_at(fields, i);
-        if (is_text(text, above.data, above.size)) {
-            codes[i] = last;
-            continue;
-        }
-        mw_str raw = text;
-        int32_t guess = last >= 0 ? texts->next[last] : -1;
-        mw_str guessed = mw_dictionary_text(texts->dictionary, guess);
-        if (guess >= 0 && is_text(text, guessed.data, guessed.size) &&
-            !(fields->quote && memchr(text.data, fields->quote, text.size))) {
-            codes[i] = last = guess;
-            above = raw;
-            continue;
-        }
-        if (text.size > limit) {
-            odd[n_odd++] = (uint32_t)i;
-            codes[i] = -1;
-            continue;
-        }
-        text = mw_str_trim(text);
-        status = look_up(texts, text, fields->quote, &codes[i], err);
-        if (status != MW_OK) break;
-        if (last >= 0 && codes[i] >= 0) texts->next[last] = codes[i];
-        last = codes[i];
-        above = raw;
+    for (size_t i = 0, n; i < fields->n && status == MW_OK; i += n) {
+        n = fields->n - i < BATCH ? fields->n - i : BATCH;
+        bool hashed = texts->n_hashed > 0;
+        texts->n_hashed -= hashed;
+        status = hashed ? hash_batch(texts, &r, i, n, err) : guess_batch(texts, &r, i, n, err);
     }
     texts->last_size = SIZE_MAX;
     /* In the next strip a doubled quote may mean two. */
-    bool odd_quote = fields->quote && above.size <= sizeof texts->last &&
-                     memchr(above.data, fields->quote, above.size);
-    if (status == MW_OK && above.size <= sizeof texts->last && !odd_quote) {
+    mw_str above = r.above;
+    bool keeps = status == MW_OK && above.size <= sizeof texts->last && !is_doubled(fields, above);
+    if (keeps) {
         memmove(texts->last, above.data, above.size);
         texts->last_size = above.size;
     }
-    texts->last_code = last;
-    *ret_odd = n_odd;
+    texts->last_code = r.last;
+    *ret_odd = r.n_odd;
     return status;
 }
 

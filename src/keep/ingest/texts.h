@@ -5,6 +5,7 @@
  *           parallel; mw_texts_remap gives the codes of the file's dictionary. New texts join that one in the order of
  *           the blocks and, inside one, of appearance: it does not depend on lanes or threads.
  * Speed     a field is compared with the one above it, then with the text that followed that one the last time; only then hashed.
+ *           Where that mostly fails, fields are hashed some dozens at a time, and guessing is tried again only now and then.
  */
 #ifndef MW_KEEP_INGEST_TEXTS_H
 #define MW_KEEP_INGEST_TEXTS_H
@@ -20,6 +21,7 @@ typedef struct mw_texts {
     int32_t *remap; /* [capacity] code in the file's dictionary; -1: not there, at least yet */
     int32_t capacity, n_mapped; /* n_mapped: of remap that are not -1 */
     bool identity;              /* remap[i] == i for all mapped */
+    uint32_t n_hashed;          /* batches of rows to hash before guessing is tried again */
     const mw_cell_rules *rules; /* further marks of missing texts; NULL: none */
     bool keep_marks;            /* "NA" and the like are texts, only an empty field is missing */
     /* The field above. */

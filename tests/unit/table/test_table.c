@@ -182,6 +182,43 @@ MW_TEST(dictionary_gives_codes_in_order_of_appearance) {
     assert_int_equal(mw_mem_used(&mem), 0);
 }
 
+/* Text i of a batch, of 0 to 40 bytes, among garbage that the fields reader may see and must not use. */
+static mw_str text_in_garbage(char *room, int i, int garbage) {
+    memset(room, garbage, 64);
+    size_t size = (size_t)i % 41;
+    for (size_t k = 0; k < size; k++) room[k] = (char)('a' + ((i / 41) >> (k % 8 * 2) & 3));
+    return (mw_str){room, size};
+}
+
+MW_TEST(dictionary_of_fields_gives_the_codes_of_one_by_one) {
+    begin();
+    mw_err err;
+    enum { N = 6000, MOST = 77 };
+    static char room[MOST][64];
+    mw_dictionary *single, *many;
+    assert_ok(mw_dictionary_new(&mem, &single, &err));
+    assert_ok(mw_dictionary_new(&mem, &many, &err));
+    for (int i = 0, n = 0; i < N; i += n) {
+        mw_str texts[MOST];
+        int32_t codes[MOST], expected;
+        n = 1 + i % MOST;
+        for (int k = 0; k < n; k++) texts[k] = text_in_garbage(room[k], (i + k) * 7 % 4099, i + k);
+        if (n > 2) texts[n - 1] = texts[0]; /* a new one twice in a batch */
+        assert_ok(mw_dictionary_add_fields(many, texts, (size_t)n, codes, &err));
+        for (int k = 0; k < n; k++) {
+            assert_ok(mw_dictionary_add(single, texts[k], &expected, &err));
+            assert_int_equal(codes[k], expected);
+            assert_true(mw_str_eq(mw_dictionary_text(many, codes[k]), texts[k]));
+            assert_int_equal(mw_dictionary_find(many, texts[k]), expected);
+        }
+    }
+    assert_int_equal(mw_dictionary_size(many), mw_dictionary_size(single));
+    assert_true(mw_dictionary_size(many) > 1000);
+    mw_dictionary_free(single);
+    mw_dictionary_free(many);
+    assert_int_equal(mw_mem_used(&mem), 0);
+}
+
 static void assert_same_cell(const mw_column *a, int64_t i, const mw_column *b, int64_t j) {
     assert_int_equal(a->type, b->type);
     assert_int_equal(mw_column_has(a, i), mw_column_has(b, j));
@@ -316,6 +353,7 @@ MW_TEST(every_allocation_may_fail) {
 
 MW_TEST_MAIN(MW_RUN(column_starts_missing_and_aligned), MW_RUN(sealing_counts_and_cleans),
              MW_RUN(bad_tables_are_refused), MW_RUN(many_columns_are_found_by_name),
-             MW_RUN(dictionary_gives_codes_in_order_of_appearance), MW_RUN(take_copies_cells),
+             MW_RUN(dictionary_gives_codes_in_order_of_appearance),
+             MW_RUN(dictionary_of_fields_gives_the_codes_of_one_by_one), MW_RUN(take_copies_cells),
              MW_RUN(concat_joins_by_name), MW_RUN(canceled_work_stops),
              MW_RUN(every_allocation_may_fail))
