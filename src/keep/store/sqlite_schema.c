@@ -128,9 +128,13 @@ static mw_status fail_newer(mw_sqlite *db, int64_t found, mw_err *err) {
 
 mw_status mw_sqlite__check(mw_sqlite *db, mw_err *err) {
     int64_t application = 0, version = 0, n_objects = 0;
-    mw_status status = read_int(db, "SELECT count(*) FROM sqlite_schema", &n_objects, err);
+    /* One snapshot: another process may be making the file at this moment. */
+    mw_status status = mw_sqlite__exec(db, "BEGIN", err);
+    if (status == MW_OK)
+        status = read_int(db, "SELECT count(*) FROM sqlite_schema", &n_objects, err);
     if (status == MW_OK) status = read_int(db, "PRAGMA application_id", &application, err);
     if (status == MW_OK) status = read_int(db, "PRAGMA user_version", &version, err);
+    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "COMMIT", NULL);
     if (status != MW_OK) return status;
     bool fresh = application == 0 && version == 0 && n_objects == 0;
     if (application != APPLICATION_ID && !fresh) {
