@@ -271,6 +271,9 @@ def write_tables(folder):
         plant.write("time,device,pressure\n")
         for minute in range(60):
             plant.write(f"2026-02-01 00:{minute:02d}:00,P1,{draw.gauss(5, 1):.3f}\n")
+    (folder / "export").mkdir()
+    (folder / "export" / "pumps.txt").write_text("Zeit;T;P\n05.01.2026 06:00;21,5;1,25\n25.01.2026 06:05;21,7;1,5\n")
+    (folder / "old.csv").write_text("time,volt,note\n2026-01-05 06:00,1.5,ok\n2026-01-05 06:05,-999,\n")
 
 
 def help_examples():

@@ -36,7 +36,7 @@ static mw_status commit(const mw_ctx *ctx, void *app, const mw_job_record *job, 
     return mw_store_commit(ctx, app, &all, e);
 }
 
-static const mw_job_kind kinds[] = {{"k", work, commit}, {NULL, NULL, NULL}};
+static const mw_job_kind kinds[] = {{.name = "k", .work = work, .commit = commit}, {.name = NULL}};
 
 /* One whole life; *succeeded: the caller was told that the job is done. */
 static mw_status scenario(const mw_ctx *ctx, mw_store *store, bool *succeeded) {

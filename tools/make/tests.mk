@@ -31,8 +31,7 @@ $(UNIT_TESTS) $(FAULT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 
 # Scenarios that every backend of the store must pass.
 $(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o $(O)/tests/unit/store/conformance_jobs.o
-$(O)/tests/unit/ingest/test_quality $(O)/tests/unit/ingest/test_quality_rules: $(O)/tests/unit/ingest/quality_rows.o
-$(O)/tests/unit/job/test_job $(O)/tests/unit/job/test_lease: $(O)/tests/unit/job/plant_jobs.o
+$(O)/tests/unit/job/test_job $(O)/tests/unit/job/test_left $(O)/tests/unit/job/test_lease: $(O)/tests/unit/job/plant_jobs.o
 $(O)/tests/unit/op/test_ops $(O)/tests/unit/op/test_rows $(O)/tests/unit/op/test_dataset_job $(O)/tests/unit/live/test_live $(O)/tests/fault/fault_op: $(O)/tests/unit/op/small_plant.o
 
 # A fuzzer's entry point runs its corpus as a plain test; in BUILD=fuzz libFuzzer drives it.

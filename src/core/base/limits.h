@@ -15,6 +15,8 @@
     X(HTTP_HEADER_BYTES, 32768, "all request headers together")                        \
     X(HTTP_HEADERS, 100, "number of request headers")                                  \
     X(HTTP_BODY_BYTES, 1048576, "request body of a JSON route")                        \
+    X(UPLOAD_BYTES, 68719476736, "one uploaded file, as it is sent")                   \
+    X(UPLOADS, 64, "files being uploaded at the same time")                            \
     X(HTTP_CONNECTIONS, 10000, "open connections of one server")                       \
     X(HTTP_HEADER_TIMEOUT_MS, 10000, "time to send the request headers")               \
     X(HTTP_IDLE_TIMEOUT_MS, 60000, "time an idle connection is kept")                  \

@@ -99,6 +99,7 @@ static void begin(mw_lane *lane) {
     lane->n_bad = 0;
     lane->n_collisions = 0;
     lane->n_readings = 0;
+    lane->n_pivoted = 0;
     lane->open_end = false;
     memset(lane->widened, 0, (size_t)lane->plan->n_cells + 1);
     lane->any_widened = false;
@@ -239,7 +240,7 @@ static mw_status walk_marks(mw_lane *lane, const marked *m, mw_block_scratch *sc
         size_t first = i;
         while (lane->text[m->marks[i]] != '\n') i++;
         size_t count = ++i - first;
-        size_t at = (size_t)(uint32_t)(m->marks[first - 1] + 1), end = m->marks[i - 1];
+        size_t at = (size_t)(uint32_t)(*(m->marks + first - 1) + 1), end = m->marks[i - 1];
         mw_str raw = row_raw(lane, at, end);
         bool blank = count == 1 && raw.size == 0;
         bool wrong = !blank && count != n;
@@ -427,7 +428,7 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
     lane->rows_expected = MW_STRIP_ROWS;
     bool irregular = true;
     mw_status status = MW_OK;
-    if (mw_dialect_is_simple(&lane->plan->profile->dialect))
+    if (!lane->plain_path && mw_dialect_is_simple(&lane->plan->profile->dialect))
         status = read_marked(lane, scratch, &irregular, err);
     if (status == MW_OK && irregular) status = read_lexed(lane, scratch, err);
     /* Too much may be wrong because the block begins inside quotes: it is judged when that is known. */

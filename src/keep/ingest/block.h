@@ -36,7 +36,8 @@ typedef struct mw_bad_row {
 typedef struct mw_lane {
     mw_mem *mem;
     const mw_plan *plan;
-    bool keep_bad; /* refused rows stay, all missing */
+    bool keep_bad;   /* refused rows stay, all missing */
+    bool plain_path; /* tests: the marks are not used */
     mw_collide collide;
 
     /* Filled by the reader: whole lines, MW_FIELDS_SLACK bytes before and behind. */
@@ -71,7 +72,7 @@ typedef struct mw_lane {
     int64_t *clock;   /* [MW_STRIP_ROWS] */
     size_t n_refused; /* of the strip */
     /* Readings of a long block, [readings_capacity] each. */
-    int64_t n_readings, readings_capacity;
+    int64_t n_readings, n_pivoted, readings_capacity;
     int64_t *times;
     int32_t *labels[MW_LABEL_N]; /* of the plan's n_labels */
     int32_t *codes;
@@ -107,6 +108,9 @@ mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_p
 mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch,
                             int32_t first_parameters, mw_err *err);
 
+/* Long: adds a chunk of the next readings. Steps are of a fixed length, so that chunks do not depend on lanes. */
+mw_status mw_lane_pivot_next(mw_lane *lane, mw_err *err);
+
 void mw_block_scratch_done(mw_block_scratch *scratch);
 
 /* --- shared by block.c and block_cells.c --- */
@@ -129,7 +133,7 @@ mw_status mw_lane__strip(mw_lane *lane, const mw_strip *strip, mw_err *err);
 mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err);
 /* More parameters than a dataset may have. */
 bool mw_lane__too_many(const mw_lane *lane);
-/* The readings so far become chunks. */
+/* The readings become chunks, unless they are so many that mw_lane_pivot_next has to do it, step by step. */
 mw_status mw_lane__pivot(mw_lane *lane, mw_err *err);
 /* Refuses a row that is none of a strip. */
 mw_status mw_lane__refuse(mw_lane *lane, uint64_t line, uint32_t field, const char *reason,

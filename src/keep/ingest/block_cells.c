@@ -8,7 +8,7 @@
 #include "core/text/datetime.h"
 #include "keep/ingest/block.h"
 
-enum { CHUNK_ROWS = 1024, MAX_PIVOT_CELLS = 4 << 20 };
+enum { CHUNK_ROWS = 1024, MAX_PIVOT_CELLS = 1 << 20, PIVOT_READINGS = 4096 };
 
 /* ---- room ---- */
 
@@ -75,6 +75,20 @@ static mw_str raw_of(const mw_lane *lane, const mw_strip *strip, size_t row) {
     return (mw_str){strip->text + begin, end - begin};
 }
 
+/* A field for a message, doubled quotes once. */
+static const char *show(const mw_lane *lane, const mw_strip *strip, mw_str field,
+                        char out[MW_CELL_SHOWN]) {
+    char quote = strip->quotes ? lane->plan->profile->dialect.quote : '\0';
+    char text[4 * MW_CELL_SHOWN];
+    size_t n = 0;
+    if (!quote || !memchr(field.data, quote, field.size)) return mw_cell_show(field, out);
+    for (size_t i = 0; i < field.size && n < sizeof text; i++) {
+        text[n++] = field.data[i];
+        i += field.data[i] == quote && i + 1 < field.size && field.data[i + 1] == quote;
+    }
+    return mw_cell_show((mw_str){text, n}, out);
+}
+
 /* The first reason of a row is the one that counts. */
 static mw_status refuse(mw_lane *lane, const mw_strip *strip, size_t row, int32_t field,
                         const char *why, const mw_str *shown, mw_err *err) {
@@ -83,7 +97,7 @@ static mw_status refuse(mw_lane *lane, const mw_strip *strip, size_t row, int32_
     lane->n_refused++;
     char text[MW_CELL_SHOWN], reason[MW_BLOCK_REASON];
     if (shown)
-        (void)snprintf(reason, sizeof reason, "%s: \"%s\"", why, mw_cell_show(*shown, text));
+        (void)snprintf(reason, sizeof reason, "%s: \"%s\"", why, show(lane, strip, *shown, text));
     else
         (void)snprintf(reason, sizeof reason, "%s", why);
     mw_str raw = raw_of(lane, strip, row);
@@ -223,12 +237,25 @@ static void drop_marks(const mw_lane *lane, double *out, size_t n) {
             if (out[i] == lane->mark_values[k]) out[i] = MW_NAN;
 }
 
+/* 1e999 is a number to the readers of whole columns, and too large to be one. */
+static mw_status refuse_infinite(mw_lane *lane, const mw_strip *strip, const mw_plan_column *cell,
+                                 double *out, mw_err *err) {
+    bool any = false;
+    for (size_t i = 0; i < strip->n; i++) any |= mw_abs(out[i]) == MW_INFINITY;
+    mw_fields column = column_of(lane, strip, cell->field);
+    mw_status status = MW_OK;
+    for (size_t i = 0; any && i < strip->n && status == MW_OK; i++)
+        if (mw_abs(out[i]) == MW_INFINITY)
+            status = read_odd_number(lane, strip, i, cell, mw_fields_at(&column, i), &out[i], err);
+    return status;
+}
+
 static mw_status read_numbers(mw_lane *lane, const mw_strip *strip, const mw_plan_column *cell,
                               double *out, mw_err *err) {
     mw_fields column = column_of(lane, strip, cell->field);
     size_t n_odd = mw_number_read_fields(&column, lane->rules.decimal, out, lane->odd);
     if (lane->n_mark_values) drop_marks(lane, out, strip->n);
-    mw_status status = MW_OK;
+    mw_status status = refuse_infinite(lane, strip, cell, out, err);
     for (size_t i = 0; i < n_odd && status == MW_OK; i++) {
         size_t row = lane->odd[i];
         status =
@@ -451,21 +478,27 @@ mw_status mw_lane__pivot(mw_lane *lane, mw_err *err) {
         return mw_err_hint(err, "Is the `parameter` column the right one?");
     }
     if (lane->n_parameters < n) lane->n_parameters = n;
-    if (lane->n_parameters == 0) return MW_OK;
-    /* A reading may be a row of its own: not more of them at once than cells may be. */
-    int64_t step = MAX_PIVOT_CELLS / lane->n_parameters;
-    for (int64_t at = 0; at < lane->n_readings; at += step) {
-        int64_t count = lane->n_readings - at < step ? lane->n_readings - at : step, collisions;
-        const int32_t *labels[MW_LABEL_N] = {NULL};
-        for (int32_t i = 0; i < lane->plan->n_labels; i++) labels[i] = lane->labels[i] + at;
-        mw_chunk *chunk;
-        mw_status status = mw_pivot_block(lane->mem, lane->times + at, labels, lane->plan->n_labels,
-                                          lane->codes + at, lane->n_parameters, lane->values + at,
-                                          count, lane->collide, &chunk, &collisions, err);
-        if (status == MW_OK) status = add_chunk(lane, chunk, err);
-        if (status != MW_OK) return status;
-        lane->n_collisions += collisions;
-    }
+    /* A reading may be a row of its own: many of them with many parameters wait until they are handed over. */
+    if (lane->n_readings * lane->n_parameters > MAX_PIVOT_CELLS) return MW_OK;
+    mw_status status = MW_OK;
+    while (lane->n_pivoted < lane->n_readings && status == MW_OK)
+        status = mw_lane_pivot_next(lane, err);
+    return status;
+}
+
+mw_status mw_lane_pivot_next(mw_lane *lane, mw_err *err) {
+    int64_t at = lane->n_pivoted, left = lane->n_readings - at, collisions;
+    int64_t count = left < PIVOT_READINGS ? left : PIVOT_READINGS;
+    const int32_t *labels[MW_LABEL_N] = {NULL};
+    for (int32_t i = 0; i < lane->plan->n_labels; i++) labels[i] = lane->labels[i] + at;
+    mw_chunk *chunk;
+    mw_status status = mw_pivot_block(lane->mem, lane->times + at, labels, lane->plan->n_labels,
+                                      lane->codes + at, lane->n_parameters, lane->values + at,
+                                      count, lane->collide, &chunk, &collisions, err);
+    if (status == MW_OK) status = add_chunk(lane, chunk, err);
+    if (status != MW_OK) return status;
+    lane->n_pivoted += count;
+    lane->n_collisions += collisions;
     return MW_OK;
 }
 

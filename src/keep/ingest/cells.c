@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/base/math.h"
-#include "core/text/datetime.h"
 #include "core/text/number.h"
 
 bool mw_cell_is_missing(mw_str text) {
@@ -96,27 +95,6 @@ mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
     }
     mw_cell cell = mw_cell_read(text, ret);
     return cell == MW_CELL_TEXT && is_mark(rules, text) ? MW_CELL_MISSING : cell;
-}
-
-bool mw_cell_time(mw_str stamp, mw_str date, mw_str clock, int64_t *ret_us, int *ret_field) {
-    bool has_zone;
-    stamp = mw_str_trim(stamp);
-    date = mw_str_trim(date);
-    clock = mw_str_trim(clock);
-    if (!mw_cell_is_missing(stamp)) {
-        *ret_field = 0;
-        return mw_time_read(stamp.data, stamp.size, ret_us, &has_zone);
-    }
-    *ret_field = mw_cell_is_missing(date) ? 0 : 1;
-    if (mw_cell_is_missing(date)) return false;
-    int64_t day;
-    if (mw_cell_is_missing(clock) || !mw_time_read_date(date.data, date.size, &day))
-        return mw_time_read(date.data, date.size, ret_us, &has_zone);
-    int64_t since_midnight;
-    *ret_field = 2;
-    if (!mw_time_read_clock(clock.data, clock.size, &since_midnight)) return false;
-    *ret_us = day + since_midnight;
-    return true;
 }
 
 const char *mw_cell_show(mw_str text, char out[MW_CELL_SHOWN]) {

@@ -39,13 +39,6 @@ mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret);
 /* True for what mw_cell_read calls missing; text must be trimmed. */
 bool mw_cell_is_missing(mw_str text);
 
-/*
- * A time stamp from up to three fields (any may be empty): stamp wins when it is filled; else date
- * with the time of day; a date alone may hold a whole stamp. False: *ret_field is 0, 1 or 2, the
- * field that is wrong (stamp, date, clock).
- */
-bool mw_cell_time(mw_str stamp, mw_str date, mw_str clock, int64_t *ret_us, int *ret_field);
-
 /* Text for a message: at most 40 bytes, cut at a character, control characters as '?'. out [64]. */
 enum { MW_CELL_SHOWN = 64 };
 const char *mw_cell_show(mw_str text, char out[MW_CELL_SHOWN]);

@@ -16,10 +16,18 @@
 #include "keep/ingest/quality.h"
 #include "keep/ingest/rejects.h"
 
-/* An accepted row has a value in its fields' separators and a line end, at least. */
 enum { STEM_DIGITS = 32, PART_MAX = 64, WINDOW_BYTES = 4 << 20, MERGE_BYTES = 8 << 20 };
 
 static const char part_suffix[] = ".rejects.part";
+
+/* Texts that turned up in a column of numbers. Words again and again ("Bad") say that a sensor failed; many different ones with digits
+ * ("18. Jan", as spreadsheets make of 18.1) are values, and the column is read again as text. */
+enum { FEW_FIGURES = 8, SHARE_OF_FIGURES = 1000 };
+typedef struct strangers {
+    uint32_t figures[FEW_FIGURES]; /* hashes of different ones with digits, [n_figures] */
+    uint32_t n_figures;
+    int64_t n_rows;
+} strangers;
 
 typedef struct file_job {
     const mw_ctx *ctx;
@@ -29,6 +37,7 @@ typedef struct file_job {
     mw_dir *staging;
     mw_ingest_file *file; /* filled as we go; strings only at the end */
     uint8_t *as_text;     /* [n_columns] fields that turned out to be text */
+    strangers *strange;   /* [n_columns] */
     uint32_t n_columns;
 
     mw_reader *reader;
@@ -78,6 +87,33 @@ static mw_status fail_share(const file_job *job, mw_err *err) {
     return mw_rejects_fail(&job->rejects, job->intake.n_records, job->max_reject_share, err);
 }
 
+static void note_stranger(strangers *s, const char *reason) {
+    static const char prefix[] = "not a number: ";
+    size_t n = sizeof prefix - 1;
+    if (strncmp(reason, prefix, n) != 0) return;
+    s->n_rows++;
+    if (s->n_figures == FEW_FIGURES || !strpbrk(reason + n, "0123456789")) return;
+    uint32_t hash = (uint32_t)mw_hash64(reason, strlen(reason));
+    for (uint32_t i = 0; i < s->n_figures; i++)
+        if (s->figures[i] == hash) return;
+    s->figures[s->n_figures++] = hash;
+}
+
+/* True when a column has to be read again as text. */
+static bool find_strangers(file_job *job) {
+    bool found = false;
+    for (uint32_t i = 0; i < job->n_columns; i++) {
+        const strangers *s = &job->strange[i];
+        if (s->n_figures < FEW_FIGURES || job->as_text[i] ||
+            s->n_rows * SHARE_OF_FIGURES < job->intake.n_records ||
+            mw_reader_profile(job->reader)->columns[i].use != MW_USE_NONE)
+            continue;
+        job->as_text[i] = 1;
+        found = true;
+    }
+    return found;
+}
+
 static mw_status refused(void *self, uint64_t line, const mw_bad_row *bad, mw_err *err) {
     file_job *job = self;
     const mw_profile *profile = mw_reader_profile(job->reader);
@@ -90,6 +126,8 @@ static mw_status refused(void *self, uint64_t line, const mw_bad_row *bad, mw_er
         column = mw_str_of(number);
     }
     job->file->n_rejected++;
+    if (!bad->broken && bad->field < job->n_columns)
+        note_stranger(&job->strange[bad->field], bad->reason);
     mw_status status =
         mw_rejects_add(&job->rejects, job->part, line, column, bad->reason, bad->raw, err);
     if (status != MW_OK || job->file->n_rejected % 1024 != 0 || !is_hopeless(job)) return status;
@@ -103,7 +141,8 @@ static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
     if (!job->as_text) {
         job->n_columns = profile->n_columns;
         job->as_text = mw_calloc(job->ctx->mem, (size_t)job->n_columns + 1, 1);
-        if (!job->as_text) return mw_fail_nomem(err, "reading a file");
+        job->strange = mw_calloc(job->ctx->mem, (size_t)job->n_columns + 1, sizeof *job->strange);
+        if (!job->as_text || !job->strange) return mw_fail_nomem(err, "reading a file");
     }
     if (profile->n_columns != job->n_columns)
         return mw_fail(err, MW_EDATA, "the file changed while it was read");
@@ -293,6 +332,8 @@ static mw_status store(file_job *job, mw_err *err) {
     file->last_us = counts.last_us;
     file->bytes = mw_source_stored(mw_reader_source(job->reader));
     mw_source_hash(mw_reader_source(job->reader), file->content_hash);
+    const char *note = mw_source_note(mw_reader_source(job->reader));
+    if (note) mw_log_warn(job->ctx, "%s: %s", file->source, note);
     status = store_quality(job, err);
     if (status == MW_OK) status = describe(job, err);
     if (status == MW_OK && file->n_rejected) {
@@ -331,6 +372,11 @@ static mw_status pass(file_job *job, bool *ret_again, mw_err *err) {
         for (int32_t i = 0; i < plan->n_cells; i++)
             if (widened[i]) job->as_text[plan->cells[i].field] = 1;
         *ret_again = true;
+    } else if (status == MW_OK && !mw_source_is_stdin(job->file->path) && find_strangers(job)) {
+        mw_log_info(job->ctx,
+                    "%s: a column of numbers holds texts with figures: it is read again as text",
+                    job->file->source);
+        *ret_again = true;
     } else if (status == MW_OK) {
         status = judge(job, err);
         if (status == MW_OK) status = store(job, err);
@@ -355,6 +401,7 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_sc
     bool more = true;
     while (more && status == MW_OK) status = pass(&job, &more, err);
     mw_free(job.as_text);
+    mw_free(job.strange);
     if (status != MW_OK) {
         undo(&job, &before);
         if (err && !strstr(err->message, file->source))

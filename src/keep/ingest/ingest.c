@@ -12,6 +12,7 @@
 #include "keep/ingest/listing.h"
 #include "keep/ingest/profile.h"
 #include "keep/ingest/quality.h"
+#include "keep/ingest/resume.h"
 #include "keep/ingest/source.h"
 
 static const char *const collisions[] = {"keep", "first", "last", "mean", NULL};
@@ -115,10 +116,10 @@ static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t 
 }
 
 static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
-                             const mw_schema *dataset, const mw_args *args, mw_dir *staging,
-                             mw_ingest_file *file, mw_err *err) {
+                             const mw_schema *dataset, const mw_args *args, const mw_resume *resume,
+                             mw_dir *staging, mw_ingest_file *file, mw_err *err) {
+    char hex[MW_SHA256_HEX] = "";
     if (known && !mw_source_is_stdin(file->path)) {
-        char hex[MW_SHA256_HEX];
         uint64_t bytes;
         mw_status status = mw_source_hash_file(ctx, file->path, hex, &bytes, err);
         if (status != MW_OK) return status;
@@ -130,7 +131,12 @@ static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
         }
     }
     file->replaces = known != NULL;
-    return mw_csv_file_ingest(ctx, args, dataset, staging, file, err);
+    mw_status status = MW_OK;
+    if (resume) status = mw_resume_adopt(ctx, resume, staging, *hex ? hex : NULL, file, err);
+    if (status != MW_OK || file->resumed) return status;
+    status = mw_csv_file_ingest(ctx, args, dataset, staging, file, err);
+    if (status == MW_OK && resume) mw_resume_note(ctx, resume, staging, file);
+    return status;
 }
 
 void mw_ingest_unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file) {
@@ -143,19 +149,37 @@ void mw_ingest_unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file 
 mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
                         const mw_ingest_known *known, size_t n_known, const mw_schema *dataset,
                         const mw_args *args, mw_dir *staging, mw_ingest_result *ret, mw_err *err) {
+    return mw_ingest_resume(ctx, paths, n_paths, known, n_known, dataset, args, NULL, staging, ret,
+                            err);
+}
+
+/* The manifest goes first: it must not name what is gone. */
+static void take_back(const mw_ctx *ctx, mw_dir *staging, const mw_resume *resume,
+                      const mw_ingest_result *result) {
+    for (size_t i = 0; i < result->n_files; i++) {
+        if (resume && result->files[i].n_segments)
+            mw_resume_forget(ctx, staging, result->files[i].source);
+        mw_ingest_unstage(ctx, staging, &result->files[i]);
+    }
+}
+
+mw_status mw_ingest_resume(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
+                           const mw_ingest_known *known, size_t n_known, const mw_schema *dataset,
+                           const mw_args *args, mw_resume *resume, mw_dir *staging,
+                           mw_ingest_result *ret, mw_err *err) {
     mw_ingest_result result = {.mem = ctx->mem};
     const mw_ingest_known **sorted = sort_known(ctx, known, n_known);
     mw_status status = sorted ? MW_OK : mw_fail_nomem(err, "listing files");
+    if (status == MW_OK && resume) status = mw_resume_set_options(ctx, args, dataset, resume, err);
     if (status == MW_OK) status = list_files(ctx, paths, n_paths, &result, err);
     for (size_t i = 0; i < result.n_files && status == MW_OK; i++) {
         mw_ingest_file *file = &result.files[i];
-        status = ingest_file(ctx, find_known(sorted, n_known, file->source), dataset, args, staging,
-                             file, err);
+        status = ingest_file(ctx, find_known(sorted, n_known, file->source), dataset, args, resume,
+                             staging, file, err);
     }
     mw_free(sorted);
     if (status != MW_OK) {
-        for (size_t i = 0; i < result.n_files; i++)
-            mw_ingest_unstage(ctx, staging, &result.files[i]);
+        if (!resume || status != MW_ECANCELED) take_back(ctx, staging, resume, &result);
         mw_ingest_result_done(&result);
         return status;
     }
@@ -168,18 +192,19 @@ void mw_ingest_parts_free(mw_ingest_part *parts, size_t n) {
     mw_free(parts);
 }
 
+void mw_ingest_file_done(mw_ingest_file *file) {
+    mw_free(file->source);
+    mw_free(file->path);
+    mw_ingest_parts_free(file->segments, file->n_segments);
+    mw_free(file->quality);
+    mw_free(file->rejects);
+    mw_free(file->layout);
+    mw_free(file->findings);
+    mw_free(file->drift);
+}
+
 void mw_ingest_result_done(mw_ingest_result *result) {
-    for (size_t i = 0; i < result->n_files; i++) {
-        mw_ingest_file *file = &result->files[i];
-        mw_free(file->source);
-        mw_free(file->path);
-        mw_ingest_parts_free(file->segments, file->n_segments);
-        mw_free(file->quality);
-        mw_free(file->rejects);
-        mw_free(file->layout);
-        mw_free(file->findings);
-        mw_free(file->drift);
-    }
+    for (size_t i = 0; i < result->n_files; i++) mw_ingest_file_done(&result->files[i]);
     result->files = mw_free(result->files);
     result->n_files = 0;
 }

@@ -30,13 +30,14 @@ typedef struct mw_ingest_part {
 
 void mw_ingest_parts_free(mw_ingest_part *parts, size_t n);
 
-/* One file's outcome. */
+/* One file's outcome. A member that is added has a line in resume.c's table, too. */
 typedef struct mw_ingest_file {
     char *source; /* base name of the file: identity within the dataset */
     char *path;   /* where it was read */
     char content_hash[MW_SHA256_HEX];
     bool unchanged; /* already in the dataset with this hash: nothing was written */
     bool replaces;  /* the dataset has another version of this source: its rows are replaced */
+    bool resumed;   /* taken over from a call that died, not read (resume.h) */
     mw_ingest_part *segments; /* [n_segments], owned; none when unchanged */
     size_t n_segments;
     char *quality;  /* file name in staging of the flagged windows (quality.h); NULL: none */
@@ -74,6 +75,17 @@ mw_status mw_ingest_run(const mw_ctx *ctx, const char *const *paths, size_t n_pa
                         const mw_ingest_known *known, size_t n_known, const mw_schema *dataset,
                         const mw_args *args, mw_dir *staging, mw_ingest_result *ret, mw_err *err);
 void mw_ingest_result_done(mw_ingest_result *result);
+void mw_ingest_file_done(mw_ingest_file *file); /* frees what it holds */
+
+/*
+ * The same, and each finished file leaves a manifest in staging, so that another call can go on after this one has died; files that
+ * a dead one finished are taken over from resume (resume.h). A canceled call leaves the finished files and their manifests in staging.
+ */
+typedef struct mw_resume mw_resume;
+mw_status mw_ingest_resume(const mw_ctx *ctx, const char *const *paths, size_t n_paths,
+                           const mw_ingest_known *known, size_t n_known, const mw_schema *dataset,
+                           const mw_args *args, mw_resume *resume, mw_dir *staging,
+                           mw_ingest_result *ret, mw_err *err);
 /* Removes a file's segments, quality and rejects from staging. */
 void mw_ingest_unstage(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file);
 

@@ -35,8 +35,8 @@ static mw_status map_texts(mw_intake *intake, mw_lane *lane, mw_err *err) {
         int32_t column = plan->cells[c].column;
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
             status = mw_texts_remap(&lane->texts[c], intake->schema->columns[column].dictionary,
-                                    lane->chunks[i]->columns[column].codes,
-                                    lane->chunks[i]->n_rows, err);
+                                    lane->chunks[i]->columns[column].codes, lane->chunks[i]->n_rows,
+                                    err);
     }
     return status;
 }
@@ -144,27 +144,37 @@ static void report(const mw_intake *intake) {
     mw_ctx_report(intake->ctx, stage, bytes, (double)mw_source_total(intake->source));
 }
 
-static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
-    mw_intake *intake = self;
+static mw_status hand_on(mw_intake *intake, mw_lane *lane, const mw_reader_place *place,
+                         mw_err *err) {
     const mw_profile *profile = lane->plan->profile;
     bool numbered = profile->stamp < 0 && profile->date < 0;
-    mw_status status = pass_refused(intake, lane, place, err);
-    intake->n_records += lane->n_records;
-    intake->n_refused += (int64_t)lane->n_bad;
-    report(intake);
-    intake->n_collisions += lane->n_collisions;
-    if (status == MW_OK) status = map_texts(intake, lane, err);
-    if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
+    mw_status status = map_texts(intake, lane, err);
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++) {
-        mw_chunk *chunk = lane->chunks[i];
         if (lane->plan->is_long) status = order_columns(intake, lane, &lane->chunks[i], err);
         if (status != MW_OK) break;
-        chunk = lane->chunks[i];
+        mw_chunk *chunk = lane->chunks[i];
         lane->chunks[i] = NULL;
         for (int64_t r = 0; numbered && r < chunk->n_rows; r++)
             chunk->columns[0].time[r] += place->first_record * MW_ROW_SECOND_US;
         status = intake->add(intake->self, chunk, err);
     }
+    if (status == MW_OK) lane->n_chunks = 0;
+    return status;
+}
+
+static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
+    mw_intake *intake = self;
+    mw_status status = pass_refused(intake, lane, place, err);
+    intake->n_records += lane->n_records;
+    intake->n_refused += (int64_t)lane->n_bad;
+    report(intake);
+    if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
+    if (status == MW_OK) status = hand_on(intake, lane, place, err);
+    while (lane->plan->is_long && lane->n_pivoted < lane->n_readings && status == MW_OK) {
+        status = mw_lane_pivot_next(lane, err);
+        if (status == MW_OK) status = hand_on(intake, lane, place, err);
+    }
+    intake->n_collisions += lane->n_collisions;
     return status;
 }
 

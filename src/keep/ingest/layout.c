@@ -8,8 +8,6 @@
 
 #include "core/base/hash.h"
 #include "core/base/limits.h"
-#include "core/text/datetime.h"
-#include "core/text/number.h"
 #include "keep/ingest/cells.h"
 
 const char *const mw_label_names[MW_LABEL_N] = {
@@ -90,7 +88,7 @@ static int32_t find(const mw_str *names, uint32_t n, const char *const *known) {
     return -1;
 }
 
-/* pandas writes a time index as a first column without a name (see csv_rows.h). */
+/* pandas writes a time index as a first column without a name (the profile names it column_1). */
 static bool is_unnamed_index(mw_str name) {
     return mw_str_is(name, "column_1") || mw_str_is_nocase(name, "unnamed: 0");
 }
@@ -129,37 +127,6 @@ bool mw_layout_is_known(mw_str name) {
     return false;
 }
 
-int32_t mw_layout_time_field(const mw_str *names, uint32_t n) {
-    mw_layout layout;
-    find_time(names, n, &layout);
-    if (layout.stamp == 0 && is_unnamed_index(names[0])) return -1;
-    return layout.stamp >= 0 ? layout.stamp : layout.date;
-}
-
-static mw_status fail_no_time(const mw_str *names, uint32_t n, mw_err *err) {
-    char shown[MW_CELL_SHOWN];
-    int64_t us;
-    double number;
-    bool zone;
-    mw_fail(err, MW_EDATA, "the header has no time column");
-    for (uint32_t i = 0; i < n; i++)
-        if (mw_time_read(names[i].data, names[i].size, &us, &zone) ||
-            mw_number_read(names[i].data, names[i].size, &number))
-            return mw_err_hint(err,
-                               "The first line must name the columns; it holds the value \"%s\".",
-                               mw_cell_show(names[i], shown));
-    for (const char *c = ";\t|"; n == 1 && *c; c++)
-        if (memchr(names[0].data, *c, names[0].size))
-            return mw_err_hint(err, "Columns must be separated by commas, not by %s.",
-                               *c == '\t'  ? "tabs"
-                               : *c == ';' ? "semicolons"
-                                           : "bars");
-    return mw_err_hint(err,
-                       "Name it `timestamp`, `datetime`, `date` or `time`; the first column is "
-                       "\"%s\".",
-                       mw_cell_show(n ? names[0] : (mw_str){0}, shown));
-}
-
 void mw_layout_find(const mw_str *names, uint32_t n, mw_layout *layout) {
     find_time(names, n, layout);
     layout->parameter = find(names, n, parameter_names);
@@ -170,12 +137,6 @@ void mw_layout_find(const mw_str *names, uint32_t n, mw_layout *layout) {
     layout->parameter = layout->value = -1;
     int32_t *device = &layout->label[MW_LABEL_DEVICE_ID];
     if (*device < 0) *device = find(names, n, unit_names);
-}
-
-static bool has_role(const mw_layout *layout, int32_t field) {
-    for (int i = 0; i < MW_LABEL_N; i++)
-        if (layout->label[i] == field) return true;
-    return field == layout->stamp || field == layout->date || field == layout->clock;
 }
 
 /* An open-addressed set of the names seen: a header may have 20,000. */
@@ -210,55 +171,3 @@ mw_status mw_layout_check_names(mw_mem *mem, const mw_str *names, uint32_t n, mw
     }
     return check_distinct(mem, names, n, err);
 }
-
-static mw_status check_sensor(mw_str name, uint32_t field, mw_err *err) {
-    char shown[MW_CELL_SHOWN];
-    if (!mw_layout_reserved(name)) return MW_OK;
-    mw_fail(err, MW_EDATA, "column %u, \"%s\", has a reserved name, and its role is taken already",
-            field + 1, mw_cell_show(name, shown));
-    return mw_err_hint(err, "Rename or remove it: a dataset has one `time` and one column each of "
-                            "device, employee and category.");
-}
-
-static mw_status find_sensors(mw_mem *mem, const mw_str *names, uint32_t n, mw_layout *layout,
-                              mw_err *err) {
-    layout->sensors = mw_alloc_array(mem, n, sizeof *layout->sensors);
-    if (!layout->sensors) return mw_fail_nomem(err, "reading a header");
-    for (uint32_t i = 0; i < n; i++) {
-        if (has_role(layout, (int32_t)i)) continue;
-        mw_status status = check_sensor(names[i], i, err);
-        if (status != MW_OK) return status;
-        layout->sensors[layout->n_sensors++] = (int32_t)i;
-    }
-    if (layout->n_sensors > (int32_t)MW_LIMIT(PARAMETERS)) {
-        mw_fail(err, MW_ETOOLARGE, "the header names %d sensors; the limit is %lld",
-                layout->n_sensors, (long long)MW_LIMIT(PARAMETERS));
-        return mw_err_hint(err, "Split the file by columns.");
-    }
-    if (layout->n_sensors > 0) return MW_OK;
-    mw_fail(err, MW_EDATA, "the header has neither `parameter` and `value` nor any sensor column");
-    return mw_err_hint(err, "A wide file has one column per sensor beside its time column.");
-}
-
-mw_status mw_layout_detect(mw_mem *mem, const mw_str *names, uint32_t n, mw_layout *ret,
-                           mw_err *err) {
-    mw_layout layout = {.mem = mem};
-    mw_status status = mw_layout_check_names(mem, names, n, err);
-    if (status != MW_OK) return status;
-    mw_layout_find(names, n, &layout);
-    if (layout.stamp < 0 && layout.date < 0) return fail_no_time(names, n, err);
-    int32_t parameter = find(names, n, parameter_names);
-    if (!layout.is_long && parameter >= 0 && mw_layout_same_name(names[parameter], "parameter")) {
-        mw_fail(err, MW_EDATA, "the header has a `parameter` column but no `value` column");
-        return mw_err_hint(err, "A long file names the reading's column `value`.");
-    }
-    if (!layout.is_long) status = find_sensors(mem, names, n, &layout, err);
-    if (status != MW_OK) {
-        mw_layout_done(&layout);
-        return status;
-    }
-    *ret = layout;
-    return MW_OK;
-}
-
-void mw_layout_done(mw_layout *layout) { layout->sensors = mw_free(layout->sensors); }

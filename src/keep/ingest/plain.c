@@ -77,7 +77,7 @@ static void note_widened(plain *p, const mw_reader *reader) {
 static mw_status note_bad(plain *p, const mw_reader *reader, const mw_bad_row *bad,
                           const mw_reader_place *place, mw_err *err) {
     const mw_profile *profile = mw_reader_profile(reader);
-    unsigned long long line = (unsigned long long)(place->first_line + bad->line);
+    unsigned long long line = place->first_line + bad->line;
     char column[MW_CELL_SHOWN] = "";
     if (!bad->broken && bad->field < profile->n_columns)
         (void)mw_cell_show(mw_str_of(profile->columns[bad->field].name), column);
@@ -116,8 +116,8 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
         int32_t column = plan->cells[c].column;
         for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
             status = mw_texts_remap(&lane->texts[c], p->schema->columns[column].dictionary,
-                                    lane->chunks[i]->columns[column].codes,
-                                    lane->chunks[i]->n_rows, err);
+                                    lane->chunks[i]->columns[column].codes, lane->chunks[i]->n_rows,
+                                    err);
     }
     for (size_t i = 0; i < lane->n_chunks && status == MW_OK; i++)
         status = mw_collect_add(p->rows, lane->chunks[i], err);

@@ -18,6 +18,7 @@ typedef struct mw_column_sum {
     uint32_t like_head;           /* cells equal to the first row's */
     uint32_t words[MW_SUM_WORDS]; /* hashes of different texts, of the first n_words */
     uint32_t n_words;             /* MW_SUM_WORDS + 1: more than there is room for */
+    uint32_t n_figures;           /* words among them that hold a digit */
 } mw_column_sum;
 
 enum { MW_FINDINGS_MAX = 24 };

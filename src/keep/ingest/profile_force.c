@@ -97,6 +97,7 @@ const mw_param mw_profile_params[] = {
     {.name = "text", .type = MW_PARAM_LIST, .help = "Columns to keep as text."},
     {.name = "profile",
      .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_CLI_ONLY,
      .help = "File with a saved profile that says all of this."},
     {.name = NULL},
 };

@@ -309,17 +309,18 @@ static mw_status read_text(const mw_ctx *ctx, const char *path, char **ret, size
 
 mw_status mw_profile__read_text(const mw_ctx *ctx, mw_str json, mw_forced *forced, mw_err *err) {
     mw_err local;
-    saved in = {.forced = forced, .err = err ? err : &local};
+    if (!err) err = &local;
+    saved in = {.forced = forced, .err = err};
     mw_arena arena;
     mw_arena_init(&arena, ctx->mem);
     const mw_json *root = NULL;
-    mw_status status = mw_json_parse(&arena, json.data, json.size, &root, in.err);
+    mw_status status = mw_json_parse(&arena, json.data, json.size, &root, err);
     if (status == MW_OK && root->kind != MW_JSON_OBJECT)
-        status = mw_fail(in.err, MW_EINVAL, "the saved profile must be one JSON object");
+        status = mw_fail(err, MW_EINVAL, "the saved profile must be one JSON object");
     for (const mw_json *m = status == MW_OK ? root->first : NULL; m && status == MW_OK; m = m->next)
-        if (!read_member(&in, m)) status = in.err->code;
+        if (!read_member(&in, m)) status = err->code;
     mw_arena_done(&arena);
-    return status == MW_OK ? MW_OK : mw_err_at(in.err, "profile");
+    return status == MW_OK ? MW_OK : mw_err_at(err, "profile");
 }
 
 mw_status mw_profile__read(const mw_ctx *ctx, const char *path, mw_forced *forced, mw_err *err) {

@@ -23,6 +23,11 @@ static void note_word(mw_column_sum *sum, mw_str word) {
     for (uint32_t i = 0; i < sum->n_words && i < MW_SUM_WORDS; i++)
         if (sum->words[i] == hash) return;
     if (sum->n_words < MW_SUM_WORDS) sum->words[sum->n_words] = hash;
+    for (size_t i = 0; i < word.size && sum->n_words < MW_SUM_WORDS; i++) {
+        if ((unsigned)(word.data[i] - '0') > 9) continue;
+        sum->n_figures++;
+        break;
+    }
     if (sum->n_words <= MW_SUM_WORDS) sum->n_words++;
 }
 
@@ -52,11 +57,55 @@ static bool fits(const mw_profiling *build, const mw_sniff_cut *cut) {
     return !cut->bad && cut->n_fields == build->n;
 }
 
+/* Names only, all different. */
+static bool is_title(const mw_sniff_cut *cut) {
+    uint32_t ways;
+    for (uint32_t i = 0; i < cut->n_fields; i++) {
+        mw_str cell = mw_str_trim(cut->fields[i]);
+        if (mw_sniff__cell(cell, &ways) != MW_SNIFF_TEXT) return false;
+        for (uint32_t k = 0; k < i; k++)
+            if (mw_str_eq(cell, mw_str_trim(cut->fields[k]))) return false;
+    }
+    return true;
+}
+
+static bool has_value(const mw_sniff_cut *cut) {
+    uint32_t ways;
+    for (uint32_t i = 0; i < cut->n_fields; i++) {
+        mw_sniff_kind kind = mw_sniff__cell(mw_str_trim(cut->fields[i]), &ways);
+        if (kind == MW_SNIFF_PLAIN || kind == MW_SNIFF_NUMBER || kind == MW_SNIFF_TIME) return true;
+    }
+    return false;
+}
+
+/*
+ * Rows above the head that are filled up with separators, as spreadsheets write them ("Site:,North,"): each ends in an empty
+ * cell, and then come names without a gap and a row of values.
+ */
+static size_t count_padded(const mw_profiling *build) {
+    enum { MOST_PADDED = 32 };
+    mw_sniff_cut cut;
+    mw_sniff__cut_init(&cut, build->ctx->mem, &build->sniffed.dialect, build->text);
+    size_t n = 0;
+    bool titled = false, more = mw_sniff__next(&cut);
+    for (; more && n < MOST_PADDED && fits(build, &cut) && build->n > 1; n++) {
+        titled = is_title(&cut);
+        if (titled || mw_str_trim(cut.fields[build->n - 1]).size) break;
+        more = mw_sniff__next(&cut);
+    }
+    titled = titled && n > 0 && mw_sniff__next(&cut) && fits(build, &cut) && has_value(&cut);
+    mw_sniff__cut_done(&cut);
+    return titled ? n : 0;
+}
+
 /* Finds the head; false when no row has the usual number of fields. The cut stands behind the second row. */
 static bool find_head(mw_profiling *build, mw_sniff_cut *cut) {
     bool found = false, fixed = build->forced->has_skip_lines;
+    size_t padded = fixed || build->forced->has_header ? 0 : count_padded(build);
     while (mw_sniff__next(cut)) {
-        if (fits(build, cut)) {
+        bool above = padded > 0;
+        padded -= above;
+        if (!above && fits(build, cut)) {
             if (found) {
                 copy_cells(build->second, cut, build->n);
                 build->has_second = true;

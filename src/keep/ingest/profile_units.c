@@ -8,13 +8,13 @@
 
 enum { UNIT_BYTES_MAX = 24 };
 
+#define DEGREE "\xc2\xb0"
+
 /* Without case where nothing else would be meant: "KPA" is kPa, but "M" is not m. */
 static const char *const units[] = {
     "%",
-    "\xc2\xb0"
-    "c",
-    "\xc2\xb0"
-    "f",
+    DEGREE "c",
+    DEGREE "f",
     "\xc2\xb0",
     "degc",
     "degf",

@@ -12,6 +12,9 @@
 #include "keep/ingest/layout.h"
 #include "keep/ingest/profile_build.h"
 
+/* Different words with digits in a column of numbers, from which on they are values. */
+enum { FEW_FIGURES = 8 };
+
 /* --- names --- */
 
 /* A cell as it was meant: doubled quotes and escapes made one; in the arena. */
@@ -321,6 +324,12 @@ static void decide(mw_profile_column *column, mw_type type, uint32_t k, uint32_t
     column->confidence = n > 0 ? share(k, n) : 0;
 }
 
+/* A few words again and again ("Bad") say that a sensor failed; many different ones, and ones with digits ("18. Jan", as
+ * spreadsheets make of 18.1), are values. */
+static bool are_values(const mw_column_sum *sum) {
+    return sum->n_words > MW_SUM_WORDS || sum->n_figures >= FEW_FIGURES;
+}
+
 static void find_type(const mw_profiling *build, uint32_t i) {
     mw_profile_column *column = &build->profile->columns[i];
     mw_column_count c = mw_profile__count(build, i);
@@ -349,8 +358,7 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         decide(column, MW_DICTIONARY, words + c.bools, c.values + c.marks);
     else if (texts > c.numbers + c.bools)
         decide(column, MW_DICTIONARY, words, c.values + c.marks);
-    else if (texts * 100 > c.values && build->sums[i].n_words > MW_SUM_WORDS)
-        /* A few words again and again ("Bad") say that a sensor failed; many different ones are values. */
+    else if (texts * 1000 > c.values && are_values(&build->sums[i]))
         decide(column, MW_DICTIONARY, 7, 10);
     else
         decide(column, MW_FLOAT64, c.numbers + c.bools, c.values);

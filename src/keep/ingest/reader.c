@@ -21,6 +21,7 @@ struct mw_reader {
     const mw_ctx *ctx;
     mw_ctx quiet; /* of the source: whoever takes the rows knows more to report */
     const char *name;
+    size_t block_bytes;
     mw_source *source;
     mw_profile profile;
     mw_plan plan;
@@ -38,6 +39,8 @@ struct mw_reader {
     size_t tail_size, tail_capacity;
     bool source_ended, open_ended;
     char last_byte;
+    size_t to_skip;  /* of the head */
+    mw_buf *skipped; /* what was, while the first round is filled; or NULL */
 
     /* Handing over. */
     mw_csv *csv; /* reads on while a row spans blocks; NULL: blocks begin at rows */
@@ -64,6 +67,8 @@ static mw_status make_lanes(mw_reader *reader, const mw_reader_options *options,
         for (size_t i = 0; i < reader->n_lanes && status == MW_OK; i++)
             status = mw_lane_init(&reader->rounds[r].lanes[i], mem, &reader->plan,
                                   options->keep_bad, options->collide, err);
+        for (size_t i = 0; i < reader->n_lanes && status == MW_OK; i++)
+            reader->rounds[r].lanes[i].plain_path = options->plain_path;
     }
     return status;
 }
@@ -115,6 +120,7 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
     reader->ctx = ctx;
     reader->name = mw_source_name(path);
     reader->n_lines = 1;
+    reader->block_bytes = options->block_bytes ? options->block_bytes : BLOCK_BYTES;
     reader->quiet = *ctx;
     reader->quiet.progress = (mw_progress){0};
     mw_status status = mw_source_open(&reader->quiet, path, &reader->source, err);
@@ -218,10 +224,19 @@ static mw_status fill_more(mw_reader *reader, mw_lane *lane, mw_err *err) {
  * when it is read, and read on by hand_over. 0: there is no whole line.
  */
 static size_t cut(const mw_reader *reader, const mw_lane *lane) {
-    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text, lane->size);
-    if (at) return at;
+    size_t skip = reader->to_skip < lane->size ? reader->to_skip : lane->size;
+    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text + skip, lane->size - skip);
+    if (at) return skip + at;
     const char *feed = memrchr(lane->text, '\n', lane->size);
     return feed ? (size_t)(feed + 1 - lane->text) : 0;
+}
+
+static void skip(mw_reader *reader, mw_lane *lane) {
+    size_t size = reader->to_skip < lane->size ? reader->to_skip : lane->size;
+    if (reader->skipped) mw_buf_append(reader->skipped, lane->text, size);
+    memmove(lane->text, lane->text + size, lane->size - size);
+    lane->size -= size;
+    reader->to_skip -= size;
 }
 
 /* Whole lines; the rest becomes the tail of the next block. A line longer than a block makes the block grow, up to what a row may have. */
@@ -229,8 +244,8 @@ static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
     size_t most = 2 * (size_t)MW_LIMIT(CSV_ROW_BYTES);
     lane->size = 0;
     lane->last = false;
-    size_t capacity = BLOCK_BYTES;
-    while (capacity < reader->tail_size + BLOCK_BYTES / 2) capacity *= 2;
+    size_t capacity = reader->block_bytes;
+    while (capacity < reader->tail_size + reader->block_bytes / 2) capacity *= 2;
     mw_status status = grow_lane(reader, lane, capacity, err);
     if (status != MW_OK) return status;
     if (reader->tail_size) memcpy(lane->text, reader->tail, reader->tail_size);
@@ -255,6 +270,7 @@ static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
         reader->open_ended = reader->last_byte != '\n' && reader->last_byte != '\r';
         if (lane->size && lane->text[lane->size - 1] != '\n') lane->text[lane->size++] = '\n';
     }
+    if (status == MW_OK && reader->to_skip) skip(reader, lane);
     if (status == MW_OK) memset(lane->text + lane->size, ' ', MW_FIELDS_SLACK);
     return status;
 }
@@ -284,24 +300,19 @@ static mw_status keep_head(mw_reader *reader, mw_str text, mw_err *err) {
     return reader->head ? MW_OK : mw_fail_nomem(err, "reading a file");
 }
 
-/* What lies before the first row of values is no row. */
+/* What lies before the first row of values is no row; a long preamble takes more than one block. */
 static mw_status skip_head(mw_reader *reader, mw_err *err) {
     lane_round *first = &reader->rounds[0];
-    size_t left = reader->profile.data_offset;
+    reader->to_skip = reader->profile.data_offset;
     reader->n_lines = reader->profile.data_line;
+    mw_buf head;
+    mw_buf_init(&head, reader->ctx->mem, reader->to_skip + 1);
+    reader->skipped = &head;
     mw_status status = fill_round(reader, first, err);
-    if (status == MW_OK && first->n) {
-        size_t size = left < first->lanes[0].size ? left : first->lanes[0].size;
-        status = keep_head(reader, (mw_str){first->lanes[0].text, size}, err);
-    }
-    for (size_t i = 0; i < first->n && left && status == MW_OK; i++) {
-        mw_lane *lane = &first->lanes[i];
-        size_t size = left < lane->size ? left : lane->size;
-        memmove(lane->text, lane->text + size, lane->size - size);
-        lane->size -= size;
-        left -= size;
-        memset(lane->text + lane->size, ' ', MW_FIELDS_SLACK);
-    }
+    reader->skipped = NULL;
+    if (status == MW_OK) status = mw_buf_status(&head, "a header", err);
+    if (status == MW_OK) status = keep_head(reader, mw_buf_str(&head), err);
+    mw_buf_done(&head);
     return status;
 }
 

@@ -21,6 +21,8 @@ typedef struct mw_reader_options {
     bool keep_bad;       /* refused rows stay as rows without values */
     bool hash;           /* of the stored bytes */
     mw_collide collide;
+    bool plain_path;    /* tests: all blocks go through the plain lexer */
+    size_t block_bytes; /* tests: other blocks than the usual ones; 0: those */
     /* May change the detected profile before it is used: types known from elsewhere. NULL: none. */
     mw_status (*adapt)(void *self, mw_profile *profile, mw_err *err);
     void *self;

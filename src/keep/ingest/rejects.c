@@ -192,6 +192,15 @@ static size_t find_line_end(const char *sample, size_t size, size_t at, enum mw_
     return size;
 }
 
+/* The head's own words on its bytes; inside a name the quotes would have backslashes. */
+static bool says_latin1(mw_str line) {
+    static const char words[] = "\"encoding\":\"latin-1\"";
+    size_t n = sizeof words - 1;
+    for (size_t i = 0; i + n <= line.size; i++)
+        if (memcmp(line.data + i, words, n) == 0) return true;
+    return false;
+}
+
 mw_status mw_rejects_recognize(mw_mem *mem, const char *sample, size_t size, mw_rejects_head *ret,
                                mw_err *err) {
     mw_rejects_head head = {0};
@@ -201,9 +210,12 @@ mw_status mw_rejects_recognize(mw_mem *mem, const char *sample, size_t size, mw_
         return MW_OK;
     }
     size_t end = find_line_end(sample, size, at, head.text, &head.body);
+    enum mw_source_text text = head.text;
+    if (text == MW_SOURCE_UTF8 && says_latin1((mw_str){sample + at, end - at}))
+        text = MW_SOURCE_LATIN1;
     mw_buf line;
     mw_buf_init(&line, mem, (size_t)MW_LIMIT(JSON_BYTES));
-    mw_status status = mw_text_decode(mem, sample + at, end - at, head.text, false, &line, err);
+    mw_status status = mw_text_decode(mem, sample + at, end - at, text, false, &line, err);
     if (status == MW_OK) {
         const char *version = mw_buf_text(&line) + sizeof head_word - 1;
         if (strncmp(version, "1 ", 2) != 0) {

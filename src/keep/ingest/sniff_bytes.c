@@ -206,10 +206,9 @@ mw_line_end mw_sniff__lines(mw_str text, mw_sniff_guess *guess) {
                 crlf++;
             else
                 lf++;
-        } else if (text.data[i] == '\r' && i + 1 < text.size && text.data[i + 1] != '\n') {
-            cr++;
-        } else if (text.data[i] == '\r' && i + 1 == text.size && lf + crlf == 0) {
-            cr++;
+        } else if (text.data[i] == '\r') {
+            /* The sample may end between a CR and its LF. */
+            cr += i + 1 < text.size ? text.data[i + 1] != '\n' : lf + crlf == 0;
         }
     }
     size_t n = lf + crlf + cr;

@@ -109,6 +109,16 @@ static bool is_time_word(const char *word, size_t n) {
     return false;
 }
 
+/* A comma between digits begins the fraction of a second, and nothing but digits and a zone comes behind it. */
+static bool is_bad_comma(mw_str cell, size_t at, size_t n_clock) {
+    if (at == 0 || at + 1 >= cell.size || !is_digit(cell.data[at - 1]) ||
+        !is_digit(cell.data[at + 1]))
+        return false;
+    for (size_t i = at + 1; i < cell.size; i++)
+        if (cell.data[i] == ',' || cell.data[i] == '.') return true;
+    return n_clock == 0;
+}
+
 /* Digits with two '-', '/' or '.', or one ':' between them; no other words than those above. */
 static bool looks_like_time(mw_str cell) {
     if (cell.size < 4 || cell.size > 40) return false;
@@ -129,7 +139,8 @@ static bool looks_like_time(mw_str cell) {
                 i++;
             if (!is_time_word(cell.data + begin, i + 1 - begin)) return false;
             n_words++;
-        } else if (c != ' ' && c != ',' && c != '+') {
+        } else if ((c != ' ' && c != ',' && c != '+') ||
+                   (c == ',' && is_bad_comma(cell, i, n_clock))) {
             return false;
         }
     }

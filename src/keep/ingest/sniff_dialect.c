@@ -51,7 +51,7 @@ typedef struct contest {
     row_sum rows[HEAD_ROWS];
     size_t n;
     candidate best, second;
-    bool any, too_wide;
+    bool any;
     char absent; /* a separator that the head does not hold: it stands for one column */
     mw_sniff_dialect *ret;
 } contest;
@@ -187,13 +187,30 @@ static double judge_cells(const contest *search, size_t first, uint32_t mode, ca
     return (typed + 0.8 * missing + 0.75 * clean + 0.5 * odd + 0.2 * all.dirty) / all.n;
 }
 
+static bool in_first_line(mw_str head, char c) {
+    for (size_t i = 0; i < head.size && head.data[i] != '\n'; i++)
+        if (head.data[i] == c) return true;
+    return false;
+}
+
 /* One column is what remains when nothing separates; it wins when its header would be cut wrongly. */
 static double weigh_fields(const contest *search, uint32_t mode) {
     if (mode > 2) return 1;
     if (mode == 2) return 0.95;
+    /* Lines that are mostly cut alike, their first one too, are no single column with a few ragged ones. */
+    if (search->any && search->best.n_fields > 1 && search->best.consistency > 0.5 &&
+        in_first_line(search->head, search->best.dialect.separator))
+        return 0.35;
     bool titled = search->n > 1 && !search->rows[0].wordy && !search->rows[0].shown;
     for (size_t i = 1; i < search->n && titled; i++) titled = search->rows[i].shown;
     return titled ? 0.7 : 0.35;
+}
+
+/* A last line without line end and with fields less than usual is a copy that was cut: it says nothing against the separator. */
+static bool ends_torn(const contest *search, uint32_t mode) {
+    char last = search->head.data[search->head.size - 1];
+    return search->n > 2 && search->n < HEAD_ROWS && last != '\n' && last != '\r' &&
+           search->rows[search->n - 1].n_fields < mode;
 }
 
 static void keep(contest *search, const candidate *found) {
@@ -214,17 +231,17 @@ static mw_status try_dialect(contest *search, const mw_dialect *dialect, double 
     mw_status status = cut_head(search, dialect, &found.n_bad, err);
     if (status != MW_OK || search->n == 0) return status;
     uint32_t mode = found.n_fields = find_mode(search);
-    if (mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) search->too_wide = true;
-    if (mode == 0 || mode > (uint32_t)MW_LIMIT(CSV_COLUMNS)) return MW_OK;
+    if (mode == 0) return MW_OK;
     /* One column is the same with every separator. */
     if (mode == 1 && dialect->separator != search->absent &&
         !(search->fixed & MW_SNIFF_FIXED_SEPARATOR))
         return MW_OK;
     size_t first = find_first(search, mode), leading = 0, good = 0;
     while (search->rows[leading].n_fields != mode) leading++;
-    for (size_t i = leading; i < search->n; i++) good += search->rows[i].n_fields == mode;
+    size_t n_whole = search->n - ends_torn(search, mode);
+    for (size_t i = leading; i < n_whole; i++) good += search->rows[i].n_fields == mode;
     found.n_rows = search->n;
-    found.consistency = (double)good / (double)(search->n - leading);
+    found.consistency = (double)good / (double)(n_whole - leading);
     found.quality = judge_cells(search, first, mode, &found);
     found.score = found.consistency * found.consistency * found.quality * prior *
                   weigh_fields(search, mode) * weigh_preamble(search, first, mode);
@@ -256,9 +273,8 @@ static mw_status try_quotes(contest *search, mw_dialect dialect, double prior, m
         if (search->fixed & MW_SNIFF_FIXED_QUOTE) {
             if (i > 0) break;
             dialect.quote = search->given->quote;
-        } else if (i == 1 && !opens_fields(search->head, '\'')) {
-            continue;
-        } else if (i == 2 && !memchr(search->head.data, '"', search->head.size)) {
+        } else if ((i == 1 && !opens_fields(search->head, '\'')) ||
+                   (i == 2 && !memchr(search->head.data, '"', search->head.size))) {
             continue;
         }
         dialect.escape = search->fixed & MW_SNIFF_FIXED_ESCAPE ? search->given->escape : 0;
@@ -465,6 +481,7 @@ static void conclude(const contest *search, mw_sniff_dialect *ret) {
     bool alike = best->n_fields == second->n_fields && best->dialect.separator == '\t' &&
                  second->dialect.blanks;
     double margin = alike ? 1 : best->score > 0 ? (best->score - second->score) / best->score : 0;
+    if (margin < 0) margin = 0; /* ragged lines: the best is not the one with the best score */
     double scale = margin >= 0.2 ? 1 : 0.5 + 2.5 * margin;
     if (best->n_fields == 1)
         scale = second->score > 0.2 * best->score && second->n_fields > 1 ? 0.6 : 0.9;
@@ -506,7 +523,8 @@ mw_status mw_sniff__dialect(const mw_ctx *ctx, mw_str text, const mw_dialect *gi
         status = try_separators(search, 0, err);
     }
     if (status == MW_OK) status = try_widths(search, comment, err);
-    if (status == MW_OK && search->too_wide && !search->any) status = fail_too_wide(err);
+    if (status == MW_OK && search->any && search->best.n_fields > (uint32_t)MW_LIMIT(CSV_COLUMNS))
+        status = fail_too_wide(err);
     if (status == MW_OK && (!search->any || is_prose(search))) status = fail_prose(err);
     if (status == MW_OK) conclude(search, ret);
     mw_free(search);

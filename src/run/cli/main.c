@@ -31,6 +31,7 @@ static void catch_signals(void) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error of its write */
 }
 
 /* ---- operations ---- */
@@ -47,7 +48,7 @@ static mw_status run_in_app(const mw_ctx *ctx, const mw_command *command, mw_buf
         status = mw_store_org_ensure(ctx, app->store, ctx->org, err);
     else
         status = mw_app_check_org(app, ctx, err);
-    mw_call call = {ctx, app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path};
+    mw_call call = {ctx, app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path, NULL};
     char job_id[32] = "";
     if (!status) status = mw_op_call(command->op, &call, result, job_id, err);
     if (!status && job_id[0]) status = mw_jobs_run_inline(ctx, app->jobs, job_id, result, err);
@@ -70,7 +71,7 @@ static mw_status run_op(mw_ctx *ctx, const mw_command *command, mw_buf *result, 
     if (needs_app(command->op)) {
         status = run_in_app(ctx, command, result, err);
     } else {
-        mw_call call = {ctx, NULL, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path};
+        mw_call call = {ctx, NULL, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path, NULL};
         status = mw_op_call(command->op, &call, result, NULL, err);
     }
     mw_bar_done(&bar);

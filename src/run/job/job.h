@@ -5,7 +5,8 @@
  * worker process for each (exec of this binary, `millwright worker`), feeds it over a pair of pipes
  *           with the framed protocol (frame.h), renews the lease while frames arrive, and commits
  * the result in this process. Workers see files, never the store. Crash     a worker that dies
- * gives FAILURE (MW_EINTERNAL) naming the signal or exit status; its work folder is removed; the
+ * gives FAILURE (MW_EINTERNAL) naming the signal or exit status; its work folder is removed, unless
+ * its kind can go on with what is in it; the
  * server goes on. Threads   one manager thread runs the clock of all jobs; mw_jobs_* may be called
  * from any thread. Drain     mw_jobs_stop asks running workers to stop, waits up to the grace
  * period, then kills them; their jobs go back to RETRY or FAILURE.
@@ -29,7 +30,15 @@ typedef struct mw_job_kind {
      */
     mw_status (*commit)(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *work_dir,
                         mw_buf *result, mw_err *err);
+    /*
+     * Whether work_dir, of a job that died, holds work that another job can go on with: that of payload `next`, or any when next is
+     * NULL. dead: the dead one's payload. Such a folder stays for at most a week, until a job of a kind with the same function comes that
+     * it suits: that one finds it as work_dir/left/{job id}. Folders of running jobs are never handed in. NULL: nothing stays.
+     */
+    bool (*left)(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *work_dir);
 } mw_job_kind;
+
+#define MW_JOB_LEFT "left" /* in a work folder: the work folders of dead jobs */
 
 typedef struct mw_jobs_options {
     const mw_job_kind *kinds;

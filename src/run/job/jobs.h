@@ -129,6 +129,8 @@ mw_status mw_jobs__conclude(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_recor
 mw_status mw_jobs__work_dir(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record *job,
                             mw_dir **ret, mw_err *err);
 void mw_jobs__remove_work_dir(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record *job);
+/* The same, but what another job can go on with stays (mw_job_kind.left). */
+void mw_jobs__leave_work_dir(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record *job);
 mw_status mw_jobs__work_path(const mw_jobs *jobs, const mw_job_record *job, mw_buf *out,
                              mw_err *err);
 /* What dead processes left: their jobs are given up, their folders removed. */

@@ -107,7 +107,12 @@ static void *ending_main(void *arg) {
         mw_log_info(&run->ctx, "%s done", run->job.kind);
     else
         mw_log_warn(&run->ctx, "%s failed: %s", run->job.kind, err.message);
-    mw_jobs__remove_work_dir(run->jobs, &run->ctx, &run->job);
+    /* Not its own doing: the process died, or the server stops, or it was thought dead. */
+    bool died = !run->canceled && (run->lost || crashed || (run->drained && run->outcome != MW_OK));
+    if (died)
+        mw_jobs__leave_work_dir(run->jobs, &run->ctx, &run->job);
+    else
+        mw_jobs__remove_work_dir(run->jobs, &run->ctx, &run->job);
     atomic_store(&run->ended, true);
     mw_jobs__poke(run->jobs);
     return NULL;

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/table/table.h"
 #include "keep/ingest/drift.h"
+#include "keep/ingest/resume.h"
 #include "run/op/rows.h"
 
 /* ---- prepare ---- */
@@ -153,6 +154,28 @@ mw_status mw_op__dataset_columns(const mw_ctx *ctx, const mw_json *payload, mw_s
     return status;
 }
 
+bool mw_op__left(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *work_dir) {
+    mw_resume resume;
+    mw_str dataset = mw_json_string(mw_json_get(dead, "dataset"), "");
+    if (next && !mw_str_eq(dataset, mw_json_string(mw_json_get(next, "dataset"), ""))) return false;
+    if (mw_resume_open(ctx, work_dir, &resume, NULL)) return false;
+    bool holds = mw_resume_holds(ctx, &resume);
+    mw_resume_close(&resume);
+    return holds;
+}
+
+static mw_status open_left(const mw_ctx *ctx, const mw_json *payload, mw_dir *work_dir,
+                           mw_resume *resume, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, ctx->mem);
+    mw_status status = mw_resume_open(ctx, work_dir, resume, err);
+    const char *path = keep_string(&arena, payload, "dataset_path");
+    if (!status && !path) status = mw_fail_nomem(err, "a path");
+    if (!status && resume->n) status = open_if_there(ctx, path, &resume->dataset, err);
+    mw_arena_done(&arena);
+    return status;
+}
+
 mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
                         mw_dir *work_dir, mw_ingest_result *ret, mw_err *err) {
     const mw_json *paths = mw_json_get(payload, "paths"), *known = mw_json_get(payload, "known");
@@ -178,11 +201,16 @@ mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args
     }
     mw_dir *staging = NULL;
     mw_schema *columns = NULL;
+    mw_resume resume = {.n = 0};
     if (!status) status = mw_op__dataset_columns(ctx, payload, &columns, err);
+    if (!status) status = open_left(ctx, payload, work_dir, &resume, err);
     if (!status) status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_CREATE, &staging, err);
     if (!status)
-        status = mw_ingest_run(ctx, path_list, n_paths, known_list, n_known, columns, args, staging,
-                               ret, err);
+        status = mw_ingest_resume(ctx, path_list, n_paths, known_list, n_known, columns, args,
+                                  &resume, staging, ret, err);
+    mw_resume_close(&resume);
+    if (!status && mw_dir_remove(ctx, work_dir, MW_JOB_LEFT, NULL))
+        mw_log_warn(ctx, "what a dead job left stays until this job ends");
     mw_schema_free(columns);
     mw_dir_close(staging);
     mw_arena_done(&arena);
@@ -215,6 +243,7 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) 
         mw_json_add_string(writer, "content_hash", file->content_hash);
         mw_json_add_bool(writer, "unchanged", file->unchanged);
         mw_json_add_bool(writer, "replaces", file->replaces);
+        mw_json_add_bool(writer, "resumed", file->resumed);
         mw_json_add_string(writer, "segment", file->n_segments ? file->segments[0].file : NULL);
         write_segments(file, writer);
         mw_json_add_string(writer, "quality", file->quality);

@@ -26,7 +26,9 @@ mw_status mw_op__args(const mw_ctx *ctx, const mw_json *payload, const mw_param 
 /* The columns that the payload's dataset has; *ret NULL: none. Else mw_schema_free it. */
 mw_status mw_op__dataset_columns(const mw_ctx *ctx, const mw_json *payload, mw_schema **ret,
                                  mw_err *err);
-/* Ingests payload's paths into work_dir/segments. args: of mw_ingest_all_params. */
+/* mw_job_kind.left of both operations: files that the dead job finished, of the same dataset. */
+bool mw_op__left(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *work_dir);
+/* Ingests payload's paths into work_dir/segments, or takes over what is left there. args: of mw_ingest_all_params. */
 mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args *args,
                         mw_dir *work_dir, mw_ingest_result *ret, mw_err *err);
 

@@ -75,6 +75,8 @@ static void print_done(const mw_json *file, mw_buf *out) {
     mw_buf_printf(out, "), %s to %s", first, last);
     if (mw_json_bool(mw_json_get(file, "replaces"), false))
         mw_buf_add(out, ", replaces its rows from before");
+    if (mw_json_bool(mw_json_get(file, "resumed"), false))
+        mw_buf_add(out, ", finished by an ingest that was interrupted");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         int64_t n = count(file, counts[i].key);
         if (n) mw_buf_printf(out, ", %lld%s", (long long)n, counts[i].text);

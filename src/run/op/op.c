@@ -7,6 +7,7 @@
 #include "core/base/limits.h"
 #include "core/text/datetime.h"
 #include "run/op/app.h"
+#include "run/op/upload.h"
 
 static const char *const role_names[] = {"viewer", "operator", "trainer", "admin"};
 
@@ -63,7 +64,7 @@ static void collect_kinds(void) {
     size_t n = 0;
     for (const mw_op *const *op = mw_ops; *op && n < MAX_OPS; op++)
         if ((*op)->kind == MW_OP_JOB)
-            kinds[n++] = (mw_job_kind){(*op)->name, (*op)->work, (*op)->commit};
+            kinds[n++] = (mw_job_kind){(*op)->name, (*op)->work, (*op)->commit, (*op)->left};
 }
 
 const mw_job_kind *mw_op_job_kinds(void) {
@@ -81,6 +82,7 @@ static mw_status submit(const mw_op *op, const mw_call *call, char *job_id, mw_e
     if (!status)
         status = mw_jobs_submit(call->ctx, call->app->jobs, op->name, mw_buf_text(&payload),
                                 op->exclusive, job_id, err);
+    if (!status && call->upload) mw_upload_hand_over(call->upload, job_id);
     mw_buf_done(&payload);
     return status;
 }

@@ -22,7 +22,8 @@ typedef struct mw_principal {
     mw_role role;
 } mw_principal;
 
-typedef struct mw_app mw_app; /* the program's services; see app.h */
+typedef struct mw_app mw_app;       /* the program's services; see app.h */
+typedef struct mw_upload mw_upload; /* a received file; see upload.h */
 
 typedef struct mw_call {
     const mw_ctx *ctx; /* ctx->org is the organization asked for */
@@ -30,6 +31,7 @@ typedef struct mw_call {
     mw_principal principal;
     const mw_args *args;
     const char *data_path; /* the data folder's; for local operations, which have no app */
+    mw_upload *upload; /* the request's body, finished, for operations with `upload`; else NULL */
 } mw_call;
 
 /* JSON type of one member of a result, for the contract and the tests that hold answers against it.
@@ -73,11 +75,12 @@ typedef struct mw_op {
     const char *area;   /* tag in the contract: "service", "quick analytics", "jobs", "models" */
     mw_role role;       /* least role that may call it */
     mw_op_kind kind;
-    bool public;                 /* needs no key, ever: /health, /models/status */
-    bool exclusive;              /* JOB: one at a time per organization */
-    bool local;                  /* command line only; may touch paths the caller names */
-    const char *summary;         /* one line */
-    const char *help;            /* a paragraph */
+    bool public;         /* needs no key, ever: /health, /models/status */
+    bool exclusive;      /* JOB: one at a time per organization */
+    bool upload;         /* HTTP: the body is a file, parameters stand in the query; JOB only */
+    bool local;          /* command line only; may touch paths the caller names */
+    const char *summary; /* one line */
+    const char *help;    /* a paragraph */
     const char *const *examples; /* command lines, NULL-terminated; run as tests */
     const mw_param *params;      /* ended by a NULL name; NULL: none. Read them with mw_op_params */
     const mw_param *more_params
@@ -93,6 +96,8 @@ typedef struct mw_op {
                       mw_err *err);
     mw_status (*commit)(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *work_dir,
                         mw_buf *result, mw_err *err);
+    /* Whether another job can go on with what a dead one left: as mw_job_kind.left; NULL: never. */
+    bool (*left)(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *work_dir);
     /* Status the command line exits with after such an answer, for one that tells of trouble
      * (doctor); NULL: MW_OK. */
     mw_status (*verdict)(const mw_json *result);

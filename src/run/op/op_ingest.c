@@ -180,5 +180,6 @@ const mw_op mw_op_ingest = {
     .prepare = prepare,
     .work = work,
     .commit = commit,
+    .left = mw_op__left,
     .print = mw_op__print_ingest,
 };

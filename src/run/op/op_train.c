@@ -417,5 +417,6 @@ const mw_op mw_op_train = {
     .prepare = prepare,
     .work = work,
     .commit = commit,
+    .left = mw_op__left,
     .print = mw_op__print_training,
 };

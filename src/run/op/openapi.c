@@ -92,6 +92,7 @@ static void write_fields(const mw_field *fields, mw_json_writer *w) {
 
 static bool in_body(const mw_op *op, const mw_param *param) {
     if (param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_CLI_ONLY)) return false;
+    if (op->upload) return false;
     return (param->flags & MW_PARAM_BODY) || strcmp(op->method, "POST") == 0;
 }
 
@@ -135,8 +136,27 @@ static void write_parameters(const mw_op *op, mw_json_writer *w) {
     mw_json_array_end(w);
 }
 
+static void write_file_body(mw_json_writer *w) {
+    mw_json_key(w, "requestBody");
+    mw_json_object(w);
+    mw_json_add_bool(w, "required", true);
+    mw_json_add_string(w, "description",
+                       "The file's bytes; whatever the type says, they are looked at.");
+    mw_json_key(w, "content");
+    mw_json_object(w);
+    mw_json_key(w, "*/*");
+    mw_json_object(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+}
+
 static void write_body(const mw_op *op, mw_json_writer *w) {
     if (strcmp(op->method, "POST") != 0) return;
+    if (op->upload) {
+        write_file_body(w);
+        return;
+    }
     mw_json_key(w, "requestBody");
     mw_json_object(w);
     mw_json_add_bool(w, "required", false);
@@ -240,8 +260,9 @@ static const struct problem_kind {
             "{\"type\":\"urn:millwright:problem:conflict\",\"title\":\"Conflict\",\"status\":409,"
             "\"detail\":\"the model anomaly has not been trained yet\",\"hint\":\"POST /train or "
             "run `millwright train` first\",\"request_id\":\"f5326473f41f378b\"}"),
+    PROBLEM(408, "The body came too slowly", NULL),
     PROBLEM(413, "The body is too large", NULL),
-    PROBLEM(415, "The body is not application/json", NULL),
+    PROBLEM(415, "The body is of a type that is not taken here", NULL),
     PROBLEM(422,
             "A parameter is unknown, missing, of the wrong type or out of range; or the data "
             "cannot be used",
@@ -262,6 +283,7 @@ static void write_problems(const mw_op *op, mw_json_writer *w) {
     if (!op->public) wanted[404] = true; /* an organization that does not exist */
     for (const mw_status *e = op->errors; e && *e; e++) wanted[mw_status_http(*e)] = true;
     if (strcmp(op->method, "POST") == 0) wanted[413] = wanted[415] = true;
+    if (op->upload) wanted[408] = true;
     for (size_t i = 0; i < N_PROBLEM_KINDS; i++) {
         if (!wanted[problem_kinds[i].http]) continue;
         mw_json_key(w, problem_kinds[i].status);

@@ -11,6 +11,7 @@
     X(doctor)         \
     X(generate)       \
     X(ingest)         \
+    X(upload)         \
     X(train)          \
     X(summary)        \
     X(importance)     \

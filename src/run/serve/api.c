@@ -80,6 +80,27 @@ static bool has_body_method(mw_http_method method) {
     return method == MW_HTTP_POST || method == MW_HTTP_PUT || method == MW_HTTP_PATCH;
 }
 
+/* A file's form is told by its content, so its names are not looked at; an envelope is no file. */
+static int check_file(const mw_message *message, mw_err *err) {
+    static const char *const codings[] = {"identity", "gzip", "x-gzip", "zstd"};
+    mw_str coding = mw_message_field(message, "Content-Encoding");
+    bool known = !coding.data;
+    for (size_t i = 0; i < sizeof codings / sizeof *codings && !known; i++)
+        known = mw_str_is_nocase(coding, codings[i]);
+    mw_str type = mw_message_field(message, "Content-Type");
+    const mw_str form = mw_str_of("multipart/");
+    bool is_form =
+        type.size >= form.size && mw_str_is_nocase((mw_str){type.data, form.size}, form.data);
+    if (known && !is_form) return 0;
+    if (is_form) {
+        mw_fail(err, MW_EUNSUPPORTED, "this route takes the file itself, not a form");
+        mw_err_hint(err, "send the file's bytes as the body: curl -X POST -T FILE");
+    } else {
+        mw_fail(err, MW_EUNSUPPORTED, "a file is taken plain, gzip or zstd");
+    }
+    return 415;
+}
+
 static int check_content(const mw_message *message, mw_err *err) {
     mw_str coding = mw_message_field(message, "Content-Encoding");
     if (coding.data && !mw_str_is_nocase(coding, "identity")) {
@@ -96,11 +117,18 @@ static int check_content(const mw_message *message, mw_err *err) {
 
 static mw_body_policy on_operation(mw_api *api, mw_exchange *exchange, int route) {
     const mw_message *message = exchange->message;
-    char org[MW_ORG_MAX + 2];
+    char buffer[MW_ORG_MAX + 2];
     mw_err err;
     exchange->route = route;
-    if (!org_of(exchange, org, &err)) return refuse(exchange, 400, &err);
+    const char *org = org_of(exchange, buffer, &err);
+    if (!org) return refuse(exchange, 400, &err);
     if (!has_body_method(message->method)) return no_body;
+    const mw_route *row = &api->routes.rows[route];
+    if (row->op->upload) {
+        int refused = check_file(message, &err);
+        if (refused) return refuse(exchange, refused, &err);
+        return mw_api__begin_upload(api, exchange, row, org);
+    }
     int status = message->content_length != 0 ? check_content(message, &err) : 0;
     if (status) return refuse(exchange, status, &err);
     return (mw_body_policy){MW_BODY_KEEP, api->options.body_bytes};
@@ -209,6 +237,10 @@ static void on_end(void *self, mw_exchange *exchange) {
     }
     /* Asking whether an organization exists may block, so only the one that always does is quick.
      */
+    if (route->op->upload) {
+        mw_api__end_upload(api, exchange);
+        return;
+    }
     bool known = route->op->public || strcmp(org, "default") == 0;
     if (route->op->kind == MW_OP_LOOP && known)
         answer_on_loop(api, exchange, route, org);
@@ -254,6 +286,7 @@ static void write_problem(void *self, int status, const mw_err *error, const cha
 void mw_api_handler(mw_api *api, mw_http_handler *ret) {
     *ret = (mw_http_handler){.self = api,
                              .on_head = on_head,
+                             .on_body = mw_api__on_body,
                              .on_end = on_end,
                              .on_peer_end = on_peer_end,
                              .on_done = on_done,
@@ -267,7 +300,9 @@ void mw_api_options_default(mw_api_options *ret, int n_loops) {
                             .n_handlers = HANDLERS_PER_LOOP * n_loops,
                             .max_queued = MW_LIMIT(REQUEST_QUEUE),
                             .max_waiting = MW_LIMIT(WAITING_REQUESTS),
-                            .body_bytes = MW_LIMIT(HTTP_BODY_BYTES)};
+                            .body_bytes = MW_LIMIT(HTTP_BODY_BYTES),
+                            .upload_bytes = MW_LIMIT(UPLOAD_BYTES),
+                            .max_uploads = MW_LIMIT(UPLOADS)};
 }
 
 static mw_status make_tables(mw_api *api, mw_err *err) {

@@ -29,6 +29,9 @@ typedef struct mw_api_services {
                        void (*done)(void *arg, const char *id), void *arg, mw_err *err);
     mw_status (*read_job)(mw_app *app, const mw_ctx *ctx, mw_arena *arena, const char *id,
                           mw_job_record *ret, mw_err *err);
+    /* May block. NULL: no operation takes a file. */
+    mw_status (*open_upload)(mw_app *app, const mw_ctx *ctx, const char *name, mw_upload **ret,
+                             mw_err *err);
     const mw_asset *(*find_asset)(const char *path); /* or NULL: no pages */
 } mw_api_services;
 
@@ -38,6 +41,8 @@ typedef struct mw_api_options {
     int64_t max_queued;  /* requests waiting for a handler thread */
     int64_t max_waiting; /* requests waiting for a job */
     int64_t body_bytes;
+    int64_t upload_bytes;
+    int64_t max_uploads; /* at the same time */
 } mw_api_options;
 
 /* Counts and bounds from limits.h. */

@@ -2,7 +2,7 @@
  * api_call.c -- a request's way through other threads.
  *
  *   loop     start_task: copies what it needs of the request
- *   handler  run_task: organization, arguments, the operation itself
+ *   handler  mw_api__run_task: organization, arguments, the operation itself
  *              QUICK, an error, or ?wait=false: post to the loop
  *              JOB: watch; the manager's thread calls on_job_final ...
  *   handler  read_outcome: ... which reads the job's result and posts to the loop
@@ -15,6 +15,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "run/op/upload.h"
 #include "run/serve/problem.h"
 
 static void release_slot(mw_task *task) {
@@ -22,8 +23,11 @@ static void release_slot(mw_task *task) {
     task->has_slot = false;
 }
 
-static void free_task(mw_task *task) {
+void mw_api__free_task(mw_task *task) {
     release_slot(task);
+    if (task->has_upload_slot) atomic_fetch_sub(&task->api->n_uploads, 1);
+    mw_upload_free(task->upload);
+    mw_buf_done(&task->piece);
     mw_free(task->target);
     mw_free(task->body);
     mw_buf_done(&task->out);
@@ -31,15 +35,18 @@ static void free_task(mw_task *task) {
     mw_free(task);
 }
 
-static mw_task *task_of_work(mw_handler_work *work) {
+mw_task *mw_api__task_of_work(mw_handler_work *work) {
     return (mw_task *)((char *)work - offsetof(mw_task, work));
 }
 
 /* ---- the answer, on the loop ---- */
 
-void mw_api__forget(mw_task *task) { task->exchange = NULL; }
+void mw_api__forget(mw_task *task) {
+    task->exchange = NULL;
+    if (task->receiving && !task->busy) mw_api__drop_upload(task);
+}
 
-static void log_task(const mw_task *task) {
+void mw_api__log_task(const mw_task *task) {
     const mw_op *op = task->route->op;
     mw_log_level level = task->status >= 500     ? MW_LOG_ERROR
                          : op->kind == MW_OP_JOB ? MW_LOG_INFO
@@ -71,7 +78,7 @@ static void give_answer(mw_http_task *post) {
             mw_exchange_refuse(exchange, 503, &err, mw_api__retry_fields(503));
         }
     }
-    free_task(task);
+    mw_api__free_task(task);
 }
 
 /* ---- on a handler thread ---- */
@@ -88,9 +95,9 @@ static void post_answer(mw_task *task) {
         const char *retry = mw_api__retry_fields(task->status);
         (void)snprintf(task->fields, sizeof task->fields, "%s", retry ? retry : "");
     }
-    log_task(task);
+    mw_api__log_task(task);
     task->post.run = give_answer;
-    if (!mw_http_post(task->loop, &task->post)) free_task(task);
+    if (!mw_http_post(task->loop, &task->post)) mw_api__free_task(task);
 }
 
 static void set_answer(mw_task *task, int status, const char *fields) {
@@ -120,9 +127,9 @@ static void read_job_error(mw_task *task, const mw_job_record *job) {
 }
 
 static void read_outcome(mw_handler_work *work, bool dropped) {
-    mw_task *task = task_of_work(work);
+    mw_task *task = mw_api__task_of_work(work);
     if (dropped) {
-        free_task(task);
+        mw_api__free_task(task);
         return;
     }
     mw_job_record job;
@@ -150,7 +157,7 @@ static void on_job_final(void *arg, const char *id) {
     pthread_mutex_lock(&api->lock);
     bool taken = !api->closing && mw_handlers_push(api->handlers, &task->work, true);
     pthread_mutex_unlock(&api->lock);
-    if (!taken) free_task(task);
+    if (!taken) mw_api__free_task(task);
     mw_api__unref(api);
 }
 
@@ -205,21 +212,31 @@ static mw_status call_operation(mw_task *task, bool *wait) {
     input.query = url.query;
     status = mw_api__read_args(task->ctx.mem, &task->arena, &input, wait, &args, err);
     if (status != MW_OK) return status;
-    if (route->op->kind == MW_OP_JOB && *wait) status = take_slot(task);
+    if (route->op->upload) status = mw_api__finish_upload(task);
+    if (status == MW_OK && route->op->kind == MW_OP_JOB && *wait) status = take_slot(task);
     mw_call call = {.ctx = &task->ctx,
                     .app = api->services.app,
                     .principal = {.name = "loopback", .role = MW_ROLE_ADMIN},
-                    .args = args};
+                    .args = args,
+                    .upload = task->upload};
     if (status == MW_OK)
         status = api->services.call(route->op, &call, &task->out, task->job_id, err);
     mw_args_free(args);
     return status;
 }
 
-static void run_task(mw_handler_work *work, bool dropped) {
-    mw_task *task = task_of_work(work);
+/* What is still the task's goes now, not when the job has ended. */
+static void end_upload(mw_task *task) {
+    task->upload = mw_upload_free(task->upload);
+    mw_buf_done(&task->piece);
+    if (task->has_upload_slot) atomic_fetch_sub(&task->api->n_uploads, 1);
+    task->has_upload_slot = false;
+}
+
+void mw_api__run_task(mw_handler_work *work, bool dropped) {
+    mw_task *task = mw_api__task_of_work(work);
     if (dropped) {
-        free_task(task);
+        mw_api__free_task(task);
         return;
     }
     bool wait = true;
@@ -227,6 +244,7 @@ static void run_task(mw_handler_work *work, bool dropped) {
     bool job = status == MW_OK && task->route->op->kind == MW_OP_JOB;
     if (status == MW_OK) task->error.code = MW_OK;
     if (status != MW_OK && task->error.code == MW_OK) task->error.code = status;
+    end_upload(task);
     task->body = mw_free(task->body); /* a job may take long: hold no more than it needs */
     if (job && !wait) answer_submitted(task);
     if (job && wait && watch_job(task)) return;
@@ -236,8 +254,8 @@ static void run_task(mw_handler_work *work, bool dropped) {
 
 /* ---- the start, on the loop ---- */
 
-static mw_task *new_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
-                         const char *org) {
+mw_task *mw_api__new_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                          const char *org) {
     mw_mem *mem = api->ctx->mem;
     mw_task *task = mw_calloc(mem, 1, sizeof *task);
     if (!task) return NULL;
@@ -251,7 +269,7 @@ static mw_task *new_task(mw_api *api, mw_exchange *exchange, const mw_route *rou
     bool has_body = exchange->body.size > 0;
     if (has_body) task->body = mw_exchange_take_body(exchange, &task->body_size);
     if (!task->target || (has_body && !task->body)) {
-        free_task(task);
+        mw_api__free_task(task);
         return NULL;
     }
     (void)snprintf(task->org, sizeof task->org, "%s", org);
@@ -265,18 +283,18 @@ static mw_task *new_task(mw_api *api, mw_exchange *exchange, const mw_route *rou
 void mw_api__start_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
                         const char *org) {
     mw_err err;
-    mw_task *task = new_task(api, exchange, route, org);
+    mw_task *task = mw_api__new_task(api, exchange, route, org);
     if (!task) {
         mw_fail_nomem(&err, "the request");
         mw_exchange_refuse(exchange, 503, &err, mw_api__retry_fields(503));
         return;
     }
     task->exchange = exchange;
-    task->work.run = run_task;
+    task->work.run = mw_api__run_task;
     exchange->user = task;
     if (mw_handlers_push(api->handlers, &task->work, false)) return;
     exchange->user = NULL;
-    free_task(task);
+    mw_api__free_task(task);
     mw_fail(&err, MW_EBUSY, "too many requests wait for a free thread");
     mw_err_hint(&err, "send it again in a moment");
     mw_exchange_refuse(exchange, 503, &err, mw_api__retry_fields(503));

@@ -30,7 +30,7 @@ struct mw_api {
     mw_handlers *handlers;
     _Atomic(const mw_http *) http;
     mw_buf *loop_out; /* [n_loops]: answers of LOOP operations */
-    _Atomic int64_t n_waiting;
+    _Atomic int64_t n_waiting, n_uploads;
     pthread_mutex_t lock; /* of closing and refs */
     bool closing;
     int64_t refs; /* one for the owner, one for each watched job */
@@ -50,7 +50,13 @@ typedef struct mw_task {
     char request_id[MW_TASK_REQUEST_ID_MAX + 1];
     mw_ctx ctx;
     mw_arena arena;
-    bool has_slot; /* counted in n_waiting; the loop's once posted or watched */
+    /* of an upload */
+    mw_upload *upload;    /* NULL: not open yet */
+    mw_buf piece;         /* received, not yet written; the loop's unless busy */
+    bool receiving;       /* the file is still coming; the loop's */
+    bool busy;            /* a handler thread has the task; the loop's */
+    bool has_upload_slot; /* counted in n_uploads */
+    bool has_slot;        /* counted in n_waiting; the loop's once posted or watched */
     /* the answer */
     int status;
     mw_err error;
@@ -76,6 +82,23 @@ mw_status mw_api__read_args(mw_mem *mem, mw_arena *arena, const mw_api_input *in
 void mw_api__start_task(mw_api *api, mw_exchange *exchange, const mw_route *route, const char *org);
 /* On the loop: the exchange has ended under the task. */
 void mw_api__forget(mw_task *task);
+
+mw_task *mw_api__new_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                          const char *org);
+void mw_api__free_task(mw_task *task);
+mw_task *mw_api__task_of_work(mw_handler_work *work);
+void mw_api__log_task(const mw_task *task);
+void mw_api__run_task(mw_handler_work *work, bool dropped);
+
+/* api_upload.c: on the loop, for operations that take a file; see there. */
+mw_body_policy mw_api__begin_upload(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                                    const char *org);
+void mw_api__on_body(void *self, mw_exchange *exchange, mw_str data);
+void mw_api__end_upload(mw_api *api, mw_exchange *exchange);
+/* The exchange ended before the file had come. */
+void mw_api__drop_upload(mw_task *task);
+/* On a handler thread: the rest of the file, and on disk. */
+mw_status mw_api__finish_upload(mw_task *task);
 
 /* pages.c: answers when there is such a page. */
 bool mw_api__answer_page(mw_api *api, mw_exchange *exchange, mw_str path);

@@ -19,6 +19,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/threads.h"
+#include "run/op/upload.h"
 #include "run/serve/api.h"
 
 enum { MAX_DEFAULT_LOOPS = 4 };
@@ -146,6 +147,7 @@ mw_status mw_serve_run(mw_app *app, const mw_serve_options *options, mw_err *err
                                 .check_org = mw_app_check_org,
                                 .watch = watch,
                                 .read_job = read_job,
+                                .open_upload = mw_upload_open,
                                 .find_asset = mw_asset_find};
     mw_api_options api_options;
     mw_api_options_default(&api_options, http_options.n_loops);
@@ -153,6 +155,7 @@ mw_status mw_serve_run(mw_app *app, const mw_serve_options *options, mw_err *err
     mw_api *api = NULL;
     mw_http *http = NULL;
     status = mw_api_new(app->ctx, &services, &api_options, &api, err);
+    if (status == MW_OK) mw_upload_sweep(app);
     if (status == MW_OK) {
         /* Before any thread of ours can serve /metrics. */
         app->http = api;

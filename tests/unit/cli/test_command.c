@@ -50,6 +50,12 @@ static void clear_environment(void) {
 }
 
 #define GLOBALS " org=default data=data jobs=0"
+#define INGEST_PLAIN                                                        \
+    ",\"dry_run\":false,\"max_reject_share\":0.05,\"collisions\":\"keep\"," \
+    "\"drop_duplicates\":false,\"drift\":\"accept\""
+#define INGEST_QUALITY \
+    ",\"quality_window\":\"1h\",\"quality_gap\":10,\"quality_spike\":4,\"quality_stuck\":12}"
+#define INGEST_REST INGEST_PLAIN INGEST_QUALITY
 #define JOBS_LINE "jobs {\"limit\":20}"
 
 static const struct line {
@@ -73,14 +79,17 @@ static const struct line {
     {"summary --device=", "summary {\"dataset\":\"main\",\"device\":\"\"}" GLOBALS},
     /* positional words, repeated; -- ends the options */
     {"ingest a.csv b.csv",
-     "ingest "
-     "{\"paths\":[\"a.csv\",\"b.csv\"],\"dataset\":\"main\",\"max_reject_share\":0.05}" GLOBALS},
+     "ingest {\"paths\":[\"a.csv\",\"b.csv\"],\"dataset\":\"main\"" INGEST_REST GLOBALS},
     {"ingest a.csv --dataset x b,c",
-     "ingest {\"paths\":[\"a.csv\",\"b,c\"],\"dataset\":\"x\",\"max_reject_share\":0.05}" GLOBALS},
+     "ingest {\"paths\":[\"a.csv\",\"b,c\"],\"dataset\":\"x\"" INGEST_REST GLOBALS},
     {"ingest --dataset x -- --org -h",
-     "ingest {\"paths\":[\"--org\",\"-h\"],\"dataset\":\"x\",\"max_reject_share\":0.05}" GLOBALS},
-    {"ingest -",
-     "ingest {\"paths\":[\"-\"],\"dataset\":\"main\",\"max_reject_share\":0.05}" GLOBALS},
+     "ingest {\"paths\":[\"--org\",\"-h\"],\"dataset\":\"x\"" INGEST_REST GLOBALS},
+    {"ingest -", "ingest {\"paths\":[\"-\"],\"dataset\":\"main\"" INGEST_REST GLOBALS},
+    /* how a file is written: nothing unless it is said */
+    {"ingest a --separator ; --time-format dd.mm.yyyy --missing -999 --missing x --header=false",
+     "ingest {\"paths\":[\"a\"],\"dataset\":\"main\"" INGEST_PLAIN
+     ",\"separator\":\";\",\"header\":false,\"missing\":[\"-999\",\"x\"],"
+     "\"time_format\":\"dd.mm.yyyy\"" INGEST_QUALITY GLOBALS},
     /* help needs no complete line */
     {"trend --help", "trend {} org=default data=data jobs=0 help"},
     {"trend -h", "trend {} org=default data=data jobs=0 help"},

@@ -499,7 +499,8 @@ MW_TEST(random_files_give_whole_profiles) {
         assert_true(profile.data_offset <= size);
         assert_true(profile.stamp < (int32_t)profile.n_columns);
         for (size_t i = 0; i < profile.n_findings; i++)
-            assert_true(profile.findings[i].confidence >= 0 && profile.findings[i].confidence <= 1);
+            if (!(profile.findings[i].confidence >= 0 && profile.findings[i].confidence <= 1))
+                fail_msg("%s: %g", profile.findings[i].what, profile.findings[i].confidence);
         mw_profile_done(&profile);
     }
 }

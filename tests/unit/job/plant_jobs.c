@@ -163,20 +163,51 @@ static mw_status commit_fail(const mw_ctx *ctx, void *app, const mw_job_record *
     return mw_fail(err, MW_EIO, "the disk said no");
 }
 
-const mw_job_kind kinds[] = {{"echo", work_echo, commit_echo},
-                             {"plain", work_echo, NULL},
-                             {"slow_commit", work_echo, commit_slow},
-                             {"bad_commit", work_echo, commit_fail},
-                             {"sleep", work_sleep, NULL},
-                             {"fail", work_fail, NULL},
-                             {"crash", work_crash, NULL},
-                             {"hog", work_hog, NULL},
-                             {"deaf", work_deaf, NULL},
-                             {"freeze", work_freeze, NULL},
-                             {"babble", work_babble, NULL},
-                             {"bad_json", work_bad_json, NULL},
-                             {"environment", work_environment, NULL},
-                             {NULL, NULL, NULL}};
+/* Finishes something, then ends as it is told; answers how many dead ones it found. */
+static mw_status work_heir(const mw_ctx *ctx, const mw_json *payload, mw_dir *dir, mw_buf *result,
+                           mw_err *err) {
+    mw_dir *left = NULL;
+    mw_dir_entry *entries = NULL;
+    size_t n = 0;
+    if (mw_dir_sub(ctx, dir, MW_JOB_LEFT, MW_DIR_MUST_EXIST, &left, NULL) == MW_OK)
+        (void)mw_dir_list(ctx, left, &entries, &n, NULL);
+    mw_free(entries);
+    mw_dir_close(left);
+    mw_buf_printf(result, "%d", (int)n);
+    mw_status status = mw_file_replace(ctx, dir, "done", "x", 1, err);
+    mw_str ending = mw_json_string(mw_json_get(payload, "ending"), "");
+    if (mw_str_is(ending, "crash")) (void)raise(SIGKILL);
+    if (mw_str_is(ending, "fail")) return mw_fail(err, MW_EDATA, "its own fault");
+    while (mw_str_is(ending, "sleep") && status == MW_OK) {
+        mw_ctx_report(ctx, "sleeping", 1, 2);
+        nap(5);
+        status = mw_ctx_check(ctx, err);
+    }
+    return status;
+}
+
+static bool left_heir(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *dir) {
+    (void)ctx;
+    mw_str family = mw_json_string(mw_json_get(dead, "family"), "");
+    return mw_dir_has(dir, "done") &&
+           (!next || mw_str_eq(family, mw_json_string(mw_json_get(next, "family"), "")));
+}
+
+const mw_job_kind kinds[] = {{"heir", work_heir, NULL, left_heir},
+                             {"echo", work_echo, commit_echo, NULL},
+                             {"plain", work_echo, NULL, NULL},
+                             {"slow_commit", work_echo, commit_slow, NULL},
+                             {"bad_commit", work_echo, commit_fail, NULL},
+                             {"sleep", work_sleep, NULL, NULL},
+                             {"fail", work_fail, NULL, NULL},
+                             {"crash", work_crash, NULL, NULL},
+                             {"hog", work_hog, NULL, NULL},
+                             {"deaf", work_deaf, NULL, NULL},
+                             {"freeze", work_freeze, NULL, NULL},
+                             {"babble", work_babble, NULL, NULL},
+                             {"bad_json", work_bad_json, NULL, NULL},
+                             {"environment", work_environment, NULL, NULL},
+                             {NULL, NULL, NULL, NULL}};
 
 /* ---- a server ---- */
 

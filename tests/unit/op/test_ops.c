@@ -283,7 +283,7 @@ MW_TEST(role_is_asked_before_anything_is_done) {
     mw_buf out;
     char id[32] = "";
     mw_buf_init(&out, NULL, 1000);
-    mw_call call = {&plant.ctx, plant.app, {"guest", MW_ROLE_VIEWER}, args, NULL};
+    mw_call call = {&plant.ctx, plant.app, {"guest", MW_ROLE_VIEWER}, args, NULL, NULL};
     assert_status(mw_op_call(mw_op_by_name("train"), &call, &out, id, &err), MW_EDENIED);
     assert_string_equal(id, "");
     assert_string_equal(plant_text(&plant, "jobs", ""), "[]");

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Files sent over HTTP: POST /datasets/{dataset}/files/{name} of the real binary."""
+import gzip
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from plant_client import Client, Server, check_schema, follow, run_tap  # noqa: E402
+
+
+def table(rows, first=0, separator=","):
+    lines = [separator.join(("time", "press_oil_temp", "press_load"))]
+    for i in range(first, first + rows):
+        stamp = f"2026-{1 + i // 40320 % 12:02d}-{1 + i // 1440 % 28:02d} {i // 60 % 24:02d}:{i % 60:02d}:00"
+        lines.append(separator.join((stamp, f"{40 + i % 97 / 10:.1f}", f"{i % 53}")))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def send(server, name, body, query="", dataset="main", org=None, headers=None):
+    """body: bytes, or an iterable, sent in chunks. (status, parsed answer), held against the contract."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    fields = dict(headers or {})
+    if org:
+        fields["X-Organization-ID"] = org
+    connection.request("POST", f"/datasets/{dataset}/files/{name}" + query, body, fields)
+    answer = connection.getresponse()
+    value = json.loads(answer.read())
+    connection.close()
+    spec = Client(server.port).spec
+    said = spec["paths"]["/datasets/{dataset}/files/{name}"]["post"]["responses"][str(answer.status)]
+    if "$ref" in said:
+        said = spec["components"]["responses"][said["$ref"].rsplit("/", 1)[1]]
+    kind = answer.getheader("content-type").split(";")[0]
+    check_schema(value, said["content"][kind]["schema"], "upload", spec)
+    return answer.status, value
+
+
+def left(folder, org="default"):
+    uploads = os.path.join(folder, "orgs", org, "uploads")
+    return os.listdir(uploads) if os.path.isdir(uploads) else []
+
+
+def wait_until(condition, what, seconds=20):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, what
+        time.sleep(0.01)
+
+
+def nothing_is_left(folder, org="default"):
+    wait_until(lambda: not left(folder, org), f"uploads stay: {left(folder, org)}")
+
+
+def resident_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def plain_gzip_and_the_same_again(folder):
+    server = Server(folder)
+    status, answer = send(server, "a.csv", table(500), headers={"Content-Type": "text/csv"})
+    assert status == 200 and answer["new_files"] == 1 and answer["rows"] == 500, (status, answer)
+    assert answer["files"][0]["source"] == "a.csv" and answer["dataset"] == "main", answer
+    status, answer = send(server, "a.csv", table(500))
+    assert status == 200 and answer["unchanged_files"] == 1 and answer["new_files"] == 0, answer
+    status, answer = send(server, "a.csv", table(700))
+    assert status == 200 and answer["files"][0]["replaces"] and answer["rows"] == 700, answer
+    status, answer = send(server, "b%20c.csv", gzip.compress(table(300, 5000)),
+                          headers={"Content-Type": "application/gzip", "Content-Encoding": "gzip"})
+    assert status == 200 and answer["files"][0]["source"] == "b c.csv" and answer["rows"] == 300, answer
+    status, summary = Client(server.port).call("summary")
+    assert status in (200, 409), summary
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+def a_large_file_in_chunks_takes_no_memory(folder):
+    server = Server(folder)
+    head, body = table(0), table(20000)[len(table(0)):]
+    repeats = (60 << 20) // len(body)
+    before, peak, sent = resident_kb(server.process.pid), [0], [0]
+
+    def pieces():
+        yield head
+        for i in range(repeats):
+            if i % 8 == 0:
+                peak[0] = max(peak[0], resident_kb(server.process.pid))
+            yield body
+            sent[0] += len(body)
+    status, answer = send(server, "large.csv", pieces())
+    assert status == 200 and sent[0] > 50 << 20, (status, answer)
+    assert answer["rows"] + answer["files"][0]["duplicates"] >= 20000, answer
+    assert peak[0] - before < 16384, f"{peak[0] - before} KiB more while {sent[0]} bytes came"
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+def two_organizations_are_kept_apart(folder):
+    os.makedirs(os.path.join(folder, "orgs", "acme"))
+    server = Server(folder)
+    assert send(server, "x.csv", table(100))[1]["rows"] == 100
+    status, answer = send(server, "x.csv", table(100), org="acme")
+    assert status == 200 and answer["new_files"] == 1, answer  # the other one's is not known here
+    status, problem = send(server, "x.csv", table(100), org="nobody")
+    assert status == 404, problem
+    assert not os.path.exists(os.path.join(folder, "orgs", "nobody"))
+    nothing_is_left(folder)
+    nothing_is_left(folder, "acme")
+    assert server.stop() == 0
+
+
+def bad_requests_are_refused(folder):
+    server = Server(folder)
+    good = table(50)
+    for name, want in ((".hidden", 422), ("a%2Fb", 400), ("..", 400), ("%2e%2e", 400), ("n" * 256, 422),
+                       ("a%0ab", 400)):
+        status, problem = send(server, name, good)
+        assert status == want, (name, status, problem)
+    assert send(server, "n" * 255, good)[0] == 200
+    assert send(server, "a.csv", b"")[0] == 422
+    assert send(server, "a.csv", good, dataset="a.b")[0] == 422
+    assert send(server, "a.csv", good, "?separator=")[0] in (200, 422)
+    assert send(server, "a.csv", good, "?no_such=1")[1]["pointer"] == "no_such"
+    assert send(server, "a.csv", good, "?profile=/etc/passwd")[0] == 422  # a path of the server
+    assert send(server, "a.csv", good, headers={"Content-Type": "multipart/form-data; boundary=x"})[0] == 415
+    assert send(server, "a.csv", good, headers={"Content-Encoding": "br"})[0] == 415
+    assert send(server, "a.csv", good, headers={"Origin": "http://evil.example"})[0] == 403
+    assert send(server, "a.csv", b"\x00\x01\x02 no table \xff" * 50)[0] == 422
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(b"POST /datasets/main/files/a.csv HTTP/1.1\r\nHost: localhost\r\n"
+                           b"Content-Length: 68719476737\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+def rejects_and_dialect_are_reported(folder):
+    server = Server(folder)
+    body = table(200, separator=";").replace(b".", b",")
+    status, answer = send(server, "de.csv", body, "?separator=;&decimal=,&timezone=Europe/Berlin")
+    assert status == 200 and answer["rows"] == 200, answer
+    assert answer["files"][0]["findings"], answer
+    broken = table(200) + b"not a time,1,2\n" * 3
+    status, answer = send(server, "broken.csv", broken)
+    assert status == 200 and answer["rejected"] == 3 and answer["files"][0]["rejects"], answer
+    status, answer = send(server, "dry.csv", table(200), "?dry_run=true")
+    assert status == 200 and answer["dry_run"] is True, answer
+    assert send(server, "dry.csv", table(200))[1]["new_files"] == 1
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+def a_client_that_leaves_leaves_nothing(folder):
+    server = Server(folder)
+    for framing in (b"Content-Length: 99999999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n100000\r\n"):
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        connection.sendall(b"POST /datasets/main/files/a.csv HTTP/1.1\r\nHost: localhost\r\n" + framing)
+        connection.sendall(b"x" * 700000)
+        wait_until(lambda: left(folder), "nothing was begun")
+        connection.close()
+        nothing_is_left(folder)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(b"POST /datasets/main/files/a.csv HTTP/1.1\r\nHost: localhost\r\n"
+                           b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnonsense\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+def a_waiting_job_and_a_killed_worker(folder):
+    server = Server(folder)
+    client = Client(server.port)
+    status, answer = send(server, "a.csv", table(300), "?wait=false")
+    assert status == 202 and answer["state"] == "PENDING", answer
+    assert follow(client, answer["job_id"])["result"]["rows"] == 300
+    nothing_is_left(folder)
+    body = table(0) + table(20000)[len(table(0)):] * 60
+    status, answer = send(server, "big.csv", body, "?wait=false")
+    assert status == 202, answer
+    os.kill(server.wait_for_worker(), signal.SIGKILL)
+    job = follow(client, answer["job_id"])
+    assert job["state"] == "FAILURE", job
+    nothing_is_left(folder)
+    assert send(server, "a.csv", table(300))[1]["unchanged_files"] == 1
+    assert server.stop() == 0
+
+
+def a_killed_server_leaves_nothing_for_long(folder):
+    server = Server(folder)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    connection.sendall(b"POST /datasets/main/files/a.csv HTTP/1.1\r\nHost: localhost\r\n"
+                       b"Content-Length: 99999999\r\n\r\n" + b"x" * 700000)
+    wait_until(lambda: left(folder), "nothing was begun")
+    server.kill()
+    connection.close()
+    assert left(folder)
+    server = Server(folder)
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_tap([plain_gzip_and_the_same_again, a_large_file_in_chunks_takes_no_memory,
+                      two_organizations_are_kept_apart, bad_requests_are_refused, rejects_and_dialect_are_reported,
+                      a_client_that_leaves_leaves_nothing, a_waiting_job_and_a_killed_worker,
+                      a_killed_server_leaves_nothing_for_long]))
