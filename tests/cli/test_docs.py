@@ -122,6 +122,8 @@ class Sandbox:
             elif word in ("-d", "--data"):
                 body = next(words).encode()
                 fields.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            elif word in ("-T", "--upload-file"):
+                body = (self.folder / next(words)).read_bytes()
             elif word in ("-H", "--header"):
                 name, _, value = next(words).partition(":")
                 fields[name] = value.strip()

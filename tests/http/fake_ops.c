@@ -4,8 +4,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+
+#include "run/op/app.h"
+#include "run/op/upload.h"
 
 enum { MAX_JOBS = 4096 };
 
@@ -70,6 +75,33 @@ static mw_status large(const mw_call *call, mw_buf *out, mw_err *err) {
     memset(to, '7', n);
     mw_buf_grew(out, n);
     return MW_OK;
+}
+
+static mw_status count_file(const mw_call *call, mw_buf *out, mw_err *err) {
+    struct stat info;
+    if (stat(mw_upload_path(call->upload), &info) != 0)
+        return mw_fail(err, MW_EIO, "the file is not there");
+    mw_buf_printf(out, "{\"bytes\":%lld}", (long long)info.st_size);
+    return MW_OK;
+}
+
+/* Below the folder that MW_TEST_UPLOADS names. */
+static mw_status open_upload(mw_app *app, const mw_ctx *ctx, const char *name, mw_upload **ret,
+                             mw_err *err) {
+    static mw_app files;
+    static pthread_mutex_t files_lock = PTHREAD_MUTEX_INITIALIZER;
+    (void)app;
+    pthread_mutex_lock(&files_lock);
+    files.data_path = getenv("MW_TEST_UPLOADS");
+    mw_status status = files.data_path
+                           ? mw_dir_open(ctx, files.data_path, MW_DIR_CREATE, &files.data, err)
+                           : mw_fail(err, MW_EINVAL, "MW_TEST_UPLOADS is not set");
+    if (status == MW_OK) {
+        status = mw_upload_open(&files, ctx, name, ret, err);
+        mw_dir_close(files.data);
+    }
+    pthread_mutex_unlock(&files_lock);
+    return status;
 }
 
 static mw_status metrics(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -263,6 +295,17 @@ static const mw_op op_get_job = {.name = "get_job",
                                  .kind = MW_OP_QUICK,
                                  .params = id_params,
                                  .prepare = get_job};
+static const mw_param file_params[] = {
+    {.name = "dataset", .type = MW_PARAM_STRING, .def = "main"},
+    {.name = "name", .type = MW_PARAM_STRING, .flags = MW_PARAM_PATH | MW_PARAM_REQUIRED},
+    {0}};
+static const mw_op op_file = {.name = "file",
+                              .method = "POST",
+                              .path = "/files/{name}",
+                              .kind = MW_OP_QUICK,
+                              .upload = true,
+                              .params = file_params,
+                              .prepare = count_file};
 static const mw_op op_metrics = {.name = "metrics",
                                  .method = "GET",
                                  .path = "/metrics",
@@ -273,7 +316,7 @@ static const mw_op op_metrics = {.name = "metrics",
 
 static const mw_op *const fake_table[] = {&op_health,  &op_item_status, &op_item,  &op_echo,
                                           &op_slow,    &op_fail,        &op_large, &op_job,
-                                          &op_get_job, &op_metrics,     NULL};
+                                          &op_get_job, &op_metrics,     &op_file,  NULL};
 
 static mw_status call_op(const mw_op *op, const mw_call *call, mw_buf *out, char *job_id,
                          mw_err *err) {
@@ -315,5 +358,6 @@ void fake_services(mw_api_services *ret) {
                              .check_org = check_org,
                              .watch = watch,
                              .read_job = read_job,
+                             .open_upload = open_upload,
                              .find_asset = find_asset};
 }

@@ -9,6 +9,7 @@
  *   GET  /large?bytes=         QUICK; a big answer
  *   POST /job                  JOB, exclusive per organization; ms, fail
  *   GET  /jobs/{id}            QUICK
+ *   POST /files/{name}         QUICK; takes a file, answers its size
  *   GET  /metrics              QUICK, text
  * Organizations: default and acme. The page /docs is embedded.
  */

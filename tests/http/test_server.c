@@ -37,8 +37,10 @@ static mw_body_policy on_head(void *self, mw_exchange *exchange) {
 }
 
 static void on_body(void *self, mw_exchange *exchange, mw_str data) {
-    (void)self;
-    raw_on_body(exchange, data);
+    if (raw_wants(exchange))
+        raw_on_body(exchange, data);
+    else
+        api_handler.on_body(self, exchange, data);
 }
 
 static void on_end(void *self, mw_exchange *exchange) {
@@ -74,6 +76,8 @@ static bool set(settings *to, const char *name, int64_t value) {
     if (strcmp(name, "handlers") == 0) return to->api.n_handlers = n, true;
     if (strcmp(name, "queued") == 0) return to->api.max_queued = value, true;
     if (strcmp(name, "waiting") == 0) return to->api.max_waiting = value, true;
+    if (strcmp(name, "upload_bytes") == 0) return to->api.upload_bytes = value, true;
+    if (strcmp(name, "uploads") == 0) return to->api.max_uploads = value, true;
     if (strcmp(name, "drain_ms") == 0) return to->drain_ms = value, true;
     if (strcmp(name, "connections") == 0) return limits->connections = value, true;
     if (strcmp(name, "response_bytes") == 0) return limits->response_bytes = value, true;

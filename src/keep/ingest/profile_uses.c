@@ -340,8 +340,8 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         column->type = MW_TIMESTAMP;
         column->decided = true;
         return;
-    case MW_USE_NONE:
-    case MW_USE_VALUE: break;
+    case MW_USE_NONE: break;
+    case MW_USE_VALUE: decide(column, MW_FLOAT64, c.numbers + c.bools, c.values); return;
     case MW_USE_DROP: decide(column, MW_DICTIONARY, c.values, c.values); return;
     default:
         column->type = MW_DICTIONARY;
@@ -350,9 +350,7 @@ static void find_type(const mw_profiling *build, uint32_t i) {
         return;
     }
     uint32_t texts = c.texts + c.times, words = texts + c.marks;
-    if (column->use == MW_USE_VALUE)
-        decide(column, MW_FLOAT64, c.numbers + c.bools, c.values);
-    else if (c.bools > 0 && c.bools == c.values)
+    if (c.bools > 0 && c.bools == c.values)
         decide(column, MW_BOOL, c.bools, c.values);
     else if (build->learn && (texts > 0 || (c.bools > 0 && c.numbers > 0)))
         decide(column, MW_DICTIONARY, words + c.bools, c.values + c.marks);

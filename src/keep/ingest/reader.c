@@ -219,24 +219,24 @@ static mw_status fill_more(mw_reader *reader, mw_lane *lane, mw_err *err) {
     return MW_OK;
 }
 
-/*
- * Where a row ends as far as the text itself tells, else a line: a block that then begins or ends inside quotes is found
- * when it is read, and read on by hand_over. 0: there is no whole line.
- */
-static size_t cut(const mw_reader *reader, const mw_lane *lane) {
-    size_t skip = reader->to_skip < lane->size ? reader->to_skip : lane->size;
-    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text + skip, lane->size - skip);
-    if (at) return skip + at;
-    const char *feed = memrchr(lane->text, '\n', lane->size);
-    return feed ? (size_t)(feed + 1 - lane->text) : 0;
-}
-
 static void skip(mw_reader *reader, mw_lane *lane) {
     size_t size = reader->to_skip < lane->size ? reader->to_skip : lane->size;
     if (reader->skipped) mw_buf_append(reader->skipped, lane->text, size);
     memmove(lane->text, lane->text + size, lane->size - size);
     lane->size -= size;
     reader->to_skip -= size;
+}
+
+/*
+ * Where a row ends as far as the text itself tells, else a line: a block that then begins or ends inside quotes is found
+ * when it is read, and read on by hand_over. 0: there is no whole line.
+ */
+static size_t cut(const mw_reader *reader, const mw_lane *lane) {
+    size_t head = reader->to_skip < lane->size ? reader->to_skip : lane->size;
+    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text + head, lane->size - head);
+    if (at) return head + at;
+    const char *feed = memrchr(lane->text, '\n', lane->size);
+    return feed ? (size_t)(feed + 1 - lane->text) : 0;
 }
 
 /* Whole lines; the rest becomes the tail of the next block. A line longer than a block makes the block grow, up to what a row may have. */

@@ -2,6 +2,7 @@
  * is its identity in the dataset. */
 #include "run/op/upload.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,12 +107,22 @@ mw_status mw_upload_finish(mw_upload *upload, mw_err *err) {
 
 const char *mw_upload_path(const mw_upload *upload) { return upload->path; }
 
+/* Without allocating, so that a lack of memory leaves nothing behind either. */
+static void discard(mw_upload *upload) {
+    const mw_io *io = upload->ctx.io;
+    if (upload->dir) {
+        (void)io->unlink(io->self, mw_dir_fd(upload->dir), BODY_NAME, 0);
+        (void)io->unlink(io->self, mw_dir_fd(upload->dir), upload->name, 0);
+    }
+    if (io->unlink(io->self, mw_dir_fd(upload->uploads), upload->folder, AT_REMOVEDIR) != 0)
+        remove_folder(&upload->ctx, upload->uploads, upload->folder);
+}
+
 void *mw_upload_free(mw_upload *upload) {
     if (!upload) return NULL;
     mw_file_abort(upload->file);
+    if (upload->uploads && !upload->handed_over) discard(upload);
     mw_dir_close(upload->dir);
-    if (upload->uploads && !upload->handed_over)
-        remove_folder(&upload->ctx, upload->uploads, upload->folder);
     mw_dir_close(upload->uploads);
     mw_free(upload->path);
     return mw_free(upload);

@@ -214,6 +214,10 @@ static mw_status call_operation(mw_task *task, bool *wait) {
     if (status != MW_OK) return status;
     if (route->op->upload) status = mw_api__finish_upload(task);
     if (status == MW_OK && route->op->kind == MW_OP_JOB && *wait) status = take_slot(task);
+    if (status == MW_EBUSY && task->upload) { /* it has come: not to be sent again for this */
+        *wait = false;
+        status = MW_OK;
+    }
     mw_call call = {.ctx = &task->ctx,
                     .app = api->services.app,
                     .principal = {.name = "loopback", .role = MW_ROLE_ADMIN},

@@ -194,10 +194,8 @@ void mw_api__end_upload(mw_api *api, mw_exchange *exchange) {
     mw_task *task = exchange->user;
     mw_err err;
     if (!task) return;
-    if (push(task, mw_api__run_task)) {
-        task->receiving = false;
-        return;
-    }
+    task->receiving = false;
+    if (push(task, mw_api__run_task)) return;
     mw_fail(&err, MW_EBUSY, "the server is stopping");
     give_up(task, 503, &err);
 }
