@@ -46,10 +46,13 @@ typedef struct telling {
     mw_buf *out;
 } telling;
 
+/* Stands behind what names a long file's cell; tell_bytes never writes it. */
+#define KEY_END "\x01"
+
 /* One line of what is told stays one. */
 static void tell_bytes(mw_buf *out, mw_str text) {
     for (size_t i = 0; i < text.size; i++) {
-        bool plain = text.data[i] != '\n' && text.data[i] != '\\';
+        bool plain = text.data[i] != '\n' && text.data[i] != '\\' && text.data[i] != KEY_END[0];
         if (plain)
             mw_buf_add_char(out, text.data[i]);
         else
@@ -78,17 +81,35 @@ static void tell_cell(const mw_lane *lane, const mw_chunk *chunk, int32_t c, int
         mw_buf_printf(out, "%d", column->bits[row / 8] >> (row % 8) & 1);
 }
 
-/* A long row's readings by name; columns without values may differ. */
-static void tell_readings(const mw_lane *lane, const mw_chunk *chunk, int64_t row, mw_buf *out) {
+/* A long row's readings, a line each behind its key; columns without values may differ. */
+static void tell_readings(const mw_lane *lane, const mw_chunk *chunk, int64_t row, mw_str key,
+                          mw_buf *out) {
     int32_t first = 1 + lane->plan->n_labels;
     int32_t n = mw_dictionary_size(lane->parameters.dictionary);
+    mw_buf_printf(out, "%.*s" KEY_END "\n", (int)key.size, key.data);
     for (int32_t i = 0; i < n && first + i < chunk->n_columns; i++) {
         double value = chunk->columns[first + i].number[row];
         if (value != value) continue;
-        mw_buf_add_char(out, '|');
+        mw_buf_printf(out, "%.*s|", (int)key.size, key.data);
         tell_text(out, &lane->parameters, i);
-        mw_buf_printf(out, "=%a", value);
+        mw_buf_printf(out, KEY_END "=%a\n", value);
     }
+}
+
+static void tell_row(const mw_lane *lane, const mw_chunk *chunk, int64_t row, int64_t first_us,
+                     mw_buf *out) {
+    if (!lane->plan->is_long) {
+        for (int32_t c = 0; c < chunk->n_columns; c++)
+            tell_cell(lane, chunk, c, row, first_us, out);
+        mw_buf_add_char(out, '\n');
+        return;
+    }
+    mw_buf key;
+    mw_buf_init(&key, NULL, SIZE_MAX / 4);
+    for (int32_t c = 0; c < 1 + lane->plan->n_labels; c++)
+        tell_cell(lane, chunk, c, row, first_us, &key);
+    tell_readings(lane, chunk, row, mw_buf_str(&key), out);
+    mw_buf_done(&key);
 }
 
 static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
@@ -107,12 +128,8 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     }
     for (size_t k = 0; k < lane->n_chunks; k++) {
         const mw_chunk *chunk = lane->chunks[k];
-        int32_t n = plan->is_long ? 1 + plan->n_labels : chunk->n_columns;
-        for (int64_t row = 0; row < chunk->n_rows; row++) {
-            for (int32_t c = 0; c < n; c++) tell_cell(lane, chunk, c, row, first_us, t->out);
-            if (plan->is_long) tell_readings(lane, chunk, row, t->out);
-            mw_buf_add_char(t->out, '\n');
-        }
+        for (int64_t row = 0; row < chunk->n_rows; row++)
+            tell_row(lane, chunk, row, first_us, t->out);
     }
     return MW_OK;
 }
@@ -133,6 +150,40 @@ static void sort_out(mw_str told, mw_buf *ret) {
             if (is_bad == (bool)bad) mw_buf_append(ret, told.data + at, end - at);
             at = end;
         }
+}
+
+typedef struct reading {
+    mw_str line;
+    size_t key, at; /* bytes that say what was read; order */
+} reading;
+
+static int by_key(const void *a, const void *b) {
+    const reading *x = a, *y = b;
+    int order = mw_str_compare((mw_str){x->line.data, x->key}, (mw_str){y->line.data, y->key});
+    return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* How readings are grouped into rows depends on blocks, and arrange.h joins them again: the last value of each cell counts. */
+static void join_readings(mw_str told, mw_buf *ret) {
+    size_t n = 0;
+    reading *all = mw_alloc_array(NULL, told.size + 1, sizeof *all);
+    if (!all) abort();
+    for (size_t at = 0; at < told.size;) {
+        const char *feed = memchr(told.data + at, '\n', told.size - at);
+        size_t end = feed ? (size_t)(feed - told.data) + 1 : told.size;
+        mw_str line = {told.data + at, end - at};
+        const char *key_end = memchr(line.data, KEY_END[0], line.size);
+        all[n] = (reading){line, key_end ? (size_t)(key_end - line.data) : line.size, n};
+        n++;
+        at = end;
+    }
+    qsort(all, n, sizeof *all, by_key);
+    for (size_t i = 0; i < n; i++) {
+        bool again = i + 1 < n && all[i].key == all[i + 1].key &&
+                     memcmp(all[i].line.data, all[i + 1].line.data, all[i].key) == 0;
+        if (!again) mw_buf_append(ret, all[i].line.data, all[i].line.size);
+    }
+    mw_free(all);
 }
 
 static bool read_so(const char *path, const way *w, bool *ret_long, mw_buf *ret) {
@@ -163,7 +214,10 @@ static bool read_so(const char *path, const way *w, bool *ret_long, mw_buf *ret)
         mw_reader_close(reader);
     }
     if (status != MW_OK) mw_buf_printf(&told, "%s: %s\n", mw_status_name(status), err.message);
-    sort_out(mw_buf_str(&told), ret);
+    if (*ret_long)
+        join_readings(mw_buf_str(&told), ret);
+    else
+        sort_out(mw_buf_str(&told), ret);
     mw_buf_done(&told);
     if (mw_mem_used(&fixture.mem) != 0) abort();
     return status == MW_OK;
@@ -171,7 +225,7 @@ static bool read_so(const char *path, const way *w, bool *ret_long, mw_buf *ret)
 
 static void compare(const char *path, const mw_buf *want, const way *w) {
     mw_buf got;
-    bool is_long;
+    bool is_long = false;
     mw_buf_init(&got, NULL, SIZE_MAX / 4);
     (void)read_so(path, w, &is_long, &got);
     if (!mw_str_eq(mw_buf_str(want), mw_buf_str(&got))) {
