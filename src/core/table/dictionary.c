@@ -6,7 +6,7 @@
  *
  * Many   a large dictionary lies in no near cache, and a look-up waits for three lines one after the other: slot, offset,
  *        text. mw_dictionary_add_fields takes a few dozen texts through these steps side by side, fetching ahead.
- * Hash   two words of 8 bytes, zeros behind a short text, multiplied to 128 bits and folded (after Wang Yi's wyhash).
+ * Hash   words of 8 bytes, zeros behind a short text, two by two multiplied to 128 bits and folded (after Wang Yi's wyhash).
  */
 #include <assert.h>
 #include <string.h>

@@ -29,7 +29,7 @@ void *mw_dictionary_free(mw_dictionary *dictionary);
 /* Code of text, adding it when new. MW_ETOOLARGE past MW_LIMIT(DICTIONARY_VALUES). */
 mw_status mw_dictionary_add(mw_dictionary *dictionary, mw_str text, int32_t *ret_code, mw_err *err);
 /*
- * The same for texts [n], in their order, several times as fast where there are thousands of texts. 16 bytes
+ * The same for texts [n], in their order, several times as fast where there are thousands of texts. 32 bytes
  * from the beginning of each may be read, not used, however short it is. codes [n] mean nothing after an error.
  */
 mw_status mw_dictionary_add_fields(mw_dictionary *dictionary, const mw_str *texts, size_t n,

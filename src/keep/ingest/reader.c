@@ -232,8 +232,9 @@ static void skip(mw_reader *reader, mw_lane *lane) {
  * when it is read, and read on by hand_over. 0: there is no whole line.
  */
 static size_t cut(const mw_reader *reader, const mw_lane *lane) {
-    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text, lane->size);
-    if (at) return at;
+    size_t head = reader->to_skip < lane->size ? reader->to_skip : lane->size;
+    size_t at = mw_csv_cut(&reader->profile.dialect, lane->text + head, lane->size - head);
+    if (at) return head + at;
     const char *feed = memrchr(lane->text, '\n', lane->size);
     return feed ? (size_t)(feed + 1 - lane->text) : 0;
 }
