@@ -134,8 +134,8 @@ mw_status mw_sqlite__check(mw_sqlite *db, mw_err *err) {
         status = read_int(db, "SELECT count(*) FROM sqlite_schema", &n_objects, err);
     if (status == MW_OK) status = read_int(db, "PRAGMA application_id", &application, err);
     if (status == MW_OK) status = read_int(db, "PRAGMA user_version", &version, err);
-    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "COMMIT", NULL);
-    if (status != MW_OK) return status;
+    if (status == MW_OK) status = mw_sqlite__exec(db, "COMMIT", err);
+    if (status != MW_OK) return status; /* the caller closes, and closing rolls back */
     bool fresh = application == 0 && version == 0 && n_objects == 0;
     if (application != APPLICATION_ID && !fresh) {
         mw_fail(err, MW_EDATA, "%s is a database of another program", db->label);
