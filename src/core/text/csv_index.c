@@ -30,6 +30,7 @@ void mw_csv__index_scalar(const mw_dialect *dialect, const char *text, size_t si
     bool bad = false, line_start = true;
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
+        ret->n_feeds += c == '\n';
         bad |= c == '\0' || (line_start && dialect->comment && c == dialect->comment);
         ret->has_high |= (signed char)c < 0;
         ret->has_quotes |= dialect->quote && c == dialect->quote;

@@ -21,6 +21,7 @@
 typedef struct mw_csv_index {
     size_t n_marks;  /* written; 0 when irregular */
     size_t n_lines;  /* line feeds among them */
+    size_t n_feeds;  /* line feeds in all: those inside quotes too, and when irregular */
     bool has_quotes; /* the dialect's quote occurs */
     bool has_high;   /* a byte of 0x80 or more occurs: check UTF-8 */
     bool

@@ -33,6 +33,7 @@ typedef struct mw_csv__state {
     uint64_t bad;         /* not 0: irregular */
     uint64_t any_quote;
     size_t n_lines;
+    size_t n_quoted_feeds; /* line feeds that end no line */
 } mw_csv__state;
 
 #define MW_CSV__STATE_FIRST \
@@ -46,6 +47,7 @@ MW_CSV__INLINE bool mw_csv__quoting(const mw_csv__state *state, uint64_t quotes)
 /* Leaves only what is outside quotes in separators, feeds and comments, and checks every quote. */
 MW_CSV__INLINE void mw_csv__judge_quotes(mw_csv__state *state, mw_csv__masks *m) {
     uint64_t inside = m->parity ^ state->inside;
+    state->n_quoted_feeds += (size_t)__builtin_popcountll(m->feeds & inside);
     uint64_t opening = m->quotes & inside, closing = m->quotes & ~inside;
     m->separators &= ~inside;
     m->feeds &= ~inside;
@@ -78,6 +80,7 @@ static inline void mw_csv__conclude(const mw_dialect *dialect, const mw_csv__sta
     bool irregular = state->bad != 0 || state->inside != 0;
     *ret = (mw_csv_index){.n_marks = irregular ? 0 : n_marks,
                           .n_lines = irregular ? 0 : state->n_lines,
+                          .n_feeds = state->n_lines + state->n_quoted_feeds,
                           .has_quotes = dialect->quote != 0 && state->any_quote != 0,
                           .has_high = has_high,
                           .irregular = irregular};

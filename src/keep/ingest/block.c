@@ -90,12 +90,13 @@ void mw_lane_done(mw_lane *lane) {
     *lane = (mw_lane){0};
 }
 
-static void begin(mw_lane *lane) {
+static void begin(mw_lane *lane, int32_t first_parameters) {
     drop_chunks(lane);
+    lane->n_parameters = first_parameters;
+    lane->rows_expected = MW_STRIP_ROWS;
     mw_arena_done(&lane->arena);
     mw_arena_init(&lane->arena, lane->mem);
     lane->n_records = 0;
-    lane->n_lines = 0;
     lane->n_bad = 0;
     lane->n_collisions = 0;
     lane->n_readings = 0;
@@ -386,17 +387,33 @@ static mw_status read_lexed(mw_lane *lane, mw_block_scratch *scratch, mw_err *er
 
 /* ---- both ---- */
 
-static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret_irregular,
-                             mw_err *err) {
+mw_status mw_lane_index(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters,
+                        mw_err *err) {
+    begin(lane, first_parameters);
+    scratch->is_marked = false;
+    if (lane->plain_path || !mw_dialect_is_simple(&lane->plan->profile->dialect)) {
+        lane->n_lines = mw_lane__line_at(lane, lane->text + lane->size);
+        lane->most_rows = (size_t)lane->n_lines;
+        return MW_OK;
+    }
     uint32_t *marks = room_for(lane->mem, &scratch->marks, &scratch->marks_capacity,
                                lane->size + 2 * MW_FIELDS_SLACK);
     if (!marks) return mw_fail_nomem(err, "reading a file");
     marks[0] = UINT32_MAX;
-    marked m = {.marks = marks + 1};
-    mw_csv_index_block(&lane->plan->profile->dialect, lane->text, lane->size, marks + 1, &m.index);
+    mw_csv_index *index = &scratch->index;
+    mw_csv_index_block(&lane->plan->profile->dialect, lane->text, lane->size, marks + 1, index);
     /* A piece of a line that is longer than a row may be has no end. */
-    *ret_irregular = m.index.irregular || (lane->size && lane->text[lane->size - 1] != '\n');
-    if (*ret_irregular) return MW_OK;
+    bool whole = lane->size == 0 || lane->text[lane->size - 1] == '\n';
+    scratch->is_marked = !index->irregular && whole;
+    lane->n_lines = index->n_feeds;
+    lane->most_rows = index->n_feeds;
+    return MW_OK;
+}
+
+/* *ret_irregular: the plain lexer has to judge what is longer than a field may be. */
+static mw_status read_marked(mw_lane *lane, mw_block_scratch *scratch, bool *ret_irregular,
+                             mw_err *err) {
+    marked m = {.marks = scratch->marks + 1, .index = scratch->index};
     m.high = m.index.has_high && !mw_utf8_valid(lane->text, lane->size);
     lane->rows_expected = m.index.n_lines;
     m.strip_rows = strip_rows(lane->size, m.index.n_lines);
@@ -418,18 +435,12 @@ static int by_ordinal(const void *a, const void *b) {
 /* Rows of a strip are refused column by column. */
 static void finish(mw_lane *lane) {
     if (lane->n_bad > 1) qsort(lane->bad, lane->n_bad, sizeof *lane->bad, by_ordinal);
-    lane->n_lines = mw_lane__line_at(lane, lane->text + lane->size);
 }
 
-mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters,
-                       mw_err *err) {
-    begin(lane);
-    lane->n_parameters = first_parameters;
-    lane->rows_expected = MW_STRIP_ROWS;
-    bool irregular = true;
+mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, mw_err *err) {
+    bool irregular = !scratch->is_marked;
     mw_status status = MW_OK;
-    if (!lane->plain_path && mw_dialect_is_simple(&lane->plan->profile->dialect))
-        status = read_marked(lane, scratch, &irregular, err);
+    if (!irregular) status = read_marked(lane, scratch, &irregular, err);
     if (status == MW_OK && irregular) status = read_lexed(lane, scratch, err);
     /* Too much may be wrong because the block begins inside quotes: it is judged when that is known. */
     bool too_many = lane->plan->is_long && mw_lane__too_many(lane);
@@ -454,9 +465,7 @@ static mw_status forget_texts(mw_lane *lane, mw_err *err) {
 
 mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch,
                             int32_t first_parameters, mw_err *err) {
-    begin(lane);
-    lane->n_parameters = first_parameters;
-    lane->rows_expected = MW_STRIP_ROWS;
+    begin(lane, first_parameters);
     mw_status status = forget_texts(lane, err);
     if (status == MW_OK) status = pull_rows(lane, csv, scratch, err);
     if (status == MW_OK && lane->plan->is_long) status = mw_lane__pivot(lane, err);

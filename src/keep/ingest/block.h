@@ -49,7 +49,8 @@ typedef struct mw_lane {
     mw_chunk **chunks; /* [n_chunks] the good rows; the caller may take them over, leaving NULL */
     size_t n_chunks, chunks_capacity;
     int64_t rows_before;  /* in the chunks but the last */
-    size_t rows_expected; /* of the block, at most so many good ones */
+    size_t rows_expected; /* room to make at first */
+    size_t most_rows;     /* no more than that can come of the block, however it is read */
     int64_t n_records;    /* rows, good or refused, without blank lines */
     uint64_t n_lines;     /* lines of the text */
     mw_bad_row *bad;
@@ -86,11 +87,13 @@ typedef struct mw_lane {
     mw_time_form date_form; /* without zone when a clock comes with it */
 } mw_lane;
 
-/* Scratch of one thread. */
+/* Scratch of one thread; between mw_lane_index and mw_lane_read it belongs to that lane. */
 typedef struct mw_block_scratch {
     uint32_t *marks;   /* [marks_capacity] */
     uint32_t *compact; /* [compact_capacity] */
     size_t marks_capacity, compact_capacity;
+    mw_csv_index index;
+    bool is_marked; /* marks and index are good */
 } mw_block_scratch;
 
 mw_status mw_lane_init(mw_lane *lane, mw_mem *mem, const mw_plan *plan, bool keep_bad,
@@ -98,11 +101,18 @@ mw_status mw_lane_init(mw_lane *lane, mw_mem *mem, const mw_plan *plan, bool kee
 void mw_lane_done(mw_lane *lane);
 
 /*
- * Reads lane->text. first_parameters: columns that a long chunk has at least. On a block that is open_end the rows
- * before the open one are there too, but the caller must read the block again by mw_lane_read_from.
+ * Begins lane->text: finds its fields, and lane->most_rows. first_parameters: columns that a long chunk has at least. Then
+ * mw_lane_add_chunk, if the rows have a place already, and mw_lane_read.
  */
-mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters,
-                       mw_err *err);
+mw_status mw_lane_index(mw_lane *lane, mw_block_scratch *scratch, int32_t first_parameters,
+                        mw_err *err);
+/* Rows go on in this chunk, which the lane takes over whatever the outcome. */
+mw_status mw_lane_add_chunk(mw_lane *lane, mw_chunk *chunk, mw_err *err);
+/*
+ * On a block that is open_end the rows before the open one are there too, but the caller must read the block again by
+ * mw_lane_read_from.
+ */
+mw_status mw_lane_read(mw_lane *lane, mw_block_scratch *scratch, mw_err *err);
 
 /* Rows that `csv` has, as if they were the block; the caller pushed the text. */
 mw_status mw_lane_read_from(mw_lane *lane, mw_csv *csv, mw_block_scratch *scratch,

@@ -12,7 +12,7 @@ enum { CHUNK_ROWS = 1024, MAX_PIVOT_CELLS = 1 << 20, PIVOT_READINGS = 4096 };
 
 /* ---- room ---- */
 
-static mw_status add_chunk(mw_lane *lane, mw_chunk *chunk, mw_err *err) {
+mw_status mw_lane_add_chunk(mw_lane *lane, mw_chunk *chunk, mw_err *err) {
     if (lane->n_chunks == lane->chunks_capacity) {
         size_t capacity = lane->chunks_capacity ? 2 * lane->chunks_capacity : 4;
         void *more = mw_realloc(lane->mem, lane->chunks, capacity * sizeof(mw_chunk *));
@@ -62,7 +62,7 @@ mw_status mw_lane__reserve(mw_lane *lane, size_t n, mw_err *err) {
     mw_status status = mw_chunk_new(lane->mem, lane->plan->types, lane->plan->n_columns,
                                     (int64_t)rows, &chunk, err);
     if (status == MW_OK && last) lane->rows_before += last->n_rows;
-    return status == MW_OK ? add_chunk(lane, chunk, err) : status;
+    return status == MW_OK ? mw_lane_add_chunk(lane, chunk, err) : status;
 }
 
 /* ---- refusing ---- */
@@ -495,7 +495,7 @@ mw_status mw_lane_pivot_next(mw_lane *lane, mw_err *err) {
     mw_status status = mw_pivot_block(lane->mem, lane->times + at, labels, lane->plan->n_labels,
                                       lane->codes + at, lane->n_parameters, lane->values + at,
                                       count, lane->collide, &chunk, &collisions, err);
-    if (status == MW_OK) status = add_chunk(lane, chunk, err);
+    if (status == MW_OK) status = mw_lane_add_chunk(lane, chunk, err);
     if (status != MW_OK) return status;
     lane->n_pivoted += count;
     lane->n_collisions += collisions;

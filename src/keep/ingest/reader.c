@@ -1,21 +1,27 @@
 /*
- * reader.c -- see reader.h. A round is one mw_pool_for: its first item hands over the round before, its second fills the
- * one after, the others read one block each; so a slow item never waits for a thread of its own.
+ * reader.c -- see reader.h. Whatever thread is free does what is next: hand over the block whose turn it is, or else fill another and read
+ * it. Filling and handing over are each done by one thread at a time, in file order, so nothing depends on who does what.
  */
 #include "keep/ingest/reader.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/threads.h"
 
 #define MOST_GUESSED 1e8 /* more rows than that are not taken memory for beforehand */
-enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 6, ROUNDS = 3 };
+enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 16 };
 
-typedef struct lane_round {
-    mw_lane *lanes; /* [n_lanes] */
-    size_t n;       /* filled */
-} lane_round;
+/* A lane and what happened to it before it is handed over. */
+typedef struct slot {
+    mw_lane lane;
+    bool read; /* or failed */
+    bool placed;
+    mw_status status;
+    mw_err error;
+    double to_come; /* bytes of text behind the block before it */
+} slot;
 
 struct mw_reader {
     const mw_ctx *ctx;
@@ -27,14 +33,27 @@ struct mw_reader {
     mw_plan plan;
     bool has_profile;
     char *head; /* header and units as they stand */
-    size_t n_lanes;
-    lane_round rounds[ROUNDS];
     mw_block_scratch *scratch; /* [n_workers] */
     int n_workers;
     mw_reader_sink *sink;
-    double to_come; /* at the beginning of a round: while it runs the source moves on */
+
+    /* Blocks under way: those from number n_given up to n_filled, in file order. The mutex guards what is here. */
+    pthread_mutex_t mutex;
+    pthread_cond_t moved;
+    slot *slots;         /* [n_slots] */
+    slot **queue;        /* [n_slots] by block number modulo n_slots */
+    slot **spare;        /* [n_spare] the one used last is on top: it may still be in a cache */
+    int32_t *parameters; /* [n_slots] sink->n_parameters once a block was given, by its number */
+    size_t n_slots, n_spare;
+    uint64_t n_filled, n_given;
+    bool filling, giving;
+    bool ended; /* no more is to be filled */
+    bool done;  /* all is given, or no more is wanted */
+    mw_status status;
+    mw_err error;
 
     /* Filling. */
+    slot *first; /* filled by mw_reader_open */
     char *tail; /* [tail_capacity] bytes behind the last whole line */
     size_t tail_size, tail_capacity;
     bool source_ended, open_ended;
@@ -43,6 +62,7 @@ struct mw_reader {
     mw_buf *skipped; /* what was, while the first round is filled; or NULL */
 
     /* Handing over. */
+    double to_come;
     mw_csv *csv; /* reads on while a row spans blocks; NULL: blocks begin at rows */
     uint64_t csv_line;
     int64_t n_records;
@@ -56,19 +76,23 @@ struct mw_reader {
 static mw_status make_lanes(mw_reader *reader, const mw_reader_options *options, mw_err *err) {
     mw_mem *mem = reader->ctx->mem;
     reader->n_workers = mw_pool_threads(reader->ctx->pool);
-    reader->n_lanes = (size_t)reader->n_workers * LANES_PER_THREAD;
+    size_t n = (size_t)reader->n_workers * LANES_PER_THREAD;
     reader->scratch = mw_calloc(mem, (size_t)reader->n_workers, sizeof *reader->scratch);
     reader->widened = mw_calloc(mem, (size_t)reader->plan.n_cells + 1, 1);
-    if (!reader->scratch || !reader->widened) return mw_fail_nomem(err, "reading a file");
+    reader->slots = mw_calloc(mem, n, sizeof *reader->slots);
+    reader->queue = mw_calloc(mem, n, sizeof *reader->queue);
+    reader->spare = mw_calloc(mem, n, sizeof *reader->spare);
+    reader->parameters = mw_calloc(mem, n, sizeof *reader->parameters);
+    if (!reader->scratch || !reader->widened || !reader->slots || !reader->queue ||
+        !reader->spare || !reader->parameters)
+        return mw_fail_nomem(err, "reading a file");
+    reader->n_slots = n;
     mw_status status = MW_OK;
-    for (int r = 0; r < ROUNDS && status == MW_OK; r++) {
-        reader->rounds[r].lanes = mw_calloc(mem, reader->n_lanes, sizeof(mw_lane));
-        if (!reader->rounds[r].lanes) return mw_fail_nomem(err, "reading a file");
-        for (size_t i = 0; i < reader->n_lanes && status == MW_OK; i++)
-            status = mw_lane_init(&reader->rounds[r].lanes[i], mem, &reader->plan,
-                                  options->keep_bad, options->collide, err);
-        for (size_t i = 0; i < reader->n_lanes && status == MW_OK; i++)
-            reader->rounds[r].lanes[i].plain_path = options->plain_path;
+    for (size_t i = 0; i < n && status == MW_OK; i++) {
+        mw_lane *lane = &reader->slots[i].lane;
+        status = mw_lane_init(lane, mem, &reader->plan, options->keep_bad, options->collide, err);
+        lane->plain_path = options->plain_path;
+        reader->spare[reader->n_spare++] = &reader->slots[i];
     }
     return status;
 }
@@ -117,6 +141,8 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
                          mw_reader **ret, mw_err *err) {
     mw_reader *reader = mw_calloc(ctx->mem, 1, sizeof *reader);
     if (!reader) return mw_fail_nomem(err, "reading a file");
+    pthread_mutex_init(&reader->mutex, NULL);
+    pthread_cond_init(&reader->moved, NULL);
     reader->ctx = ctx;
     reader->name = mw_source_name(path);
     reader->n_lines = 1;
@@ -139,11 +165,11 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
 
 void *mw_reader_close(mw_reader *reader) {
     if (!reader) return NULL;
-    for (int r = 0; r < ROUNDS; r++) {
-        for (size_t i = 0; reader->rounds[r].lanes && i < reader->n_lanes; i++)
-            mw_lane_done(&reader->rounds[r].lanes[i]);
-        mw_free(reader->rounds[r].lanes);
-    }
+    for (size_t i = 0; i < reader->n_slots; i++) mw_lane_done(&reader->slots[i].lane);
+    mw_free(reader->slots);
+    mw_free(reader->queue);
+    mw_free(reader->spare);
+    mw_free(reader->parameters);
     for (int i = 0; reader->scratch && i < reader->n_workers; i++)
         mw_block_scratch_done(&reader->scratch[i]);
     mw_free(reader->scratch);
@@ -154,6 +180,8 @@ void *mw_reader_close(mw_reader *reader) {
     mw_plan_done(&reader->plan);
     if (reader->has_profile) mw_profile_done(&reader->profile);
     mw_source_close(reader->source);
+    pthread_cond_destroy(&reader->moved);
+    pthread_mutex_destroy(&reader->mutex);
     return mw_free(reader);
 }
 
@@ -166,16 +194,14 @@ const uint8_t *mw_reader_widened(const mw_reader *reader) {
     return reader->any_widened ? reader->widened : NULL;
 }
 int64_t mw_reader_rows(const mw_reader *reader) {
-    const lane_round *first = &reader->rounds[0];
-    if (first->n == 0 || first->lanes[0].size == 0) return 0;
-    double filled = 0, to_come = mw_source_remaining(reader->source), lines = 0;
-    for (size_t i = 0; i < first->n; i++) filled += (double)first->lanes[i].size;
-    const mw_lane *lane = &first->lanes[0];
+    if (!reader->first || reader->first->lane.size == 0) return 0;
+    const mw_lane *lane = &reader->first->lane;
+    double lines = 0;
     for (const char *at = lane->text, *end = at + lane->size; at < end; lines++) {
         const char *feed = memchr(at, '\n', (size_t)(end - at));
         at = feed ? feed + 1 : end;
     }
-    double rows = (filled + to_come) * lines / (double)lane->size;
+    double rows = reader->first->to_come * lines / (double)lane->size;
     return rows < (double)MOST_GUESSED ? (int64_t)(rows * 1.02) + 1 : 0;
 }
 double mw_reader_to_come(const mw_reader *reader) { return reader->to_come; }
@@ -275,15 +301,9 @@ static mw_status fill_lane(mw_reader *reader, mw_lane *lane, mw_err *err) {
     return status;
 }
 
-static mw_status fill_round(mw_reader *reader, lane_round *to, mw_err *err) {
-    to->n = 0;
-    while (to->n < reader->n_lanes && !reader->source_ended) {
-        mw_status status = mw_ctx_check(reader->ctx, err);
-        if (status == MW_OK) status = fill_lane(reader, &to->lanes[to->n], err);
-        if (status != MW_OK) return status;
-        to->n++;
-    }
-    return MW_OK;
+/* Bytes of text that the source and the tail still have, at most. */
+static double still_there(const mw_reader *reader) {
+    return mw_source_remaining(reader->source) + (double)reader->tail_size;
 }
 
 /* Keeps the header and the units as they stand, for the rejects file. */
@@ -302,13 +322,17 @@ static mw_status keep_head(mw_reader *reader, mw_str text, mw_err *err) {
 
 /* What lies before the first row of values is no row; a long preamble takes more than one block. */
 static mw_status skip_head(mw_reader *reader, mw_err *err) {
-    lane_round *first = &reader->rounds[0];
     reader->to_skip = reader->profile.data_offset;
     reader->n_lines = reader->profile.data_line;
     mw_buf head;
     mw_buf_init(&head, reader->ctx->mem, reader->to_skip + 1);
     reader->skipped = &head;
-    mw_status status = fill_round(reader, first, err);
+    reader->first = reader->spare[--reader->n_spare];
+    mw_lane *lane = &reader->first->lane;
+    mw_status status;
+    do status = fill_lane(reader, lane, err);
+    while (status == MW_OK && lane->size == 0 && !lane->last);
+    reader->first->to_come = still_there(reader) + (double)lane->size;
     reader->skipped = NULL;
     if (status == MW_OK) status = mw_buf_status(&head, "a header", err);
     if (status == MW_OK) status = keep_head(reader, mw_buf_str(&head), err);
@@ -330,8 +354,16 @@ static mw_status give(mw_reader *reader, mw_lane *lane, uint64_t first_line, boo
     return status;
 }
 
+/* More rows than lines would lie where the next block's do. */
+static mw_status check_room(const mw_lane *lane, mw_err *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < lane->n_chunks; i++) n += (size_t)lane->chunks[i]->n_rows;
+    if (n <= lane->most_rows) return MW_OK;
+    return mw_fail(err, MW_EINTERNAL, "%zu rows of a block of %zu lines", n, lane->most_rows);
+}
+
 /* A row goes on in the next block: lexes on, block after block, until one ends where a row does. */
-static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, mw_err *err) {
+static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, bool placed, mw_err *err) {
     uint64_t first_line = reader->n_lines;
     mw_status status = MW_OK;
     if (!reader->csv) {
@@ -344,6 +376,7 @@ static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, mw_err *e
     if (status != MW_OK) return status;
     if (lane->last) mw_csv_finish(reader->csv);
     status = mw_lane_read_from(lane, reader->csv, &reader->scratch[worker], 0, err);
+    if (status == MW_OK && placed) status = check_room(lane, err);
     if (status != MW_OK) return status;
     reader->n_lines += lane->n_lines;
     status = give(reader, lane, reader->csv_line, lane->last, err);
@@ -351,65 +384,128 @@ static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, mw_err *e
     return status;
 }
 
-static mw_status hand_over(mw_reader *reader, lane_round *from, int worker, mw_err *err) {
-    mw_status status = MW_OK;
-    for (size_t i = 0; i < from->n && status == MW_OK && !reader->sink->stop; i++) {
-        mw_lane *lane = &from->lanes[i];
-        if (reader->csv || lane->open_end) {
-            status = read_on(reader, lane, worker, err);
-            continue;
-        }
-        uint64_t first_line = reader->n_lines;
-        reader->n_lines += lane->n_lines;
-        status = give(reader, lane, first_line, lane->last, err);
+static mw_status hand_over(mw_reader *reader, slot *s, int worker, mw_err *err) {
+    mw_lane *lane = &s->lane;
+    if (s->status != MW_OK) {
+        if (err) *err = s->error;
+        return s->status;
     }
+    mw_status status = mw_ctx_check(reader->ctx, err);
+    if (status == MW_OK && s->placed && !lane->open_end) status = check_room(lane, err);
+    if (status != MW_OK) return status;
+    reader->to_come = s->to_come;
+    if (reader->csv || lane->open_end) return read_on(reader, lane, worker, s->placed, err);
+    uint64_t first_line = reader->n_lines;
+    reader->n_lines += lane->n_lines;
+    return give(reader, lane, first_line, lane->last, err);
+}
+
+/* ---- threads ---- */
+
+/* Hands over the block whose turn it is; false when it is not read yet, or is being handed over. Holds the mutex before and after. */
+static bool give_next(mw_reader *reader, int worker) {
+    uint64_t number = reader->n_given;
+    slot *s = number < reader->n_filled ? reader->queue[number % reader->n_slots] : NULL;
+    if (!s || !s->read || reader->giving) return false;
+    reader->giving = true;
+    pthread_mutex_unlock(&reader->mutex);
+    mw_err error = {0};
+    mw_status status = hand_over(reader, s, worker, &error);
+    pthread_mutex_lock(&reader->mutex);
+    reader->giving = false;
+    reader->parameters[number % reader->n_slots] = reader->sink->n_parameters;
+    reader->spare[reader->n_spare++] = s;
+    reader->n_given++;
+    if (status != MW_OK) {
+        reader->status = status;
+        reader->error = error;
+    }
+    reader->done = status != MW_OK || reader->sink->stop ||
+                   (reader->ended && reader->n_given == reader->n_filled);
+    pthread_cond_broadcast(&reader->moved);
+    return true;
+}
+
+/* Hands over until only the block at hand is under way. False: no more is wanted. */
+static bool drain(mw_reader *reader, int worker) {
+    pthread_mutex_lock(&reader->mutex);
+    while (reader->n_given < reader->n_filled && !reader->done)
+        if (!give_next(reader, worker)) pthread_cond_wait(&reader->moved, &reader->mutex);
+    bool goes_on = !reader->done;
+    pthread_mutex_unlock(&reader->mutex);
+    return goes_on;
+}
+
+static mw_status find_place(mw_reader *reader, slot *s, int worker, mw_err *err) {
+    mw_chunk *chunk = NULL;
+    bool full = false;
+    int64_t n_rows = (int64_t)s->lane.most_rows;
+    mw_reader_sink *sink = reader->sink;
+    mw_status status = sink->place(sink->self, n_rows, &chunk, &full, err);
+    if (status == MW_OK && full && drain(reader, worker))
+        status = sink->place(sink->self, n_rows, &chunk, &full, err);
+    if (status != MW_OK || !chunk) return status;
+    s->placed = true;
+    return mw_lane_add_chunk(&s->lane, chunk, err);
+}
+
+static mw_status fill_slot(mw_reader *reader, slot *s, int32_t n_parameters, int worker,
+                           mw_err *err) {
+    s->read = s->placed = false;
+    mw_status status = MW_OK;
+    if (s == reader->first) {
+        reader->first = NULL;
+    } else {
+        status = fill_lane(reader, &s->lane, err);
+        s->to_come = still_there(reader) + (double)s->lane.size;
+    }
+    if (status == MW_OK)
+        status = mw_lane_index(&s->lane, &reader->scratch[worker], n_parameters, err);
+    if (status == MW_OK && reader->sink->place && !reader->plan.is_long)
+        status = find_place(reader, s, worker, err);
     return status;
 }
 
-/* ---- rounds ---- */
+/* Fills the next block and reads it. False when another is being filled, or there is nothing to fill. Holds the mutex before and after. */
+static bool read_next(mw_reader *reader, int worker) {
+    if (reader->filling || reader->ended || (!reader->first && reader->n_spare == 0)) return false;
+    slot *s = reader->first ? reader->first : reader->spare[--reader->n_spare];
+    size_t at = reader->n_filled % reader->n_slots;
+    int32_t n_parameters = reader->parameters[at];
+    reader->filling = true;
+    pthread_mutex_unlock(&reader->mutex);
+    s->status = fill_slot(reader, s, n_parameters, worker, &s->error);
+    pthread_mutex_lock(&reader->mutex);
+    reader->filling = false;
+    reader->queue[at] = s;
+    reader->n_filled++;
+    reader->ended = s->status != MW_OK || s->lane.last;
+    pthread_cond_broadcast(&reader->moved);
+    pthread_mutex_unlock(&reader->mutex);
+    if (s->status == MW_OK)
+        s->status = mw_lane_read(&s->lane, &reader->scratch[worker], &s->error);
+    pthread_mutex_lock(&reader->mutex);
+    s->read = true;
+    pthread_cond_broadcast(&reader->moved);
+    return true;
+}
 
-typedef struct turn {
-    mw_reader *reader;
-    lane_round *before, *now, *after;
-    int32_t n_parameters;
-} turn;
-
+/* A thread waits only while another one fills, reads or hands over, and that one tells when it is done. */
 static mw_status work(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    turn *t = arg;
-    mw_reader *reader = t->reader;
-    mw_status status = MW_OK;
-    for (int64_t i = begin; i < end && status == MW_OK; i++) {
-        if (i == 0)
-            status = hand_over(reader, t->before, worker, err);
-        else if (i == 1)
-            status = fill_round(reader, t->after, err);
-        else
-            status =
-                mw_lane_read(&t->now->lanes[i - 2], &reader->scratch[worker], t->n_parameters, err);
-    }
-    return status;
-}
-
-static double to_come(const mw_reader *reader, const lane_round *before, const lane_round *now) {
-    double size = mw_source_remaining(reader->source) + (double)reader->tail_size;
-    for (size_t i = 0; i < before->n; i++) size += (double)before->lanes[i].size;
-    for (size_t i = 0; i < now->n; i++) size += (double)now->lanes[i].size;
-    return size;
+    (void)begin, (void)end, (void)err;
+    mw_reader *reader = arg;
+    pthread_mutex_lock(&reader->mutex);
+    while (!reader->done)
+        if (!give_next(reader, worker) && !read_next(reader, worker))
+            pthread_cond_wait(&reader->moved, &reader->mutex);
+    pthread_mutex_unlock(&reader->mutex);
+    return MW_OK;
 }
 
 mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err) {
     reader->sink = sink;
-    lane_round nothing = {0};
-    mw_status status = MW_OK;
-    for (int r = 0; status == MW_OK; r++) {
-        turn t = {.reader = reader,
-                  .before = r ? &reader->rounds[(r - 1) % ROUNDS] : &nothing,
-                  .now = &reader->rounds[r % ROUNDS],
-                  .after = &reader->rounds[(r + 1) % ROUNDS],
-                  .n_parameters = sink->n_parameters};
-        reader->to_come = to_come(reader, t.before, t.now);
-        status = mw_pool_for(reader->ctx, 2 + (int64_t)t.now->n, 1, work, &t, err);
-        if (t.now->n == 0 || sink->stop) break;
-    }
-    return status;
+    mw_status status = mw_pool_for(reader->ctx, reader->n_workers, 1, work, reader, err);
+    if (status != MW_OK || reader->status == MW_OK) return status;
+    if (err) *err = reader->error;
+    return reader->status;
 }

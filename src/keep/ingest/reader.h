@@ -1,11 +1,13 @@
 /*
  * reader.h -- a telemetry file as typed chunks, in file order, on all threads, in constant memory.
  *
- * What      bytes are cut into blocks of whole lines; a round of blocks is read in parallel while the round before is handed over and
- *           the one after is filled. No pass over the bytes comes first: a block is taken to begin outside quotes, and read again
- *           when the one before it shows otherwise.
+ * What      bytes are cut into blocks of whole lines. Each thread takes the next block from the source, finds its fields and reads
+ *           them while the text is in its cache; one thread at a time hands read blocks over. No pass over the bytes comes first: a block is
+ *           taken to begin outside quotes, and read again when the one before it shows otherwise.
  * Order     the caller sees lanes in file order, one at a time, on one thread at a time (not always the same).
- * Memory    3 rounds of 6 blocks a thread of 256 KiB text, 2 rounds of chunks: about 20 MB with two threads.
+ * In place  a caller that collects rows may give each block the place where its rows will lie (mw_reader_sink.place), so that
+ *           no row is copied.
+ * Memory    16 blocks a thread of 256 KiB text and their chunks, if handing over falls behind: about 20 MB with two threads.
  * Widening  a column of undecided type in which text turns up is noted; at the end the reader says so, and the caller opens anew
  *           with what it learned (mw_reader_widen).
  */
@@ -50,9 +52,14 @@ typedef struct mw_reader_place {
     bool last;
 } mw_reader_place;
 
-/* take: may take chunks over (leaving NULL in lane->chunks). n_parameters: columns that long chunks should have at least from now on. */
+/*
+ * take: may take chunks over (leaving NULL in lane->chunks). n_parameters: columns that long chunks should have at least from now on.
+ * place: NULL, or called for each block of a wide file in file order, perhaps while others are read and handed over: *ret becomes a
+ * chunk for at most n_rows rows. *ret_full: that is only possible while no other block is under way; it is called again then.
+ */
 typedef struct mw_reader_sink {
     mw_status (*take)(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err);
+    mw_status (*place)(void *self, int64_t n_rows, mw_chunk **ret, bool *ret_full, mw_err *err);
     void *self;
     int32_t n_parameters;
     bool stop; /* set by take: no more is wanted */
@@ -63,7 +70,7 @@ mw_status mw_reader_run(mw_reader *reader, mw_reader_sink *sink, mw_err *err);
 
 /* After the run: [n_cells + 1] of the plan, 1 where text was met; the last is the time column. NULL: none. */
 const uint8_t *mw_reader_widened(const mw_reader *reader);
-/* During the run: bytes of text at most that are not yet with the caller, those of the lane at hand included. */
+/* During take: bytes of text at most that are not yet with the caller, those of the lane at hand included. */
 double mw_reader_to_come(const mw_reader *reader);
 bool mw_reader_open_ended(const mw_reader *reader); /* the last line had no line end */
 
