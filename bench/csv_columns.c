@@ -51,6 +51,7 @@ static mw_status read_file(const mw_ctx *ctx, mw_reader *reader, kept *k, mw_tab
     k->intake.add = add;
     k->intake.refused = refused;
     k->intake.self = k;
+    k->intake.sink.collect = k->rows;
     if (status == MW_OK) status = mw_reader_run(reader, &k->intake.sink, err);
     if (status == MW_OK) status = mw_collect_finish(k->rows, k->schema, ret, err);
     return status;

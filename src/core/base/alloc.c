@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 typedef struct header {
     mw_mem *mem;
@@ -16,7 +17,7 @@ typedef struct header {
 
 _Static_assert(sizeof(header) == 16, "blocks stay 16-byte aligned");
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, HUGE_FROM = 4 << 20 };
 
 mw_mem mw_mem_process;
 
@@ -78,6 +79,13 @@ static bool charge(mw_mem *mem, size_t size) {
     return true;
 }
 
+/* Only advice: what it says does not matter. */
+static void advise_huge(void *raw, size_t size) {
+    uintptr_t begin = ((uintptr_t)raw + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    uintptr_t end = ((uintptr_t)raw + size) / HUGE_PAGE * HUGE_PAGE;
+    if (begin < end) (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
 static header *header_of(void *p) { return (header *)p - 1; }
 
 static void *begin(mw_mem *mem, size_t size, bool aligned) {
@@ -96,6 +104,7 @@ static void *begin(mw_mem *mem, size_t size, bool aligned) {
         credit(mem, size);
         return NULL;
     }
+    if (aligned && size >= HUGE_FROM) advise_huge(raw, total);
     void *p = (char *)raw + prefix;
     *header_of(p) = (header){.mem = mem, .size_and_kind = size << 1 | (aligned ? 1u : 0u)};
     return p;

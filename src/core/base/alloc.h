@@ -38,7 +38,8 @@ void *mw_alloc(mw_mem *mem, size_t size); /* 16-byte aligned, undefined content 
 void *mw_calloc(mw_mem *mem, size_t count,
                 size_t size); /* zeroed; NULL when count*size overflows */
 void *mw_alloc_array(mw_mem *mem, size_t count, size_t size); /* not zeroed; overflow-checked */
-void *mw_alloc_aligned(mw_mem *mem, size_t size); /* 64-byte aligned, undefined content */
+/* 64-byte aligned, undefined content. From 4 MiB on in huge pages where the kernel has them to give: a first touch then costs a third. */
+void *mw_alloc_aligned(mw_mem *mem, size_t size);
 
 /* Resizes a block of mw_alloc/mw_calloc/mw_alloc_array (not an aligned one). On NULL the old block
  * is untouched. p NULL allocates from mem; otherwise the block's own account is used. */

@@ -85,12 +85,16 @@ static size_t data_bytes(mw_type type, int64_t rows) {
     }
 }
 
-mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int64_t capacity,
-                       mw_chunk **ret, mw_err *err) {
+static size_t column_bytes(mw_type type, int64_t capacity, bool within) {
+    if (within && type != MW_BOOL) return 0;
+    return padded(data_bytes(type, capacity)) * (type == MW_BOOL ? 2 : 1);
+}
+
+static mw_status new_chunk(mw_mem *mem, const mw_type *types, int32_t n_columns, int64_t capacity,
+                           bool within, mw_chunk **ret, mw_err *err) {
     size_t head = padded(sizeof(mw_chunk) + (size_t)n_columns * sizeof(mw_chunk_column));
     size_t size = head;
-    for (int32_t i = 0; i < n_columns; i++)
-        size += padded(data_bytes(types[i], capacity)) * (types[i] == MW_BOOL ? 2 : 1);
+    for (int32_t i = 0; i < n_columns; i++) size += column_bytes(types[i], capacity, within);
     char *block = mw_alloc_aligned(mem, size);
     if (!block) return mw_fail_nomem(err, "rows of a table");
     mw_chunk *chunk = (mw_chunk *)(void *)block;
@@ -101,27 +105,36 @@ mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int
     char *at = block + head;
     for (int32_t i = 0; i < n_columns; i++) {
         mw_chunk_column *column = &chunk->columns[i];
-        size_t bytes = padded(data_bytes(types[i], capacity));
+        size_t bytes = column_bytes(types[i], capacity, within);
         *column = (mw_chunk_column){.type = types[i], .data = at};
-        if (bytes) memset(at + bytes - ALIGNMENT, 0, ALIGNMENT);
-        at += bytes;
-        if (types[i] != MW_BOOL) continue;
-        column->validity = (uint8_t *)at;
-        memset(column->bits, 0, 2 * bytes);
+        if (types[i] == MW_BOOL) {
+            column->validity = (uint8_t *)at + bytes / 2;
+            memset(column->bits, 0, bytes);
+        } else if (bytes) {
+            memset(at + bytes - ALIGNMENT, 0, ALIGNMENT);
+        }
         at += bytes;
     }
     *ret = chunk;
     return MW_OK;
 }
 
+mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int64_t capacity,
+                       mw_chunk **ret, mw_err *err) {
+    return new_chunk(mem, types, n_columns, capacity, false, ret, err);
+}
+
+mw_status mw_chunk_new_within(mw_mem *mem, const mw_type *types, int32_t n_columns,
+                              int64_t capacity, mw_chunk **ret, mw_err *err) {
+    return new_chunk(mem, types, n_columns, capacity, true, ret, err);
+}
+
 void *mw_chunk_free(mw_chunk *chunk) { return mw_free(chunk); }
 
 size_t mw_chunk_bytes(const mw_chunk *chunk) {
     size_t size = padded(sizeof *chunk + (size_t)chunk->n_columns * sizeof *chunk->columns);
-    for (int32_t i = 0; i < chunk->n_columns; i++) {
-        mw_type type = chunk->columns[i].type;
-        size += padded(data_bytes(type, chunk->capacity)) * (type == MW_BOOL ? 2 : 1);
-    }
+    for (int32_t i = 0; i < chunk->n_columns; i++)
+        size += column_bytes(chunk->columns[i].type, chunk->capacity, false);
     return size;
 }
 

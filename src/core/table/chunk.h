@@ -51,6 +51,9 @@ typedef struct mw_chunk {
 /* types [n]; values undefined until written. One allocation for all columns. */
 mw_status mw_chunk_new(mw_mem *mem, const mw_type *types, int32_t n_columns, int64_t capacity,
                        mw_chunk **ret, mw_err *err);
+/* The same without memory for columns other than bool: the caller sets their data, which lies in something larger. Only its rows are of use. */
+mw_status mw_chunk_new_within(mw_mem *mem, const mw_type *types, int32_t n_columns,
+                              int64_t capacity, mw_chunk **ret, mw_err *err);
 void *mw_chunk_free(mw_chunk *chunk);
 size_t mw_chunk_bytes(const mw_chunk *chunk); /* of its allocation */
 

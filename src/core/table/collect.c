@@ -1,25 +1,32 @@
-/* collect.c -- see collect.h. */
+/*
+ * collect.c -- see collect.h. Rows [0, n_rows) are added, [n_rows, end) are given away as places; what has a value is told when rows are
+ * added, while they are likely still in a cache.
+ */
 #include "core/table/collect.h"
 
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/math.h"
+#include "core/table/columns.h"
+#include "core/table/present.h"
 #include "core/text/datetime.h"
 
 enum { FIRST_ROWS = 1024 };
 
 typedef struct buffer {
     void *data;        /* [capacity] of the type; bool: bits */
-    uint8_t *validity; /* bool: [capacity / 8] */
+    uint8_t *validity; /* [capacity] bits */
+    int64_t n_missing; /* not of bool */
 } buffer;
 
 struct mw_collect {
     mw_mem *mem;
     const mw_schema *schema;
+    mw_type *types;  /* [n_columns] */
     buffer *buffers; /* [n_columns] */
     int32_t n_columns;
-    int64_t n_rows, capacity;
+    int64_t n_rows, end, capacity;
 };
 
 static size_t bytes_of(mw_type type, int64_t rows) {
@@ -37,8 +44,7 @@ static void clear(mw_type type, void *data, int64_t from, int64_t to) {
 }
 
 static mw_status grow_block(mw_mem *mem, void **data, size_t used, size_t size, mw_err *err) {
-    enum { PADDING = 64 };
-    void *more = mw_alloc_aligned(mem, size + PADDING);
+    void *more = mw_table__buffer(mem, size);
     if (!more) return mw_fail_nomem(err, "the rows of a table");
     if (used) memcpy(more, *data, used);
     mw_free(*data);
@@ -47,17 +53,32 @@ static mw_status grow_block(mw_mem *mem, void **data, size_t used, size_t size, 
 }
 
 static mw_status grow(mw_collect *c, int32_t column, int64_t used, int64_t capacity, mw_err *err) {
-    mw_type type = c->schema->columns[column].type;
     buffer *b = &c->buffers[column];
-    size_t before = bytes_of(type, used), size = bytes_of(type, capacity);
-    mw_status status = grow_block(c->mem, &b->data, before, size, err);
-    if (status != MW_OK || type != MW_BOOL) return status;
-    memset((char *)b->data + before, 0, size - before);
+    mw_type type = c->types[column];
+    mw_status status =
+        grow_block(c->mem, &b->data, bytes_of(type, used), bytes_of(type, capacity), err);
+    if (status != MW_OK) return status;
     void *validity = b->validity;
-    status = grow_block(c->mem, &validity, before, size, err);
+    status = grow_block(c->mem, &validity, bytes_of(MW_BOOL, used),
+                        bytes_of(MW_BOOL, capacity) + MW_TABLE__PRESENT_SLACK, err);
     b->validity = validity;
-    if (status == MW_OK) memset(b->validity + before, 0, size - before);
     return status;
+}
+
+static void set_bits(uint8_t *bits, int64_t at, int64_t n, bool value) {
+    for (; n > 0 && at % 8; n--) mw_table__set_bit(bits, at++, value);
+    if (n > 0) memset(bits + at / 8, value ? 0xFF : 0, (size_t)(n / 8));
+    for (at += n / 8 * 8, n %= 8; n > 0; n--) mw_table__set_bit(bits, at++, value);
+}
+
+/* n rows without a value behind the last one. */
+static void add_missing(mw_collect *c, int32_t column, int64_t at, int64_t n) {
+    buffer *b = &c->buffers[column];
+    mw_type type = c->types[column];
+    clear(type, b->data, at, at + n);
+    set_bits(b->validity, at, n, false);
+    if (type == MW_BOOL) set_bits(b->data, at, n, false);
+    b->n_missing += n;
 }
 
 /* Columns that the schema got since: missing in all rows so far. */
@@ -65,16 +86,22 @@ static mw_status follow_schema(mw_collect *c, mw_err *err) {
     int32_t n = c->schema->n_columns;
     if (n == c->n_columns) return MW_OK;
     buffer *more = mw_realloc(c->mem, c->buffers, (size_t)n * sizeof *more);
-    if (!more) return mw_fail_nomem(err, "the columns of a table");
-    c->buffers = more;
-    for (; c->n_columns < n; c->n_columns++) {
-        c->buffers[c->n_columns] = (buffer){0};
-        mw_status status = grow(c, c->n_columns, 0, c->capacity, err);
+    if (more) c->buffers = more;
+    mw_type *types = more ? mw_realloc(c->mem, c->types, (size_t)n * sizeof *types) : NULL;
+    if (!types) return mw_fail_nomem(err, "the columns of a table");
+    c->types = types;
+    while (c->n_columns < n) {
+        int32_t i = c->n_columns;
+        c->buffers[i] = (buffer){0};
+        c->types[i] = c->schema->columns[i].type;
+        mw_status status = grow(c, i, 0, c->capacity, err);
         if (status != MW_OK) {
-            mw_free(c->buffers[c->n_columns].data);
+            mw_free(c->buffers[i].data);
+            mw_free(c->buffers[i].validity);
             return status;
         }
-        clear(c->schema->columns[c->n_columns].type, c->buffers[c->n_columns].data, 0, c->n_rows);
+        c->n_columns++;
+        add_missing(c, i, 0, c->n_rows);
     }
     return MW_OK;
 }
@@ -83,8 +110,9 @@ mw_status mw_collect_new(mw_mem *mem, const mw_schema *schema, int64_t rows, mw_
                          mw_err *err) {
     mw_collect *c = mw_calloc(mem, 1, sizeof *c);
     if (!c) return mw_fail_nomem(err, "a table");
-    *c = (mw_collect){
-        .mem = mem, .schema = schema, .capacity = rows < FIRST_ROWS ? FIRST_ROWS : rows};
+    c->mem = mem;
+    c->schema = schema;
+    c->capacity = rows < FIRST_ROWS ? FIRST_ROWS : rows;
     mw_status status = follow_schema(c, err);
     if (status == MW_OK)
         *ret = c;
@@ -100,17 +128,18 @@ void *mw_collect_free(mw_collect *collect) {
         mw_free(collect->buffers[i].validity);
     }
     mw_free(collect->buffers);
+    mw_free(collect->types);
     return mw_free(collect);
 }
 
 int64_t mw_collect_rows(const mw_collect *collect) { return collect->n_rows; }
 
-static mw_status make_room(mw_collect *c, int64_t n, mw_err *err) {
-    if (c->n_rows + n > MW_LIMIT(TABLE_ROWS))
+static mw_status make_room(mw_collect *c, int64_t end, mw_err *err) {
+    if (end > MW_LIMIT(TABLE_ROWS))
         return mw_fail(err, MW_ETOOLARGE, "more than %lld rows", (long long)MW_LIMIT(TABLE_ROWS));
-    if (c->n_rows + n <= c->capacity) return MW_OK;
+    if (end <= c->capacity) return MW_OK;
     int64_t capacity = c->capacity + c->capacity / 2;
-    if (capacity < c->n_rows + n) capacity = c->n_rows + n;
+    if (capacity < end) capacity = end;
     for (int32_t i = 0; i < c->n_columns; i++) {
         mw_status status = grow(c, i, c->n_rows, capacity, err);
         if (status != MW_OK) return status;
@@ -119,50 +148,81 @@ static mw_status make_room(mw_collect *c, int64_t n, mw_err *err) {
     return MW_OK;
 }
 
+/* ---- places ---- */
+
+mw_status mw_collect_place(mw_collect *collect, int64_t n_rows, bool alone, mw_chunk **ret,
+                           bool *ret_full, mw_err *err) {
+    mw_collect *c = collect;
+    *ret_full = !alone && c->end + n_rows > c->capacity;
+    if (*ret_full) return MW_OK;
+    if (alone) c->end = c->n_rows;
+    mw_status status = make_room(c, c->end + n_rows, err);
+    mw_chunk *chunk;
+    if (status == MW_OK)
+        status = mw_chunk_new_within(c->mem, c->types, c->n_columns, n_rows, &chunk, err);
+    if (status != MW_OK) return status;
+    for (int32_t i = 0; i < c->n_columns; i++)
+        if (c->types[i] != MW_BOOL)
+            chunk->columns[i].data = (char *)c->buffers[i].data + bytes_of(c->types[i], c->end);
+    c->end += n_rows;
+    *ret = chunk;
+    return MW_OK;
+}
+
+/* ---- adding ---- */
+
 static void copy_bits(uint8_t *to, int64_t at, const uint8_t *from, int64_t n) {
-    for (int64_t i = 0; i < n; i++, at++)
-        if (from[i / 8] >> (i % 8) & 1)
-            to[at / 8] |= (uint8_t)(1u << (at % 8));
-        else
-            to[at / 8] &= (uint8_t) ~(1u << (at % 8));
+    for (int64_t i = 0; i < n; i++) mw_table__set_bit(to, at + i, mw_table__bit(from, i));
+}
+
+static void add_column(mw_collect *c, int32_t column, const mw_chunk_column *from, int64_t at,
+                       int64_t n) {
+    buffer *b = &c->buffers[column];
+    mw_type type = c->types[column];
+    if (type == MW_BOOL) {
+        copy_bits(b->data, at, from->bits, n);
+        copy_bits(b->validity, at, from->validity, n);
+        return;
+    }
+    char *to = (char *)b->data + bytes_of(type, at);
+    if (to != from->data && n) memmove(to, from->data, bytes_of(type, n));
+    b->n_missing += mw_table__present(type, to, n, b->validity, at);
 }
 
 mw_status mw_collect_add(mw_collect *collect, const mw_chunk *chunk, mw_err *err) {
     mw_collect *c = collect;
+    int64_t at = c->n_rows, n = chunk->n_rows;
     mw_status status = follow_schema(c, err);
-    if (status == MW_OK) status = make_room(c, chunk->n_rows, err);
+    if (status == MW_OK) status = make_room(c, at + n, err);
     if (status != MW_OK) return status;
-    for (int32_t i = 0; i < c->n_columns; i++) {
-        mw_type type = c->schema->columns[i].type;
-        buffer *b = &c->buffers[i];
-        if (i >= chunk->n_columns) {
-            clear(type, b->data, c->n_rows, c->n_rows + chunk->n_rows);
-        } else if (type == MW_BOOL) {
-            copy_bits(b->data, c->n_rows, chunk->columns[i].bits, chunk->n_rows);
-            copy_bits(b->validity, c->n_rows, chunk->columns[i].validity, chunk->n_rows);
-        } else {
-            memcpy((char *)b->data + bytes_of(type, c->n_rows), chunk->columns[i].data,
-                   bytes_of(type, chunk->n_rows));
-        }
-    }
-    c->n_rows += chunk->n_rows;
+    for (int32_t i = 0; i < c->n_columns; i++)
+        if (i < chunk->n_columns)
+            add_column(c, i, &chunk->columns[i], at, n);
+        else
+            add_missing(c, i, at, n);
+    c->n_rows = at + n;
     return MW_OK;
 }
+
+/* ---- the table ---- */
 
 /* Hands the buffers of one column over. */
 static mw_status give(mw_collect *c, mw_schema_column *from, int32_t index, mw_table *table,
                       mw_err *err) {
+    buffer *b = &c->buffers[index];
+    uint8_t *none = NULL, **validity = from->type == MW_BOOL ? &b->validity : &none;
     mw_column *to;
     mw_status status =
-        mw_table_adopt(table, mw_str_of(from->name), from->type, &c->buffers[index].data,
-                       &c->buffers[index].validity, &to, err);
+        mw_table_adopt(table, mw_str_of(from->name), from->type, &b->data, validity, &to, err);
     if (status != MW_OK) return status;
+    if (from->type == MW_BOOL) return mw_column_seal(table, to, err);
     if (from->type == MW_DICTIONARY) {
         mw_dictionary *empty = to->dictionary;
         to->dictionary = from->dictionary;
         from->dictionary = empty;
     }
-    return mw_column_seal(table, to, err);
+    mw_column_set_validity(to, &b->validity, b->n_missing);
+    return MW_OK;
 }
 
 mw_status mw_collect_finish(mw_collect *collect, mw_schema *schema, mw_table **ret, mw_err *err) {

@@ -12,6 +12,7 @@
 #include "core/base/limits.h"
 #include "core/base/math.h"
 #include "core/table/columns.h"
+#include "core/table/present.h"
 #include "core/text/datetime.h"
 
 enum { ALIGNMENT = 64 };
@@ -297,51 +298,16 @@ mw_str mw_column_text(const mw_column *column, int64_t row) {
 
 /* --- sealing --------------------------------------------------------------------------------- */
 
-static int64_t count_missing(mw_column *c) {
-    int64_t missing = 0;
-    switch (c->type) {
-    case MW_TIMESTAMP:
-        for (int64_t i = 0; i < c->n_rows; i++) missing += c->time[i] == MW_TIME_NONE;
-        break;
-    case MW_FLOAT64:
-        for (int64_t i = 0; i < c->n_rows; i++) missing += mw_isnan(c->number[i]);
-        break;
-    case MW_DICTIONARY:
-        for (int64_t i = 0; i < c->n_rows; i++) missing += c->codes[i] < 0;
-        break;
-    case MW_BOOL:
-    case MW_UTF8:
-        missing = c->validity ? c->n_rows - mw_table__ones(c->validity, c->n_rows) : 0;
-        break;
-    }
-    return missing;
-}
+/* A column that says by its values what is missing. */
+static bool has_sentinel(const mw_column *c) { return c->type != MW_BOOL && c->type != MW_UTF8; }
 
-/* Bits of up to 8 rows that have a value; missing cells get their one form. */
-static unsigned seal_rows(mw_column *c, int64_t from, int n) {
-    unsigned bits = 0;
-    switch (c->type) {
-    case MW_FLOAT64:
-        for (int k = 0; k < n; k++) bits |= (unsigned)!mw_isnan(c->number[from + k]) << k;
-        for (int k = 0; k < n && bits != 0xff; k++)
-            if (!(bits >> k & 1)) c->number[from + k] = MW_NAN;
-        break;
-    case MW_DICTIONARY:
-        for (int k = 0; k < n; k++) bits |= (unsigned)(c->codes[from + k] >= 0) << k;
-        for (int k = 0; k < n && bits != 0xff; k++)
-            if (!(bits >> k & 1)) c->codes[from + k] = -1;
-        break;
-    default:
-        for (int k = 0; k < n; k++) bits |= (unsigned)(c->time[from + k] != MW_TIME_NONE) << k;
+/* Every missing float64 becomes the same NaN, every missing code -1. */
+static void unify_missing(mw_column *c) {
+    for (int64_t i = 0; i < c->n_rows; i++) {
+        if (mw_table__bit(c->validity, i)) continue;
+        if (c->type == MW_FLOAT64) c->number[i] = MW_NAN;
+        if (c->type == MW_DICTIONARY) c->codes[i] = -1;
     }
-    return bits;
-}
-
-static void rebuild_validity(mw_column *c) {
-    memset(c->validity, 0, mw_table__bitmap_bytes(c->n_rows));
-    for (int64_t i = 0; i < c->n_rows; i += 8)
-        c->validity[i >> 3] =
-            (uint8_t)seal_rows(c, i, c->n_rows - i < 8 ? (int)(c->n_rows - i) : 8);
 }
 
 /* A missing bool is 0 in its bits, and bits past the end are 0. */
@@ -352,18 +318,28 @@ static void clean_bits(mw_column *c) {
     if (c->n_rows & 7) c->bits[bytes - 1] &= (uint8_t)((1u << (c->n_rows & 7)) - 1);
 }
 
+void mw_column_set_validity(mw_column *column, uint8_t **validity, int64_t n_missing) {
+    mw_free(column->validity);
+    column->validity = n_missing ? *validity : mw_free(*validity);
+    column->n_missing = n_missing;
+    *validity = NULL;
+}
+
 mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err) {
-    int64_t missing = count_missing(column);
-    if (missing > 0 && !column->validity) {
-        column->validity = mw_table__buffer(table->mem, mw_table__bitmap_bytes(column->n_rows));
-        if (!column->validity) return mw_fail_nomem(err, "a validity bitmap");
+    if (has_sentinel(column)) {
+        uint8_t *validity = mw_table__buffer(
+            table->mem, mw_table__bitmap_bytes(column->n_rows) + MW_TABLE__PRESENT_SLACK);
+        if (!validity) return mw_fail_nomem(err, "a validity bitmap");
+        int64_t n = mw_table__present(column->type, column->time, column->n_rows, validity, 0);
+        mw_column_set_validity(column, &validity, n);
+        if (n) unify_missing(column);
+        return MW_OK;
     }
-    column->n_missing = missing;
-    bool has_sentinel = column->type != MW_BOOL && column->type != MW_UTF8;
-    if (missing == 0)
-        column->validity = mw_free(column->validity);
-    else if (has_sentinel)
-        rebuild_validity(column);
+    int64_t n = column->validity
+                    ? column->n_rows - mw_table__ones(column->validity, column->n_rows)
+                    : 0;
+    if (n == 0) column->validity = mw_free(column->validity);
+    column->n_missing = n;
     if (column->type == MW_BOOL) clean_bits(column);
     return MW_OK;
 }

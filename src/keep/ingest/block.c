@@ -269,6 +269,7 @@ static mw_status walk_marks(mw_lane *lane, const marked *m, mw_block_scratch *sc
 static size_t strip_rows(size_t bytes, size_t rows) {
     size_t row = rows ? bytes / rows + 1 : bytes + 1;
     size_t n = MW_STRIP_BYTES / row;
+    if (n >= 64) n = n / 64 * 64; /* whole batches of the number reader */
     return n < 8 ? 8 : n > MW_STRIP_ROWS ? MW_STRIP_ROWS : n;
 }
 

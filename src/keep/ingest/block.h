@@ -125,7 +125,7 @@ void mw_block_scratch_done(mw_block_scratch *scratch);
 
 /* --- shared by block.c and block_cells.c --- */
 
-enum { MW_STRIP_ROWS = 1024, MW_STRIP_BYTES = 32768 };
+enum { MW_STRIP_ROWS = 1024, MW_STRIP_BYTES = 65536 };
 
 /* Some rows with as many fields as the header. */
 typedef struct mw_strip {

@@ -237,25 +237,12 @@ static void drop_marks(const mw_lane *lane, double *out, size_t n) {
             if (out[i] == lane->mark_values[k]) out[i] = MW_NAN;
 }
 
-/* 1e999 is a number to the readers of whole columns, and too large to be one. */
-static mw_status refuse_infinite(mw_lane *lane, const mw_strip *strip, const mw_plan_column *cell,
-                                 double *out, mw_err *err) {
-    bool any = false;
-    for (size_t i = 0; i < strip->n; i++) any |= mw_abs(out[i]) == MW_INFINITY;
-    mw_fields column = column_of(lane, strip, cell->field);
-    mw_status status = MW_OK;
-    for (size_t i = 0; any && i < strip->n && status == MW_OK; i++)
-        if (mw_abs(out[i]) == MW_INFINITY)
-            status = read_odd_number(lane, strip, i, cell, mw_fields_at(&column, i), &out[i], err);
-    return status;
-}
-
 static mw_status read_numbers(mw_lane *lane, const mw_strip *strip, const mw_plan_column *cell,
                               double *out, mw_err *err) {
     mw_fields column = column_of(lane, strip, cell->field);
     size_t n_odd = mw_number_read_fields(&column, lane->rules.decimal, out, lane->odd);
     if (lane->n_mark_values) drop_marks(lane, out, strip->n);
-    mw_status status = refuse_infinite(lane, strip, cell, out, err);
+    mw_status status = MW_OK;
     for (size_t i = 0; i < n_odd && status == MW_OK; i++) {
         size_t row = lane->odd[i];
         status =

@@ -148,6 +148,7 @@ static mw_status pass(plain *p, const char *path, const mw_args *args, bool *ret
     status = mw_plan_schema(mw_reader_plan(reader), &p->schema, err);
     if (status == MW_OK)
         status = mw_collect_new(p->ctx->mem, p->schema, mw_reader_rows(reader), &p->rows, err);
+    sink.collect = p->rows;
     if (status == MW_OK) status = mw_reader_run(reader, &sink, err);
     if (status != MW_OK) (void)mw_err_prefix(err, "%s", p->name);
     *ret_again = status == MW_OK && mw_reader_widened(reader);

@@ -426,25 +426,25 @@ static bool give_next(mw_reader *reader, int worker) {
     return true;
 }
 
-/* Hands over until only the block at hand is under way. False: no more is wanted. */
-static bool drain(mw_reader *reader, int worker) {
+/* Whether the block that is being filled is the only one under way; hands the others over first when it has to be. */
+static bool is_alone(mw_reader *reader, bool must, int worker) {
     pthread_mutex_lock(&reader->mutex);
-    while (reader->n_given < reader->n_filled && !reader->done)
+    while (must && reader->n_given < reader->n_filled && !reader->done)
         if (!give_next(reader, worker)) pthread_cond_wait(&reader->moved, &reader->mutex);
-    bool goes_on = !reader->done;
+    bool alone = reader->n_given == reader->n_filled;
     pthread_mutex_unlock(&reader->mutex);
-    return goes_on;
+    return alone;
 }
 
 static mw_status find_place(mw_reader *reader, slot *s, int worker, mw_err *err) {
     mw_chunk *chunk = NULL;
-    bool full = false;
     int64_t n_rows = (int64_t)s->lane.most_rows;
-    mw_reader_sink *sink = reader->sink;
-    mw_status status = sink->place(sink->self, n_rows, &chunk, &full, err);
-    if (status == MW_OK && full && drain(reader, worker))
-        status = sink->place(sink->self, n_rows, &chunk, &full, err);
-    if (status != MW_OK || !chunk) return status;
+    mw_collect *collect = reader->sink->collect;
+    bool full = false, alone = is_alone(reader, false, worker);
+    mw_status status = mw_collect_place(collect, n_rows, alone, &chunk, &full, err);
+    if (status == MW_OK && full && is_alone(reader, true, worker))
+        status = mw_collect_place(collect, n_rows, true, &chunk, &full, err);
+    if (status != MW_OK || !chunk) return status; /* no chunk: the run is over */
     s->placed = true;
     return mw_lane_add_chunk(&s->lane, chunk, err);
 }
@@ -461,7 +461,7 @@ static mw_status fill_slot(mw_reader *reader, slot *s, int32_t n_parameters, int
     }
     if (status == MW_OK)
         status = mw_lane_index(&s->lane, &reader->scratch[worker], n_parameters, err);
-    if (status == MW_OK && reader->sink->place && !reader->plan.is_long)
+    if (status == MW_OK && reader->sink->collect && !reader->plan.is_long)
         status = find_place(reader, s, worker, err);
     return status;
 }

@@ -5,8 +5,7 @@
  *           them while the text is in its cache; one thread at a time hands read blocks over. No pass over the bytes comes first: a block is
  *           taken to begin outside quotes, and read again when the one before it shows otherwise.
  * Order     the caller sees lanes in file order, one at a time, on one thread at a time (not always the same).
- * In place  a caller that collects rows may give each block the place where its rows will lie (mw_reader_sink.place), so that
- *           no row is copied.
+ * In place  rows that a caller collects are read right to where they will lie (mw_reader_sink.collect).
  * Memory    16 blocks a thread of 256 KiB text and their chunks, if handing over falls behind: about 20 MB with two threads.
  * Widening  a column of undecided type in which text turns up is noted; at the end the reader says so, and the caller opens anew
  *           with what it learned (mw_reader_widen).
@@ -14,6 +13,7 @@
 #ifndef MW_KEEP_INGEST_READER_H
 #define MW_KEEP_INGEST_READER_H
 
+#include "core/table/collect.h"
 #include "keep/ingest/block.h"
 #include "keep/ingest/source.h"
 
@@ -54,13 +54,12 @@ typedef struct mw_reader_place {
 
 /*
  * take: may take chunks over (leaving NULL in lane->chunks). n_parameters: columns that long chunks should have at least from now on.
- * place: NULL, or called for each block of a wide file in file order, perhaps while others are read and handed over: *ret becomes a
- * chunk for at most n_rows rows. *ret_full: that is only possible while no other block is under way; it is called again then.
+ * collect: NULL, or where take adds the chunks of a wide file: they are then read right into it.
  */
 typedef struct mw_reader_sink {
     mw_status (*take)(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err);
-    mw_status (*place)(void *self, int64_t n_rows, mw_chunk **ret, bool *ret_full, mw_err *err);
     void *self;
+    mw_collect *collect;
     int32_t n_parameters;
     bool stop; /* set by take: no more is wanted */
 } mw_reader_sink;
