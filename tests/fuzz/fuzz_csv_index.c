@@ -149,9 +149,9 @@ static mw_csv_index index_all(const mw_dialect *d, const char *text, size_t size
     for (size_t l = 1; l < N_LEVELS; l++) {
         mw_cpu_force(levels[l]);
         mw_csv_index_block(d, text, size, again, &other);
-        if (other.n_marks != first.n_marks || other.n_lines != first.n_lines || other.n_feeds != first.n_feeds ||
-            other.has_quotes != first.has_quotes || other.has_high != first.has_high ||
-            other.irregular != first.irregular)
+        if (other.n_marks != first.n_marks || other.n_lines != first.n_lines ||
+            other.n_feeds != first.n_feeds || other.has_quotes != first.has_quotes ||
+            other.has_high != first.has_high || other.irregular != first.irregular)
             abort();
         if (memcmp(marks, again, first.n_marks * sizeof *marks) != 0) abort();
     }

@@ -1,6 +1,6 @@
 /*
- * hash.h -- SHA-256 for content identity (libcrypto), XXH3-128 to notice damage (libxxhash), and a fast
- * 64-bit hash for tables in memory.
+ * hash.h -- SHA-256 for what others check (libcrypto), XXH3-128 for the identity of data (libxxhash), and a fast 64-bit hash for tables in
+ * memory.
  */
 #ifndef MW_CORE_BASE_HASH_H
 #define MW_CORE_BASE_HASH_H
@@ -25,7 +25,11 @@ mw_status mw_sha256_of(const void *data, size_t size, char hex[MW_SHA256_HEX], m
  * XXH3-128: five times as fast as SHA-256, and as good at noticing a flipped bit; not against somebody who
  * looks for two contents with one hash (docs/decisions/0013).
  */
-enum { MW_HASH128_HEX = 33 }; /* 32 digits and a NUL */
+enum {
+    MW_HASH128_HEX = 33, /* 32 digits and a NUL */
+    MW_HASH128_NAME =
+        34 /* the same behind an `x`: of a file or a source, told from older SHA-256 */
+};
 
 typedef struct mw_hash128 mw_hash128;
 

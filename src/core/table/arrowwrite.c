@@ -12,6 +12,7 @@
 
 #include "core/base/math.h"
 #include "core/table/columns.h"
+#include "core/table/present.h"
 #include "core/text/datetime.h"
 
 enum {
@@ -74,19 +75,47 @@ static mw_status put_block_message(mw_arrow_writer *w, mw_arrow_blocks *blocks, 
 
 /* --- what is missing ------------------------------------------------------------------------- */
 
-static int64_t count_nans(const double *x, int64_t n) {
-    int64_t missing = 0, i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) missing += x[i + k] != x[i + k];
-    for (; i < n; i++) missing += x[i] != x[i];
+/* Bits of some rows, and how many of them have no value. */
+typedef struct some_rows {
+    uint8_t bits[SCRATCH_CELLS / 8 + MW_TABLE__PRESENT_SLACK];
+    int64_t n, n_missing;
+} some_rows;
+
+static void look_at_rows(mw_type type, const void *values, int64_t from, int64_t n,
+                         some_rows *rows) {
+    size_t width = type == MW_DICTIONARY ? sizeof(int32_t) : sizeof(int64_t);
+    rows->n = n - from < SCRATCH_CELLS ? n - from : SCRATCH_CELLS;
+    const char *first = (const char *)values + (size_t)from * width;
+    rows->n_missing = mw_table__present(type, first, rows->n, rows->bits, 0);
+}
+
+static int64_t count_missing(mw_type type, const void *values, int64_t n) {
+    some_rows rows;
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i += rows.n) {
+        look_at_rows(type, values, i, n, &rows);
+        missing += rows.n_missing;
+    }
     return missing;
 }
 
-static int64_t count_no_times(const int64_t *x, int64_t n) {
-    int64_t missing = 0, i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) missing += x[i + k] == MW_TIME_NONE;
-    for (; i < n; i++) missing += x[i] == MW_TIME_NONE;
+static bool are_alike(const double *x, const some_rows *rows) {
+    const double nan = MW_NAN;
+    for (int64_t i = 0; i < rows->n; i++)
+        if (!mw_table__bit(rows->bits, i) && memcmp(&x[i], &nan, sizeof nan) != 0) return false;
+    return true;
+}
+
+/* *ret_alike: all that is missing has the one form of NaN. */
+static int64_t count_nans(const double *x, int64_t n, bool *ret_alike) {
+    some_rows rows;
+    int64_t missing = 0;
+    *ret_alike = true;
+    for (int64_t i = 0; i < n; i += rows.n) {
+        look_at_rows(MW_FLOAT64, x, i, n, &rows);
+        missing += rows.n_missing;
+        if (rows.n_missing && *ret_alike) *ret_alike = are_alike(x + i, &rows);
+    }
     return missing;
 }
 
@@ -108,17 +137,6 @@ static int64_t count_no_codes(const int32_t *x, int64_t n, int32_t *ret_largest)
     return missing;
 }
 
-static bool all_nans_alike(const double *x, int64_t n) {
-    const double nan = MW_NAN;
-    uint64_t wanted, bits;
-    memcpy(&wanted, &nan, sizeof wanted);
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(&bits, &x[i], sizeof bits);
-        if (x[i] != x[i] && bits != wanted) return false;
-    }
-    return true;
-}
-
 /* Counts what is missing, and whether the values can go out as they lie in memory. */
 static mw_status look_at(const mw_arrow_column *column, const mw_arrow_cells *cells, int64_t n,
                          int64_t *ret_missing, bool *ret_as_is, mw_err *err) {
@@ -130,13 +148,10 @@ static mw_status look_at(const mw_arrow_column *column, const mw_arrow_cells *ce
     }
     switch (column->type) {
     case MW_TIMESTAMP:
-        *ret_missing = count_no_times(cells->values, n);
+        *ret_missing = count_missing(MW_TIMESTAMP, cells->values, n);
         *ret_as_is = true;
         return MW_OK;
-    case MW_FLOAT64:
-        *ret_missing = count_nans(cells->values, n);
-        *ret_as_is = *ret_missing == 0 || all_nans_alike(cells->values, n);
-        return MW_OK;
+    case MW_FLOAT64: *ret_missing = count_nans(cells->values, n, ret_as_is); return MW_OK;
     case MW_DICTIONARY:
         *ret_missing = count_no_codes(cells->values, n, &largest);
         *ret_as_is = *ret_missing == 0;
@@ -152,42 +167,25 @@ static mw_status look_at(const mw_arrow_column *column, const mw_arrow_cells *ce
 
 /* --- the buffers of a column ----------------------------------------------------------------- */
 
-/* 1 for each of n <= 8 rows that has a value. */
-static unsigned has_values(mw_type type, const mw_arrow_cells *cells, int64_t row, int n) {
-    const void *values = cells->values;
-    unsigned byte = 0;
-    if (!values) return 0;
-    switch (type) {
-    case MW_TIMESTAMP:
-        for (int k = 0; k < n; k++)
-            byte |= (unsigned)(((const int64_t *)values)[row + k] != MW_TIME_NONE) << k;
-        return byte;
-    case MW_FLOAT64:
-        for (int k = 0; k < n; k++)
-            byte |= (unsigned)!mw_isnan(((const double *)values)[row + k]) << k;
-        return byte;
-    case MW_DICTIONARY:
-        for (int k = 0; k < n; k++)
-            byte |= (unsigned)(((const int32_t *)values)[row + k] >= 0) << k;
-        return byte;
-    default:
-        byte = cells->validity ? cells->validity[row / 8] : UINT8_MAX;
-        return byte & 255U >> (8 - n);
-    }
+/* The validity of eight rows that have a bitmap, or less: of bool and utf8. */
+static unsigned valid_byte(const mw_arrow_cells *cells, int64_t row, int64_t n_rows) {
+    if (!cells->values) return 0;
+    unsigned byte = cells->validity ? cells->validity[row / 8] : UINT8_MAX;
+    return n_rows - row < 8 ? byte & 255U >> (8 - (n_rows - row)) : byte;
 }
 
 static mw_status put_validity(mw_arrow_writer *w, mw_type type, const mw_arrow_cells *cells,
                               int64_t n_rows, mw_err *err) {
-    uint8_t bits[SCRATCH_CELLS];
-    for (int64_t i = 0; i < n_rows;) {
-        size_t n = 0;
-        for (; i + 8 <= n_rows && n < sizeof bits; i += 8)
-            bits[n++] = (uint8_t)has_values(type, cells, i, 8);
-        if (i < n_rows && n < sizeof bits) {
-            bits[n++] = (uint8_t)has_values(type, cells, i, (int)(n_rows - i));
-            i = n_rows;
-        }
-        mw_status status = put(w, bits, n, err);
+    bool has_bitmap = type == MW_BOOL || type == MW_UTF8;
+    some_rows rows;
+    for (int64_t i = 0; i < n_rows; i += rows.n) {
+        rows.n = n_rows - i < SCRATCH_CELLS ? n_rows - i : SCRATCH_CELLS;
+        if (cells->values && !has_bitmap)
+            look_at_rows(type, cells->values, i, n_rows, &rows);
+        else
+            for (int64_t k = 0; k < rows.n; k += 8)
+                rows.bits[k / 8] = (uint8_t)valid_byte(cells, i + k, n_rows);
+        mw_status status = put(w, rows.bits, mw_table__bitmap_bytes(rows.n), err);
         if (status != MW_OK) return status;
     }
     return put_padding(w, err);
@@ -200,9 +198,8 @@ static mw_status put_bools(mw_arrow_writer *w, const mw_arrow_cells *cells, int6
     for (int64_t i = 0; i < n_rows;) {
         size_t n = 0;
         for (; i < n_rows && n < sizeof bits; i += 8) {
-            int rows = n_rows - i < 8 ? (int)(n_rows - i) : 8;
             unsigned byte = values ? values[i / 8] : 0;
-            bits[n++] = (uint8_t)(byte & has_values(MW_BOOL, cells, i, rows));
+            bits[n++] = (uint8_t)(byte & valid_byte(cells, i, n_rows));
         }
         mw_status status = put(w, bits, n, err);
         if (status != MW_OK) return status;

@@ -327,17 +327,16 @@ void mw_column_set_validity(mw_column *column, uint8_t **validity, int64_t n_mis
 
 mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err) {
     if (has_sentinel(column)) {
-        uint8_t *validity = mw_table__buffer(
-            table->mem, mw_table__bitmap_bytes(column->n_rows) + MW_TABLE__PRESENT_SLACK);
+        uint8_t *validity = mw_table__buffer(table->mem, mw_table__bitmap_bytes(column->n_rows) +
+                                                             MW_TABLE__PRESENT_SLACK);
         if (!validity) return mw_fail_nomem(err, "a validity bitmap");
         int64_t n = mw_table__present(column->type, column->time, column->n_rows, validity, 0);
         mw_column_set_validity(column, &validity, n);
         if (n) unify_missing(column);
         return MW_OK;
     }
-    int64_t n = column->validity
-                    ? column->n_rows - mw_table__ones(column->validity, column->n_rows)
-                    : 0;
+    int64_t n =
+        column->validity ? column->n_rows - mw_table__ones(column->validity, column->n_rows) : 0;
     if (n == 0) column->validity = mw_free(column->validity);
     column->n_missing = n;
     if (column->type == MW_BOOL) clean_bits(column);

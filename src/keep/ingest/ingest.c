@@ -118,13 +118,13 @@ static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t 
 static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
                              const mw_schema *dataset, const mw_args *args, const mw_resume *resume,
                              mw_dir *staging, mw_ingest_file *file, mw_err *err) {
-    char hex[MW_SHA256_HEX] = "";
+    char hash[MW_HASH128_NAME] = "";
     if (known && !mw_source_is_stdin(file->path)) {
         uint64_t bytes;
-        mw_status status = mw_source_hash_file(ctx, file->path, hex, &bytes, err);
+        mw_status status = mw_source_hash_file(ctx, file->path, hash, &bytes, err);
         if (status != MW_OK) return status;
-        if (strcmp(hex, known->content_hash) == 0) {
-            memcpy(file->content_hash, hex, sizeof hex);
+        if (strcmp(hash, known->content_hash) == 0) {
+            memcpy(file->content_hash, hash, sizeof hash);
             file->bytes = bytes;
             file->unchanged = true;
             return MW_OK;
@@ -132,7 +132,7 @@ static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
     }
     file->replaces = known != NULL;
     mw_status status = MW_OK;
-    if (resume) status = mw_resume_adopt(ctx, resume, staging, *hex ? hex : NULL, file, err);
+    if (resume) status = mw_resume_adopt(ctx, resume, staging, *hash ? hash : NULL, file, err);
     if (status != MW_OK || file->resumed) return status;
     status = mw_csv_file_ingest(ctx, args, dataset, staging, file, err);
     if (status == MW_OK && resume) mw_resume_note(ctx, resume, staging, file);

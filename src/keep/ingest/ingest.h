@@ -18,7 +18,7 @@
 /* What is known of a file already in the dataset. */
 typedef struct mw_ingest_known {
     const char *source;       /* its name within the dataset (see mw_ingest_file.source) */
-    const char *content_hash; /* sha256 hex of the file's bytes */
+    const char *content_hash; /* of the file's bytes, as mw_source_hash gives it */
 } mw_ingest_known;
 
 /* One segment of a file: rows that follow those of the part before. */
@@ -34,7 +34,7 @@ void mw_ingest_parts_free(mw_ingest_part *parts, size_t n);
 typedef struct mw_ingest_file {
     char *source; /* base name of the file: identity within the dataset */
     char *path;   /* where it was read */
-    char content_hash[MW_SHA256_HEX];
+    char content_hash[MW_HASH128_NAME];
     bool unchanged; /* already in the dataset with this hash: nothing was written */
     bool replaces;  /* the dataset has another version of this source: its rows are replaced */
     bool resumed;   /* taken over from a call that died, not read (resume.h) */

@@ -15,7 +15,7 @@
 #include "core/text/number.h"
 #include "keep/ingest/quality_state.h"
 
-enum { LONG_RUN = 32 };
+enum { LONG_RUN = 32, TURN_NUMBERS = 1 << 17, TURN_ROWS_MIN = 256 };
 
 const mw_param mw_quality_params[] = {
     {.name = "quality_window",
@@ -74,8 +74,11 @@ struct mw_quality {
     int64_t n_states;   /* sensors of all devices */
     int64_t n_left_out; /* devices beyond the limit */
     /* of one chunk */
-    int64_t *times;   /* [n_rows] of the device in hand */
-    uint32_t *order;  /* [n_rows] row numbers, device by device */
+    int64_t *times;         /* [n_rows] of the device in hand */
+    uint32_t *order;        /* [n_rows] row numbers, device by device */
+    const double **numbers; /* [n_sensors] of the rows in hand; NULL: none */
+    double *sorted;         /* [room_sorted] numbers, sensor by sensor, device by device */
+    size_t room_sorted;
     uint32_t *counts; /* [n_devices] all 0 between chunks */
     int32_t *touched; /* [n_devices] */
     int64_t room_rows;
@@ -172,6 +175,8 @@ void *mw_quality_free(mw_quality *q) {
     mw_free(q->ranges);
     mw_free(q->columns);
     mw_free(q->given);
+    mw_free(q->numbers);
+    mw_free(q->sorted);
     mw_free(q->devices);
     mw_free(q->records.items);
     mw_free(q->times);
@@ -211,6 +216,7 @@ static mw_status find_sensors(mw_quality *q, mw_err *err) {
             int32_t capacity = q->capacity ? 2 * q->capacity : 32;
             mw_status status = resize(q, &q->columns, (size_t)capacity, sizeof *q->columns, err);
             if (!status) status = resize(q, &q->given, (size_t)capacity, sizeof *q->given, err);
+            if (!status) status = resize(q, &q->numbers, (size_t)capacity, sizeof *q->numbers, err);
             if (status) return status;
             q->capacity = capacity;
         }
@@ -277,42 +283,25 @@ static mw_status find_device(mw_quality *q, int32_t code, mw_quality__device **r
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
-/* Rows of one device in a chunk: row number i is at rows[i], or at first + i without rows. */
+/* Rows of one device that stand together: numbers[k] + first are those of the k-th sensor, NULL where the chunk lacks its column. */
 typedef struct device_rows {
-    const mw_chunk *chunk;
     mw_quality__device *device;
-    const uint32_t *rows;
+    const double *const *numbers;
     int64_t first;
 } device_rows;
-
-static mw_status feed_gathered(mw_quality *q, const device_rows *r, mw_quality__sensor *s,
-                               int32_t column, int64_t from, int64_t to, mw_err *err) {
-    double values[MW_QUALITY_BLOCK];
-    const double *numbers = r->chunk->columns[column].number;
-    mw_status status = MW_OK;
-    for (int64_t at = from; at < to && !status; at += MW_QUALITY_BLOCK) {
-        int64_t n = to - at < MW_QUALITY_BLOCK ? to - at : MW_QUALITY_BLOCK;
-        for (int64_t i = 0; i < n; i++) values[i] = numbers[r->rows[at + i]];
-        status =
-            mw_quality__sensor_add(&q->rules, r->device, s, column, values, q->times + at, n, err);
-    }
-    return status;
-}
 
 static mw_status feed(mw_quality *q, const device_rows *r, int64_t from, int64_t to, mw_err *err) {
     mw_status status = MW_OK;
     for (int32_t k = 0; k < r->device->n_sensors && from < to && !status; k++) {
         mw_quality__sensor *s = &r->device->sensors[k];
         int32_t column = q->columns[k];
-        if (column >= r->chunk->n_columns)
+        if (r->numbers[k])
+            status = mw_quality__sensor_add(&q->rules, r->device, s, column,
+                                            r->numbers[k] + r->first + from, q->times + from,
+                                            to - from, err);
+        else
             status = mw_quality__sensor_missing(&q->rules, r->device, s, column, q->times + from,
                                                 to - from, err);
-        else if (r->rows)
-            status = feed_gathered(q, r, s, column, from, to, err);
-        else
-            status = mw_quality__sensor_add(&q->rules, r->device, s, column,
-                                            r->chunk->columns[column].number + r->first + from,
-                                            q->times + from, to - from, err);
     }
     return status;
 }
@@ -380,7 +369,7 @@ static mw_status add_rows(mw_quality *q, const device_rows *r, int64_t n, mw_err
 
 static mw_status add_run(mw_quality *q, const mw_chunk *chunk, int32_t code, int64_t first,
                          int64_t n, mw_err *err) {
-    device_rows r = {.chunk = chunk, .first = first};
+    device_rows r = {.numbers = q->numbers, .first = first};
     mw_status status = find_device(q, code, &r.device, err);
     if (status || r.device->n_sensors == 0) return status;
     memcpy(q->times, chunk->columns[0].time + first, (size_t)n * sizeof *q->times);
@@ -393,30 +382,69 @@ static int64_t count_runs(const int32_t *codes, int64_t n) {
     return runs;
 }
 
+static void find_numbers(mw_quality *q, const mw_chunk *chunk, int64_t first) {
+    for (int32_t k = 0; k < q->n_sensors; k++) {
+        bool has = q->columns[k] < chunk->n_columns;
+        q->numbers[k] = has ? chunk->columns[q->columns[k]].number + first : NULL;
+    }
+}
+
+/* Brings rows of one device together, column by column. */
+static mw_status sort_numbers(mw_quality *q, int64_t n, mw_err *err) {
+    size_t wanted = (size_t)n * (size_t)q->n_sensors;
+    if (wanted > q->room_sorted) {
+        q->sorted = mw_free(q->sorted);
+        q->room_sorted = 0;
+        q->sorted = mw_alloc_array(q->ctx->mem, wanted, sizeof *q->sorted);
+        if (!q->sorted) return mw_fail_nomem(err, "sensor quality");
+        q->room_sorted = wanted;
+    }
+    double *to = q->sorted;
+    for (int32_t k = 0; k < q->n_sensors; k++, to += n) {
+        const double *from = q->numbers[k];
+        if (!from) continue;
+        for (int64_t i = 0; i < n; i++) to[i] = from[q->order[i]];
+        q->numbers[k] = to;
+    }
+    return MW_OK;
+}
+
 /* Devices take turns: each one's rows, in order of the devices' first appearance. */
-static mw_status add_turns(mw_quality *q, const mw_chunk *chunk, const int32_t *codes,
+static mw_status add_turns(mw_quality *q, const int64_t *times, const int32_t *codes, int64_t n,
                            mw_err *err) {
     int32_t n_touched = 0;
-    for (int64_t i = 0; i < chunk->n_rows; i++)
+    for (int64_t i = 0; i < n; i++)
         if (!q->counts[codes[i] + 1]++) q->touched[n_touched++] = codes[i] + 1;
     uint32_t at = 0;
     for (int32_t k = 0; k < n_touched; k++) {
-        uint32_t n = q->counts[q->touched[k]];
+        uint32_t count = q->counts[q->touched[k]];
         q->counts[q->touched[k]] = at;
-        at += n;
+        at += count;
     }
-    for (int64_t i = 0; i < chunk->n_rows; i++) q->order[q->counts[codes[i] + 1]++] = (uint32_t)i;
-    mw_status status = MW_OK;
+    for (int64_t i = 0; i < n; i++) q->order[q->counts[codes[i] + 1]++] = (uint32_t)i;
+    mw_status status = sort_numbers(q, n, err);
     uint32_t first = 0;
     for (int32_t k = 0; k < n_touched; k++) {
         uint32_t end = q->counts[q->touched[k]];
         q->counts[q->touched[k]] = 0;
-        device_rows r = {.chunk = chunk, .rows = q->order + first};
+        device_rows r = {.numbers = q->numbers, .first = first};
         if (!status) status = find_device(q, q->touched[k] - 1, &r.device, err);
-        for (uint32_t i = first; i < end; i++)
-            q->times[i - first] = chunk->columns[0].time[q->order[i]];
+        for (uint32_t i = first; i < end; i++) q->times[i - first] = times[q->order[i]];
         if (!status && r.device->n_sensors) status = add_rows(q, &r, end - first, err);
         first = end;
+    }
+    return status;
+}
+
+/* As many rows at once as leave their numbers in a second-level cache. */
+static mw_status add_all_turns(mw_quality *q, const mw_chunk *chunk, const int32_t *codes,
+                               mw_err *err) {
+    int64_t most = TURN_NUMBERS / (q->n_sensors + 1) + TURN_ROWS_MIN;
+    mw_status status = MW_OK;
+    for (int64_t at = 0, n; at < chunk->n_rows && !status; at += n) {
+        n = chunk->n_rows - at < most ? chunk->n_rows - at : most;
+        find_numbers(q, chunk, at);
+        status = add_turns(q, chunk->columns[0].time + at, codes + at, n, err);
     }
     return status;
 }
@@ -426,9 +454,11 @@ mw_status mw_quality_add(mw_quality *q, const mw_chunk *chunk, mw_err *err) {
     mw_status status = mw_ctx_check(q->ctx, err);
     if (!status) status = make_room(q, n, err);
     if (status || n == 0) return status;
+    find_numbers(q, chunk, 0);
     if (q->device < 0 || q->device >= chunk->n_columns) return add_run(q, chunk, -1, 0, n, err);
     const int32_t *codes = chunk->columns[q->device].codes;
-    if (count_runs(codes, n) * LONG_RUN > n && n > LONG_RUN) return add_turns(q, chunk, codes, err);
+    if (count_runs(codes, n) * LONG_RUN > n && n > LONG_RUN)
+        return add_all_turns(q, chunk, codes, err);
     for (int64_t from = 0, to; from < n && !status; from = to) {
         for (to = from + 1; to < n && codes[to] == codes[from];) to++;
         status = add_run(q, chunk, codes[from], from, to - from, err);

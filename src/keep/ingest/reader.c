@@ -11,7 +11,7 @@
 #include "core/base/threads.h"
 
 #define MOST_GUESSED 1e8 /* more rows than that are not taken memory for beforehand */
-enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 16 };
+enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 12 };
 
 /* A lane and what happened to it before it is handed over. */
 typedef struct slot {
@@ -32,7 +32,7 @@ struct mw_reader {
     mw_profile profile;
     mw_plan plan;
     bool has_profile;
-    char *head; /* header and units as they stand */
+    char *head;                /* header and units as they stand */
     mw_block_scratch *scratch; /* [n_workers] */
     int n_workers;
     mw_reader_sink *sink;
@@ -54,7 +54,7 @@ struct mw_reader {
 
     /* Filling. */
     slot *first; /* filled by mw_reader_open */
-    char *tail; /* [tail_capacity] bytes behind the last whole line */
+    char *tail;  /* [tail_capacity] bytes behind the last whole line */
     size_t tail_size, tail_capacity;
     bool source_ended, open_ended;
     char last_byte;
@@ -482,8 +482,7 @@ static bool read_next(mw_reader *reader, int worker) {
     reader->ended = s->status != MW_OK || s->lane.last;
     pthread_cond_broadcast(&reader->moved);
     pthread_mutex_unlock(&reader->mutex);
-    if (s->status == MW_OK)
-        s->status = mw_lane_read(&s->lane, &reader->scratch[worker], &s->error);
+    if (s->status == MW_OK) s->status = mw_lane_read(&s->lane, &reader->scratch[worker], &s->error);
     pthread_mutex_lock(&reader->mutex);
     s->read = true;
     pthread_cond_broadcast(&reader->moved);

@@ -100,7 +100,7 @@ mw_status mw_resume_set_options(const mw_ctx *ctx, const mw_args *args, const mw
                                 mw_resume *resume, mw_err *err) {
     mw_buf text;
     mw_json_writer writer;
-    char profile_hash[MW_SHA256_HEX] = "";
+    char profile_hash[MW_HASH128_NAME] = "";
     uint64_t bytes;
     const char *profile = mw_args_string(args, "profile");
     mw_status status = MW_OK;
@@ -438,16 +438,16 @@ static mw_status adopt_from(const mw_ctx *ctx, const mw_resume *resume, mw_dir *
 
 mw_status mw_resume_adopt(const mw_ctx *ctx, const mw_resume *resume, mw_dir *staging,
                           const char *hash, mw_ingest_file *file, mw_err *err) {
-    char name[NAME_BYTES], hex[MW_SHA256_HEX];
+    char name[NAME_BYTES], read[MW_HASH128_NAME];
     uint64_t bytes;
     if (resume->n == 0 || mw_source_is_stdin(file->path)) return MW_OK;
     mw_status status = manifest_name(file->source, name, err);
     for (size_t i = 0; i < resume->n && status == MW_OK && !file->resumed; i++) {
         mw_err why = {0};
         if (!mw_dir_has(resume->folders[i], name)) continue;
-        if (!hash) status = mw_source_hash_file(ctx, file->path, hex, &bytes, err);
+        if (!hash) status = mw_source_hash_file(ctx, file->path, read, &bytes, err);
         if (status != MW_OK) return status;
-        if (!hash) hash = hex;
+        if (!hash) hash = read;
         status = adopt_from(ctx, resume, resume->folders[i], name, hash, staging, file, &why);
         if (status == MW_ENOMEM || status == MW_ECANCELED || status == MW_ETIMEOUT) {
             if (err) *err = why;

@@ -43,7 +43,7 @@ struct mw_source {
     struct timespec mtime;  /* when opened */
     uint64_t stored_bytes;  /* read so far */
     uint64_t decoded_bytes; /* unpacked so far */
-    mw_sha256 *sha;         /* NULL: no hash */
+    mw_hash128 *hash;       /* NULL: none is wanted */
     bool stored_end;
     bool read_failed; /* below unpack: the error names the file already */
     char note[NOTE_BYTES];
@@ -128,7 +128,7 @@ mw_status mw_source_open(const mw_ctx *ctx, const char *path, mw_source **ret, m
     mw_str_copy(source->stage + n, sizeof source->stage - n, shown);
 
     mw_status status = open_file(source, path, err);
-    if (status == MW_OK) status = mw_sha256_new(&source->sha, err);
+    if (status == MW_OK) status = mw_hash128_new(ctx->mem, &source->hash, err);
     if (status != MW_OK) {
         mw_source_close(source);
         return status;
@@ -142,7 +142,7 @@ void *mw_source_close(mw_source *source) {
     const mw_io *io = source->ctx->io;
     if (source->fd >= 0 && source->owns_fd) io->close(io->self, source->fd);
     mw_unpack_free(source->unpack);
-    mw_sha256_free(source->sha);
+    mw_hash128_free(source->hash);
     if (source->head != source->stored) mw_free(source->head);
     mw_free(source->stored);
     mw_free(source->raw);
@@ -151,7 +151,7 @@ void *mw_source_close(mw_source *source) {
     return mw_free(source);
 }
 
-void mw_source_skip_hash(mw_source *source) { source->sha = mw_sha256_free(source->sha); }
+void mw_source_skip_hash(mw_source *source) { source->hash = mw_hash128_free(source->hash); }
 
 static mw_status need(mw_source *source, char **buf, size_t size, mw_err *err) {
     if (!*buf) *buf = mw_alloc(source->ctx->mem, size);
@@ -216,7 +216,7 @@ static mw_status read_stored(mw_source *source, char *out, size_t capacity, size
             if (status != MW_OK) return status;
             break;
         }
-        if (source->sha) mw_sha256_add(source->sha, out + size, (size_t)got);
+        if (source->hash) mw_hash128_add(source->hash, out + size, (size_t)got);
         size += (size_t)got;
         source->stored_bytes += (uint64_t)got;
         mw_ctx_report(source->ctx, source->stage, (double)source->stored_bytes,
@@ -480,13 +480,14 @@ double mw_source_remaining(const mw_source *source) {
     return source->decodes ? left * 3 + (double)sizeof source->transcode : left;
 }
 
-void mw_source_hash(mw_source *source, char hex[MW_SHA256_HEX]) {
-    hex[0] = '\0';
-    if (source->sha) mw_sha256_finish(source->sha, hex);
-    source->sha = NULL;
+void mw_source_hash(const mw_source *source, char name[MW_HASH128_NAME]) {
+    name[0] = '\0';
+    if (!source->hash) return;
+    name[0] = 'x';
+    mw_hash128_digest(source->hash, name + 1);
 }
 
-mw_status mw_source_hash_file(const mw_ctx *ctx, const char *path, char hex[MW_SHA256_HEX],
+mw_status mw_source_hash_file(const mw_ctx *ctx, const char *path, char name[MW_HASH128_NAME],
                               uint64_t *ret_bytes, mw_err *err) {
     if (mw_source_is_stdin(path)) {
         mw_fail(err, MW_EINVAL, "standard input can be read only once");
@@ -501,7 +502,7 @@ mw_status mw_source_hash_file(const mw_ctx *ctx, const char *path, char hex[MW_S
         status = read_stored(source, source->chunk, MW_SOURCE_CHUNK_BYTES, &size, err);
     if (status == MW_OK) {
         *ret_bytes = source->stored_bytes;
-        mw_source_hash(source, hex);
+        mw_source_hash(source, name);
     }
     mw_source_close(source);
     return status;

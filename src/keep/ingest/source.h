@@ -3,8 +3,8 @@
  *
  * What      a stream of decoded bytes. gzip and zstd are told by their magic bytes, never by the name;
  *           concatenated members or frames are one content. The path "-" is standard input, the only
- *           place where a pipe or a device is read. The SHA-256 is of the bytes as stored, so that it can
- *           be checked without decoding.
+ *           place where a pipe or a device is read. The hash is of the bytes as stored, so that it can be
+ *           checked without decoding: `x` and the hex digits of XXH3-128 (docs/decisions/0016).
  * Lifetime  mw_source_open -> [mw_source_skip_hash] -> [mw_source_peek] -> [mw_source_set_text,
  *           mw_source_set_notes] -> (mw_source_fill* | mw_source_read*) -> mw_source_hash ->
  *           mw_source_close
@@ -35,7 +35,7 @@ bool mw_source_is_stdin(const char *path); /* "-" */
 mw_status mw_source_open(const mw_ctx *ctx, const char *path, mw_source **ret, mw_err *err);
 void *mw_source_close(mw_source *source); /* NULL is allowed; returns NULL */
 
-/* No hash is wanted: saves about half a nanosecond a stored byte. Before the first byte is read. */
+/* No hash is wanted. Before the first byte is read. */
 void mw_source_skip_hash(mw_source *source);
 
 /*
@@ -75,11 +75,11 @@ double mw_source_remaining(const mw_source *source);
 /* After the end: NULL, or what happened to the file while it was read ("grew ..."), for the log. */
 const char *mw_source_note(const mw_source *source);
 
-/* After the end: hash of the stored bytes; "" when none was wanted. May be called once. */
-void mw_source_hash(mw_source *source, char hex[MW_SHA256_HEX]);
+/* After the end: hash of the stored bytes; "" when none was wanted. */
+void mw_source_hash(const mw_source *source, char name[MW_HASH128_NAME]);
 
 /* Hash of a whole file without decoding it. MW_EINVAL for "-", which can be read only once. */
-mw_status mw_source_hash_file(const mw_ctx *ctx, const char *path, char hex[MW_SHA256_HEX],
+mw_status mw_source_hash_file(const mw_ctx *ctx, const char *path, char name[MW_HASH128_NAME],
                               uint64_t *ret_bytes, mw_err *err);
 
 #endif

@@ -42,7 +42,7 @@ typedef struct mw_segment_record {
     const char *dataset;
     const char *source; /* file name it came from: identity within the dataset */
     int32_t part;       /* 0, 1, ...: which of the source's segments, in the order of its rows */
-    const char *content_hash; /* sha256 hex of the source's bytes; the same for all its parts */
+    const char *content_hash; /* of the source's bytes; the same for all its parts */
     const char *file;         /* segment file name, unique within the dataset */
     const char *rejects;      /* rejects file name, or NULL */
     const char *quality;      /* file name of the flagged windows, or NULL */

@@ -311,7 +311,7 @@ static mw_status ingest_again(run *r, const char *path, const mw_ingest_known *k
 MW_TEST(a_known_file_is_not_read_again_and_a_changed_one_replaces) {
     run r;
     begin(&r, NULL);
-    char hash[MW_SHA256_HEX];
+    char hash[MW_HASH128_NAME];
     const char *path = put_text("a.csv", "ts,a\n2026-01-05,1\n");
     assert_int_equal(ingest_again(&r, path, NULL, 0), MW_OK);
     memcpy(hash, r.result.files[0].content_hash, sizeof hash);

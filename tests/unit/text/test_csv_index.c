@@ -33,9 +33,8 @@ static void index_all(const mw_dialect *dialect, const char *text, size_t size, 
         assert_int_equal(again[size + SLACK], 4711);
         if (l == 0) continue;
         if (got.n_marks != ret->n_marks || got.n_lines != ret->n_lines ||
-            got.n_feeds != ret->n_feeds ||
-            got.has_quotes != ret->has_quotes || got.has_high != ret->has_high ||
-            got.irregular != ret->irregular ||
+            got.n_feeds != ret->n_feeds || got.has_quotes != ret->has_quotes ||
+            got.has_high != ret->has_high || got.irregular != ret->irregular ||
             memcmp(again, marks, got.n_marks * sizeof *marks) != 0)
             fail_msg("%s differs from scalar: {%.*s}", mw_cpu_name(levels[l]), (int)size, text);
     }
