@@ -101,8 +101,11 @@ static int64_t count_missing(mw_type type, const void *values, int64_t n) {
 
 static bool are_alike(const double *x, const some_rows *rows) {
     const double nan = MW_NAN;
-    for (int64_t i = 0; i < rows->n; i++)
-        if (!mw_table__bit(rows->bits, i) && memcmp(&x[i], &nan, sizeof nan) != 0) return false;
+    for (int64_t i = 0; i < rows->n; i += 8) {
+        if (rows->bits[i / 8] == UINT8_MAX) continue;
+        for (int64_t k = i; k < i + 8 && k < rows->n; k++)
+            if (!mw_table__bit(rows->bits, k) && memcmp(&x[k], &nan, sizeof nan) != 0) return false;
+    }
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
- * csv_file.c -- drives one file: reader -> intake -> arrange -> parts, with quality bits and rejects beside. A second reading follows
- * only when text turned up in a column of which the sample held no value.
+ * csv_file.c -- drives one file: reader -> intake -> arrange -> parts, with quality bits and rejects beside. Ordered rows are judged and written at the
+ * same time. A second reading follows only when text turned up in a column of which the sample held no value.
  */
 #include "keep/ingest/csv_file.h"
 
@@ -9,6 +9,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/threads.h"
 #include "core/table/ipc.h"
 #include "keep/ingest/drift.h"
 #include "keep/ingest/intake.h"
@@ -40,6 +41,7 @@ typedef struct file_job {
     strangers *strange;   /* [n_columns] */
     uint32_t n_columns;
 
+    mw_ctx pair; /* with a pool of its own for the two uses of ordered rows, which take turns with the reader's threads */
     mw_reader *reader;
     mw_schema *schema;
     mw_parts *parts;
@@ -54,10 +56,25 @@ typedef struct file_job {
 
 /* ---- the end of the way: quality and parts see the same rows ---- */
 
+typedef struct ordered_rows {
+    file_job *job;
+    const mw_chunk *chunk;
+} ordered_rows;
+
+static mw_status use_rows(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    (void)worker;
+    const ordered_rows *rows = arg;
+    file_job *job = rows->job;
+    mw_status status = MW_OK;
+    for (int64_t i = begin; i < end && status == MW_OK; i++)
+        status = i == 0 ? mw_quality_add(job->quality, rows->chunk, err)
+                        : job->parts_sink.take(job->parts_sink.self, rows->chunk, err);
+    return status;
+}
+
 static mw_status take(void *self, const mw_chunk *chunk, mw_err *err) {
-    file_job *job = self;
-    mw_status status = mw_quality_add(job->quality, chunk, err);
-    return status == MW_OK ? job->parts_sink.take(job->parts_sink.self, chunk, err) : status;
+    ordered_rows rows = {.job = self, .chunk = chunk};
+    return mw_pool_for(&rows.job->pair, 2, 1, use_rows, &rows, err);
 }
 
 static mw_status again(void *self, mw_chunk **ret, mw_err *err) {
@@ -398,8 +415,13 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_sc
     mw_status status = mw_sha256_of(file->source, strlen(file->source), hex, err);
     if (status != MW_OK) return status;
     (void)snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
+    job.pair = *ctx;
+    job.pair.pool = NULL;
+    if (mw_pool_threads(ctx->pool) > 1) status = mw_pool_new(ctx->mem, 2, &job.pair.pool, err);
+    if (status != MW_OK) return status;
     bool more = true;
     while (more && status == MW_OK) status = pass(&job, &more, err);
+    mw_pool_free(job.pair.pool);
     mw_free(job.as_text);
     mw_free(job.strange);
     if (status != MW_OK) {

@@ -76,6 +76,7 @@ struct mw_quality {
     /* of one chunk */
     int64_t *times;         /* [n_rows] of the device in hand */
     uint32_t *order;        /* [n_rows] row numbers, device by device */
+    uint32_t *places; /* [n_rows] where a row stands in order */
     const double **numbers; /* [n_sensors] of the rows in hand; NULL: none */
     double *sorted;         /* [room_sorted] numbers, sensor by sensor, device by device */
     size_t room_sorted;
@@ -181,6 +182,7 @@ void *mw_quality_free(mw_quality *q) {
     mw_free(q->records.items);
     mw_free(q->times);
     mw_free(q->order);
+    mw_free(q->places);
     mw_free(q->counts);
     mw_free(q->touched);
     return mw_free(q);
@@ -246,6 +248,7 @@ static mw_status make_room(mw_quality *q, int64_t n_rows, mw_err *err) {
     if (!status && n_rows > q->room_rows) {
         status = resize(q, &q->times, (size_t)n_rows, sizeof *q->times, err);
         if (!status) status = resize(q, &q->order, (size_t)n_rows, sizeof *q->order, err);
+        if (!status) status = resize(q, &q->places, (size_t)n_rows, sizeof *q->places, err);
         if (!status) q->room_rows = n_rows;
     }
     return status;
@@ -403,7 +406,7 @@ static mw_status sort_numbers(mw_quality *q, int64_t n, mw_err *err) {
     for (int32_t k = 0; k < q->n_sensors; k++, to += n) {
         const double *from = q->numbers[k];
         if (!from) continue;
-        for (int64_t i = 0; i < n; i++) to[i] = from[q->order[i]];
+        for (int64_t i = 0; i < n; i++) to[q->places[i]] = from[i];
         q->numbers[k] = to;
     }
     return MW_OK;
@@ -421,7 +424,10 @@ static mw_status add_turns(mw_quality *q, const int64_t *times, const int32_t *c
         q->counts[q->touched[k]] = at;
         at += count;
     }
-    for (int64_t i = 0; i < n; i++) q->order[q->counts[codes[i] + 1]++] = (uint32_t)i;
+    for (int64_t i = 0; i < n; i++) {
+        q->places[i] = q->counts[codes[i] + 1]++;
+        q->order[q->places[i]] = (uint32_t)i;
+    }
     mw_status status = sort_numbers(q, n, err);
     uint32_t first = 0;
     for (int32_t k = 0; k < n_touched; k++) {

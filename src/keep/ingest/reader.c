@@ -11,7 +11,7 @@
 #include "core/base/threads.h"
 
 #define MOST_GUESSED 1e8 /* more rows than that are not taken memory for beforehand */
-enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 12 };
+enum { BLOCK_BYTES = 256 << 10, LANES_PER_THREAD = 8 };
 
 /* A lane and what happened to it before it is handed over. */
 typedef struct slot {
