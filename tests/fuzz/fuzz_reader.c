@@ -1,7 +1,8 @@
 /*
  * fuzz_reader.c -- any bytes, or rows made of pieces that the bytes choose: the marks of whole blocks and the plain lexer give the same
  * rows and the same refused rows, with any size of block, any number of threads, at every CPU level. Rows of a long file
- * are compared for the same blocks, since a pivoted row is one of a block.
+ * are compared for the same blocks, since a pivoted row is one of a block. Rows of a wide file are also collected in place: the table has the
+ * cells that the blocks had.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +12,9 @@
 #include <unistd.h>
 
 #include "core/base/cpu.h"
+#include "core/base/math.h"
 #include "core/base/threads.h"
+#include "core/text/datetime.h"
 #include "keep/ingest/reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -44,6 +47,8 @@ static void prepare(void) {
 
 typedef struct telling {
     mw_buf *out;
+    mw_collect *rows; /* or NULL */
+    mw_buf cells;     /* of the rows collected, less texts */
 } telling;
 
 /* Stands behind what names a long file's cell; tell_bytes never writes it. */
@@ -112,12 +117,63 @@ static void tell_row(const mw_lane *lane, const mw_chunk *chunk, int64_t row, in
     mw_buf_done(&key);
 }
 
+/* ---- rows collected in place ---- */
+
+static void note_cell(mw_buf *out, mw_type type, const void *values, const uint8_t *validity,
+                      int64_t row) {
+    const uint8_t *bits = values;
+    bool has = type == MW_TIMESTAMP ? ((const int64_t *)values)[row] != MW_TIME_NONE
+               : type == MW_FLOAT64 ? !mw_isnan(((const double *)values)[row])
+                                    : validity[row / 8] >> (row % 8) & 1;
+    if (!has)
+        mw_buf_add(out, "|");
+    else if (type == MW_BOOL)
+        mw_buf_printf(out, "|%d", bits[row / 8] >> (row % 8) & 1);
+    else
+        mw_buf_printf(out, "|%llx", ((const unsigned long long *)values)[row]);
+}
+
+static mw_status collect(telling *t, const mw_chunk *chunk, mw_err *err) {
+    for (int32_t c = 0; c < chunk->n_columns; c++) {
+        const mw_chunk_column *column = &chunk->columns[c];
+        if (column->type != MW_DICTIONARY) continue;
+        for (int64_t row = 0; row < chunk->n_rows; row++) column->codes[row] = -1; /* of a lane */
+    }
+    for (int64_t row = 0; row < chunk->n_rows; row++)
+        for (int32_t c = 0; c < chunk->n_columns; c++)
+            if (chunk->columns[c].type != MW_DICTIONARY)
+                note_cell(&t->cells, chunk->columns[c].type, chunk->columns[c].data,
+                          chunk->columns[c].validity, row);
+    return mw_collect_add(t->rows, chunk, err);
+}
+
+static void check_collected(telling *t, mw_schema *schema) {
+    mw_table *table;
+    mw_buf got;
+    mw_buf_init(&got, NULL, SIZE_MAX / 4);
+    if (mw_collect_finish(t->rows, schema, &table, NULL) != MW_OK) abort();
+    for (int64_t row = 0; row < table->n_rows; row++)
+        for (int32_t c = 0; c < table->n_columns; c++) {
+            const mw_column *column = &table->columns[c];
+            bool has = mw_column_has(column, row);
+            if (column->validity && (column->validity[row / 8] >> (row % 8) & 1) != has) abort();
+            if (!column->validity && !has) abort();
+            if (column->type == MW_DICTIONARY) continue;
+            if (column->type == MW_BOOL)
+                mw_buf_printf(&got, has ? "|%d" : "|", mw_column_bool(column, row));
+            else
+                note_cell(&got, column->type, column->time, NULL, row);
+        }
+    if (!mw_str_eq(mw_buf_str(&got), mw_buf_str(&t->cells))) abort();
+    mw_buf_done(&got);
+    mw_table_free(table);
+}
+
 static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, mw_err *err) {
     telling *t = self;
     const mw_plan *plan = lane->plan;
     bool numbered = plan->profile->stamp < 0 && plan->profile->date < 0;
     int64_t first_us = numbered ? place->first_record * MW_ROW_SECOND_US : 0;
-    (void)err;
     for (size_t i = 0; i < lane->n_bad; i++) {
         const mw_bad_row *bad = &lane->bad[i];
         mw_buf_printf(
@@ -130,12 +186,14 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
         const mw_chunk *chunk = lane->chunks[k];
         for (int64_t row = 0; row < chunk->n_rows; row++)
             tell_row(lane, chunk, row, first_us, t->out);
+        mw_status status = t->rows ? collect(t, chunk, err) : MW_OK;
+        if (status != MW_OK) return status;
     }
     return MW_OK;
 }
 
 typedef struct way {
-    bool learn, plain_path, alone, forced;
+    bool learn, plain_path, alone, forced, collected;
     size_t block_bytes;
     mw_cpu cpu;
 } way;
@@ -205,9 +263,19 @@ static bool read_so(const char *path, const way *w, bool *ret_long, mw_buf *ret)
     mw_status status = mw_reader_open(&ctx, path, &options, &reader, &err);
     if (status == MW_OK) {
         telling t = {.out = &told};
-        mw_reader_sink sink = {.take = take, .self = &t};
+        mw_schema *schema = NULL;
         *ret_long = mw_reader_plan(reader)->is_long;
+        mw_buf_init(&t.cells, NULL, SIZE_MAX / 4);
+        if (w->collected && !*ret_long &&
+            (mw_plan_schema(mw_reader_plan(reader), &schema, &err) != MW_OK ||
+             mw_collect_new(&fixture.mem, schema, 1, &t.rows, &err) != MW_OK))
+            abort();
+        mw_reader_sink sink = {.take = take, .self = &t, .collect = t.rows};
         status = mw_reader_run(reader, &sink, &err);
+        if (t.rows && status == MW_OK) check_collected(&t, schema);
+        mw_collect_free(t.rows);
+        mw_schema_free(schema);
+        mw_buf_done(&t.cells);
         const uint8_t *widened = mw_reader_widened(reader);
         for (int32_t i = 0; widened && i <= mw_reader_plan(reader)->n_cells; i++)
             mw_buf_printf(&told, "widened %d %d\n", (int)i, widened[i]);
@@ -319,6 +387,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         w.cpu = levels[i];
         w.alone = i == 1;
+        w.collected = i > 0;
         compare(path, &want, &w);
     }
     w.block_bytes = 0;

@@ -41,7 +41,8 @@ typedef struct file_job {
     strangers *strange;   /* [n_columns] */
     uint32_t n_columns;
 
-    mw_ctx pair; /* with a pool of its own for the two uses of ordered rows, which take turns with the reader's threads */
+    mw_ctx
+        pair; /* with a pool of its own for the two uses of ordered rows, which take turns with the reader's threads */
     mw_reader *reader;
     mw_schema *schema;
     mw_parts *parts;

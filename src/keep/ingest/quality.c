@@ -76,7 +76,7 @@ struct mw_quality {
     /* of one chunk */
     int64_t *times;         /* [n_rows] of the device in hand */
     uint32_t *order;        /* [n_rows] row numbers, device by device */
-    uint32_t *places; /* [n_rows] where a row stands in order */
+    uint32_t *places;       /* [n_rows] where a row stands in order */
     const double **numbers; /* [n_sensors] of the rows in hand; NULL: none */
     double *sorted;         /* [room_sorted] numbers, sensor by sensor, device by device */
     size_t room_sorted;

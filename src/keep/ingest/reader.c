@@ -18,6 +18,7 @@ typedef struct slot {
     mw_lane lane;
     bool read; /* or failed */
     bool placed;
+    int64_t place_end; /* rows of the file up to the end of its place */
     mw_status status;
     mw_err error;
     double to_come; /* bytes of text behind the block before it */
@@ -53,8 +54,9 @@ struct mw_reader {
     mw_err error;
 
     /* Filling. */
-    slot *first; /* filled by mw_reader_open */
-    char *tail;  /* [tail_capacity] bytes behind the last whole line */
+    slot *first;       /* filled by mw_reader_open */
+    int64_t place_end; /* of the block placed last */
+    char *tail;        /* [tail_capacity] bytes behind the last whole line */
     size_t tail_size, tail_capacity;
     bool source_ended, open_ended;
     char last_byte;
@@ -65,8 +67,8 @@ struct mw_reader {
     double to_come;
     mw_csv *csv; /* reads on while a row spans blocks; NULL: blocks begin at rows */
     uint64_t csv_line;
-    int64_t n_records;
-    uint64_t n_lines;
+    int64_t n_records, n_rows;   /* good or refused, good ones */
+    uint64_t n_lines, n_carried; /* n_carried: lines whose rows csv may still have */
     uint8_t *widened;
     bool any_widened;
 };
@@ -354,16 +356,17 @@ static mw_status give(mw_reader *reader, mw_lane *lane, uint64_t first_line, boo
     return status;
 }
 
-/* More rows than lines would lie where the next block's do. */
-static mw_status check_room(const mw_lane *lane, mw_err *err) {
-    size_t n = 0;
-    for (size_t i = 0; i < lane->n_chunks; i++) n += (size_t)lane->chunks[i]->n_rows;
-    if (n <= lane->most_rows) return MW_OK;
-    return mw_fail(err, MW_EINTERNAL, "%zu rows of a block of %zu lines", n, lane->most_rows);
+/* Rows beyond the block's place would lie where the next block's do. */
+static mw_status count_rows(mw_reader *reader, const slot *s, mw_err *err) {
+    for (size_t i = 0; i < s->lane.n_chunks; i++) reader->n_rows += s->lane.chunks[i]->n_rows;
+    if (!s->placed || reader->n_rows <= s->place_end) return MW_OK;
+    return mw_fail(err, MW_EINTERNAL, "row %lld of a block that ends with row %lld",
+                   (long long)reader->n_rows, (long long)s->place_end);
 }
 
 /* A row goes on in the next block: lexes on, block after block, until one ends where a row does. */
-static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, bool placed, mw_err *err) {
+static mw_status read_on(mw_reader *reader, slot *s, int worker, mw_err *err) {
+    mw_lane *lane = &s->lane;
     uint64_t first_line = reader->n_lines;
     mw_status status = MW_OK;
     if (!reader->csv) {
@@ -376,11 +379,14 @@ static mw_status read_on(mw_reader *reader, mw_lane *lane, int worker, bool plac
     if (status != MW_OK) return status;
     if (lane->last) mw_csv_finish(reader->csv);
     status = mw_lane_read_from(lane, reader->csv, &reader->scratch[worker], 0, err);
-    if (status == MW_OK && placed) status = check_room(lane, err);
+    if (status == MW_OK) status = count_rows(reader, s, err);
     if (status != MW_OK) return status;
     reader->n_lines += lane->n_lines;
+    reader->n_carried += lane->n_lines;
     status = give(reader, lane, reader->csv_line, lane->last, err);
-    if (mw_csv_waiting(reader->csv) == 0) reader->csv = mw_csv_free(reader->csv);
+    if (mw_csv_waiting(reader->csv) > 0) return status;
+    reader->csv = mw_csv_free(reader->csv);
+    reader->n_carried = 0;
     return status;
 }
 
@@ -391,10 +397,11 @@ static mw_status hand_over(mw_reader *reader, slot *s, int worker, mw_err *err) 
         return s->status;
     }
     mw_status status = mw_ctx_check(reader->ctx, err);
-    if (status == MW_OK && s->placed && !lane->open_end) status = check_room(lane, err);
     if (status != MW_OK) return status;
     reader->to_come = s->to_come;
-    if (reader->csv || lane->open_end) return read_on(reader, lane, worker, s->placed, err);
+    if (reader->csv || lane->open_end) return read_on(reader, s, worker, err);
+    status = count_rows(reader, s, err);
+    if (status != MW_OK) return status;
     uint64_t first_line = reader->n_lines;
     reader->n_lines += lane->n_lines;
     return give(reader, lane, first_line, lane->last, err);
@@ -436,16 +443,25 @@ static bool is_alone(mw_reader *reader, bool must, int worker) {
     return alone;
 }
 
+/* With what is under way, lines that csv still holds have their place: it may have to read them again as rows. */
+static int64_t place_rows(const mw_reader *reader, const slot *s, bool alone) {
+    return (int64_t)(s->lane.most_rows + (alone ? reader->n_carried : 0));
+}
+
 static mw_status find_place(mw_reader *reader, slot *s, int worker, mw_err *err) {
     mw_chunk *chunk = NULL;
-    int64_t n_rows = (int64_t)s->lane.most_rows;
     mw_collect *collect = reader->sink->collect;
     bool full = false, alone = is_alone(reader, false, worker);
+    int64_t n_rows = place_rows(reader, s, alone);
     mw_status status = mw_collect_place(collect, n_rows, alone, &chunk, &full, err);
-    if (status == MW_OK && full && is_alone(reader, true, worker))
+    if (status == MW_OK && full && is_alone(reader, true, worker)) {
+        alone = true;
+        n_rows = place_rows(reader, s, true);
         status = mw_collect_place(collect, n_rows, true, &chunk, &full, err);
+    }
     if (status != MW_OK || !chunk) return status; /* no chunk: the run is over */
     s->placed = true;
+    s->place_end = reader->place_end = (alone ? reader->n_rows : reader->place_end) + n_rows;
     return mw_lane_add_chunk(&s->lane, chunk, err);
 }
 
