@@ -129,40 +129,40 @@ static int64_t write_cells(pivot *p, mw_chunk_column *columns, const int32_t *pa
     return n_repeated;
 }
 
-typedef struct repeated {
-    uint64_t cell; /* parameter << 32 | row, plus one; 0: empty */
-    double count;
-} repeated;
-
-static repeated *find_cell(repeated *cells, uint64_t n_cells, uint64_t cell) {
-    uint64_t at = (cell * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & (n_cells - 1);
-    while (cells[at].cell && cells[at].cell != cell) at = (at + 1) & (n_cells - 1);
-    return &cells[at];
-}
-
-/* The cells that came again hold their first value: adds the others in order, then divides. */
-static mw_status write_means(const pivot *p, mw_chunk_column *columns, const int32_t *parameters,
-                             const double *values, int64_t n_repeated, mw_err *err) {
-    uint64_t n_cells = FIRST_SLOTS;
-    while (n_cells < 2 * (uint64_t)n_repeated) n_cells *= 2;
-    repeated *cells = mw_calloc(p->mem, n_cells, sizeof *cells);
-    if (!cells) return mw_fail_nomem(err, "the rows of a long file");
-    for (int64_t i = 0; i < n_repeated; i++) {
-        uint32_t reading = p->firsts[i];
-        uint64_t parameter = (uint64_t)parameters[reading];
-        uint64_t cell = (parameter << 32 | p->rows[reading]) + 1;
-        repeated *known = find_cell(cells, n_cells, cell);
-        if (!known->cell) *known = (repeated){.cell = cell, .count = 1};
-        known->count += 1;
-        columns[parameter].number[p->rows[reading]] += values[reading];
+/* A row of one cell behind that of its key, for each reading whose cell was there before (p->firsts): what the mean of the
+ * cell is, only arrange.h knows, which sees the key's rows of all blocks. */
+static mw_status add_rows(pivot *p, mw_chunk **chunk, const int32_t *parameters,
+                          const double *values, int64_t n_repeated, mw_err *err) {
+    uint32_t n_rows = p->n_rows, *more = mw_calloc(p->mem, (size_t)n_rows + 1, sizeof *more);
+    uint32_t *order = mw_alloc_array(p->mem, (size_t)n_repeated, sizeof *order);
+    mw_status status = more && order ? MW_OK : mw_fail_nomem(err, "the rows of a long file");
+    mw_chunk *wide = NULL;
+    p->n_rows += (uint32_t)n_repeated;
+    if (status == MW_OK) status = new_chunk(p, (*chunk)->n_columns - 1 - p->n_labels, &wide, err);
+    if (status == MW_OK) {
+        for (int64_t i = 0; i < n_repeated; i++) more[p->rows[p->firsts[i]] + 1]++;
+        for (uint32_t row = 0; row < n_rows; row++) more[row + 1] += more[row];
+        for (int64_t i = 0; i < n_repeated; i++)
+            order[more[p->rows[p->firsts[i]]]++] = p->firsts[i];
+        uint32_t at = 0; /* more[row] is now where the readings of the next row begin */
+        for (uint32_t row = 0; row < n_rows; row++) {
+            mw_chunk_append(wide, *chunk, row, 1);
+            for (; at < more[row]; at++) {
+                const mw_chunk nothing = {.n_columns = 0};
+                int64_t reading = order[at], to = wide->n_rows;
+                mw_chunk_append(wide, &nothing, 0, 1);
+                wide->columns[0].time[to] = p->times[reading];
+                for (int32_t k = 0; k < p->n_labels; k++)
+                    wide->columns[1 + k].codes[to] = p->labels[k][reading];
+                wide->columns[1 + p->n_labels + parameters[reading]].number[to] = values[reading];
+            }
+        }
+        mw_chunk_free(*chunk);
+        *chunk = wide;
     }
-    for (uint64_t i = 0; i < n_cells; i++) {
-        if (!cells[i].cell) continue;
-        uint64_t cell = cells[i].cell - 1;
-        columns[cell >> 32].number[cell & UINT32_MAX] /= cells[i].count;
-    }
-    mw_free(cells);
-    return MW_OK;
+    mw_free(order);
+    mw_free(more);
+    return status;
 }
 
 mw_status mw_pivot_block(mw_mem *mem, const int64_t *times, const int32_t *const *labels,
@@ -182,9 +182,9 @@ mw_status mw_pivot_block(mw_mem *mem, const int64_t *times, const int32_t *const
         mw_chunk_column *columns = chunk->columns + 1 + n_labels;
         bool overwrite = collide == MW_COLLIDE_KEEP || collide == MW_COLLIDE_LAST;
         int64_t n_repeated = write_cells(&p, columns, parameters, values, overwrite);
-        if (n_repeated && collide == MW_COLLIDE_MEAN)
-            status = write_means(&p, columns, parameters, values, n_repeated, err);
-        if (status == MW_OK) *ret_collisions = n_repeated;
+        bool mean = collide == MW_COLLIDE_MEAN;
+        if (n_repeated && mean) status = add_rows(&p, &chunk, parameters, values, n_repeated, err);
+        if (status == MW_OK) *ret_collisions = mean ? 0 : n_repeated;
     }
     mw_free(p.slots);
     mw_free(p.firsts);

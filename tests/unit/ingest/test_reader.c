@@ -16,7 +16,7 @@ typedef struct run_state {
 
 static mw_err err;
 
-static void begin(run *r, const char *share) {
+static void begin_with(run *r, const char *share, const char *collisions) {
     char path[600];
     memset(r, 0, sizeof *r);
     mw_ctx_init(&r->ctx);
@@ -24,8 +24,12 @@ static void begin(run *r, const char *share) {
     assert_ok(mw_dir_open(&r->ctx, path, MW_DIR_CREATE, &r->staging, &err));
     assert_ok(mw_args_new(NULL, mw_ingest_all_params(), &r->args, &err));
     assert_ok(mw_args_set(r->args, MW_STR("max_reject_share"), mw_str_of(share), &err));
+    if (collisions)
+        assert_ok(mw_args_set(r->args, MW_STR("collisions"), mw_str_of(collisions), &err));
     assert_ok(mw_args_finish(r->args, &err));
 }
+
+static void begin(run *r, const char *share) { begin_with(r, share, NULL); }
 
 static void end(run *r) {
     mw_table_free(r->table);
@@ -217,7 +221,30 @@ MW_TEST(rejects_of_latin1_are_read_again) {
     end(&r);
 }
 
-MW_TEST_MAIN(MW_RUN(lines_inside_quotes_are_no_rows_wherever_blocks_end),
+/* Blocks hold two readings of a cell, then a third and a fourth: their mean is that of four. */
+MW_TEST(the_mean_of_a_cell_is_that_of_all_blocks) {
+    run r;
+    mw_buf text;
+    mw_buf_init(&text, NULL, 1 << 26);
+    const char *cell = "2026-01-01 00:00:00,d1,p,%d\n";
+    mw_buf_add(&text, "time,device_id,parameter,value\n");
+    for (int i = 0; i < 2; i++) mw_buf_printf(&text, cell, i);
+    for (int i = 0; i < 12000; i++)
+        mw_buf_printf(&text, "2026-01-02 %02d:%02d:%02d,d2,p,%d\n", i / 3600, i / 60 % 60, i % 60,
+                      i);
+    for (int i = 2; i < 4; i++) mw_buf_printf(&text, cell, 9 * i);
+    assert_true(text.size > 256 << 10);
+    begin_with(&r, "0", "mean");
+    const mw_ingest_file *file = ingest(&r, put_bytes("mean.csv", mw_buf_text(&text), text.size));
+    assert_int_equal(file->n_rows, 12001);
+    assert_int_equal(file->n_collisions, 3);
+    assert_true(mw_table_column(r.table, "p")->number[0] == (0 + 1 + 18 + 27) / 4.0);
+    mw_buf_done(&text);
+    end(&r);
+}
+
+MW_TEST_MAIN(MW_RUN(the_mean_of_a_cell_is_that_of_all_blocks),
+             MW_RUN(lines_inside_quotes_are_no_rows_wherever_blocks_end),
              MW_RUN(lines_inside_quotes_are_no_parameters), MW_RUN(refused_rows_leave_nothing),
              MW_RUN(doubled_quotes_are_one_in_every_row),
              MW_RUN(a_line_over_two_rows_limit_is_one_refused_row),

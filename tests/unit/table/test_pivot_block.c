@@ -22,7 +22,7 @@ typedef struct block {
 typedef struct plain_row {
     int64_t time;
     int32_t labels[LABELS];
-    double cells[PARAMETERS], sums[PARAMETERS], counts[PARAMETERS];
+    double cells[PARAMETERS];
 } plain_row;
 
 static mw_status pivot(const block *b, mw_mem *mem, mw_chunk **ret, int64_t *ret_collisions,
@@ -32,32 +32,45 @@ static mw_status pivot(const block *b, mw_mem *mem, mw_chunk **ret, int64_t *ret
                           b->n, b->collide, ret, ret_collisions, err);
 }
 
+static bool same_key(const block *b, const plain_row *row, int64_t i) {
+    bool same = row->time == b->times[i];
+    for (int32_t k = 0; k < b->n_labels; k++) same &= row->labels[k] == b->labels[k][i];
+    return same;
+}
+
+static plain_row row_of(const block *b, int64_t i) {
+    plain_row row = {.time = b->times[i]};
+    for (int32_t k = 0; k < b->n_labels; k++) row.labels[k] = b->labels[k][i];
+    for (int p = 0; p < PARAMETERS; p++) row.cells[p] = MW_NAN;
+    return row;
+}
+
+/* Behind the last row of the same key that starts at r. */
+static int64_t behind(const block *b, const plain_row *rows, int64_t n, int64_t r, int64_t i) {
+    while (r < n && same_key(b, &rows[r], i)) r++;
+    return r;
+}
+
 static int64_t plain(const block *b, plain_row *rows, int64_t *n_collisions) {
     int64_t n = 0;
     *n_collisions = 0;
     for (int64_t i = 0; i < b->n; i++) {
         int64_t r = 0;
-        for (; r < n; r++) {
-            bool same = rows[r].time == b->times[i];
-            for (int32_t k = 0; k < b->n_labels; k++) same &= rows[r].labels[k] == b->labels[k][i];
-            if (same) break;
-        }
-        plain_row *row = &rows[r];
-        if (r == n) {
-            *row = (plain_row){.time = b->times[i]};
-            for (int32_t k = 0; k < b->n_labels; k++) row->labels[k] = b->labels[k][i];
-            for (int p = 0; p < PARAMETERS; p++) row->cells[p] = MW_NAN;
-            n++;
-        }
-        int32_t p = b->parameters[i];
+        while (r < n && !same_key(b, &rows[r], i)) r++;
+        if (r == n) rows[n++] = row_of(b, i);
+        double *cell = &rows[r].cells[b->parameters[i]];
         if (mw_isnan(b->values[i])) continue;
-        bool first = mw_isnan(row->cells[p]);
-        *n_collisions += !first;
-        row->sums[p] = first ? b->values[i] : row->sums[p] + b->values[i];
-        row->counts[p]++;
-        if (first || b->collide == MW_COLLIDE_LAST || b->collide == MW_COLLIDE_KEEP)
-            row->cells[p] = b->values[i];
-        if (b->collide == MW_COLLIDE_MEAN) row->cells[p] = row->sums[p] / row->counts[p];
+        if (mw_isnan(*cell)) {
+            *cell = b->values[i];
+        } else if (b->collide == MW_COLLIDE_MEAN) {
+            int64_t at = behind(b, rows, n, r, i);
+            memmove(&rows[at + 1], &rows[at], (size_t)(n++ - at) * sizeof *rows);
+            rows[at] = row_of(b, i);
+            rows[at].cells[b->parameters[i]] = b->values[i];
+        } else {
+            ++*n_collisions;
+            if (b->collide != MW_COLLIDE_FIRST) *cell = b->values[i];
+        }
     }
     return n;
 }
