@@ -231,6 +231,16 @@ def drift(folder):
     assert "load" in json.dumps(second.said), f"the new column is not reported: {second.said}"
 
 
+def renames_that_cannot_be(folder):
+    """A new name that is reserved, empty, too long or of no column of the file: said, and nothing changes."""
+    data, path = os.path.join(folder, "data"), write(folder, "a.csv", SEED)
+    for rule, said in (("temp=device_id", "reserved"), ("temp=Time", "reserved"), ("temp=", "empty"), ("temp=" + "x" * 300, "too long"),
+                       ("load=power", "no such column"), ("temp", "OLD=NEW")):
+        done = ingest(path, data, "--rename", rule)
+        assert done.status == 2 and said in done.said["detail"], (rule, done.status, done.said or done.stderr)
+    expect_rows(ingest(path, data, "--rename", "temp=oil_temp"), 2)
+
+
 def duplicate_names(folder):
     """Two columns of one name: refused, or both kept under different names; never one of them lost."""
     done = ingest(write(folder, "a.csv", "timestamp,temp,temp\n2026-01-01 00:00:00,1.5,2.5\n"), os.path.join(folder, "data"))
@@ -250,7 +260,7 @@ def same_bytes_at_any_thread_count(folder):
 
 CALLS = [("a folder", a_folder), ("a glob", a_glob), ("a glob of nothing", a_glob_of_nothing), ("standard input", standard_input),
          ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("rejects, corrected in their own file", rejects_again), ("dry run", dry_run),
-         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift),
+         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("renames that cannot be", renames_that_cannot_be),
          ("two columns of one name", duplicate_names), ("the same bytes at 1, 2 and 3 threads", same_bytes_at_any_thread_count)]
 
 
