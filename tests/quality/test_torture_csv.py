@@ -4,12 +4,14 @@
 The cases and what has to come of them stand in torture_cases.py and torture_times.py; below them are the calls that take more
 than one file. MW_TORTURE_OUT=FOLDER keeps the files; MW_TORTURE=TEXT runs only cases with that text in their names.
 """
+import datetime
 import glob
 import gzip
 import hashlib
 import json
 import os
 import re
+import statistics
 import struct
 import subprocess
 import sys
@@ -231,6 +233,26 @@ def drift(folder):
     assert "load" in json.dumps(second.said), f"the new column is not reported: {second.said}"
 
 
+def training_on_files_that_disagree(folder):
+    """A column that is text in one file and numbers in another, both new. The earlier file's type counts; what is no number is missing."""
+    when = datetime.datetime(2026, 1, 1)
+    for order in ("ab", "ba"):
+        for k, name in enumerate(order):
+            rows = "".join(f"{when + datetime.timedelta(days=30 * k, minutes=5 * i)},{i % 50 + 0.5},{'ok' if name == 'a' else i % 7}\n"
+                           for i in range(1000))
+            write(folder, f"{order}/csv/{k}.csv", "time,temp,note\n" + rows)
+        data = os.path.join(folder, order)
+        run("train", "--data", data, "--n-estimators", "3", "--json")
+        said = json.loads(run("summary", "--data", data, "--json"))
+        note = next(c for c in said["columns"] if c["name"] == "note")
+        assert said["rows"] == 2000, said
+        if order == "ab":
+            assert (note["type"], note["count"], note["mean"]) == ("dictionary", 2000, None), note
+        else:
+            assert (note["type"], note["count"], note["missing"]) == ("float64", 1000, 1000), note
+            assert abs(note["std"] - statistics.stdev(i % 7 for i in range(1000))) < 1e-9, note
+
+
 def renames_that_cannot_be(folder):
     """A new name that is reserved, empty, too long or of no column of the file: said, and nothing changes."""
     data, path = os.path.join(folder, "data"), write(folder, "a.csv", SEED)
@@ -260,7 +282,7 @@ def same_bytes_at_any_thread_count(folder):
 
 CALLS = [("a folder", a_folder), ("a glob", a_glob), ("a glob of nothing", a_glob_of_nothing), ("standard input", standard_input),
          ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("rejects, corrected in their own file", rejects_again), ("dry run", dry_run),
-         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("renames that cannot be", renames_that_cannot_be),
+         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("training on files that disagree", training_on_files_that_disagree), ("renames that cannot be", renames_that_cannot_be),
          ("two columns of one name", duplicate_names), ("the same bytes at 1, 2 and 3 threads", same_bytes_at_any_thread_count)]
 
 

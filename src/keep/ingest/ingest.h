@@ -130,5 +130,8 @@ int mw_dataset_rank(const char *name, mw_type type); /* 0 .. MW_DATASET_RANKS - 
 mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
                           const char *const *columns, size_t n_columns, mw_table **ret,
                           mw_err *err);
+/* The same of tables [n] at hand; names: of their segments, for the log. Columns whose types differ are converted in place. */
+mw_status mw_dataset_join(const mw_ctx *ctx, mw_table *const *tables, const char *const *names,
+                          size_t n, mw_table **ret, mw_err *err);
 
 #endif

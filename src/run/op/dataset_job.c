@@ -351,10 +351,11 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
     mw_dir *dataset = NULL, *staging = NULL;
     piece *pieces = mw_arena_calloc(&arena, most + 1, sizeof *pieces);
     mw_table **tables = mw_arena_calloc(&arena, most + 1, sizeof *tables);
+    const char **names = mw_arena_calloc(&arena, most + 1, sizeof *names);
     const char *path = keep_string(&arena, payload, "dataset_path");
     size_t n = 0;
     mw_status status = MW_OK;
-    if (!pieces || !tables || !path) status = mw_fail_nomem(err, "the list of segments");
+    if (!pieces || !tables || !names || !path) status = mw_fail_nomem(err, "the list of segments");
     if (!status) n = collect_pieces(known, ingested, pieces);
     if (!status && n == 0) {
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
@@ -371,6 +372,8 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
     for (size_t i = 0; i < n && !status; i++) {
         mw_ctx_report(ctx, "reading the dataset", (double)i, (double)n);
         status = mw_ctx_check(ctx, err);
+        names[i] = mw_arena_strndup(&arena, pieces[i].file.data, pieces[i].file.size);
+        if (!status && !names[i]) status = mw_fail_nomem(err, "the list of segments");
         if (!status)
             status = read_piece(ctx, &pieces[i], dataset, staging, &arena, &tables[i], err);
     }
@@ -378,7 +381,7 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
         *ret = tables[0];
         tables[0] = NULL;
     } else if (!status) {
-        status = mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n, ret, err);
+        status = mw_dataset_join(ctx, tables, names, n, ret, err);
     }
     for (size_t i = 0; tables && i < n; i++) mw_table_free(tables[i]);
     mw_dir_close(dataset);
