@@ -18,6 +18,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from csv_check import ingest, texts, times_us  # noqa: E402
+from torture_cases import us  # noqa: E402
 from journey import BINARY, missing, run, run_tap  # noqa: E402
 
 SEED = "timestamp,temp\n2026-01-01 00:00:00,1.5\n2026-01-01 01:00:00,2.5\n"
@@ -253,6 +254,26 @@ def training_on_files_that_disagree(folder):
             assert abs(note["std"] - statistics.stdev(i % 7 for i in range(1000))) < 1e-9, note
 
 
+def other_options(folder):
+    """The same content is read anew when other options are given than before, stays as it is when none are, and is never taken for it wrongly."""
+    path, data = write(folder, "a.csv", SEED), os.path.join(folder, "data")
+    hour = 3600 * 1000000
+    start = us("2026-01-01")
+    steps = [((), 2, start), ((), 0, None), (("--timezone", "Europe/Berlin"), 2, start - hour), (("--timezone", "Europe/Berlin"), 0, None),
+             ((), 0, None), (("--max-reject-share", "0.5"), 0, None), (("--timezone", "UTC"), 2, start), (("--missing", "1.5"), 2, start),
+             (("--profile", write(folder, "p.json", '{"missing": ["2.5"]}')), 2, start)]
+    for flags, rows, first in steps:
+        done = ingest(path, data, *flags)
+        assert done.status == 0 and done.said["rows"] == rows, (flags, done.said)
+        if rows:
+            assert times_us(done.table()).tolist()[0] == first, flags
+    write(folder, "p.json", '{"missing": ["1.5"]}')
+    done = ingest(path, data, "--profile", os.path.join(folder, "p.json"))
+    assert done.said["rows"] == 2 and done.file["replaces"], "the profile's content counts, not its name"
+    assert json.loads(run("summary", "--data", data, "--json"))["rows"] == 2
+    assert ingest(path, data, "--range", "temp").status == 2, "a wrong option is no less wrong for a known file"
+
+
 def renames_that_cannot_be(folder):
     """A new name that is reserved, empty, too long or of no column of the file: said, and nothing changes."""
     data, path = os.path.join(folder, "data"), write(folder, "a.csv", SEED)
@@ -282,7 +303,7 @@ def same_bytes_at_any_thread_count(folder):
 
 CALLS = [("a folder", a_folder), ("a glob", a_glob), ("a glob of nothing", a_glob_of_nothing), ("standard input", standard_input),
          ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("rejects, corrected in their own file", rejects_again), ("dry run", dry_run),
-         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("training on files that disagree", training_on_files_that_disagree), ("renames that cannot be", renames_that_cannot_be),
+         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("training on files that disagree", training_on_files_that_disagree), ("other options", other_options), ("renames that cannot be", renames_that_cannot_be),
          ("two columns of one name", duplicate_names), ("the same bytes at 1, 2 and 3 threads", same_bytes_at_any_thread_count)]
 
 

@@ -4,7 +4,7 @@
  * What      reads each source file (long or wide CSV, plain or gzip), pivots long rows, and writes
  *           one Arrow IPC segment or several (parts.h) per source into a staging folder, plus a rejects CSV when rows
  *           were refused. The caller commits: moves the files and records them. A file whose content
- *           hash is already known is skipped; a failing call leaves nothing behind.
+ *           hash is already known is skipped, unless other options are given now; a failing call leaves nothing behind.
  * Sources   one file each in this folder, one line in a table: csv, later others.
  */
 #ifndef MW_KEEP_INGEST_INGEST_H
@@ -19,6 +19,7 @@
 typedef struct mw_ingest_known {
     const char *source;       /* its name within the dataset (see mw_ingest_file.source) */
     const char *content_hash; /* of the file's bytes, as mw_source_hash gives it */
+    const char *segment;      /* one of its segments, for asked.h; may be NULL */
 } mw_ingest_known;
 
 /* One segment of a file: rows that follow those of the part before. */

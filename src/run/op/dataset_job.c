@@ -171,7 +171,7 @@ static mw_status open_left(const mw_ctx *ctx, const mw_json *payload, mw_dir *wo
     mw_status status = mw_resume_open(ctx, work_dir, resume, err);
     const char *path = keep_string(&arena, payload, "dataset_path");
     if (!status && !path) status = mw_fail_nomem(err, "a path");
-    if (!status && resume->n) status = open_if_there(ctx, path, &resume->dataset, err);
+    if (!status) status = open_if_there(ctx, path, &resume->dataset, err);
     mw_arena_done(&arena);
     return status;
 }
@@ -195,7 +195,8 @@ mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args
     for (const mw_json *item = known ? known->first : NULL; item && !status; item = item->next) {
         known_list[i].source = keep_string(&arena, item, "source");
         known_list[i].content_hash = keep_string(&arena, item, "content_hash");
-        if (!known_list[i].source || !known_list[i].content_hash)
+        known_list[i].segment = keep_string(&arena, item, "file");
+        if (!known_list[i].source || !known_list[i].content_hash || !known_list[i].segment)
             status = mw_fail_nomem(err, "the list of files");
         i++;
     }
