@@ -11,7 +11,7 @@
 #include "keep/ingest/profile_build.h"
 
 /* Enough to see a form; all that the sample has where day and month could still be swapped. */
-enum { SAMPLES = 2000, SAMPLES_MAX = 100000 };
+enum { SAMPLES = 2000, SAMPLES_MAX = 100000, ZONE_SAMPLES = 100 };
 
 /* Cells of one column that hold something, in file order. */
 typedef struct samples {
@@ -82,11 +82,13 @@ typedef struct time_trial {
     const char *format; /* forced, or NULL */
     mw_time_guess guess;
     bool found, empty; /* empty: no cell holds anything */
-    bool zoned;        /* most stamps name their offset, or are counted from 1970 */
+    bool zoned;        /* all stamps name their offset, or are counted from 1970 */
+    bool some_zoned;   /* only some do */
     size_t n, n_other; /* cells that hold something; of them, those that look like no time */
     char first[MW_CELL_SHOWN], other[MW_CELL_SHOWN];
 } time_trial;
 
+/* In ISO, or in a pattern with a zone: elsewhere a sign behind a colon may be that of "10:00 25-01-2026". */
 static bool names_offset(mw_str cell) {
     if (cell.size && (cell.data[cell.size - 1] | 0x20) == 'z') return true;
     mw_str last = cell.size > 3 ? (mw_str){cell.data + cell.size - 3, 3} : cell;
@@ -133,8 +135,13 @@ static mw_status try_samples(mw_profiling *build, time_trial *trial, size_t most
     if (trial->found) {
         mw_time_kind kind = trial->guess.form.kind;
         trial->zoned = kind >= MW_FORM_UNIX_S && kind <= MW_FORM_UNIX_NS;
-        for (size_t i = 0; i < from.n && i < 100 && !trial->zoned; i++)
-            trial->zoned = names_offset(from.cells[i]);
+        size_t n = from.n < ZONE_SAMPLES ? from.n : ZONE_SAMPLES, n_zoned = 0;
+        for (size_t i = 0; i < n; i++) n_zoned += names_offset(from.cells[i]);
+        char name[MW_TIME_FORM_TEXT];
+        mw_time_form_name(&trial->guess.form, name);
+        if (kind != MW_FORM_ISO && !strstr(name, "zzz")) n_zoned = 0;
+        trial->zoned |= n > 0 && n_zoned == n;
+        trial->some_zoned = n_zoned > 0 && !trial->zoned;
     }
     mw_free(from.cells);
     return status;
@@ -220,7 +227,9 @@ static mw_status note_zone(mw_profiling *build, const time_trial *stamp, const t
     }
     const char *note = stamp->zoned  ? "the times say it themselves"
                        : f->timezone ? NULL
-                                     : "no time names its zone; --timezone does";
+                       : stamp->some_zoned
+                           ? "some times name a zone, for the others --timezone does"
+                           : "no time names its zone; --timezone does";
     return mw_profile__note(build, "time zone", profile->zone ? mw_zone_name(profile->zone) : "UTC",
                             f->timezone || stamp->zoned ? 1 : 0.5, f->timezone != NULL, note, err);
 }
