@@ -79,6 +79,19 @@ def plain_gzip_and_the_same_again(folder):
     assert server.stop() == 0
 
 
+def every_option_stands_in_the_query(folder):
+    """The body is the file: nothing belongs there, whatever a table says of routes with JSON."""
+    server = Server(folder)
+    queries = ("?max_reject_share=0.5", "?collisions=last", "?drop_duplicates=true", "?drift=refuse", "?rename=press_load=load",
+               "?timezone=Europe/Berlin&missing=-999&missing=x", "?range=press_load=0:100&quality_window=2h")
+    for i, query in enumerate(queries):
+        status, answer = send(server, f"o{i}.csv", table(20), query, dataset=f"d{i}")
+        assert status == 200 and answer["rows"] == 20, (query, status, answer)
+    status, answer = send(server, "a.csv", table(20), "?profile=x.json")
+    assert status == 422 and answer["pointer"] == "profile", answer
+    assert server.stop() == 0
+
+
 def a_large_file_in_chunks_takes_no_memory(folder):
     server = Server(folder)
     head, body = table(0), table(20000)[len(table(0)):]
@@ -205,7 +218,7 @@ def a_killed_server_leaves_nothing_for_long(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(run_tap([plain_gzip_and_the_same_again, a_large_file_in_chunks_takes_no_memory,
+    sys.exit(run_tap([plain_gzip_and_the_same_again, every_option_stands_in_the_query, a_large_file_in_chunks_takes_no_memory,
                       two_organizations_are_kept_apart, bad_requests_are_refused, rejects_and_dialect_are_reported,
                       a_client_that_leaves_leaves_nothing, a_waiting_job_and_a_killed_worker,
                       a_killed_server_leaves_nothing_for_long]))

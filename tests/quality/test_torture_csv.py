@@ -4,18 +4,21 @@
 The cases and what has to come of them stand in torture_cases.py and torture_times.py; below them are the calls that take more
 than one file. MW_TORTURE_OUT=FOLDER keeps the files; MW_TORTURE=TEXT runs only cases with that text in their names.
 """
+import datetime
 import glob
 import gzip
 import hashlib
 import json
 import os
 import re
+import statistics
 import struct
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from csv_check import ingest, texts, times_us  # noqa: E402
+from torture_cases import us  # noqa: E402
 from journey import BINARY, missing, run, run_tap  # noqa: E402
 
 SEED = "timestamp,temp\n2026-01-01 00:00:00,1.5\n2026-01-01 01:00:00,2.5\n"
@@ -231,6 +234,56 @@ def drift(folder):
     assert "load" in json.dumps(second.said), f"the new column is not reported: {second.said}"
 
 
+def training_on_files_that_disagree(folder):
+    """A column that is text in one file and numbers in another, both new. The earlier file's type counts; what is no number is missing."""
+    when = datetime.datetime(2026, 1, 1)
+    for order in ("ab", "ba"):
+        for k, name in enumerate(order):
+            rows = "".join(f"{when + datetime.timedelta(days=30 * k, minutes=5 * i)},{i % 50 + 0.5},{'ok' if name == 'a' else i % 7}\n"
+                           for i in range(1000))
+            write(folder, f"{order}/csv/{k}.csv", "time,temp,note\n" + rows)
+        data = os.path.join(folder, order)
+        run("train", "--data", data, "--n-estimators", "3", "--json")
+        said = json.loads(run("summary", "--data", data, "--json"))
+        note = next(c for c in said["columns"] if c["name"] == "note")
+        assert said["rows"] == 2000, said
+        if order == "ab":
+            assert (note["type"], note["count"], note["mean"]) == ("dictionary", 2000, None), note
+        else:
+            assert (note["type"], note["count"], note["missing"]) == ("float64", 1000, 1000), note
+            assert abs(note["std"] - statistics.stdev(i % 7 for i in range(1000))) < 1e-9, note
+
+
+def other_options(folder):
+    """The same content is read anew when other options are given than before, stays as it is when none are, and is never taken for it wrongly."""
+    path, data = write(folder, "a.csv", SEED), os.path.join(folder, "data")
+    hour = 3600 * 1000000
+    start = us("2026-01-01")
+    steps = [((), 2, start), ((), 0, None), (("--timezone", "Europe/Berlin"), 2, start - hour), (("--timezone", "Europe/Berlin"), 0, None),
+             ((), 0, None), (("--max-reject-share", "0.5"), 0, None), (("--timezone", "UTC"), 2, start), (("--missing", "1.5"), 2, start),
+             (("--profile", write(folder, "p.json", '{"missing": ["2.5"]}')), 2, start)]
+    for flags, rows, first in steps:
+        done = ingest(path, data, *flags)
+        assert done.status == 0 and done.said["rows"] == rows, (flags, done.said)
+        if rows:
+            assert times_us(done.table()).tolist()[0] == first, flags
+    write(folder, "p.json", '{"missing": ["1.5"]}')
+    done = ingest(path, data, "--profile", os.path.join(folder, "p.json"))
+    assert done.said["rows"] == 2 and done.file["replaces"], "the profile's content counts, not its name"
+    assert json.loads(run("summary", "--data", data, "--json"))["rows"] == 2
+    assert ingest(path, data, "--range", "temp").status == 2, "a wrong option is no less wrong for a known file"
+
+
+def renames_that_cannot_be(folder):
+    """A new name that is reserved, empty, too long or of no column of the file: said, and nothing changes."""
+    data, path = os.path.join(folder, "data"), write(folder, "a.csv", SEED)
+    for rule, said in (("temp=device_id", "reserved"), ("temp=Time", "reserved"), ("temp=", "empty"), ("temp=" + "x" * 300, "too long"),
+                       ("load=power", "no such column"), ("temp", "OLD=NEW")):
+        done = ingest(path, data, "--rename", rule)
+        assert done.status == 2 and said in done.said["detail"], (rule, done.status, done.said or done.stderr)
+    expect_rows(ingest(path, data, "--rename", "temp=oil_temp"), 2)
+
+
 def duplicate_names(folder):
     """Two columns of one name: refused, or both kept under different names; never one of them lost."""
     done = ingest(write(folder, "a.csv", "timestamp,temp,temp\n2026-01-01 00:00:00,1.5,2.5\n"), os.path.join(folder, "data"))
@@ -250,7 +303,7 @@ def same_bytes_at_any_thread_count(folder):
 
 CALLS = [("a folder", a_folder), ("a glob", a_glob), ("a glob of nothing", a_glob_of_nothing), ("standard input", standard_input),
          ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("rejects, corrected in their own file", rejects_again), ("dry run", dry_run),
-         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift),
+         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("training on files that disagree", training_on_files_that_disagree), ("other options", other_options), ("renames that cannot be", renames_that_cannot_be),
          ("two columns of one name", duplicate_names), ("the same bytes at 1, 2 and 3 threads", same_bytes_at_any_thread_count)]
 
 

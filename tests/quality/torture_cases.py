@@ -118,6 +118,10 @@ case("thousands by points, decimal commas", lines(sep=";", number=grouped(".", "
 case("thousands by points, decimal commas, detected", lines(sep=";", number=grouped(".", ",")))
 case("thousands by apostrophes", lines(number=grouped("'", ".")), ("--thousands", "'"))
 case("thousands by blanks", lines(sep=";", number=grouped(" ", ",")), ("--decimal", ",", "--thousands", " "))
+for blank in ("\u00a0", "\u202f", "\u2009"):
+    case(f"thousands by U+{ord(blank):04X}", lines(sep=";", number=grouped(blank, ",")))
+case("thousands by no-break blanks, Latin-1", lines(sep=";", number=grouped("\u00a0", ",")).encode("latin-1"))
+case("minus signs and blanks of a typesetter", lines(number=lambda v: repr(v).replace("-", "\u2212") + "\u00a0"))
 HARD = ["+12.5", ".5", "5.", "1e3", "1E+3", "-0.0", "1.7976931348623157e308", "5e-324", "2.2250738585072011e-308", "9007199254740993",
         "123456789012345678901234567890", "0.1000000000000000055511151231257827", "1e-400", "8.5899973e9", "179769313486231570000e288",
         "0.000000000000000000000000000000000000012345678901234567890", "9223372036854775808", "3.14159265358979323846264338327950288"]

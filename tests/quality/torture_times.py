@@ -63,6 +63,8 @@ case("time: 12-hour clock apart", "date,time,temp\n" + "".join(f"{t.strftime('%m
 # --- zones ---
 stamped("a zone", lambda t: iso(t + datetime.timedelta(hours=1)), ("--timezone", "Europe/Berlin"))
 stamped("a fixed offset", lambda t: iso(t - datetime.timedelta(hours=3)), ("--timezone", "-03:00"))
+stamped("a zone in the column's name", lambda t: iso(t + datetime.timedelta(hours=5, minutes=30)), header='"Date Time, GMT+05:30"')
+stamped("a zone that is forced counts more", lambda t: iso(t + datetime.timedelta(hours=1)), ("--timezone", "Europe/Berlin"), header="time (UTC)")
 stamped("stamps that name a zone keep it", form("%Y-%m-%dT%H:%M:%SZ"), ("--timezone", "America/New_York"))
 SUMMER = [("2026-03-29 01:30:00", "2026-03-29 00:30:00"),  # winter time
           ("2026-03-29 02:30:00", "2026-03-29 01:30:00"),  # never comes: the offset before the change

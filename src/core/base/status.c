@@ -85,6 +85,8 @@ mw_status mw_fail_errno(mw_err *err, int errno_value, const char *format, ...) {
     cut_at_boundary(err->message, sizeof err->message);
     if (errno_value == ENOSPC || errno_value == EDQUOT)
         mw_err_hint(err, "free some disk space, then run it again; nothing was lost");
+    else if (errno_value == EFBIG)
+        mw_err_hint(err, "raise the limit of a file's size (ulimit -f, or the file system's)");
     else if (errno_value == EROFS || errno_value == EACCES)
         mw_err_hint(err, "check the owner and permissions of that path");
     return code;

@@ -50,6 +50,32 @@ static bool is_mark(const mw_cell_rules *rules, mw_str text) {
     return false;
 }
 
+mw_str mw_cell_in_ascii(mw_str text, char out[MW_CELL_NUMBER_BYTES]) {
+    static const struct {
+        char bytes[4], ascii;
+    } signs[] = {
+        {"\xc2\xa0", ' '}, {"\xe2\x80\xaf", ' '}, {"\xe2\x80\x89", ' '}, {"\xe2\x88\x92", '-'}};
+    size_t n = 0;
+    bool any = false;
+    if (text.size > MW_CELL_NUMBER_BYTES) return text;
+    for (size_t i = 0; i < text.size;) {
+        size_t k = 0, size = 0;
+        if ((unsigned char)text.data[i] < 0x80) {
+            out[n++] = text.data[i++];
+            continue;
+        }
+        for (; k < sizeof signs / sizeof *signs; k++) {
+            size = strlen(signs[k].bytes);
+            if (size <= text.size - i && memcmp(text.data + i, signs[k].bytes, size) == 0) break;
+        }
+        if (k == sizeof signs / sizeof *signs) return text;
+        out[n++] = signs[k].ascii;
+        i += size;
+        any = true;
+    }
+    return any ? mw_str_trim((mw_str){out, n}) : text;
+}
+
 static bool is_digit(char c) { return (unsigned)(c - '0') <= 9; }
 
 /* Rewrites a number in the file's marks to "-1234.5"; false when its groups are none of three. */
@@ -80,7 +106,8 @@ static bool unify_number(const mw_cell_rules *rules, mw_str text, char *out, siz
 
 mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
     enum { NUMBER_BYTES = 1024 };
-    text = mw_str_trim(text);
+    char ascii[MW_CELL_NUMBER_BYTES];
+    text = mw_cell_in_ascii(mw_str_trim(text), ascii);
     /* A mark that the caller named counts even where it reads as a number: "-999". */
     for (size_t i = 0; i < rules->n_marks; i++)
         if (mw_str_is(text, rules->marks[i])) return MW_CELL_MISSING;

@@ -36,6 +36,13 @@ typedef struct mw_cell_rules {
  */
 mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret);
 
+/*
+ * A number as a spreadsheet sets it, in ASCII: no-break, thin and narrow blanks (U+00A0, U+2009, U+202F) as ' ', the minus sign (U+2212)
+ * as '-', blanks at the ends gone. text itself when it has none of them, has other signs, or is too long for out.
+ */
+enum { MW_CELL_NUMBER_BYTES = 80 };
+mw_str mw_cell_in_ascii(mw_str text, char out[MW_CELL_NUMBER_BYTES]);
+
 /* True for what mw_cell_read calls missing; text must be trimmed. */
 bool mw_cell_is_missing(mw_str text);
 

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/threads.h"
 #include "core/table/ipc.h"
+#include "keep/ingest/asked.h"
 #include "keep/ingest/drift.h"
 #include "keep/ingest/intake.h"
 #include "keep/ingest/parts.h"
@@ -46,6 +47,7 @@ typedef struct file_job {
     mw_reader *reader;
     mw_schema *schema;
     mw_parts *parts;
+    char asked[MW_SHA256_HEX]; /* asked.h */
     mw_arrange_sink parts_sink;
     mw_quality *quality;
     mw_arrange *arrange;
@@ -211,7 +213,8 @@ static mw_status begin(file_job *job, mw_err *err) {
     const mw_plan *plan = mw_reader_plan(job->reader);
     status = mw_plan_schema(plan, &job->schema, err);
     const mw_parts_options parts = {.source = job->file->source,
-                                    .layout = plan->is_long ? "long" : "wide"};
+                                    .layout = plan->is_long ? "long" : "wide",
+                                    .asked = job->asked};
     if (status == MW_OK)
         status = mw_parts_new(ctx, job->schema, &parts, job->staging, &job->parts, err);
     if (status != MW_OK) return status;
@@ -414,6 +417,7 @@ mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_sc
                     .file = file};
     char hex[MW_SHA256_HEX];
     mw_status status = mw_sha256_of(file->source, strlen(file->source), hex, err);
+    if (status == MW_OK) status = mw_asked(ctx, args, job.asked, err);
     if (status != MW_OK) return status;
     (void)snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
     job.pair = *ctx;

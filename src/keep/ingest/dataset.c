@@ -138,6 +138,17 @@ static mw_status join(const mw_ctx *ctx, mw_table **tables, const char *const *s
     return mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n + 1, ret, err);
 }
 
+mw_status mw_dataset_join(const mw_ctx *ctx, mw_table *const *tables, const char *const *names,
+                          size_t n, mw_table **ret, mw_err *err) {
+    mw_table **list = mw_calloc(ctx->mem, n + 1, sizeof *list);
+    if (!list) return mw_fail_nomem(err, "reading a dataset");
+    for (size_t i = 0; i < n; i++) list[i + 1] = tables[i];
+    mw_status status = join(ctx, list, names, n, ret, err);
+    mw_table_free(list[0]);
+    mw_free(list);
+    return status;
+}
+
 mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_err *err) {
     struct stat info;
     mw_status status = check_segment(segment, err);

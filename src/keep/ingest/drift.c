@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/limits.h"
 #include "core/table/ipcstream.h"
 #include "keep/ingest/cells.h"
 #include "keep/ingest/layout.h"
@@ -65,20 +66,36 @@ mw_str mw_drift_rename(const mw_args *args, mw_str name) {
     return name;
 }
 
+/* What is wrong with a rule's new name; NULL: nothing. A time or a label has a type of its own, which renaming does not give. */
+static const char *bad_name(const char *name, const char **ret_hint) {
+    mw_str text = mw_str_of(name);
+    *ret_hint = "Write the file's name, '=' and the dataset's name: rpm=spindle_speed.";
+    if (text.size == 0) return "the new name is empty";
+    if (text.size > (size_t)MW_LIMIT(COLUMN_NAME_BYTES)) return "the new name is too long";
+    if (!mw_layout_reserved(text)) return NULL;
+    *ret_hint = "Say what a column is with --time, --device, --parameter or --value instead.";
+    return "the new name is reserved";
+}
+
 static mw_status check_rules(const mw_args *args, const mw_profile *profile, mw_err *err) {
     const char *const *rules;
     size_t n = mw_args_list(args, "rename", &rules);
     for (size_t i = 0; i < n; i++) {
-        const char *equal = strrchr(rules[i], '=');
+        const char *equal = strrchr(rules[i], '='), *hint;
+        const char *wrong = bad_name(equal ? equal + 1 : "", &hint);
         bool known = profile->shape == MW_SHAPE_LONG;
         for (uint32_t c = 0; equal && c < profile->n_columns && !known; c++)
             known = strlen(profile->columns[c].name) == (size_t)(equal - rules[i]) &&
                     strncmp(profile->columns[c].name, rules[i], (size_t)(equal - rules[i])) == 0;
-        if (equal && equal != rules[i] && equal[1] && known) continue;
-        mw_fail(err, MW_EINVAL, "--rename %.100s: %s", rules[i],
-                equal ? "the file has no such column" : "is not of the form OLD=NEW");
-        return mw_err_hint(err,
-                           "Write the file's name, '=' and the dataset's name: rpm=spindle_speed.");
+        if (equal && equal != rules[i] && !wrong && known) continue;
+        if (!equal)
+            wrong = "is not of the form OLD=NEW";
+        else if (!wrong || !known)
+            wrong = "the file has no such column";
+        char shown[MW_CELL_SHOWN];
+        mw_fail(err, MW_EINVAL, "--rename %s: %s", mw_cell_show(mw_str_of(rules[i]), shown), wrong);
+        mw_err_hint(err, "%s", hint);
+        return mw_err_at(err, "rename");
     }
     return MW_OK;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/log.h"
+#include "keep/ingest/asked.h"
 #include "keep/ingest/csv_file.h"
 #include "keep/ingest/listing.h"
 #include "keep/ingest/profile.h"
@@ -115,6 +117,23 @@ static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t 
     return found ? *found : NULL;
 }
 
+/*
+ * The same content is read again when options are given that it was not read with; given none, it stays as it is. Other content read
+ * without the options that its source had before is worth a word: its times may be of another zone now.
+ */
+static mw_status compare_options(const mw_ctx *ctx, const mw_ingest_known *known,
+                                 const mw_resume *resume, const mw_args *args, const char *source,
+                                 bool same_content, bool *ret_as_before, mw_err *err) {
+    char now[MW_SHA256_HEX], before[MW_SHA256_HEX];
+    mw_status status = mw_asked(ctx, args, now, err);
+    if (status != MW_OK || (same_content && !*now)) return status;
+    mw_asked_before(ctx, resume ? resume->dataset : NULL, known->segment, before);
+    *ret_as_before = strcmp(now, before) == 0;
+    if (!same_content && *before && !*now)
+        mw_log_warn(ctx, "%s: was read with options before, and is now read without", source);
+    return MW_OK;
+}
+
 static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
                              const mw_schema *dataset, const mw_args *args, const mw_resume *resume,
                              mw_dir *staging, mw_ingest_file *file, mw_err *err) {
@@ -123,7 +142,10 @@ static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
         uint64_t bytes;
         mw_status status = mw_source_hash_file(ctx, file->path, hash, &bytes, err);
         if (status != MW_OK) return status;
-        if (strcmp(hash, known->content_hash) == 0) {
+        bool same = strcmp(hash, known->content_hash) == 0, as_before = true;
+        status = compare_options(ctx, known, resume, args, file->source, same, &as_before, err);
+        if (status != MW_OK) return status;
+        if (same && as_before) {
             memcpy(file->content_hash, hash, sizeof hash);
             file->bytes = bytes;
             file->unchanged = true;

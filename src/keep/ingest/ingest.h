@@ -4,7 +4,7 @@
  * What      reads each source file (long or wide CSV, plain or gzip), pivots long rows, and writes
  *           one Arrow IPC segment or several (parts.h) per source into a staging folder, plus a rejects CSV when rows
  *           were refused. The caller commits: moves the files and records them. A file whose content
- *           hash is already known is skipped; a failing call leaves nothing behind.
+ *           hash is already known is skipped, unless other options are given now; a failing call leaves nothing behind.
  * Sources   one file each in this folder, one line in a table: csv, later others.
  */
 #ifndef MW_KEEP_INGEST_INGEST_H
@@ -19,6 +19,7 @@
 typedef struct mw_ingest_known {
     const char *source;       /* its name within the dataset (see mw_ingest_file.source) */
     const char *content_hash; /* of the file's bytes, as mw_source_hash gives it */
+    const char *segment;      /* one of its segments, for asked.h; may be NULL */
 } mw_ingest_known;
 
 /* One segment of a file: rows that follow those of the part before. */
@@ -130,5 +131,8 @@ int mw_dataset_rank(const char *name, mw_type type); /* 0 .. MW_DATASET_RANKS - 
 mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
                           const char *const *columns, size_t n_columns, mw_table **ret,
                           mw_err *err);
+/* The same of tables [n] at hand; names: of their segments, for the log. Columns whose types differ are converted in place. */
+mw_status mw_dataset_join(const mw_ctx *ctx, mw_table *const *tables, const char *const *names,
+                          size_t n, mw_table **ret, mw_err *err);
 
 #endif

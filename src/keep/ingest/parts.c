@@ -101,14 +101,15 @@ static mw_status open_part(mw_parts *p, mw_err *err) {
     (void)snprintf(p->number, sizeof p->number, "%zu", p->done.n);
     const mw_meta meta[] = {{"millwright.source", p->options.source},
                             {"millwright.layout", p->options.layout},
-                            {"millwright.part", p->number}};
+                            {"millwright.part", p->number},
+                            {"millwright.options", p->options.asked}};
+    size_t n_meta = sizeof meta / sizeof *meta - !(p->options.asked && *p->options.asked);
     p->open = (mw_ingest_part){.first_us = INT64_MAX, .last_us = INT64_MIN};
     p->n_columns = p->schema->n_columns;
     mw_status status = make_gathered(p, err);
     if (status == MW_OK) status = mw_file_create(ctx, p->staging, "part.arrow", &p->file, err);
     if (status == MW_OK)
-        status = mw_ipc_writer_new(ctx, p->schema, meta, sizeof meta / sizeof *meta, p->file,
-                                   &p->writer, err);
+        status = mw_ipc_writer_new(ctx, p->schema, meta, n_meta, p->file, &p->writer, err);
     if (status != MW_OK) drop_open(p);
     return status;
 }

@@ -22,6 +22,7 @@
 typedef struct mw_parts_options {
     const char *source;  /* base name of the file; metadata "millwright.source" */
     const char *layout;  /* "long" or "wide"; metadata "millwright.layout" */
+    const char *asked;   /* asked.h; metadata "millwright.options"; NULL or "": none */
     uint64_t part_bytes; /* 0: 128 MB */
     int64_t part_rows;   /* 0: 2^22 */
 } mw_parts_options;

@@ -7,6 +7,7 @@
 #include "core/text/datetime.h"
 #include "keep/ingest/drift.h"
 #include "keep/ingest/intake.h"
+#include "keep/ingest/quality.h"
 
 enum { SHOWN_REJECTS = 10 };
 
@@ -145,6 +146,11 @@ static mw_status run(preview *p, const char *path, mw_err *err) {
     const mw_plan *plan = mw_reader_plan(p->reader);
     status = mw_plan_schema(plan, &p->schema, err);
     if (status != MW_OK) return status;
+    /* An ingest would refuse options that cannot be; so does saying what it would do. */
+    mw_quality *quality;
+    status = mw_quality_new(p->ctx, p->schema, -1, p->args, &quality, err);
+    if (status != MW_OK) return status;
+    mw_quality_free(quality);
     mw_intake_init(&p->intake, p->ctx, p->reader, p->schema);
     p->intake.args = p->args;
     p->intake.add = keep;
@@ -165,6 +171,8 @@ mw_status mw_ingest_preview(const mw_ctx *ctx, const char *path, const mw_args *
     mw_json_writer_init(&p.rejects_writer, &p.rejects, 0);
     mw_status status = run(&p, path, err);
     if (status == MW_OK) status = write_report(&p, path, writer, err);
+    if (status != MW_OK && err && !strstr(err->message, mw_source_name(path)))
+        (void)mw_err_prefix(err, "%s", mw_source_name(path));
     mw_buf_done(&p.rejects);
     mw_chunk_free(p.rows);
     mw_intake_done(&p.intake);

@@ -11,7 +11,7 @@
 #include "keep/ingest/profile_build.h"
 
 /* Enough to see a form; all that the sample has where day and month could still be swapped. */
-enum { SAMPLES = 2000, SAMPLES_MAX = 100000 };
+enum { SAMPLES = 2000, SAMPLES_MAX = 100000, ZONE_SAMPLES = 100 };
 
 /* Cells of one column that hold something, in file order. */
 typedef struct samples {
@@ -82,17 +82,33 @@ typedef struct time_trial {
     const char *format; /* forced, or NULL */
     mw_time_guess guess;
     bool found, empty; /* empty: no cell holds anything */
-    bool zoned;        /* most stamps name their offset, or are counted from 1970 */
-    char first[MW_CELL_SHOWN];
+    bool zoned;        /* all stamps name their offset, or are counted from 1970 */
+    bool some_zoned;   /* only some do */
+    size_t n, n_other; /* cells that hold something; of them, those that look like no time */
+    char first[MW_CELL_SHOWN], other[MW_CELL_SHOWN];
 } time_trial;
 
+/* In ISO, or in a pattern with a zone: elsewhere a sign behind a colon may be that of "10:00 25-01-2026". */
 static bool names_offset(mw_str cell) {
     if (cell.size && (cell.data[cell.size - 1] | 0x20) == 'z') return true;
+    mw_str last = cell.size > 3 ? (mw_str){cell.data + cell.size - 3, 3} : cell;
+    if (mw_str_is_nocase(last, "utc") || mw_str_is_nocase(last, "gmt")) return true;
     const char *colon = memchr(cell.data, ':', cell.size);
     if (!colon) return false;
     for (const char *c = colon; c < cell.data + cell.size; c++)
         if (*c == '+' || *c == '-') return true;
     return false;
+}
+
+/* What stands among times and is none: after an open quote, or below a second header. */
+static void find_others(time_trial *trial, const samples *from) {
+    uint32_t ways;
+    trial->n = from->n;
+    trial->n_other = 0;
+    for (size_t i = 0; i < from->n; i++) {
+        if (mw_sniff__cell(from->cells[i], &ways) != MW_SNIFF_TEXT) continue;
+        if (trial->n_other++ == 0) (void)mw_cell_show(from->cells[i], trial->other);
+    }
 }
 
 /* With so many samples; *ret_more: more of them could decide what is still open. */
@@ -113,13 +129,19 @@ static mw_status try_samples(mw_profiling *build, time_trial *trial, size_t most
         trial->found =
             mw_time_form_detect(from.cells, from.n, trial->part, trial->numbers, &trial->guess);
         trial->guess.form.decimal = build->profile->dialect.decimal;
+        if (!trial->found) find_others(trial, &from);
     }
     *ret_more = from.n == most && !trial->format && (!trial->found || trial->guess.ambiguous);
     if (trial->found) {
         mw_time_kind kind = trial->guess.form.kind;
         trial->zoned = kind >= MW_FORM_UNIX_S && kind <= MW_FORM_UNIX_NS;
-        for (size_t i = 0; i < from.n && i < 100 && !trial->zoned; i++)
-            trial->zoned = names_offset(from.cells[i]);
+        size_t n = from.n < ZONE_SAMPLES ? from.n : ZONE_SAMPLES, n_zoned = 0;
+        for (size_t i = 0; i < n; i++) n_zoned += names_offset(from.cells[i]);
+        char name[MW_TIME_FORM_TEXT];
+        mw_time_form_name(&trial->guess.form, name);
+        if (kind != MW_FORM_ISO && !strstr(name, "zzz")) n_zoned = 0;
+        trial->zoned |= n > 0 && n_zoned == n;
+        trial->some_zoned = n_zoned > 0 && !trial->zoned;
     }
     mw_free(from.cells);
     return status;
@@ -157,11 +179,65 @@ static mw_status note_time(mw_profiling *build, const char *value, double confid
     return mw_profile__note(build, "time", value, confidence, forced, note, err);
 }
 
+/*
+ * "Date Time, GMT+01:00", "Time (UTC)": the zone that a column's name holds, as "+01:00"; false: none. Not of names like Etc/GMT+1,
+ * which count the other way round.
+ */
+static bool zone_in_name(mw_str name, char out[8]) {
+    for (size_t i = 0; i + 3 <= name.size; i++) {
+        mw_str word = {name.data + i, 3};
+        bool begins = i == 0 || strchr(" ,;([_", name.data[i - 1]);
+        if (!begins || (!mw_str_is_nocase(word, "utc") && !mw_str_is_nocase(word, "gmt"))) continue;
+        const char *at = name.data + i + 3, *end = name.data + name.size;
+        if (at == end || strchr(" ,;)]", *at)) {
+            memcpy(out, "UTC", 4);
+            return true;
+        }
+        char sign = *at++;
+        unsigned digits = 0, hours = 0, minutes = 0;
+        if (sign != '+' && sign != '-') continue;
+        for (; at < end && *at >= '0' && *at <= '9' && digits < 4; at++, digits++)
+            hours = 10 * hours + (unsigned)(*at - '0');
+        if (digits > 2) {
+            minutes = hours % 100;
+            hours /= 100;
+        } else if (digits && end - at >= 3 && *at == ':') {
+            minutes = 10 * (unsigned)(at[1] - '0') + (unsigned)(at[2] - '0');
+            at += 3;
+        }
+        if (digits == 0 || hours > 14 || minutes > 59) continue;
+        if (at < end && !strchr(" ,;)]", *at)) continue;
+        (void)snprintf(out, 8, "%c%02u:%02u", sign, hours, minutes);
+        return true;
+    }
+    return false;
+}
+
+static mw_status note_zone(mw_profiling *build, const time_trial *stamp, const time_trial *clock,
+                           mw_err *err) {
+    mw_profile *profile = build->profile;
+    const mw_forced *f = build->forced;
+    char named[8];
+    if (!f->timezone && !f->saved && !stamp->zoned &&
+        (zone_in_name(build->names[stamp->column], named) ||
+         (clock && zone_in_name(build->names[clock->column], named)))) {
+        mw_status status = mw_zone_open(build->ctx->mem, named, &profile->zone, err);
+        if (status != MW_OK) return status;
+        return mw_profile__note(build, "time zone", named, 0.9, false, "by the column's name", err);
+    }
+    const char *note = stamp->zoned  ? "the times say it themselves"
+                       : f->timezone ? NULL
+                       : stamp->some_zoned
+                           ? "some times name a zone, for the others --timezone does"
+                           : "no time names its zone; --timezone does";
+    return mw_profile__note(build, "time zone", profile->zone ? mw_zone_name(profile->zone) : "UTC",
+                            f->timezone || stamp->zoned ? 1 : 0.5, f->timezone != NULL, note, err);
+}
+
 /* Zone, and the findings of the columns that were taken. how: of the column's choice. */
 static mw_status conclude(mw_profiling *build, const time_trial *stamp, const time_trial *clock,
                           double confidence, bool forced, const char *how, mw_err *err) {
     mw_profile *profile = build->profile;
-    const mw_forced *f = build->forced;
     char name[MW_TIME_FORM_TEXT], other[MW_TIME_FORM_TEXT] = "", text[2 * MW_TIME_FORM_TEXT + 8];
     const char *column = profile->columns[stamp->column].name;
     const char *value = clock ? mw_arena_printf(&profile->arena, "%s, %s", column,
@@ -178,11 +254,7 @@ static mw_status conclude(mw_profiling *build, const time_trial *stamp, const ti
                               stamp->guess.note[0] ? stamp->guess.note : NULL, err);
     if (status != MW_OK) return status;
     if (stamp->guess.form.kind == MW_FORM_CYCLE) return MW_OK;
-    const char *note = stamp->zoned  ? "the times say it themselves"
-                       : f->timezone ? NULL
-                                     : "no time names its zone; --timezone does";
-    return mw_profile__note(build, "time zone", profile->zone ? mw_zone_name(profile->zone) : "UTC",
-                            f->timezone || stamp->zoned ? 1 : 0.5, f->timezone != NULL, note, err);
+    return note_zone(build, stamp, clock, err);
 }
 
 static mw_status open_zone(mw_profiling *build, mw_err *err) {
@@ -195,8 +267,19 @@ static mw_status open_zone(mw_profiling *build, mw_err *err) {
 static mw_status fail_unreadable(const mw_profiling *build, const time_trial *trial, mw_status code,
                                  mw_err *err) {
     char title[MW_CELL_SHOWN];
-    mw_fail(err, code, "column \"%s\" holds no time that can be read, such as \"%s\"",
-            mw_cell_show(build->names[trial->column], title), trial->first);
+    (void)mw_cell_show(build->names[trial->column], title);
+    if (trial->n_other > 0 && trial->n_other < trial->n) {
+        mw_fail(err, code,
+                "column \"%s\" does not hold times: %zu of the first %zu cells are "
+                "none, such as \"%s\"",
+                title, trial->n_other, trial->n, trial->other);
+        mw_err_hint(err,
+                    "Is the separator right, and is each quote closed? --separator, --quote and "
+                    "--time say how the file is written.");
+        return mw_err_at(err, "time");
+    }
+    mw_fail(err, code, "column \"%s\" holds no time that can be read, such as \"%s\"", title,
+            trial->first);
     mw_err_hint(err,
                 "Say how it is written with --time-format, name another column with --time, or "
                 "number the rows with --time none.");

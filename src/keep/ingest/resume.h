@@ -19,8 +19,8 @@ enum { MW_RESUME_FOLDERS = 16 }; /* more are not looked at */
 struct mw_resume {
     mw_dir *folders[MW_RESUME_FOLDERS]; /* [n], owned: staging folders of dead jobs */
     size_t n;
-    mw_dir
-        *dataset; /* owned; may have some of the staged files, of a commit that died; NULL: none */
+    mw_dir *
+        dataset; /* owned; may have some of the staged files, of a commit that died, and says how known files were read; NULL: none */
     char options[MW_SHA256_HEX];
 };
 

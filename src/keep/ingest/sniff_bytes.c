@@ -102,6 +102,21 @@ static size_t without_torn_end(const char *data, size_t size) {
     return size;
 }
 
+/*
+ * Whether the high bytes make sense as characters of two bytes (GBK, Big5, Shift-JIS, EUC): then they stand in runs, while the letters
+ * with marks of the West stand alone among ASCII letters. Share of them that touch another one.
+ */
+static bool looks_double(const char *data, size_t size) {
+    size_t n = 0, touching = 0;
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)data[i] < 0x80) continue;
+        n++;
+        touching += (i > 0 && (unsigned char)data[i - 1] >= 0x80) ||
+                    (i + 1 < size && (unsigned char)data[i + 1] >= 0x80);
+    }
+    return n >= 4 && 10 * touching >= 7 * n;
+}
+
 typedef struct high_bytes {
     size_t sequences; /* valid UTF-8 of two bytes or more */
     size_t strays;    /* bytes of 0x80 or more outside them */
@@ -143,6 +158,9 @@ static mw_encoding of_bytes(const char *data, size_t size, bool whole, mw_sniff_
         return MW_ENC_UTF8;
     }
     *guess = (mw_sniff_guess){high.undefined ? 0.5 : 0.9, "not UTF-8, so Windows-1252"};
+    if (looks_double(data, size))
+        *guess = (mw_sniff_guess){0.4, "not UTF-8, so Windows-1252; if its letters come out wrong, "
+                                       "convert it, as by `iconv -f GB18030 -t UTF-8`"};
     return MW_ENC_LATIN1;
 }
 

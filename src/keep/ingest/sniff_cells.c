@@ -158,7 +158,8 @@ mw_sniff_kind mw_sniff__cell(mw_str cell, uint32_t *ret_ways) {
     const uint32_t all = (1u << MW_SNIFF_WAYS) - 1;
     *ret_ways = 0;
     if (cell.size == 0) return MW_SNIFF_MISSING;
-    uint32_t ways = number_ways(cell);
+    char ascii[MW_CELL_NUMBER_BYTES];
+    uint32_t ways = number_ways(mw_cell_in_ascii(cell, ascii));
     if (ways) {
         *ret_ways = ways;
         return ways == all ? MW_SNIFF_PLAIN : MW_SNIFF_NUMBER;

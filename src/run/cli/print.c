@@ -7,6 +7,42 @@
 #include "core/base/limits.h"
 #include "run/serve/problem.h"
 
+/* ---- texts of others on a terminal ---- */
+
+/* C0, DEL, and C1 as UTF-8 writes it (C2 80 .. C2 9F): what a terminal obeys instead of showing. */
+static size_t control_at(const char *text, size_t left) {
+    unsigned char c = (unsigned char)text[0];
+    if (c < 0x20 || c == 0x7F) return 1;
+    return c == 0xC2 && left > 1 && ((unsigned char)text[1] & 0xE0) == 0x80 ? 2 : 0;
+}
+
+static void tame_text(mw_arena *arena, mw_str *text) {
+    size_t n = 0, first = 0;
+    while (first < text->size && !control_at(text->data + first, text->size - first)) first++;
+    if (first == text->size) return;
+    char *tame = mw_arena_strndup(arena, text->data, text->size);
+    if (!tame) {
+        *text = MW_STR("?");
+        return;
+    }
+    for (size_t i = 0, size; i < text->size; i += size ? size : 1) {
+        size = control_at(text->data + i, text->size - i);
+        tame[n++] = size ? '?' : text->data[i];
+    }
+    *text = (mw_str){tame, n};
+}
+
+/* Names and cells come from files: one of them must not move the cursor or break a line. */
+static void tame(mw_arena *arena, mw_json *value) {
+    for (; value; value = value->next) {
+        tame_text(arena, &value->key);
+        if (value->kind == MW_JSON_STRING) tame_text(arena, &value->string);
+        tame(arena, value->first); /* as deep as the parser takes */
+    }
+}
+
+/* ---- results ---- */
+
 /* name: value lines; nested values as compact JSON. */
 static void print_generic(const mw_json *result, mw_buf *out) {
     for (const mw_json *item = result->first; item; item = item->next) {
@@ -50,6 +86,7 @@ mw_status mw_print_result(const mw_op *op, const mw_buf *result, bool json, mw_s
             mw_buf_add_str(&text, mw_buf_str(result));
             mw_buf_add_char(&text, '\n');
         } else {
+            tame(&arena, (mw_json *)tree); /* it lies in our arena */
             (op->print ? op->print : print_generic)(tree, &text);
         }
         status = mw_buf_status(&text, "the text", err);
@@ -60,11 +97,20 @@ mw_status mw_print_result(const mw_op *op, const mw_buf *result, bool json, mw_s
     return status;
 }
 
+static void print_tame(const char *before, const char *text) {
+    mw_arena arena;
+    mw_arena_init(&arena, NULL);
+    mw_str shown = mw_str_of(text);
+    tame_text(&arena, &shown);
+    (void)fprintf(stderr, "%s%.*s\n", before, (int)shown.size, shown.data);
+    mw_arena_done(&arena);
+}
+
 void mw_print_error(const mw_err *err, bool json) {
     if (!err->message[0]) return;
-    (void)fprintf(stderr, "millwright: %s\n", err->message);
-    if (err->pointer[0]) (void)fprintf(stderr, "  where: %s\n", err->pointer);
-    if (err->hint[0]) (void)fprintf(stderr, "  hint: %s\n", err->hint);
+    print_tame("millwright: ", err->message);
+    if (err->pointer[0]) print_tame("  where: ", err->pointer);
+    if (err->hint[0]) print_tame("  hint: ", err->hint);
     if (!json) return;
     mw_buf problem;
     mw_buf_init(&problem, NULL, 8192);

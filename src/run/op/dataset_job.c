@@ -171,7 +171,7 @@ static mw_status open_left(const mw_ctx *ctx, const mw_json *payload, mw_dir *wo
     mw_status status = mw_resume_open(ctx, work_dir, resume, err);
     const char *path = keep_string(&arena, payload, "dataset_path");
     if (!status && !path) status = mw_fail_nomem(err, "a path");
-    if (!status && resume->n) status = open_if_there(ctx, path, &resume->dataset, err);
+    if (!status) status = open_if_there(ctx, path, &resume->dataset, err);
     mw_arena_done(&arena);
     return status;
 }
@@ -195,7 +195,8 @@ mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args
     for (const mw_json *item = known ? known->first : NULL; item && !status; item = item->next) {
         known_list[i].source = keep_string(&arena, item, "source");
         known_list[i].content_hash = keep_string(&arena, item, "content_hash");
-        if (!known_list[i].source || !known_list[i].content_hash)
+        known_list[i].segment = keep_string(&arena, item, "file");
+        if (!known_list[i].source || !known_list[i].content_hash || !known_list[i].segment)
             status = mw_fail_nomem(err, "the list of files");
         i++;
     }
@@ -351,10 +352,11 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
     mw_dir *dataset = NULL, *staging = NULL;
     piece *pieces = mw_arena_calloc(&arena, most + 1, sizeof *pieces);
     mw_table **tables = mw_arena_calloc(&arena, most + 1, sizeof *tables);
+    const char **names = mw_arena_calloc(&arena, most + 1, sizeof *names);
     const char *path = keep_string(&arena, payload, "dataset_path");
     size_t n = 0;
     mw_status status = MW_OK;
-    if (!pieces || !tables || !path) status = mw_fail_nomem(err, "the list of segments");
+    if (!pieces || !tables || !names || !path) status = mw_fail_nomem(err, "the list of segments");
     if (!status) n = collect_pieces(known, ingested, pieces);
     if (!status && n == 0) {
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
@@ -371,6 +373,8 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
     for (size_t i = 0; i < n && !status; i++) {
         mw_ctx_report(ctx, "reading the dataset", (double)i, (double)n);
         status = mw_ctx_check(ctx, err);
+        names[i] = mw_arena_strndup(&arena, pieces[i].file.data, pieces[i].file.size);
+        if (!status && !names[i]) status = mw_fail_nomem(err, "the list of segments");
         if (!status)
             status = read_piece(ctx, &pieces[i], dataset, staging, &arena, &tables[i], err);
     }
@@ -378,7 +382,7 @@ mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
         *ret = tables[0];
         tables[0] = NULL;
     } else if (!status) {
-        status = mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n, ret, err);
+        status = mw_dataset_join(ctx, tables, names, n, ret, err);
     }
     for (size_t i = 0; tables && i < n; i++) mw_table_free(tables[i]);
     mw_dir_close(dataset);

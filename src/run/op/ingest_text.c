@@ -7,7 +7,7 @@
 /* Less sure than that is worth a line. */
 #define SURE 0.8
 
-enum { CELL_WIDTH = 22, SHOWN_COLUMNS = 8 };
+enum { CELL_WIDTH = 22, CELL_WIDTH_MAX = 42, SHOWN_COLUMNS = 8 };
 
 static void add_text(mw_buf *out, const mw_json *object, const char *key) {
     mw_buf_add_str(out, mw_json_string(mw_json_get(object, key), ""));
@@ -95,32 +95,54 @@ static mw_str cell_text(const mw_json *cell, char number[MW_NUMBER_MAX]) {
     return (mw_str){number, mw_number_print(mw_json_number(cell, 0), number)};
 }
 
-/* Cut to the width by characters, not inside one. */
-static void add_cell(mw_buf *out, mw_str text) {
-    size_t size = 0;
-    int width = 0;
-    while (size < text.size && width < CELL_WIDTH - 2) {
-        do size++;
-        while (size < text.size && ((unsigned char)text.data[size] & 0xC0) == 0x80);
-        width++;
-    }
-    mw_buf_append(out, text.data, size);
-    for (; width < CELL_WIDTH; width++) mw_buf_add_char(out, ' ');
+static size_t next_character(mw_str text, size_t at) {
+    do at++;
+    while (at < text.size && ((unsigned char)text.data[at] & 0xC0) == 0x80);
+    return at;
 }
 
-static void print_line(const mw_json *list, const char *member, mw_buf *out) {
+static int count_characters(mw_str text) {
+    int n = 0;
+    for (size_t i = 0; i < text.size; i = next_character(text, i)) n++;
+    return n;
+}
+
+/* What does not fit is cut at a character, and that is seen: a time without its fraction would be another time. */
+static void add_cell(mw_buf *out, mw_str text, int column_width) {
+    size_t size = 0;
+    int width = 0, room = column_width - 2;
+    bool cut = count_characters(text) > room;
+    for (; size < text.size && width < room - cut; width++) size = next_character(text, size);
+    mw_buf_append(out, text.data, size);
+    if (cut) mw_buf_add(out, "\u2026");
+    for (width += cut; width < column_width; width++) mw_buf_add_char(out, ' ');
+}
+
+static void print_line(const mw_json *list, const char *member, const int *widths, mw_buf *out) {
     int shown = 0;
     mw_buf_add(out, "    ");
     for (const mw_json *item = list ? list->first : NULL; item; item = item->next) {
         char number[MW_NUMBER_MAX];
-        if (shown++ == SHOWN_COLUMNS) {
+        if (shown == SHOWN_COLUMNS) {
             mw_buf_printf(out, "and %u more", list->n_children - SHOWN_COLUMNS);
             break;
         }
-        add_cell(out, cell_text(member ? mw_json_get(item, member) : item, number));
+        add_cell(out, cell_text(member ? mw_json_get(item, member) : item, number),
+                 widths[shown++]);
     }
     while (out->size && out->data[out->size - 1] == ' ') out->data[--out->size] = '\0';
     mw_buf_add_char(out, '\n');
+}
+
+static void widen(const mw_json *list, const char *member, int *widths) {
+    int i = 0;
+    for (const mw_json *item = list ? list->first : NULL; item && i < SHOWN_COLUMNS;
+         item = item->next, i++) {
+        char number[MW_NUMBER_MAX];
+        int width = count_characters(cell_text(member ? mw_json_get(item, member) : item, number));
+        if (width + 2 > widths[i])
+            widths[i] = width + 2 < CELL_WIDTH_MAX ? width + 2 : CELL_WIDTH_MAX;
+    }
 }
 
 static void print_plan(const mw_json *file, mw_buf *out) {
@@ -129,14 +151,20 @@ static void print_plan(const mw_json *file, mw_buf *out) {
     mw_buf_add(out, " file:\n");
     print_findings(file, true, out);
     mw_buf_add_char(out, '\n');
-    print_line(mw_json_get(file, "columns"), "name", out);
-    print_line(mw_json_get(file, "columns"), "type", out);
-    const mw_json *rows = mw_json_get(file, "rows");
+    int widths[SHOWN_COLUMNS];
+    for (int i = 0; i < SHOWN_COLUMNS; i++) widths[i] = CELL_WIDTH;
+    const mw_json *columns = mw_json_get(file, "columns"), *rows = mw_json_get(file, "rows");
+    widen(columns, "name", widths);
     for (const mw_json *row = rows ? rows->first : NULL; row; row = row->next)
-        print_line(row, NULL, out);
+        widen(row, NULL, widths);
+    print_line(columns, "name", widths, out);
+    print_line(columns, "type", widths, out);
+    for (const mw_json *row = rows ? rows->first : NULL; row; row = row->next)
+        print_line(row, NULL, widths, out);
     const mw_json *rejects = mw_json_get(file, "rejects");
     for (const mw_json *r = rejects ? rejects->first : NULL; r; r = r->next) {
-        mw_buf_printf(out, "    rejected: line %lld, column ", (long long)count(r, "line"));
+        mw_buf_printf(out, "    rejected: line %lld", (long long)count(r, "line"));
+        if (mw_json_string(mw_json_get(r, "column"), "").size) mw_buf_add(out, ", column ");
         add_text(out, r, "column");
         mw_buf_add(out, ": ");
         add_text(out, r, "reason");

@@ -7,6 +7,7 @@
 
 #include "core/base/math.h"
 #include "core/text/datetime.h"
+#include "keep/ingest/cells.h"
 #include "keep/ingest/ingest.h"
 #include "keep/ingest/quality.h"
 #include "run/op/rows.h"
@@ -88,6 +89,18 @@ static void add_numbers(column_stats *stats, const double *values, int64_t n, co
     }
 }
 
+/* A column of numbers that another segment has as text: what reads as none is missing, as mw_dataset_read has it. */
+static void add_texts_as_numbers(column_stats *stats, const mw_schema_column *column,
+                                 const int32_t *codes, int64_t n, const uint8_t *pass) {
+    const uint8_t one = 1;
+    for (int64_t row = 0; row < n; row++) {
+        double value;
+        if (!pass[row] || codes[row] < 0) continue;
+        mw_cell cell = mw_cell_read(mw_dictionary_text(column->dictionary, codes[row]), &value);
+        if (cell == MW_CELL_NUMBER || cell == MW_CELL_BOOL) add_numbers(stats, &value, 1, &one);
+    }
+}
+
 static void add_times(summary *s, column_stats *stats, const int64_t *times, int64_t n,
                       const uint8_t *pass) {
     for (int64_t row = 0; row < n; row++) {
@@ -151,7 +164,10 @@ static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk
         case MW_TIMESTAMP: add_times(s, stats, cells->time, n, pass); break;
         case MW_BOOL: add_bools(stats, cells->validity, n, pass); break;
         default:
-            status = add_texts(s, stats, &schema->columns[i], cells->codes, n, pass, err);
+            if (stats->type == MW_FLOAT64)
+                add_texts_as_numbers(stats, &schema->columns[i], cells->codes, n, pass);
+            else
+                status = add_texts(s, stats, &schema->columns[i], cells->codes, n, pass, err);
             break;
         }
         if (!status) status = mw_ctx_check(s->ctx, err);

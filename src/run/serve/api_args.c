@@ -17,8 +17,9 @@ static const mw_param *find(const mw_route *route, mw_str name) {
 static unsigned place_of(const mw_route *route, const mw_param *param) {
     if (param->flags & MW_PARAM_CLI_ONLY) return 0;
     unsigned place = param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_BODY);
+    if (route->op->upload && !(place & MW_PARAM_PATH))
+        return MW_PARAM_QUERY; /* the body is a file */
     if (place) return place;
-    if (route->op->upload) return MW_PARAM_QUERY;
     bool has_body = route->method == MW_HTTP_POST || route->method == MW_HTTP_PUT ||
                     route->method == MW_HTTP_PATCH;
     return has_body ? MW_PARAM_BODY : MW_PARAM_QUERY;

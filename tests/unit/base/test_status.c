@@ -37,6 +37,8 @@ MW_TEST(prefix_hint_and_pointer_are_kept_apart) {
     assert_string_equal(err.message, "file x.csv: disk says no");
     assert_string_equal(err.hint, "try 2");
     assert_string_equal(err.pointer, "/a/0");
+    assert_int_equal(mw_fail_errno(&err, EFBIG, "writing"), MW_EIO);
+    assert_non_null(strstr(err.hint, "ulimit"));
     assert_int_equal(mw_fail_errno(&err, ENOSPC, "writing"), MW_EIO);
     assert_non_null(strstr(err.message, "No space left"));
     assert_string_not_equal(err.hint, "");

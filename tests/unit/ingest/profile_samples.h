@@ -88,6 +88,14 @@ static const sample numbers[] = {
     {"1,234.56 quoted", "x,y\n\"1,234.56\",1\n\"12.5\",2\n", NULL,
      ", thousands',' header data 2 | x y"},
     {"1 234,5", "x;y\n1 234,5;1\n12,5;2\n", NULL, "; decimal',' thousands' ' header data 2 | x y"},
+    {"1 234,5 with no-break blanks",
+     "x;y\n1\xc2\xa0"
+     "234,5;1\n12,5;2\n",
+     NULL, "; decimal',' thousands' ' header data 2 | x y"},
+    {"1 234,5 with narrow blanks",
+     "x;y\n1\xe2\x80\xaf"
+     "234,5;1\n12,5;2\n",
+     NULL, "; decimal',' thousands' ' header data 2 | x y"},
     {"1'234.5", "x;y\n1'234.5;1\n12.5;2\n", NULL, "; thousands''' header data 2 | x y"},
     {"1_234.5", "x;y\n1_234.5;1\n12.5;2\n", NULL, "; thousands'_' header data 2 | x y"},
     {"three digits behind each point", "x;y\n1.234;5\n2.345;6\n", NULL, "; header data 2 | x y"},

@@ -317,7 +317,8 @@ MW_TEST(a_known_file_is_not_read_again_and_a_changed_one_replaces) {
     memcpy(hash, r.result.files[0].content_hash, sizeof hash);
     assert_false(r.result.files[0].unchanged || r.result.files[0].replaces);
 
-    const mw_ingest_known known[] = {{"z.csv", "00"}, {"a.csv", hash}, {"b.csv", hash}};
+    const mw_ingest_known known[] = {
+        {"z.csv", "00", NULL}, {"a.csv", hash, NULL}, {"b.csv", hash, NULL}};
     assert_int_equal(ingest_again(&r, path, known, 3), MW_OK);
     assert_true(r.result.files[0].unchanged);
     assert_int_equal(r.result.files[0].n_segments, 0);

@@ -249,6 +249,39 @@ MW_TEST(data_begins_where_it_says) {
     }
 }
 
+/* --- zones in names --- */
+
+MW_TEST(a_name_may_hold_the_zone) {
+    static const struct {
+        const char *name, *zone; /* zone NULL: it holds none */
+    } cases[] = {{"Date Time, GMT+01:00", "+01:00"},
+                 {"time [utc-0330]", "-03:30"},
+                 {"Zeit GMT+1", "+01:00"},
+                 {"Time (UTC)", "UTC"},
+                 {"ts_utc", "UTC"},
+                 {"Time UTC+05:45", "+05:45"},
+                 {"Etc/GMT+5", NULL},
+                 {"time GMT+15", NULL},
+                 {"time UTC+01:0", NULL},
+                 {"time UTC+1:75", NULL},
+                 {"time UTC+", NULL},
+                 {"mutcx", NULL},
+                 {"time", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mw_profile profile;
+        char text[160];
+        int n = snprintf(text, sizeof text, "\"%s\",x\n2026-01-25 01:30,1\n2026-01-25 01:40,2\n",
+                         cases[i].name);
+        assert_ok(detect(text, (size_t)n, NULL, false, &profile));
+        assert_true(!profile.zone == !cases[i].zone);
+        if (profile.zone) assert_string_equal(mw_zone_name(profile.zone), cases[i].zone);
+        mw_profile_done(&profile);
+        assert_ok(detect(text, (size_t)n, "timezone=Europe/Berlin", false, &profile));
+        assert_string_equal(mw_zone_name(profile.zone), "Europe/Berlin");
+        mw_profile_done(&profile);
+    }
+}
+
 /* --- confidence --- */
 
 MW_TEST(doubtful_findings_say_so) {
@@ -263,6 +296,14 @@ MW_TEST(doubtful_findings_say_so) {
         {"ts,a\n2026-01-01,1\n2026-01-02,2\n", "time", true},
         {"ts,a\n2026-01-01,1\n2026-01-02,2\n", "time zone", false},
         {"ts,a\n2026-01-01T00:00Z,1\n2026-01-02T00:00Z,2\n", "time zone", true},
+        {"ts,a\n2026-01-01 00:00:00 UTC,1\n2026-01-02 00:00:00 UTC,2\n", "time zone", true},
+        {"ts,a\n2026-01-01T00:00Z,1\n2026-01-02T00:00,2\n", "time zone", false},
+        {"ts,a\n00:30 25-01-2026,1\n01:30 25-01-2026,2\n", "time zone", false},
+        {"ts,a\n2026-01-25 00:30 +0100,1\n2026-01-25 01:30 +0100,2\n", "time zone", true},
+        {"Time (UTC),a\n2026-01-01,1\n2026-01-02,2\n", "time zone", true},
+        {"time_mutcx,a\n2026-01-01,1\n2026-01-02,2\n", "time zone", false},
+        {"t,K\xe4lte\n2026-01-01,K\xfchl\n2026-01-02,\xd6l hei\xdf\n", "encoding", true},
+        {"\xca\xb1\xbc\xe4,\xce\xc2\xb6\xc8\n2026-01-01,1\n2026-01-02,2\n", "encoding", false},
         {"ts,a\n01/02/2026,1\n02/02/2026,2\n03/02/2026,3\n", "time format", false},
         {"ts,a\n13/02/2026,1\n14/02/2026,2\n15/02/2026,3\n", "time format", true},
         {"a,b\n1,2\n3,4\n5,6\n", "separator", true},
@@ -621,8 +662,9 @@ MW_TEST_MAIN(MW_RUN(separators_are_found), MW_RUN(quotes_are_found),
              MW_RUN(properties_can_be_forced), MW_RUN(contradictions_are_refused),
              MW_RUN(what_is_no_table_is_refused), MW_RUN(utf16_is_told_with_and_without_mark),
              MW_RUN(binary_is_refused), MW_RUN(a_cut_sample_is_read_to_its_last_line),
-             MW_RUN(data_begins_where_it_says), MW_RUN(doubtful_findings_say_so),
-             MW_RUN(what_is_forced_is_certain), MW_RUN(saved_profiles_read_back_as_they_were),
+             MW_RUN(data_begins_where_it_says), MW_RUN(a_name_may_hold_the_zone),
+             MW_RUN(doubtful_findings_say_so), MW_RUN(what_is_forced_is_certain),
+             MW_RUN(saved_profiles_read_back_as_they_were),
              MW_RUN(a_saved_profile_forces_other_files),
              MW_RUN(a_profile_given_as_text_counts_less_than_arguments),
              MW_RUN(work_over_a_mebibyte_is_bounded), MW_RUN(random_files_give_whole_profiles),
