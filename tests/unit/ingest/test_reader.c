@@ -149,6 +149,28 @@ MW_TEST(doubled_quotes_are_one_in_every_row) {
     end(&r);
 }
 
+/* A doubled quote counts once: a text is not longer for the way that its block was read. */
+MW_TEST(the_limit_of_a_text_is_one_of_what_it_means) {
+    run r;
+    mw_buf text;
+    mw_buf_init(&text, NULL, 1 << 20);
+    mw_buf_add(&text, "time,note\n");
+    for (int more = 0; more < 2; more++) {
+        mw_buf_printf(&text, "2026-01-0%d,\"", more + 1);
+        for (int i = 0; i < 100; i++) mw_buf_add(&text, "\"\"");
+        for (int i = 0; i < 4096 - 100 + more; i++) mw_buf_add_char(&text, 'x');
+        mw_buf_add(&text, "\"\n");
+    }
+    begin(&r, "0.9");
+    const mw_ingest_file *file = ingest(&r, put_bytes("long.csv", mw_buf_text(&text), text.size));
+    assert_int_equal(file->n_rows, 1);
+    assert_int_equal(file->n_rejected, 1);
+    const mw_column *note = mw_table_column(r.table, "note");
+    assert_int_equal(mw_dictionary_text(note->dictionary, note->codes[0]).size, 4096);
+    mw_buf_done(&text);
+    end(&r);
+}
+
 MW_TEST(a_line_over_two_rows_limit_is_one_refused_row) {
     static const char *const fillers[] = {"1,", "123456789,12345,", "no separator"};
     for (int f = 0; f < 3; f++) {
@@ -220,6 +242,7 @@ MW_TEST(rejects_of_latin1_are_read_again) {
 MW_TEST_MAIN(MW_RUN(lines_inside_quotes_are_no_rows_wherever_blocks_end),
              MW_RUN(lines_inside_quotes_are_no_parameters), MW_RUN(refused_rows_leave_nothing),
              MW_RUN(doubled_quotes_are_one_in_every_row),
+             MW_RUN(the_limit_of_a_text_is_one_of_what_it_means),
              MW_RUN(a_line_over_two_rows_limit_is_one_refused_row),
              MW_RUN(a_file_is_hopeless_only_when_that_is_certain),
              MW_RUN(rejects_of_latin1_are_read_again))
