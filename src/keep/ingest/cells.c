@@ -93,6 +93,8 @@ mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
         }
         return is_mark(rules, text) ? MW_CELL_MISSING : MW_CELL_TEXT;
     }
+    /* What is too long to be rewritten is no number for a point that is not the file's decimal mark. */
+    if (rules->decimal != '.' && memchr(text.data, '.', text.size)) return MW_CELL_TEXT;
     mw_cell cell = mw_cell_read(text, ret);
     return cell == MW_CELL_TEXT && is_mark(rules, text) ? MW_CELL_MISSING : cell;
 }

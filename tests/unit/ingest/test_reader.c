@@ -171,6 +171,27 @@ MW_TEST(the_limit_of_a_text_is_one_of_what_it_means) {
     end(&r);
 }
 
+/* However long it is: where the comma is the decimal mark, a point is none. */
+MW_TEST(a_long_number_keeps_to_the_files_decimal_mark) {
+    run r;
+    mw_buf text;
+    mw_buf_init(&text, NULL, 1 << 20);
+    mw_buf_add(&text, "time;temp;load\n");
+    for (int i = 0; i < 10; i++) mw_buf_printf(&text, "2026-01-01 00:00:%02d;%d,5;2,5\n", i, i);
+    for (int k = 0; k < 2; k++) {
+        mw_buf_printf(&text, "2026-01-01 00:00:1%d;0%c", k, k ? '.' : ',');
+        for (int i = 0; i < 1100; i++) mw_buf_add_char(&text, '8');
+        mw_buf_add(&text, ";2,5\n");
+    }
+    begin(&r, "0.9");
+    const mw_ingest_file *file = ingest(&r, put_bytes("comma.csv", mw_buf_text(&text), text.size));
+    assert_int_equal(file->n_rejected, 1);
+    assert_int_equal(file->n_rows, 11);
+    assert_true(mw_table_column(r.table, "temp")->number[10] == 8.0 / 9.0);
+    mw_buf_done(&text);
+    end(&r);
+}
+
 MW_TEST(a_line_over_two_rows_limit_is_one_refused_row) {
     static const char *const fillers[] = {"1,", "123456789,12345,", "no separator"};
     for (int f = 0; f < 3; f++) {
@@ -243,6 +264,7 @@ MW_TEST_MAIN(MW_RUN(lines_inside_quotes_are_no_rows_wherever_blocks_end),
              MW_RUN(lines_inside_quotes_are_no_parameters), MW_RUN(refused_rows_leave_nothing),
              MW_RUN(doubled_quotes_are_one_in_every_row),
              MW_RUN(the_limit_of_a_text_is_one_of_what_it_means),
+             MW_RUN(a_long_number_keeps_to_the_files_decimal_mark),
              MW_RUN(a_line_over_two_rows_limit_is_one_refused_row),
              MW_RUN(a_file_is_hopeless_only_when_that_is_certain),
              MW_RUN(rejects_of_latin1_are_read_again))
