@@ -200,6 +200,8 @@ def number_cell(case, text):
 
 def truth_cell(case, text):
     found = UNJUDGED if is_long(case, text) else number(case, text)
+    if case.mark and found == -999.0:
+        return None
     return found if found in (None, REFUSED, UNJUDGED) else bool(found) if found in (0.0, 1.0) else REFUSED
 
 

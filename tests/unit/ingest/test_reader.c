@@ -192,6 +192,20 @@ MW_TEST(a_long_number_keeps_to_the_files_decimal_mark) {
     end(&r);
 }
 
+/* A padded cell is read alone, the others by columns: both know a mark by its value. */
+MW_TEST(a_mark_that_is_a_number_is_missing_however_written) {
+    static const char *const cells[] = {"-999", "-999,0", " -999,0", "-9,99e2\t", "-999.0", "-998"};
+    static const mw_cell kinds[] = {MW_CELL_MISSING, MW_CELL_MISSING, MW_CELL_MISSING,
+                                    MW_CELL_MISSING, MW_CELL_TEXT,    MW_CELL_NUMBER};
+    static const char *const marks[] = {"-999", "1"};
+    const mw_cell_rules rules = {.decimal = ',', .marks = marks, .n_marks = 2};
+    double value = 0;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        assert_int_equal(mw_cell_read_as(&rules, mw_str_of(cells[i]), &value), kinds[i]);
+    assert_true(value == -998);
+    assert_int_equal(mw_cell_read_as(&rules, MW_STR("true"), &value), MW_CELL_BOOL);
+}
+
 MW_TEST(a_line_over_two_rows_limit_is_one_refused_row) {
     static const char *const fillers[] = {"1,", "123456789,12345,", "no separator"};
     for (int f = 0; f < 3; f++) {
@@ -265,6 +279,7 @@ MW_TEST_MAIN(MW_RUN(lines_inside_quotes_are_no_rows_wherever_blocks_end),
              MW_RUN(doubled_quotes_are_one_in_every_row),
              MW_RUN(the_limit_of_a_text_is_one_of_what_it_means),
              MW_RUN(a_long_number_keeps_to_the_files_decimal_mark),
+             MW_RUN(a_mark_that_is_a_number_is_missing_however_written),
              MW_RUN(a_line_over_two_rows_limit_is_one_refused_row),
              MW_RUN(a_file_is_hopeless_only_when_that_is_certain),
              MW_RUN(rejects_of_latin1_are_read_again))
