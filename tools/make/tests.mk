@@ -4,6 +4,7 @@
 ##  make test-full   all that and sanitizers, faults, valgrind, fuzzing, real data, browser, clean room (at most 60 minutes)
 ##  make asan, tsan  unit and fault tests under gcc's sanitizers
 ##  make fuzz        every fuzzer for FUZZ_SECONDS (default 600) seconds
+##  make fuzz-pyarrow  random tables by the reader and by pyarrow's, cell by cell, for FUZZ_SECONDS seconds
 
 JOBS ?= $(shell nproc)
 PYTHON ?= python3
@@ -105,12 +106,22 @@ $(VENV)/.stamp: $(wildcard tests/requirements.txt)
 	$(if $<,$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<)
 	@touch $@
 
+# Tables that tests/fuzz/pyarrow_reader.py has read; BUILD=asan makes one that sees reads past the end.
+SERVE_READER := $(O)/tests/fuzz/serve_reader
+$(SERVE_READER): $(SERVE_READER).o $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
+.PHONY: build-serve-reader fuzz-pyarrow
+build-serve-reader: $(SERVE_READER)
+fuzz-pyarrow: $(SERVE_READER) | $(VENV)/.stamp
+	$(VENV)/bin/python tests/fuzz/pyarrow_reader.py --server $(SERVE_READER) --seconds $(FUZZ_SECONDS)
+
 .PHONY: test-full
 test-full: deps-full
 	@$(MAKE) -j$(JOBS) --no-print-directory all
 	@tools/test-full
 
--include $(wildcard $(O)/tests/unit/*/*.d) $(FAULT_SOURCES:%.c=$(O)/%.d) $(FUZZ_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d)
+-include $(wildcard $(O)/tests/unit/*/*.d) $(FAULT_SOURCES:%.c=$(O)/%.d) $(FUZZ_SOURCES:%.c=$(O)/%.d) $(TEST_SUPPORT:.o=.d) $(SERVE_READER).d
 
 # The server that tests/http/test_*.py drive.
 HTTP_SERVER := $(O)/tests/http/test_server

@@ -104,7 +104,7 @@ static bool unify_number(const mw_cell_rules *rules, mw_str text, char *out, siz
     return true;
 }
 
-mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
+static mw_cell read_by(const mw_cell_rules *rules, mw_str text, double *ret) {
     enum { NUMBER_BYTES = 1024 };
     char ascii[MW_CELL_NUMBER_BYTES];
     text = mw_cell_in_ascii(mw_str_trim(text), ascii);
@@ -120,8 +120,29 @@ mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
         }
         return is_mark(rules, text) ? MW_CELL_MISSING : MW_CELL_TEXT;
     }
+    /* What is too long to be rewritten is no number for a point that is not the file's decimal mark. */
+    if (rules->decimal != '.' && memchr(text.data, '.', text.size)) return MW_CELL_TEXT;
     mw_cell cell = mw_cell_read(text, ret);
     return cell == MW_CELL_TEXT && is_mark(rules, text) ? MW_CELL_MISSING : cell;
+}
+
+/* "-999" is also -999.0: the readers of whole columns know marks by their values only. */
+static bool is_mark_value(const mw_cell_rules *rules, double value) {
+    const mw_cell_rules plain = {.decimal = rules->decimal, .thousands = rules->thousands};
+    for (size_t i = 0; i < rules->n_marks; i++) {
+        double mark;
+        bool number = read_by(&plain, mw_str_of(rules->marks[i]), &mark) == MW_CELL_NUMBER;
+        if (number && mark == value) return true;
+    }
+    return false;
+}
+
+mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {
+    double value;
+    mw_cell cell = read_by(rules, text, &value);
+    if (cell == MW_CELL_NUMBER && is_mark_value(rules, value)) return MW_CELL_MISSING;
+    if (cell == MW_CELL_NUMBER || cell == MW_CELL_BOOL) *ret = value;
+    return cell;
 }
 
 const char *mw_cell_show(mw_str text, char out[MW_CELL_SHOWN]) {

@@ -32,7 +32,9 @@ typedef struct mw_cell_rules {
 
 /*
  * The same by a file's own rules; here "-", "--", "?", "#N/A" and "none" are missing too, since they stand where a number should be.
- * Thousands marks count only where they part groups of three digits before the decimal mark.
+ * One of `marks` that is a number stands for its value, however that is written; true and false are never it.
+ * Thousands marks count only where they part groups of three digits before the decimal mark. A text of more than 1024 bytes that
+ * holds a thousands mark, or a decimal mark that is no point, is never a number here.
  */
 mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret);
 

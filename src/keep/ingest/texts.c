@@ -105,8 +105,19 @@ typedef struct reading {
     int32_t last; /* its code */
 } reading;
 
+/* The limit is one of the text that the field means, as the plain lexer gives it: a doubled quote counts once. */
+static bool is_over(const mw_fields *fields, mw_str raw, size_t limit) {
+    size_t size = raw.size;
+    for (size_t i = 0; fields->quote && i + 1 < raw.size; i++) {
+        if (raw.data[i] != fields->quote || raw.data[i + 1] != fields->quote) continue;
+        size--;
+        i++;
+    }
+    return size > limit;
+}
+
 static bool is_too_long(reading *r, size_t i, mw_str raw) {
-    if (raw.size <= r->limit) return false;
+    if (raw.size <= r->limit || !is_over(r->fields, raw, r->limit)) return false;
     r->odd[r->n_odd++] = (uint32_t)i;
     r->codes[i] = -1;
     return true;

@@ -153,6 +153,63 @@ MW_TEST(doubled_quotes_are_one_in_every_row) {
     end(&r);
 }
 
+/* A doubled quote counts once: a text is not longer for the way that its block was read. */
+MW_TEST(the_limit_of_a_text_is_one_of_what_it_means) {
+    run r;
+    mw_buf text;
+    mw_buf_init(&text, NULL, 1 << 20);
+    mw_buf_add(&text, "time,note\n");
+    for (int more = 0; more < 2; more++) {
+        mw_buf_printf(&text, "2026-01-0%d,\"", more + 1);
+        for (int i = 0; i < 100; i++) mw_buf_add(&text, "\"\"");
+        for (int i = 0; i < 4096 - 100 + more; i++) mw_buf_add_char(&text, 'x');
+        mw_buf_add(&text, "\"\n");
+    }
+    begin(&r, "0.9");
+    const mw_ingest_file *file = ingest(&r, put_bytes("long.csv", mw_buf_text(&text), text.size));
+    assert_int_equal(file->n_rows, 1);
+    assert_int_equal(file->n_rejected, 1);
+    const mw_column *note = mw_table_column(r.table, "note");
+    assert_int_equal(mw_dictionary_text(note->dictionary, note->codes[0]).size, 4096);
+    mw_buf_done(&text);
+    end(&r);
+}
+
+/* However long it is: where the comma is the decimal mark, a point is none. */
+MW_TEST(a_long_number_keeps_to_the_files_decimal_mark) {
+    run r;
+    mw_buf text;
+    mw_buf_init(&text, NULL, 1 << 20);
+    mw_buf_add(&text, "time;temp;load\n");
+    for (int i = 0; i < 10; i++) mw_buf_printf(&text, "2026-01-01 00:00:%02d;%d,5;2,5\n", i, i);
+    for (int k = 0; k < 2; k++) {
+        mw_buf_printf(&text, "2026-01-01 00:00:1%d;0%c", k, k ? '.' : ',');
+        for (int i = 0; i < 1100; i++) mw_buf_add_char(&text, '8');
+        mw_buf_add(&text, ";2,5\n");
+    }
+    begin(&r, "0.9");
+    const mw_ingest_file *file = ingest(&r, put_bytes("comma.csv", mw_buf_text(&text), text.size));
+    assert_int_equal(file->n_rejected, 1);
+    assert_int_equal(file->n_rows, 11);
+    assert_true(mw_table_column(r.table, "temp")->number[10] == 8.0 / 9.0);
+    mw_buf_done(&text);
+    end(&r);
+}
+
+/* A padded cell is read alone, the others by columns: both know a mark by its value. */
+MW_TEST(a_mark_that_is_a_number_is_missing_however_written) {
+    static const char *const cells[] = {"-999", "-999,0", " -999,0", "-9,99e2\t", "-999.0", "-998"};
+    static const mw_cell kinds[] = {MW_CELL_MISSING, MW_CELL_MISSING, MW_CELL_MISSING,
+                                    MW_CELL_MISSING, MW_CELL_TEXT,    MW_CELL_NUMBER};
+    static const char *const marks[] = {"-999", "1"};
+    const mw_cell_rules rules = {.decimal = ',', .marks = marks, .n_marks = 2};
+    double value = 0;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        assert_int_equal(mw_cell_read_as(&rules, mw_str_of(cells[i]), &value), kinds[i]);
+    assert_true(value == -998);
+    assert_int_equal(mw_cell_read_as(&rules, MW_STR("true"), &value), MW_CELL_BOOL);
+}
+
 MW_TEST(a_line_over_two_rows_limit_is_one_refused_row) {
     static const char *const fillers[] = {"1,", "123456789,12345,", "no separator"};
     for (int f = 0; f < 3; f++) {
@@ -247,6 +304,9 @@ MW_TEST_MAIN(MW_RUN(the_mean_of_a_cell_is_that_of_all_blocks),
              MW_RUN(lines_inside_quotes_are_no_rows_wherever_blocks_end),
              MW_RUN(lines_inside_quotes_are_no_parameters), MW_RUN(refused_rows_leave_nothing),
              MW_RUN(doubled_quotes_are_one_in_every_row),
+             MW_RUN(the_limit_of_a_text_is_one_of_what_it_means),
+             MW_RUN(a_long_number_keeps_to_the_files_decimal_mark),
+             MW_RUN(a_mark_that_is_a_number_is_missing_however_written),
              MW_RUN(a_line_over_two_rows_limit_is_one_refused_row),
              MW_RUN(a_file_is_hopeless_only_when_that_is_certain),
              MW_RUN(rejects_of_latin1_are_read_again))
