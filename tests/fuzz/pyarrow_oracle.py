@@ -11,7 +11,7 @@ The domain, where both define the result, and what is asked of the reader outsid
   columns are compared; else each cell of each row is given to pyarrow alone. A row must be refused exactly when one of its cells is, the
   cell named must be one of them, and what is good must be equal: numbers and times to the bit, texts to the byte.
 - What the reader defines and pyarrow does not is computed here: blanks and tabs around a cell mean nothing; the marks of missing values, in
-  any case; -999 where it is one; true and false as numbers; numbers that overflow, and infinities, refuse the row (in a table of its own
+  any case; in numbers no-break and thin blanks as blanks and U+2212 as minus; -999 where it is one; true and false as numbers; numbers that overflow, and infinities, refuse the row (in a table of its own
   they are missing); texts of more than 4096 bytes refuse it. A number of more than 1024 bytes with a decimal comma is not
   judged where it is padded, infinite or a truth value.
 - ISO times are read a third time here, by a grammar with its own arithmetic. pyarrow has no more than six digits of a second, no second 60, no
@@ -39,6 +39,8 @@ MARKS = {b"-", b"--", b"?", b"#n/a", b"none"}
 TRUTH = {b"true": True, b"false": False}
 INFINITE = (float("inf"), float("-inf"))
 MOST_TEXT = 4096
+MOST_SET = 80
+SIGNS = {0xA0: " ", 0x202F: " ", 0x2009: " ", 0x2212: "-"}
 COUNT = re.compile(r"\d+ fields where the header has \d+$")
 LONE_CR = re.compile(rb"\r(?!\n)")
 NUMBER = re.compile(rb"[ \t]*[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?[ \t]*|[ \t]*[+-]?(inf|infinity)[ \t]*", re.IGNORECASE)
@@ -164,19 +166,27 @@ class Cells:
 CELLS = Cells()
 
 
+def in_ascii(text):
+    """A number as spreadsheets set it, with blanks and a minus sign beyond ASCII; text itself where other signs are."""
+    if text.isascii() or len(text) > MOST_SET or not is_utf8(text):
+        return text
+    plain = text.decode().translate(SIGNS)
+    return plain.encode().strip(b" \t") if plain.isascii() else text
+
+
 def learn_numbers(texts, mark):
-    CELLS.learn(texts, "n" + mark, pa.float64(), NUMBER, decimal_point=mark)
+    CELLS.learn({in_ascii(text.strip(b" \t")) for text in texts}, "n" + mark, pa.float64(), NUMBER, decimal_point=mark)
 
 
 def number(case, text):
     """The text's verdict in a column of numbers; -999 and infinities are not judged yet."""
-    stripped = text.strip(b" \t")
+    stripped = in_ascii(text.strip(b" \t"))
     lower = stripped.lower()
     if lower in WORDS or lower in MARKS or (case.mark and stripped == b"-999"):
         return None
     if lower in TRUTH:
         return float(TRUTH[lower])
-    found = CELLS.known["n" + case.decimal, text]
+    found = CELLS.known["n" + case.decimal, stripped]
     if found is None or found is REFUSED or found != found:
         return REFUSED
     return UNJUDGED if is_long(case, text) and (stripped != text or found in INFINITE) else found

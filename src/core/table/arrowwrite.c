@@ -99,12 +99,18 @@ static int64_t count_missing(mw_type type, const void *values, int64_t n) {
     return missing;
 }
 
+static uint64_t form_of(double x) {
+    uint64_t form;
+    memcpy(&form, &x, sizeof form);
+    return form;
+}
+
 static bool are_alike(const double *x, const some_rows *rows) {
-    const double nan = MW_NAN;
+    const uint64_t nan = form_of(MW_NAN);
     for (int64_t i = 0; i < rows->n; i += 8) {
         if (rows->bits[i / 8] == UINT8_MAX) continue;
         for (int64_t k = i; k < i + 8 && k < rows->n; k++)
-            if (!mw_table__bit(rows->bits, k) && memcmp(&x[k], &nan, sizeof nan) != 0) return false;
+            if (!mw_table__bit(rows->bits, k) && form_of(x[k]) != nan) return false;
     }
     return true;
 }
