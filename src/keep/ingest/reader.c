@@ -61,7 +61,7 @@ struct mw_reader {
     bool source_ended, open_ended;
     char last_byte;
     size_t to_skip;  /* of the head */
-    mw_buf *skipped; /* what was, while the first round is filled; or NULL */
+    mw_buf *skipped; /* what was, while the first block is filled; or NULL */
 
     /* Handing over. */
     double to_come;
@@ -203,7 +203,8 @@ int64_t mw_reader_rows(const mw_reader *reader) {
         const char *feed = memchr(at, '\n', (size_t)(end - at));
         at = feed ? feed + 1 : end;
     }
-    double rows = reader->first->to_come * lines / (double)lane->size;
+    double size = (double)lane->size;
+    double rows = (size + mw_source_expected(reader->source)) * lines / size;
     return rows < (double)MOST_GUESSED ? (int64_t)(rows * 1.02) + 1 : 0;
 }
 double mw_reader_to_come(const mw_reader *reader) { return reader->to_come; }

@@ -480,6 +480,17 @@ double mw_source_remaining(const mw_source *source) {
     return source->decodes ? left * 3 + (double)sizeof source->transcode : left;
 }
 
+double mw_source_expected(const mw_source *source) {
+    double remaining = mw_source_remaining(source);
+    if (!source->unpack || source->unpacked_end || !mw_isfinite(remaining)) return remaining;
+    double head = (double)(source->head_size - source->head_at);
+    double waiting = (double)source->stored_size + (double)mw_unpack_waiting(source->unpack);
+    double used = (double)source->stored_bytes - waiting;
+    double ratio = used > 0 ? ((double)source->decoded_bytes + head) / used : 1;
+    double guess = head + ((double)source->total_bytes - used) * ratio;
+    return guess < remaining ? guess : remaining;
+}
+
 void mw_source_hash(const mw_source *source, char name[MW_HASH128_NAME]) {
     name[0] = '\0';
     if (!source->hash) return;

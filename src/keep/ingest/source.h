@@ -71,6 +71,8 @@ uint64_t mw_source_stored(const mw_source *source); /* stored bytes read so far 
 uint64_t mw_source_total(const mw_source *source);  /* stored bytes of the whole; 0: unknown */
 /* Upper bound of the bytes still to come; infinite when it is not known. */
 double mw_source_remaining(const mw_source *source);
+/* A guess at them: a packed source goes on as it was so far. Infinite when it is not known. */
+double mw_source_expected(const mw_source *source);
 
 /* After the end: NULL, or what happened to the file while it was read ("grew ..."), for the log. */
 const char *mw_source_note(const mw_source *source);

@@ -208,6 +208,34 @@ MW_TEST(damaged_zstd_is_noticed) {
     assert_fails(put_bytes("tail.zst", packed, n + 8), MW_EDATA, "followed by something else");
 }
 
+MW_TEST(what_is_still_to_come_is_guessed_by_what_came) {
+    enum { SIZE = 12 << 20, FIRST = 100000 };
+    char *text = long_text(SIZE);
+    unsigned char *packed = mw_alloc(NULL, SIZE);
+    size_t n = gzip(text, SIZE, packed, SIZE);
+    char *first = mw_alloc(NULL, FIRST);
+    mw_ctx ctx;
+    mw_err err;
+    mw_ctx_init(&ctx);
+    for (int is_packed = 0; is_packed < 2; is_packed++) {
+        mw_source *source;
+        const char *sample;
+        size_t size;
+        bool whole;
+        const char *path = is_packed ? put_bytes("a.gz", packed, n) : put_bytes("a", text, SIZE);
+        assert_ok(mw_source_open(&ctx, path, &source, &err));
+        assert_ok(mw_source_peek(source, &sample, &size, &whole, &err));
+        assert_ok(mw_source_fill(source, first, FIRST, &size, &err));
+        double expected = mw_source_expected(source), left = SIZE - FIRST;
+        assert_true(expected >= (is_packed ? 0.8 : 1) * left && expected <= 1.25 * left);
+        assert_true(expected <= mw_source_remaining(source));
+        mw_source_close(source);
+    }
+    mw_free(first);
+    mw_free(packed);
+    mw_free(text);
+}
+
 MW_TEST(a_zstd_window_is_limited) {
     enum { SIZE = 1 << 17 };
     char *text = long_text(SIZE), *packed = mw_alloc(NULL, 2 * SIZE);
@@ -635,10 +663,11 @@ MW_TEST_MAIN(
     MW_RUN(what_is_no_file_is_refused), MW_RUN(the_hash_is_that_of_the_stored_bytes),
     MW_RUN(zstd_gives_the_same_bytes), MW_RUN(frames_are_one_content_and_skippable_ones_are_none),
     MW_RUN(every_cut_of_a_zstd_file_is_noticed), MW_RUN(damaged_zstd_is_noticed),
-    MW_RUN(a_zstd_window_is_limited), MW_RUN(a_zstd_window_is_in_the_account),
-    MW_RUN(any_way_to_fill_gives_the_same_bytes), MW_RUN(a_peek_knows_whether_anything_follows),
-    MW_RUN(text_is_decoded_on_the_way), MW_RUN(long_text_is_decoded_on_the_way),
-    MW_RUN(the_text_cannot_be_set_late), MW_RUN(a_pipe_is_read_as_standard_input),
+    MW_RUN(what_is_still_to_come_is_guessed_by_what_came), MW_RUN(a_zstd_window_is_limited),
+    MW_RUN(a_zstd_window_is_in_the_account), MW_RUN(any_way_to_fill_gives_the_same_bytes),
+    MW_RUN(a_peek_knows_whether_anything_follows), MW_RUN(text_is_decoded_on_the_way),
+    MW_RUN(long_text_is_decoded_on_the_way), MW_RUN(the_text_cannot_be_set_late),
+    MW_RUN(a_pipe_is_read_as_standard_input),
     MW_RUN(a_redirected_file_is_read_from_where_it_stands),
     MW_RUN(standard_input_has_no_second_reading), MW_RUN(waiting_for_a_pipe_can_be_canceled),
     MW_RUN(a_pipe_with_a_name_is_refused), MW_RUN(a_file_that_changes_is_noticed),
