@@ -135,9 +135,9 @@ static mw_status order_columns(mw_intake *intake, const mw_lane *lane, mw_chunk 
 /* ---- lanes ---- */
 
 /* "plant.csv 412 MB/s, 1204133 rows, 3 rejected" */
-static void report(const mw_intake *intake) {
+static void report(const mw_intake *intake, const mw_reader_place *place) {
     char stage[160];
-    double bytes = (double)mw_source_stored(intake->source);
+    double bytes = (double)place->stored;
     double us = (double)(mw_clock_monotonic(intake->ctx->clock) - intake->started_us) + 1;
     (void)snprintf(stage, sizeof stage, "%.48s %.0f MB/s, %lld rows, %lld rejected", intake->name,
                    bytes / us, (long long)intake->n_records, (long long)intake->n_refused);
@@ -167,7 +167,7 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     mw_status status = pass_refused(intake, lane, place, err);
     intake->n_records += lane->n_records;
     intake->n_refused += (int64_t)lane->n_bad;
-    report(intake);
+    report(intake, place);
     if (status == MW_OK && lane->plan->is_long) status = map_parameters(intake, lane, err);
     if (status == MW_OK) status = hand_on(intake, lane, place, err);
     while (lane->plan->is_long && lane->n_pivoted < lane->n_readings && status == MW_OK) {

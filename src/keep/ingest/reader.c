@@ -21,7 +21,8 @@ typedef struct slot {
     int64_t place_end; /* rows of the file up to the end of its place */
     mw_status status;
     mw_err error;
-    double to_come; /* bytes of text behind the block before it */
+    double to_come;  /* bytes of text behind the block before it */
+    uint64_t stored; /* bytes of the source so far */
 } slot;
 
 struct mw_reader {
@@ -345,10 +346,12 @@ static mw_status skip_head(mw_reader *reader, mw_err *err) {
 
 /* ---- handing over ---- */
 
-static mw_status give(mw_reader *reader, mw_lane *lane, uint64_t first_line, bool last,
-                      mw_err *err) {
-    const mw_reader_place place = {
-        .first_record = reader->n_records, .first_line = first_line, .last = last};
+static mw_status give(mw_reader *reader, slot *s, uint64_t first_line, mw_err *err) {
+    mw_lane *lane = &s->lane;
+    const mw_reader_place place = {.first_record = reader->n_records,
+                                   .first_line = first_line,
+                                   .stored = s->stored,
+                                   .last = lane->last};
     mw_status status = reader->sink->take(reader->sink->self, lane, &place, err);
     reader->n_records += lane->n_records;
     for (int32_t i = 0; lane->any_widened && i <= reader->plan.n_cells; i++)
@@ -384,7 +387,7 @@ static mw_status read_on(mw_reader *reader, slot *s, int worker, mw_err *err) {
     if (status != MW_OK) return status;
     reader->n_lines += lane->n_lines;
     reader->n_carried += lane->n_lines;
-    status = give(reader, lane, reader->csv_line, lane->last, err);
+    status = give(reader, s, reader->csv_line, err);
     if (mw_csv_waiting(reader->csv) > 0) return status;
     reader->csv = mw_csv_free(reader->csv);
     reader->n_carried = 0;
@@ -405,7 +408,7 @@ static mw_status hand_over(mw_reader *reader, slot *s, int worker, mw_err *err) 
     if (status != MW_OK) return status;
     uint64_t first_line = reader->n_lines;
     reader->n_lines += lane->n_lines;
-    return give(reader, lane, first_line, lane->last, err);
+    return give(reader, s, first_line, err);
 }
 
 /* ---- threads ---- */
@@ -476,6 +479,7 @@ static mw_status fill_slot(mw_reader *reader, slot *s, int32_t n_parameters, int
         status = fill_lane(reader, &s->lane, err);
         s->to_come = still_there(reader) + (double)s->lane.size;
     }
+    s->stored = mw_source_stored(reader->source);
     if (status == MW_OK)
         status = mw_lane_index(&s->lane, &reader->scratch[worker], n_parameters, err);
     if (status == MW_OK && reader->sink->collect && !reader->plan.is_long)

@@ -49,6 +49,7 @@ mw_str mw_reader_head(const mw_reader *reader);
 typedef struct mw_reader_place {
     int64_t first_record; /* rows, good or refused, before the lane */
     uint64_t first_line;  /* 1-based number of the lane's first line */
+    uint64_t stored;      /* bytes of the source, as it is stored, up to the lane's end or beyond */
     bool last;
 } mw_reader_place;
 
