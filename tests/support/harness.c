@@ -109,7 +109,7 @@ static bool wanted(const char *name, int argc, char **argv) {
 }
 
 int mw_test_main(int argc, char **argv, const mw_test *tests, size_t n) {
-    unsigned limit_s = getenv("MW_TEST_SLOW") ? 300 : 60;
+    unsigned limit_s = getenv("MW_TEST_SLOW") ? 600 : 60;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) seed = 1;
     for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], "--seed") == 0) seed = strtoull(argv[i + 1], NULL, 10);

@@ -6,7 +6,7 @@
  *
  * Options of a test program: names of tests to run; --seed N (else random and printed, see
  * mw_test_seed);
- * --limit SECONDS (default 60, five times as much under a sanitizer or valgrind).
+ * --limit SECONDS (default 60, ten times as much under a sanitizer or valgrind).
  */
 #ifndef MW_TESTS_SUPPORT_HARNESS_H
 #define MW_TESTS_SUPPORT_HARNESS_H
