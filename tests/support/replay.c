@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LIMIT_S = 20, MOST_BYTES = 16 << 20 };
+enum { LIMIT_S = 20, SLOW_LIMIT_S = 120, MOST_BYTES = 16 << 20 };
 
 static int not_hidden(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
@@ -42,7 +42,7 @@ static int replay(const char *path) {
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(LIMIT_S);
+        alarm(getenv("MW_TEST_SLOW") ? SLOW_LIMIT_S : LIMIT_S);
         exit(run_input(data, size) == 0 ? 0 : 1);
     }
     int status = -1;
