@@ -3,8 +3,8 @@
  *
  * usage: csv_columns [--threads N] FILE
  *
- * Prints {"seconds", "rows", "columns", "bytes", "checksum"}. A long file is pivoted, block by block: its rows are those of the pivot, where the
- * peers have one a line.
+ * Prints {"seconds", "records", "rows", "columns", "bytes", "checksum"}. A long file is pivoted, block by block: its rows are those of the pivot; its
+ * records are the lines that the peers have as rows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,9 +89,10 @@ int main(int argc, char **argv) {
         read_file(&ctx, reader, &k, &table, &err) != MW_OK)
         return fail(&err);
     double seconds = (double)(mw_clock_monotonic(ctx.clock) - start) / 1e6;
-    printf("{\"seconds\": %.4f, \"rows\": %lld, \"columns\": %d, \"bytes\": %llu, \"checksum\": "
+    printf("{\"seconds\": %.4f, \"records\": %lld, \"rows\": %lld, \"columns\": %d, \"bytes\": "
+           "%llu, \"checksum\": "
            "\"%016llx\"}\n",
-           seconds, (long long)table->n_rows, table->n_columns,
+           seconds, (long long)k.intake.n_records, (long long)table->n_rows, table->n_columns,
            (unsigned long long)mw_source_stored(mw_reader_source(reader)),
            (unsigned long long)checksum(table));
     mw_table_free(table);
