@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/table/ipc.h"
+#include "keep/ingest/dataset.h"
 #include "keep/ingest/ingest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,7 +78,8 @@ static void as_telemetry(const char *path) {
     const mw_ingest_file *file = &result.files[0];
     const char *segment = file->segments[0].file;
     mw_table *table;
-    if (mw_dataset_read(&fixture.ctx, fixture.staging, &segment, 1, NULL, 0, &table, &err) != MW_OK)
+    if (mw_dataset_check(&fixture.ctx, fixture.staging, segment, &err) != MW_OK ||
+        mw_ipc_read(&fixture.ctx, fixture.staging, segment, NULL, 0, &table, &err) != MW_OK)
         abort();
     if (table->n_rows != file->n_rows || file->n_rows + file->n_rejected > file->n_lines) abort();
     if (!file->rejects != (file->n_rejected == 0)) abort();

@@ -34,7 +34,9 @@ const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader);
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader); /* of the whole file */
 /* Whether the schema's metadata has this key. */
 bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key);
-/* *ret NULL at the end; else the caller frees it. A batch of more than 2^16 rows or about 4 MB comes in slices. */
+/* Chunks of about that many bytes from now on, but of 1024 rows at least; 4 MB if never called. */
+void mw_ipc_reader_limit(mw_ipc_reader *reader, size_t bytes);
+/* *ret NULL at the end; else the caller frees it. A batch of more than 2^16 rows, or larger than the limit, comes in slices. */
 mw_status mw_ipc_reader_next(mw_ipc_reader *reader, mw_chunk **ret, mw_err *err);
 void *mw_ipc_reader_close(mw_ipc_reader *reader);
 

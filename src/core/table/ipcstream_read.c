@@ -55,13 +55,13 @@ static mw_status make_schema(mw_ipc_reader *r, mw_err *err) {
     return status;
 }
 
-static int64_t rows_per_slice(const mw_schema *schema) {
+static int64_t rows_per_slice(const mw_schema *schema, size_t limit) {
     int64_t bytes = 1;
     for (int32_t i = 0; i < schema->n_columns; i++)
         bytes += schema->columns[i].type == MW_DICTIONARY ? 4
                  : schema->columns[i].type == MW_BOOL     ? 1
                                                           : 8;
-    int64_t rows = SLICE_BYTES / bytes / 64 * 64;
+    int64_t rows = (int64_t)limit / bytes / 64 * 64;
     return rows < SLICE_ROWS_MIN ? SLICE_ROWS_MIN : rows > SLICE_ROWS_MAX ? SLICE_ROWS_MAX : rows;
 }
 
@@ -100,7 +100,7 @@ mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
     if (status == MW_OK) status = make_schema(r, err);
     if (status == MW_OK) status = count_rows(r, err);
     if (status != MW_OK) goto fail;
-    r->slice_rows = rows_per_slice(r->schema);
+    r->slice_rows = rows_per_slice(r->schema, SLICE_BYTES);
     *ret = r;
     return MW_OK;
 fail:
@@ -114,6 +114,10 @@ int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader) { return reader->n_rows;
 
 bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key) {
     return mw_arrow__value(&reader->arrow.file, key).data != NULL;
+}
+
+void mw_ipc_reader_limit(mw_ipc_reader *reader, size_t bytes) {
+    reader->slice_rows = rows_per_slice(reader->schema, bytes < SLICE_BYTES ? bytes : SLICE_BYTES);
 }
 
 static mw_status keep_part(void *self, uint32_t field, const mw_arrow_part *part, mw_err *err) {

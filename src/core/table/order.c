@@ -10,20 +10,28 @@
 #include "core/table/columns.h"
 #include "core/text/datetime.h"
 
-static int32_t slot_of(const mw_column *device, int64_t row, int32_t empty_code) {
-    int32_t code = device->codes[row];
-    return (code == empty_code ? -1 : code) + 1;
+/* What the rows are sorted by. */
+typedef struct keys {
+    const int64_t *time;   /* [n_rows] */
+    const int32_t *device; /* [n_rows] codes; NULL: one device */
+    int64_t n_rows;
+    int32_t empty; /* code of the device ""; -2 is none */
+} keys;
+
+static int32_t slot_of(const keys *k, int64_t row) {
+    if (!k->device) return 0;
+    int32_t code = k->device[row];
+    return (code == k->empty ? -1 : code) + 1;
 }
 
-/* Numbers the devices by first appearance: groups [codes + 1], -1 where none; counts rows per
- * group. */
-static mw_status number_groups(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
-                               int32_t empty_code, int32_t *groups, mw_order *order, mw_err *err) {
-    for (int64_t i = 0; i < time->n_rows; i++) {
+/* Numbers the devices by first appearance: groups [slots], -1 where none; counts rows per group. */
+static mw_status number_groups(const mw_ctx *ctx, const keys *k, int32_t *groups, mw_order *order,
+                               mw_err *err) {
+    for (int64_t i = 0; i < k->n_rows; i++) {
         if ((i & (MW_TABLE__CHECK_ROWS - 1)) == 0 && mw_ctx_check(ctx, err) != MW_OK)
             return mw_ctx_check(ctx, err);
-        if (time->time[i] == MW_TIME_NONE) continue;
-        int32_t slot = device ? slot_of(device, i, empty_code) : 0;
+        if (k->time[i] == MW_TIME_NONE) continue;
+        int32_t slot = slot_of(k, i);
         if (groups[slot] < 0) {
             order->codes[order->n_groups] = slot - 1;
             groups[slot] = order->n_groups++;
@@ -35,9 +43,8 @@ static mw_status number_groups(const mw_ctx *ctx, const mw_column *time, const m
     return MW_OK;
 }
 
-static mw_status place_rows(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
-                            int32_t empty_code, const int32_t *groups, mw_order *order,
-                            mw_err *err) {
+static mw_status place_rows(const mw_ctx *ctx, const keys *k, const int32_t *groups,
+                            mw_order *order, mw_err *err) {
     order->rows = mw_alloc_array(ctx->mem, (size_t)order->n, sizeof *order->rows);
     int64_t *next = mw_alloc_array(ctx->mem, (size_t)order->n_groups, sizeof *next);
     if (!order->rows || !next) {
@@ -46,11 +53,9 @@ static mw_status place_rows(const mw_ctx *ctx, const mw_column *time, const mw_c
     }
     mw_status status = MW_OK;
     memcpy(next, order->starts, (size_t)order->n_groups * sizeof *next);
-    for (int64_t i = 0; i < time->n_rows && status == MW_OK; i++) {
+    for (int64_t i = 0; i < k->n_rows && status == MW_OK; i++) {
         if ((i & (MW_TABLE__CHECK_ROWS - 1)) == 0) status = mw_ctx_check(ctx, err);
-        if (time->time[i] == MW_TIME_NONE) continue;
-        int32_t slot = device ? slot_of(device, i, empty_code) : 0;
-        order->rows[next[groups[slot]]++] = i;
+        if (k->time[i] != MW_TIME_NONE) order->rows[next[groups[slot_of(k, i)]]++] = i;
     }
     mw_free(next);
     return status;
@@ -129,27 +134,21 @@ static mw_status sort_group(const mw_ctx *ctx, const int64_t *time, int64_t *row
 
 /* --------------------------------------------------------------------------------------------- */
 
-static mw_status check_columns(const mw_column *time, const mw_column *device, mw_err *err) {
-    if (time->type != MW_TIMESTAMP)
-        return mw_fail(err, MW_EINVAL, "column \"%.64s\" is %s, not a time", time->name,
-                       mw_type_name(time->type));
-    if (device && device->type != MW_DICTIONARY)
-        return mw_fail(err, MW_EINVAL, "column \"%.64s\" is %s; devices are named by a dictionary",
-                       device->name, mw_type_name(device->type));
-    if (device && device->n_rows != time->n_rows)
-        return mw_fail(err, MW_EINVAL, "the time and device columns have different lengths");
-    return MW_OK;
+static keys keys_of(const mw_row_stream *stream, const mw_chunk *chunk) {
+    keys k = {.time = chunk->columns[0].time, .n_rows = chunk->n_rows, .empty = -2};
+    if (!stream->has_device) return k;
+    k.device = chunk->columns[1].codes;
+    int32_t empty = mw_dictionary_find(stream->schema->columns[1].dictionary, MW_STR(""));
+    if (empty >= 0) k.empty = empty;
+    return k;
 }
 
-mw_status mw_order__make(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
+mw_status mw_order__make(const mw_ctx *ctx, const mw_row_stream *stream, const mw_chunk *chunk,
                          mw_order *ret, mw_err *err) {
     mw_order order = {0};
-    mw_status status = check_columns(time, device, err);
-    if (status != MW_OK) return status;
-    size_t slots = device ? (size_t)mw_dictionary_size(device->dictionary) + 1 : 1;
-    /* -2 is no code at all, so that nothing is taken for the empty text. */
-    int32_t empty_code = device ? mw_dictionary_find(device->dictionary, MW_STR("")) : -2;
-    if (empty_code < 0) empty_code = -2;
+    mw_status status = MW_OK;
+    keys k = keys_of(stream, chunk);
+    size_t slots = (size_t)mw_order__slots(stream);
     int32_t *groups = mw_alloc_array(ctx->mem, slots, sizeof *groups);
     order.starts = mw_calloc(ctx->mem, slots + 1, sizeof *order.starts);
     order.codes = mw_alloc_array(ctx->mem, slots, sizeof *order.codes);
@@ -158,10 +157,10 @@ mw_status mw_order__make(const mw_ctx *ctx, const mw_column *time, const mw_colu
         goto done;
     }
     for (size_t i = 0; i < slots; i++) groups[i] = -1;
-    status = number_groups(ctx, time, device, empty_code, groups, &order, err);
-    if (status == MW_OK) status = place_rows(ctx, time, device, empty_code, groups, &order, err);
+    status = number_groups(ctx, &k, groups, &order, err);
+    if (status == MW_OK) status = place_rows(ctx, &k, groups, &order, err);
     for (int32_t g = 0; g < order.n_groups && status == MW_OK; g++)
-        status = sort_group(ctx, time->time, order.rows + order.starts[g],
+        status = sort_group(ctx, k.time, order.rows + order.starts[g],
                             order.starts[g + 1] - order.starts[g], err);
 done:
     mw_free(groups);

@@ -1,15 +1,14 @@
 /*
- * order.h -- rows of a table by (device, time, row).
+ * order.h -- rows of a chunk by (device, time, row).
  *
- * What      groups of one device each, in order of the device's first appearance among the rows
- * that have a time; a missing device and the device "" are one group. Rows without a time are left
+ * What      groups of one device each; a missing device and the device "" are one group. Rows without a time are left
  *           out.
  * Cost      O(rows) when each device's times already ascend, else O(rows log runs).
  */
 #ifndef MW_CORE_TABLE_ORDER_H
 #define MW_CORE_TABLE_ORDER_H
 
-#include "core/table/table.h"
+#include "core/table/rowstream.h"
 
 typedef struct mw_order {
     int64_t *rows; /* [n] */
@@ -19,9 +18,14 @@ typedef struct mw_order {
     int32_t n_groups;
 } mw_order;
 
-/* device may be NULL: one group. mw_order__done frees, whatever happened. */
-mw_status mw_order__make(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
+/* chunk: of the stream. mw_order__done frees, whatever happened. */
+mw_status mw_order__make(const mw_ctx *ctx, const mw_row_stream *stream, const mw_chunk *chunk,
                          mw_order *ret, mw_err *err);
 void mw_order__done(mw_order *order);
+
+/* Codes that a stream's devices may have, -1 included: groups by code + 1 fit in this many. */
+static inline int32_t mw_order__slots(const mw_row_stream *stream) {
+    return stream->has_device ? mw_dictionary_size(stream->schema->columns[1].dictionary) + 1 : 1;
+}
 
 #endif

@@ -1,15 +1,16 @@
 /*
- * resample.h -- per-device windows over a raw table.
+ * resample.h -- per-device windows over rows, in one pass.
  *
- * What      windows [k*interval, (k+1)*interval) anchored at 1970-01-01T00:00:00Z. For each float64
- *           column: mean, min, max, std (ddof 1; missing below two values), count, last (by time,
- * then by row). Missing values are skipped. A window without any row makes no row. Order     sums
- * run over rows in (time, row) order within a window, so the result has one value.
+ * What      windows [k*interval, (k+1)*interval) anchored at 1970-01-01T00:00:00Z. For each parameter: mean, min, max,
+ *           std (ddof 1; missing below two values), count, last (by time, then by row). Missing values are skipped. A
+ *           window without any row makes no row.
+ * Order     values enter a window's sums in (time, row) order, so the result has one value however the stream is cut.
+ * Memory    the windows, one open window a device, some chunks: nothing that grows with the rows.
  */
 #ifndef MW_CORE_TABLE_RESAMPLE_H
 #define MW_CORE_TABLE_RESAMPLE_H
 
-#include "core/table/table.h"
+#include "core/table/rowstream.h"
 
 typedef enum mw_aggregate {
     MW_AGG_MEAN,
@@ -23,17 +24,18 @@ typedef enum mw_aggregate {
 
 const char *mw_aggregate_name(mw_aggregate aggregate); /* "mean", ... */
 
-/* Median of the differences between neighboring distinct times of one device, over all devices;
- * 0 when there are none. device may be NULL (one device). */
-mw_status mw_median_spacing(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
-                            int64_t *ret_us, mw_err *err);
+/* Median of the differences between neighboring distinct times of one device, over all devices; 0 when there are none.
+ * Reads the stream's times once where they are regular, else a few times: exact, in constant memory. */
+mw_status mw_median_spacing(const mw_ctx *ctx, const mw_row_stream *rows, int64_t *ret_us,
+                            mw_err *err);
 
 /*
- * Result: columns `time` (window start), `device` (dictionary; when device is given), and for each
- * float64 column c of table: "c_mean", "c_min", "c_max", "c_std", "c_count", "c_last". Sorted by
- * device (order of first appearance), then time.
+ * Result: columns `time` (window start), `device` (dictionary, if the stream has devices), and for each parameter c: "c_mean", "c_min",
+ * "c_max", "c_std", "c_count", "c_last"; "c_mean" alone where the windows that have a value hold fewer than spread_from
+ * of them on average. Sorted by device (by name, the one without a name first), then time. A chunk that has a row older than the chunks
+ * before is MW_EDATA.
  */
-mw_status mw_resample(const mw_ctx *ctx, const mw_table *table, const char *time_column,
-                      const char *device_column, int64_t interval_us, mw_table **ret, mw_err *err);
+mw_status mw_resample(const mw_ctx *ctx, const mw_row_stream *rows, int64_t interval_us,
+                      double spread_from, mw_table **ret, mw_err *err);
 
 #endif

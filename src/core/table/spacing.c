@@ -1,65 +1,132 @@
 /*
- * spacing.c -- the usual distance between two readings: the median of the differences between
- * neighboring distinct times of one device. The median is selected by counting digits, most
- * significant first: linear whatever the data, and the differences are not reordered.
+ * spacing.c -- the usual distance between two readings: the median of the differences between neighboring distinct
+ * times of one device, exactly and in constant memory.
+ *
+ * The stream is read with a histogram of the differences, then again with a finer one of the bucket that holds the
+ * median, until that bucket holds equal values. Buckets know their smallest and largest value, so that regular readings
+ * are done with after the first.
  */
-#include <string.h>
-
-#include "core/table/columns.h"
 #include "core/table/order.h"
 #include "core/table/resample.h"
+#include "core/text/datetime.h"
 
-/* Element of that rank (0: smallest) of values [n], all >= 0. */
-static int64_t select_rank(const int64_t *values, int64_t n, int64_t rank) {
-    enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
-    uint64_t prefix = 0, mask = 0;
-    for (int shift = 64 - DIGIT_BITS; shift >= 0; shift -= DIGIT_BITS) {
-        int64_t counts[DIGITS] = {0};
-        for (int64_t i = 0; i < n; i++) {
-            uint64_t v = (uint64_t)values[i];
-            if ((v & mask) == prefix) counts[v >> shift & (DIGITS - 1)]++;
-        }
-        uint64_t digit = 0;
-        while (rank >= counts[digit]) rank -= counts[digit++];
-        prefix |= digit << shift;
-        mask |= (uint64_t)(DIGITS - 1) << shift;
+enum { MANTISSA_BITS = 8, N_BUCKETS = 64 << MANTISSA_BITS };
+
+typedef struct bucket {
+    int64_t n, low, high;
+} bucket;
+
+typedef struct gaps {
+    const mw_ctx *ctx;
+    const mw_row_stream *rows;
+    int64_t *last;     /* [slots] time of each device so far, by code + 1; MW_TIME_NONE: none */
+    bucket *buckets;   /* [N_BUCKETS] of the differences in [low, high] */
+    int64_t low, high; /* the first time all: buckets of one width in relation to their values */
+    bool first;
+} gaps;
+
+static size_t bucket_of(const gaps *g, int64_t gap) {
+    uint64_t v = (uint64_t)gap;
+    if (!g->first) { /* equal widths */
+        uint64_t width = (uint64_t)(g->high - g->low) / N_BUCKETS + 1;
+        return (size_t)((v - (uint64_t)g->low) / width);
     }
-    return (int64_t)prefix;
+    int bits = 64 - __builtin_clzll(v); /* v > 0 */
+    int shift = bits > MANTISSA_BITS + 1 ? bits - MANTISSA_BITS - 1 : 0;
+    return ((size_t)shift << MANTISSA_BITS) + (size_t)(v >> shift);
 }
 
-/* Differences of the ordered times, without zeros; those beyond int64 count as its maximum. */
-static int64_t collect(const mw_order *order, const int64_t *time, int64_t *out) {
-    int64_t n = 0;
-    for (int32_t g = 0; g < order->n_groups; g++) {
-        for (int64_t i = order->starts[g] + 1; i < order->starts[g + 1]; i++) {
-            int64_t gap;
-            if (__builtin_sub_overflow(time[order->rows[i]], time[order->rows[i - 1]], &gap))
-                gap = INT64_MAX;
-            if (gap != 0) out[n++] = gap;
-        }
-    }
-    return n;
+static void count_gap(gaps *g, int64_t from, int64_t to) {
+    int64_t gap;
+    if (__builtin_sub_overflow(to, from, &gap)) gap = INT64_MAX;
+    if (gap < g->low || gap > g->high) return; /* none, too */
+    bucket *b = &g->buckets[bucket_of(g, gap)];
+    if (b->n == 0 || gap < b->low) b->low = gap;
+    if (b->n == 0 || gap > b->high) b->high = gap;
+    b->n++;
 }
 
-mw_status mw_median_spacing(const mw_ctx *ctx, const mw_column *time, const mw_column *device,
-                            int64_t *ret_us, mw_err *err) {
-    mw_order order;
-    mw_status status = mw_order__make(ctx, time, device, &order, err);
+static mw_status count_chunk(gaps *g, const mw_chunk *chunk, mw_err *err) {
+    mw_order order = {0};
+    mw_status status = mw_order__make(g->ctx, g->rows, chunk, &order, err);
     if (status != MW_OK) return status;
-    int64_t *gaps = mw_alloc_array(ctx->mem, (size_t)order.n, sizeof *gaps);
-    if (!gaps) {
-        mw_order__done(&order);
-        return mw_fail_nomem(err, "the spacing of times");
+    const int64_t *time = chunk->columns[0].time;
+    for (int32_t d = 0; d < order.n_groups; d++) {
+        int64_t *last = &g->last[order.codes[d] + 1];
+        for (int64_t i = order.starts[d]; i < order.starts[d + 1]; i++) {
+            int64_t t = time[order.rows[i]];
+            if (*last != MW_TIME_NONE) count_gap(g, *last, t);
+            *last = t;
+        }
     }
-    int64_t n = collect(&order, time->time, gaps);
-    int64_t median = 0;
-    if (n > 0) {
-        int64_t low = select_rank(gaps, n, (n - 1) / 2);
-        int64_t high = select_rank(gaps, n, n / 2);
-        median = low + (high - low) / 2;
-    }
-    mw_free(gaps);
     mw_order__done(&order);
-    *ret_us = median;
     return MW_OK;
+}
+
+static mw_status count_all(gaps *g, mw_err *err) {
+    int32_t slots = mw_order__slots(g->rows);
+    for (int32_t i = 0; i < slots; i++) g->last[i] = MW_TIME_NONE;
+    for (size_t i = 0; i < N_BUCKETS; i++) g->buckets[i] = (bucket){0};
+    mw_status status = g->rows->start(g->rows->self, mw_row_stream_first(g->rows), err);
+    int64_t n = 0;
+    while (status == MW_OK) {
+        const mw_chunk *chunk = NULL;
+        mw_ctx_report(g->ctx, "reading times", (double)n, (double)g->rows->n_rows);
+        status = mw_ctx_check(g->ctx, err);
+        if (status == MW_OK) status = g->rows->next(g->rows->self, &chunk, err);
+        if (status != MW_OK || !chunk) return status;
+        status = count_chunk(g, chunk, err);
+        n += chunk->n_rows;
+    }
+    return status;
+}
+
+/* The bucket of that rank; *rank is then within it. *above: the smallest value past it, as far as there is one. NULL:
+ * there are not so many. */
+static const bucket *find_rank(const gaps *g, int64_t *rank, int64_t *above) {
+    size_t i = 0;
+    for (; i < N_BUCKETS && *rank >= g->buckets[i].n; i++) *rank -= g->buckets[i].n;
+    if (i == N_BUCKETS) return NULL;
+    for (size_t k = i + 1; k < N_BUCKETS; k++)
+        if (g->buckets[k].n) {
+            *above = g->buckets[k].low;
+            break;
+        }
+    return &g->buckets[i];
+}
+
+/* The median of the differences; 0: there are none. */
+static mw_status find_median(gaps *g, int64_t *ret, mw_err *err) {
+    int64_t n = 0, above = 0;
+    mw_status status = count_all(g, err);
+    for (size_t i = 0; i < N_BUCKETS; i++) n += g->buckets[i].n;
+    *ret = 0;
+    if (status != MW_OK || n == 0) return status;
+    int64_t rank = (n - 1) / 2;
+    const bucket *b = find_rank(g, &rank, &above);
+    while (b && b->low < b->high) {
+        g->first = false;
+        g->low = b->low;
+        g->high = b->high;
+        status = count_all(g, err);
+        if (status != MW_OK) return status;
+        b = find_rank(g, &rank, &above);
+    }
+    if (!b) return mw_fail(err, MW_EDATA, "the times changed while they were read");
+    /* Of an even number the two in the middle count: the second one may be the next value. */
+    int64_t high = n % 2 == 0 && rank + 1 == b->n ? above : b->low;
+    *ret = b->low + (high - b->low) / 2;
+    return MW_OK;
+}
+
+mw_status mw_median_spacing(const mw_ctx *ctx, const mw_row_stream *rows, int64_t *ret_us,
+                            mw_err *err) {
+    gaps g = {.ctx = ctx, .rows = rows, .low = 1, .high = INT64_MAX, .first = true};
+    g.last = mw_alloc_array(ctx->mem, (size_t)mw_order__slots(rows), sizeof *g.last);
+    g.buckets = mw_alloc_array(ctx->mem, N_BUCKETS, sizeof *g.buckets);
+    mw_status status = g.last && g.buckets ? find_median(&g, ret_us, err)
+                                           : mw_fail_nomem(err, "the spacing of times");
+    mw_free(g.last);
+    mw_free(g.buckets);
+    return status;
 }

@@ -102,13 +102,4 @@ mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err);
  * missing value has its one form. Not bool or utf8. */
 void mw_column_set_validity(mw_column *column, uint8_t **validity, int64_t n_missing);
 
-/* New table with the rows named by index [n] in that order; dictionaries are copied. MW_EINVAL for
- * an index outside the table. */
-mw_status mw_table_take(const mw_ctx *ctx, const mw_table *table, const int64_t *index, int64_t n,
-                        mw_table **ret, mw_err *err);
-/* Rows of a, then of b; columns by name, missing where one lacks them; types must agree. Frees
- * neither. */
-mw_status mw_table_concat(const mw_ctx *ctx, const mw_table *const *tables, int32_t n,
-                          mw_table **ret, mw_err *err);
-
 #endif

@@ -1,18 +1,11 @@
-/*
- * dataset.c -- segments back into one table. A column's type is that of the first segment with a
- * value in it; a segment that differs is converted: numbers to text without loss, text to numbers
- * where it reads as one (else missing, and said in the log).
- */
-#include "keep/ingest/ingest.h"
+/* dataset.c -- see dataset.h: checking segments, and settling the columns of all of them. */
+#include "keep/ingest/dataset.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/log.h"
-#include "core/table/ipc.h"
-#include "core/text/number.h"
-#include "keep/ingest/cells.h"
+#include "keep/ingest/dataset_parts.h"
 #include "keep/ingest/layout.h"
 #include "keep/ingest/verdict.h"
 
@@ -23,130 +16,6 @@ static mw_status check_segment(const char *name, mw_err *err) {
     if (n > m && strcmp(name + n - m, segment_suffix) == 0 && name[0] != '.' && !strchr(name, '/'))
         return MW_OK;
     return mw_fail(err, MW_EINVAL, "\"%.64s\" is not the name of a segment", name);
-}
-
-static mw_status fill_text(const mw_column *from, mw_column *to, mw_err *err) {
-    for (int64_t i = 0; i < from->n_rows; i++) {
-        char text[MW_NUMBER_MAX];
-        if (!mw_column_has(from, i)) continue;
-        size_t size = mw_number_print(from->number[i], text);
-        mw_status status =
-            mw_dictionary_add(to->dictionary, (mw_str){text, size}, &to->codes[i], err);
-        if (status != MW_OK) return status;
-    }
-    return MW_OK;
-}
-
-static void fill_number(const mw_column *from, mw_column *to, int64_t *n_lost) {
-    for (int64_t i = 0; i < from->n_rows; i++) {
-        double value;
-        mw_str text = mw_column_text(from, i);
-        mw_cell cell = mw_cell_read(text, &value);
-        if (cell == MW_CELL_NUMBER || cell == MW_CELL_BOOL)
-            to->number[i] = value;
-        else if (cell != MW_CELL_MISSING)
-            ++*n_lost;
-    }
-}
-
-/* Replaces column i of the table by one of another type. */
-static mw_status convert(const mw_ctx *ctx, mw_table *table, int32_t i, mw_type type,
-                         const char *segment, mw_err *err) {
-    mw_table *spare;
-    mw_column *to, *from = &table->columns[i];
-    bool to_text = from->type == MW_FLOAT64 && type == MW_DICTIONARY;
-    if (!to_text && !(from->type == MW_DICTIONARY && type == MW_FLOAT64)) return MW_OK;
-    mw_status status = mw_table_new(ctx->mem, table->n_rows, &spare, err);
-    if (status != MW_OK) return status;
-    status = mw_table_add(spare, mw_str_of(from->name), type, &to, err);
-    int64_t n_lost = 0;
-    if (status == MW_OK && to_text) status = fill_text(from, to, err);
-    if (status == MW_OK && !to_text) fill_number(from, to, &n_lost);
-    if (status == MW_OK) status = mw_column_seal(spare, to, err);
-    if (status == MW_OK) {
-        mw_column swapped = *from;
-        *from = *to;
-        *to = swapped;
-    }
-    if (status == MW_OK && n_lost)
-        mw_log_warn(ctx, "segment %s: %lld texts in column %s are no numbers and count as missing",
-                    segment, (long long)n_lost, from->name);
-    mw_table_free(spare);
-    return status;
-}
-
-/*
- * Adds the columns of table that `schema` (no rows) lacks, and converts those that it has with another
- * type. empty_too false: columns without a value are left for the second round.
- */
-static mw_status agree(const mw_ctx *ctx, mw_table *schema, mw_table *table, const char *segment,
-                       bool empty_too, mw_err *err) {
-    for (int32_t i = 0; i < table->n_columns; i++) {
-        const mw_column *column = &table->columns[i];
-        const mw_column *known = mw_table_column(schema, column->name);
-        mw_status status = MW_OK;
-        if (known && known->type != column->type)
-            status = convert(ctx, table, i, known->type, segment, err);
-        else if (!known && (empty_too || column->n_missing < column->n_rows))
-            status = mw_table_add(schema, mw_str_of(column->name), column->type, NULL, err);
-        if (status != MW_OK) return status;
-    }
-    return MW_OK;
-}
-
-_Static_assert(MW_DATASET_RANKS == MW_LABEL_N + 3, "time, labels, texts, numbers");
-
-int mw_dataset_rank(const char *name, mw_type type) {
-    if (type == MW_TIMESTAMP) return 0;
-    for (int i = 0; i < MW_LABEL_N; i++)
-        if (strcmp(name, mw_label_names[i]) == 0) return i + 1;
-    return type == MW_FLOAT64 ? MW_DATASET_RANKS - 1 : MW_DATASET_RANKS - 2;
-}
-
-/* A table without rows that has the columns of schema in the order of a dataset. */
-static mw_status order(const mw_ctx *ctx, const mw_table *schema, mw_table **ret, mw_err *err) {
-    mw_table *ordered;
-    mw_status status = mw_table_new(ctx->mem, 0, &ordered, err);
-    if (status != MW_OK) return status;
-    for (int r = 0; r < MW_DATASET_RANKS; r++)
-        for (int32_t i = 0; i < schema->n_columns && status == MW_OK; i++) {
-            const mw_column *column = &schema->columns[i];
-            if (mw_dataset_rank(column->name, column->type) == r)
-                status = mw_table_add(ordered, mw_str_of(column->name), column->type, NULL, err);
-        }
-    if (status == MW_OK)
-        *ret = ordered;
-    else
-        mw_table_free(ordered);
-    return status;
-}
-
-/*
- * tables [n + 1]: the first is left for the empty table that sets the order of the columns. Twice over
- * the segments, so that an all-missing column does not fix a type that a later segment has.
- */
-static mw_status join(const mw_ctx *ctx, mw_table **tables, const char *const *segments, size_t n,
-                      mw_table **ret, mw_err *err) {
-    mw_table *schema;
-    mw_status status = mw_table_new(ctx->mem, 0, &schema, err);
-    if (status != MW_OK) return status;
-    for (size_t i = 0; i < 2 * n && status == MW_OK; i++)
-        status = agree(ctx, schema, tables[i % n + 1], segments[i % n], i >= n, err);
-    if (status == MW_OK) status = order(ctx, schema, &tables[0], err);
-    mw_table_free(schema);
-    if (status != MW_OK) return status;
-    return mw_table_concat(ctx, (const mw_table *const *)tables, (int32_t)n + 1, ret, err);
-}
-
-mw_status mw_dataset_join(const mw_ctx *ctx, mw_table *const *tables, const char *const *names,
-                          size_t n, mw_table **ret, mw_err *err) {
-    mw_table **list = mw_calloc(ctx->mem, n + 1, sizeof *list);
-    if (!list) return mw_fail_nomem(err, "reading a dataset");
-    for (size_t i = 0; i < n; i++) list[i + 1] = tables[i];
-    mw_status status = join(ctx, list, names, n, ret, err);
-    mw_table_free(list[0]);
-    mw_free(list);
-    return status;
 }
 
 mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_err *err) {
@@ -161,25 +30,197 @@ mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, 
     return status;
 }
 
-mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
-                          const char *const *columns, size_t n_columns, mw_table **ret,
-                          mw_err *err) {
+_Static_assert(MW_DATASET_RANKS == MW_LABEL_N + 3, "time, labels, texts, numbers");
+
+int mw_dataset_rank(const char *name, mw_type type) {
+    if (type == MW_TIMESTAMP) return 0;
+    for (int i = 0; i < MW_LABEL_N; i++)
+        if (strcmp(name, mw_label_names[i]) == 0) return i + 1;
+    return type == MW_FLOAT64 ? MW_DATASET_RANKS - 1 : MW_DATASET_RANKS - 2;
+}
+
+/* ---- columns ---- */
+
+/* What is known of the columns while segment after segment is looked at. */
+typedef struct survey {
+    mw_dataset *dataset;
+    mw_schema
+        *first; /* columns that may be numbers, with the type of the first segment that has them */
+    mw_dictionary *mixed;   /* those that are numbers in one segment and text in another */
+    mw_dictionary *devices; /* without the empty one */
+} survey;
+
+static mw_status add_devices(survey *s, const mw_dictionary *texts, mw_err *err) {
+    mw_status status = MW_OK;
+    for (int32_t i = 0; i < mw_dictionary_size(texts) && status == MW_OK; i++) {
+        int32_t code;
+        mw_str text = mw_dictionary_text(texts, i);
+        if (text.size) status = mw_dictionary_add(s->devices, text, &code, err);
+    }
+    return status;
+}
+
+static mw_status add_column(survey *s, const mw_schema_column *column, mw_err *err) {
+    mw_str name = mw_str_of(column->name);
+    int32_t known = mw_schema_find(s->first, name), ignored;
+    if (known < 0) return mw_schema_add(s->first, name, column->type, &ignored, err);
+    if (s->first->columns[known].type == column->type) return MW_OK;
+    return mw_dictionary_add(s->mixed, name, &ignored, err);
+}
+
+static mw_status look_at(survey *s, const mw_dataset_piece *piece, mw_err *err) {
+    const mw_ctx *ctx = s->dataset->ctx;
+    mw_ipc_reader *reader;
+    mw_status status = mw_dataset_check(ctx, piece->dir, piece->file, err);
+    if (status == MW_OK)
+        status = mw_ipc_reader_open(ctx, piece->dir, piece->file, NULL, 0, &reader, err);
+    if (status != MW_OK) return status;
+    const mw_schema *schema = mw_ipc_reader_schema(reader);
+    int32_t time = mw_schema_find(schema, MW_STR("time"));
+    if (time < 0 || schema->columns[time].type != MW_TIMESTAMP)
+        status = mw_fail(err, MW_EDATA, "segment %s has no time column", piece->file);
+    for (int32_t i = 0; i < schema->n_columns && status == MW_OK; i++) {
+        const mw_schema_column *column = &schema->columns[i];
+        if (strcmp(column->name, mw_label_names[MW_LABEL_DEVICE_ID]) == 0)
+            status = column->dictionary ? add_devices(s, column->dictionary, err) : MW_OK;
+        else if (!mw_layout_reserved(mw_str_of(column->name)))
+            status = add_column(s, column, err);
+    }
+    if (status == MW_OK) s->dataset->stream.n_rows += mw_ipc_reader_rows(reader);
+    mw_ipc_reader_close(reader);
+    return status;
+}
+
+static bool has_value(const mw_chunk *chunk) {
+    const mw_chunk_column *column = &chunk->columns[0];
+    for (int64_t i = 0; i < chunk->n_rows; i++)
+        if (column->type == MW_FLOAT64      ? column->number[i] == column->number[i]
+            : column->type == MW_BOOL       ? column->validity[i / 8] >> (i % 8) & 1
+            : column->type == MW_DICTIONARY ? column->codes[i] >= 0
+                                            : true)
+            return true;
+    return false;
+}
+
+/* *ret: the segment has the column, with a value in it; then *type is its type there. */
+static mw_status find_value(const survey *s, const mw_dataset_piece *piece, const char *name,
+                            bool *ret, mw_type *type, mw_err *err) {
+    mw_ipc_reader *reader;
+    *ret = false;
+    mw_status status =
+        mw_ipc_reader_open(s->dataset->ctx, piece->dir, piece->file, &name, 1, &reader, err);
+    if (status != MW_OK) return status;
+    const mw_schema *schema = mw_ipc_reader_schema(reader);
+    while (schema->n_columns == 1 && !*ret && status == MW_OK) {
+        mw_chunk *chunk = NULL;
+        status = mw_ctx_check(s->dataset->ctx, err);
+        if (status == MW_OK) status = mw_ipc_reader_next(reader, &chunk, err);
+        if (!chunk) break;
+        *ret = has_value(chunk);
+        *type = schema->columns[0].type;
+        mw_chunk_free(chunk);
+    }
+    mw_ipc_reader_close(reader);
+    return status;
+}
+
+/* The type of the first segment with a value; none: of the first that has the column. */
+static mw_status settle(const survey *s, const char *name, mw_type *type, mw_err *err) {
+    bool found = false;
+    mw_status status = MW_OK;
+    if (mw_dictionary_find(s->mixed, mw_str_of(name)) < 0) return MW_OK;
+    for (size_t i = 0; i < s->dataset->n && !found && status == MW_OK; i++)
+        status = find_value(s, &s->dataset->pieces[i], name, &found, type, err);
+    return status;
+}
+
+static mw_status make_schema(const survey *s, mw_err *err) {
+    mw_schema *schema = s->dataset->schema;
+    int32_t index, code, n_devices = mw_dictionary_size(s->devices);
+    mw_status status = mw_schema_add(schema, MW_STR("time"), MW_TIMESTAMP, &index, err);
+    s->dataset->stream.has_device = n_devices > 0;
+    if (status == MW_OK && n_devices)
+        status = mw_schema_add(schema, mw_str_of(mw_label_names[MW_LABEL_DEVICE_ID]), MW_DICTIONARY,
+                               &index, err);
+    for (int32_t i = 0; i < n_devices && status == MW_OK; i++)
+        status = mw_dictionary_add(schema->columns[1].dictionary, mw_dictionary_text(s->devices, i),
+                                   &code, err);
+    for (int32_t i = 0; i < s->first->n_columns && status == MW_OK; i++) {
+        const mw_schema_column *column = &s->first->columns[i];
+        mw_type type = column->type;
+        status = settle(s, column->name, &type, err);
+        if (status == MW_OK && type == MW_FLOAT64)
+            status = mw_schema_add(schema, mw_str_of(column->name), MW_FLOAT64, &index, err);
+    }
+    return status;
+}
+
+static mw_status list_columns(mw_dataset *d, mw_err *err) {
+    size_t n = (size_t)d->schema->n_columns;
+    d->names = mw_alloc_array(d->ctx->mem, n, sizeof *d->names);
+    d->types = mw_alloc_array(d->ctx->mem, n, sizeof *d->types);
+    if (!d->names || !d->types) return mw_fail_nomem(err, "reading a dataset");
+    for (size_t i = 0; i < n; i++) {
+        d->names[i] = d->schema->columns[i].name;
+        d->types[i] = d->schema->columns[i].type;
+    }
+    return MW_OK;
+}
+
+static mw_status look_at_all(mw_dataset *d, mw_err *err) {
+    survey s = {.dataset = d};
+    mw_mem *mem = d->ctx->mem;
+    mw_status status = mw_schema_new(mem, &s.first, err);
+    if (status == MW_OK) status = mw_dictionary_new(mem, &s.mixed, err);
+    if (status == MW_OK) status = mw_dictionary_new(mem, &s.devices, err);
+    for (size_t i = 0; i < d->n && status == MW_OK; i++) {
+        mw_ctx_report(d->ctx, "reading the dataset", (double)i, (double)d->n);
+        status = mw_ctx_check(d->ctx, err);
+        if (status == MW_OK) status = look_at(&s, &d->pieces[i], err);
+    }
+    if (status == MW_OK) status = make_schema(&s, err);
+    if (status == MW_OK) status = list_columns(d, err);
+    mw_schema_free(s.first);
+    mw_dictionary_free(s.mixed);
+    mw_dictionary_free(s.devices);
+    return status;
+}
+
+/* ---- the whole ---- */
+
+mw_status mw_dataset_open(const mw_ctx *ctx, const mw_dataset_piece *pieces, size_t n,
+                          mw_dataset **ret, mw_err *err) {
     if (n == 0) {
         mw_fail(err, MW_ENOTFOUND, "the dataset has no rows yet");
         return mw_err_hint(err, "Ingest a file first.");
     }
-    mw_table **tables = mw_calloc(ctx->mem, n + 1, sizeof *tables);
-    if (!tables) return mw_fail_nomem(err, "reading a dataset");
-    mw_status status = MW_OK;
-    for (size_t i = 0; i < n && status == MW_OK; i++) {
-        status = mw_ctx_check(ctx, err);
-        if (status == MW_OK) status = mw_dataset_check(ctx, dir, segments[i], err);
-        if (status == MW_OK)
-            status = mw_ipc_read(ctx, dir, segments[i], columns, n_columns, &tables[i + 1], err);
-        mw_ctx_report(ctx, "reading the dataset", (double)i + 1, (double)n);
+    mw_dataset *d = mw_calloc(ctx->mem, 1, sizeof *d);
+    if (!d) return mw_fail_nomem(err, "reading a dataset");
+    d->ctx = ctx;
+    d->pieces = pieces;
+    d->n = n;
+    mw_status status = mw_schema_new(ctx->mem, &d->schema, err);
+    if (status == MW_OK) status = look_at_all(d, err);
+    if (status != MW_OK) {
+        mw_dataset_close(d);
+        return status;
     }
-    if (status == MW_OK) status = join(ctx, tables, segments, n, ret, err);
-    for (size_t i = 0; i <= n; i++) mw_table_free(tables[i]);
-    mw_free(tables);
-    return status;
+    d->stream.schema = d->schema;
+    d->stream.start = mw_dataset__start;
+    d->stream.next = mw_dataset__next;
+    d->stream.self = d;
+    *ret = d;
+    return MW_OK;
+}
+
+const mw_row_stream *mw_dataset_stream(const mw_dataset *dataset) { return &dataset->stream; }
+
+void *mw_dataset_close(mw_dataset *dataset) {
+    if (!dataset) return NULL;
+    mw_dataset__stop(dataset);
+    mw_free(dataset->sources);
+    mw_schema_free(dataset->schema);
+    mw_free(dataset->names);
+    mw_free(dataset->types);
+    return mw_free(dataset);
 }

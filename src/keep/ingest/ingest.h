@@ -114,25 +114,4 @@ mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args 
                              const mw_plain_column *as, size_t n_as, mw_table **ret,
                              mw_plain_bad *ret_bad, mw_err *err);
 
-/*
- * MW_OK when `segment` is a segment's name and the file's bytes are those that were written (mw_file_verify), else
- * MW_EINVAL or MW_EDATA. A good verdict is remembered for as long as the file is the same one, with the same size and
- * times: the next call costs a stat.
- */
-mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_err *err);
-
-/* Where a column of a segment stands in a dataset: the time first, then the labels, other texts, numbers. */
-enum { MW_DATASET_RANKS = 8 };
-int mw_dataset_rank(const char *name, mw_type type); /* 0 .. MW_DATASET_RANKS - 1 */
-
-/* Segments [n] of a dataset folder as one table: `time`, the dictionary columns that exist
- * (device_id, device_name, employee_id, employee_name, category), then one float64 column per
- * parameter, in order of first appearance. columns NULL: all. Rows by (segment order, row). */
-mw_status mw_dataset_read(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
-                          const char *const *columns, size_t n_columns, mw_table **ret,
-                          mw_err *err);
-/* The same of tables [n] at hand; names: of their segments, for the log. Columns whose types differ are converted in place. */
-mw_status mw_dataset_join(const mw_ctx *ctx, mw_table *const *tables, const char *const *names,
-                          size_t n, mw_table **ret, mw_err *err);
-
 #endif

@@ -32,7 +32,7 @@ static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
     const mw_ctx *ctx = plant->ctx;
     const mw_plan *plan = &plant->plan;
     int64_t began = mw_clock_monotonic(ctx->clock);
-    mw_status status = mw_windows_make(ctx, plant->table, plan->interval_us, &plant->windows, err);
+    mw_status status = mw_windows_make(ctx, plant->rows, plan->interval_us, &plant->windows, err);
     plant->seconds_resample = seconds_since(ctx, began);
     if (!status) status = mw_plant__choose_target(plant, err);
     if (!status)
@@ -45,11 +45,11 @@ static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
     return status;
 }
 
-mw_status mw_plant_fit(const mw_ctx *ctx, const mw_table *table, const mw_args *args,
+mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_args *args,
                        const char *data_hash, mw_dir *out, mw_json_writer *result, mw_err *err) {
     mw_plant plant = {
         .ctx = ctx,
-        .table = table,
+        .rows = rows,
         .plan = {.interval_us = mw_args_int(args, "interval"),
                  .n_lags = (int32_t)mw_args_int(args, "lags"),
                  .test_share = mw_args_float(args, "test_share"),

@@ -1,5 +1,5 @@
 /*
- * plant.h -- the main job's three models from one raw telemetry table.
+ * plant.h -- the main job's three models from raw telemetry rows.
  *
  * What      resamples per device to max(interval, median spacing); builds the supervised matrix (target
  *           one interval ahead from the others and its own lags); splits by time; fits `baseline`
@@ -13,6 +13,7 @@
 #ifndef MW_LEARN_MODEL_PLANT_H
 #define MW_LEARN_MODEL_PLANT_H
 
+#include "core/table/rowstream.h"
 #include "learn/model/model.h"
 
 /* Parameters of POST /train and `millwright train`: target, interval, test_share, contamination,
@@ -20,7 +21,7 @@
 extern const mw_param mw_plant_params[];
 
 /*
- * table: raw rows with `time` (timestamp), optional `device_id` (dictionary) and float64 parameters.
+ * rows: read some times over, never held whole.
  * data_hash: identity of the data, stored in metadata.json.
  * result: one JSON object: rows, windows, devices, parameters, interval, target, target_chosen_by,
  * split, models {baseline|regression: {metrics, naive, ...}, anomaly: {...}}, top anomalies, top features,
@@ -28,7 +29,7 @@ extern const mw_param mw_plant_params[];
  * Errors: MW_EDATA with the reason when there is too little data (which model, how many rows, how many
  * are needed); MW_ENOTFOUND for an unknown target (nearest name as hint).
  */
-mw_status mw_plant_fit(const mw_ctx *ctx, const mw_table *table, const mw_args *args,
+mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_args *args,
                        const char *data_hash, mw_dir *out, mw_json_writer *result, mw_err *err);
 
 #endif

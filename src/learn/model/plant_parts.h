@@ -60,7 +60,7 @@ typedef struct mw_ranking {
 
 typedef struct mw_plant {
     const mw_ctx *ctx;
-    const mw_table *table;
+    const mw_row_stream *rows;
     mw_plan plan;
     mw_windows *windows;
     mw_lagged *lagged;

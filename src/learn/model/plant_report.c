@@ -56,7 +56,7 @@ static void add_target(mw_json_writer *w, const mw_plant *plant) {
 
 static void add_windows(mw_json_writer *w, const mw_plant *plant) {
     const mw_windows *windows = plant->windows;
-    mw_json_add_int(w, "rows", plant->table->n_rows);
+    mw_json_add_int(w, "rows", plant->rows->n_rows);
     mw_json_add_int(w, "windows", windows->n);
     mw_json_add_int(w, "devices", windows->n_devices);
     mw_json_add_int(w, "parameters", windows->n_parameters);

@@ -10,8 +10,6 @@
 /* Mean number of samples in a window from which its spread says something. */
 #define SAMPLES_FOR_SPREAD 1.5
 
-static const char TIME_COLUMN[] = "time", DEVICE_COLUMN[] = "device_id";
-
 void *mw_windows_free(mw_windows *windows) {
     if (!windows) return NULL;
     for (int32_t i = 0; windows->parameters && i < windows->n_parameters; i++)
@@ -51,25 +49,25 @@ static bool varies(const double *values, int64_t n) {
     return false;
 }
 
-static bool has_spread(const double *counts, int64_t n) {
-    double total = 0, windows = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (counts[i] > 0) total += counts[i], windows++;
-    return windows > 0 && total / windows >= SAMPLES_FOR_SPREAD;
+/* Column `at` of the windows is that statistic of the parameter. */
+static bool is_statistic(const mw_table *table, int32_t at, const char *parameter,
+                         mw_aggregate aggregate) {
+    const mw_column *column = at < table->n_columns ? &table->columns[at] : NULL;
+    size_t length = strlen(parameter);
+    return column && column->type == MW_FLOAT64 && strncmp(column->name, parameter, length) == 0 &&
+           column->name[length] == '_' &&
+           strcmp(column->name + length + 1, mw_aggregate_name(aggregate)) == 0;
 }
 
-/* Column `aggregate` of parameter p: mw_resample writes them in a fixed order, checked by name. */
-static const mw_column *statistic(const mw_windows *windows, int32_t p, mw_aggregate aggregate) {
-    int32_t first = windows->device ? 2 : 1;
-    int32_t index = first + p * MW_AGG_N + (int32_t)aggregate;
-    const mw_column *column =
-        index < windows->table->n_columns ? &windows->table->columns[index] : NULL;
-    size_t length = strlen(windows->parameters[p]);
-    bool same = column && column->type == MW_FLOAT64 &&
-                strncmp(column->name, windows->parameters[p], length) == 0 &&
-                column->name[length] == '_' &&
-                strcmp(column->name + length + 1, mw_aggregate_name(aggregate)) == 0;
-    return same ? column : NULL;
+/* The parameter's columns start at *at, in mw_resample's order; *at is behind them afterwards. A mean there is always. */
+static bool find_statistics(const mw_windows *w, int32_t p, int32_t *at,
+                            const mw_column *found[MW_AGG_N]) {
+    for (int a = 0; a < MW_AGG_N; a++) {
+        found[a] = NULL;
+        if (is_statistic(w->table, *at, w->parameters[p], (mw_aggregate)a))
+            found[a] = &w->table->columns[(*at)++];
+    }
+    return found[MW_AGG_MEAN] != NULL;
 }
 
 static mw_status choose_columns(mw_windows *w, mw_err *err) {
@@ -83,16 +81,16 @@ static mw_status choose_columns(mw_windows *w, mw_err *err) {
     w->varies = mw_calloc(w->mem, (size_t)w->n_parameters, sizeof *w->varies);
     if (!w->columns || !w->dropped || !w->means || !w->varies)
         return mw_fail_nomem(err, "the windows");
+    int32_t at = w->device ? 2 : 1;
     for (int32_t p = 0; p < w->n_parameters; p++) {
-        const mw_column *count = statistic(w, p, MW_AGG_COUNT);
-        bool spread = count && has_spread(count->number, w->n);
-        for (int k = 0; k < N_USED && (k == 0 || spread); k++) {
-            const mw_column *column = statistic(w, p, used[k]);
-            if (!column || !count)
-                return mw_fail(err, MW_EINTERNAL, "resampling lost parameter '%s'",
-                               w->parameters[p]);
+        const mw_column *statistics[MW_AGG_N];
+        if (!find_statistics(w, p, &at, statistics))
+            return mw_fail(err, MW_EINTERNAL, "resampling lost parameter '%s'", w->parameters[p]);
+        for (int k = 0; k < N_USED; k++) {
+            const mw_column *column = statistics[used[k]];
+            if (!column) continue;
             bool useful = varies(column->number, w->n);
-            if (k == 0) w->means[p] = column->number, w->varies[p] = useful;
+            if (used[k] == MW_AGG_MEAN) w->means[p] = column->number, w->varies[p] = useful;
             if (useful)
                 w->columns[w->n_columns++] =
                     (mw_window_column){column->name, p, used[k], column->number};
@@ -103,39 +101,24 @@ static mw_status choose_columns(mw_windows *w, mw_err *err) {
     return MW_OK;
 }
 
-static int32_t count_parameters(const mw_table *table) {
-    int32_t n = 0;
-    for (int32_t i = 0; i < table->n_columns; i++) n += table->columns[i].type == MW_FLOAT64;
-    return n;
-}
-
-static mw_status copy_names(mw_windows *w, const mw_table *table, mw_err *err) {
-    w->parameters = mw_calloc(w->mem, (size_t)count_parameters(table), sizeof *w->parameters);
+static mw_status copy_names(mw_windows *w, const mw_row_stream *rows, mw_err *err) {
+    int32_t n = mw_row_stream_parameters(rows);
+    w->parameters = mw_calloc(w->mem, (size_t)n, sizeof *w->parameters);
     if (!w->parameters) return mw_fail_nomem(err, "the windows");
-    for (int32_t i = 0; i < table->n_columns; i++) {
-        if (table->columns[i].type != MW_FLOAT64) continue;
-        w->parameters[w->n_parameters] = mw_strdup(w->mem, table->columns[i].name);
-        if (!w->parameters[w->n_parameters++]) return mw_fail_nomem(err, "the windows");
+    for (; w->n_parameters < n; w->n_parameters++) {
+        const char *name = rows->schema->columns[mw_row_stream_first(rows) + w->n_parameters].name;
+        w->parameters[w->n_parameters] = mw_strdup(w->mem, name);
+        if (!w->parameters[w->n_parameters]) return mw_fail_nomem(err, "the windows");
     }
     return MW_OK;
 }
 
-/* Device column as far as the data has one: a dictionary with at least one value. */
-static const mw_column *device_of(const mw_table *table) {
-    const mw_column *device = mw_table_column(table, DEVICE_COLUMN);
-    return device && device->type == MW_DICTIONARY && device->n_missing < device->n_rows ? device
-                                                                                         : NULL;
-}
-
-static mw_status check_table(const mw_table *table, mw_err *err) {
-    const mw_column *time = mw_table_column(table, TIME_COLUMN);
-    if (table->n_rows == 0) {
+static mw_status check_rows(const mw_row_stream *rows, mw_err *err) {
+    if (rows->n_rows == 0) {
         mw_fail(err, MW_EDATA, "the dataset has no rows");
         return mw_err_hint(err, "ingest files first");
     }
-    if (!time || time->type != MW_TIMESTAMP)
-        return mw_fail(err, MW_EDATA, "the dataset has no time column");
-    if (count_parameters(table) == 0)
+    if (mw_row_stream_parameters(rows) == 0)
         return mw_fail(err, MW_EDATA, "the dataset has no parameter: no column of numbers");
     return MW_OK;
 }
@@ -146,35 +129,31 @@ static int32_t count_devices(const mw_windows *w) {
     return n;
 }
 
-mw_status mw_windows_make(const mw_ctx *ctx, const mw_table *table, int64_t min_interval_us,
+/* The members that are views of the table. */
+static mw_status see_table(mw_windows *w, bool has_device, mw_err *err) {
+    const mw_column *start = mw_table_column(w->table, "time");
+    w->device = has_device ? mw_table_column(w->table, "device") : NULL;
+    if (!start || (has_device && !w->device))
+        return mw_fail(err, MW_EINTERNAL, "resampling lost the time or device column");
+    w->n = w->table->n_rows;
+    w->start = start->time;
+    w->n_devices = count_devices(w);
+    return choose_columns(w, err);
+}
+
+mw_status mw_windows_make(const mw_ctx *ctx, const mw_row_stream *rows, int64_t min_interval_us,
                           mw_windows **ret, mw_err *err) {
-    mw_status status = check_table(table, err);
+    mw_status status = check_rows(rows, err);
     if (status) return status;
     mw_windows *w = mw_calloc(ctx->mem, 1, sizeof *w);
     if (!w) return mw_fail_nomem(err, "the windows");
     w->mem = ctx->mem;
-    const mw_column *device = device_of(table);
-    mw_ctx_report(ctx, "resampling", 0, 1);
-    status =
-        mw_median_spacing(ctx, mw_table_column(table, TIME_COLUMN), device, &w->spacing_us, err);
+    status = mw_median_spacing(ctx, rows, &w->spacing_us, err);
     w->interval_us = w->spacing_us > min_interval_us ? w->spacing_us : min_interval_us;
     if (!status)
-        status = mw_resample(ctx, table, TIME_COLUMN, device ? DEVICE_COLUMN : NULL, w->interval_us,
-                             &w->table, err);
-    if (!status) status = copy_names(w, table, err);
-    if (!status) {
-        w->n = w->table->n_rows;
-        w->device = device ? mw_table_column(w->table, "device") : NULL;
-        const mw_column *start = mw_table_column(w->table, TIME_COLUMN);
-        if (!start || (device && !w->device))
-            status = mw_fail(err, MW_EINTERNAL, "resampling lost the time or device column");
-        else
-            w->start = start->time;
-    }
-    if (!status) {
-        w->n_devices = count_devices(w);
-        status = choose_columns(w, err);
-    }
+        status = mw_resample(ctx, rows, w->interval_us, SAMPLES_FOR_SPREAD, &w->table, err);
+    if (!status) status = copy_names(w, rows, err);
+    if (!status) status = see_table(w, rows->has_device, err);
     if (status) {
         mw_windows_free(w);
         return status;

@@ -5,7 +5,7 @@
  *           typically holds more than one sample mean, min, max, std and last are used, else the
  *           mean. Columns without a value or without a change are dropped and named in `dropped`.
  * Order     windows are sorted by device, then time; a device's windows are contiguous.
- * Lifetime  mw_windows_make -> ... -> mw_windows_free; the raw table may be freed in between.
+ * Lifetime  mw_windows_make -> ... -> mw_windows_free; the rows are needed for the first alone.
  */
 #ifndef MW_LEARN_MODEL_WINDOWS_H
 #define MW_LEARN_MODEL_WINDOWS_H
@@ -38,8 +38,8 @@ typedef struct mw_windows {
     int32_t n_dropped;
 } mw_windows;
 
-/* interval: max(min_interval_us, median spacing). MW_EDATA without rows, times or parameters. */
-mw_status mw_windows_make(const mw_ctx *ctx, const mw_table *table, int64_t min_interval_us,
+/* interval: max(min_interval_us, median spacing). MW_EDATA without rows or parameters. */
+mw_status mw_windows_make(const mw_ctx *ctx, const mw_row_stream *rows, int64_t min_interval_us,
                           mw_windows **ret, mw_err *err);
 void *mw_windows_free(mw_windows *windows);
 

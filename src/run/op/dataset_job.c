@@ -327,8 +327,9 @@ static mw_status hash_pieces(const piece *pieces, size_t n, char hex[MW_SHA256_H
     return MW_OK;
 }
 
-static mw_status read_piece(const mw_ctx *ctx, const piece *p, mw_dir *dataset, mw_dir *staging,
-                            mw_arena *arena, mw_table **ret, mw_err *err) {
+/* The piece as the reader of datasets has it: its folder and file. */
+static mw_status find_piece(const piece *p, mw_dir *dataset, mw_dir *staging, mw_arena *arena,
+                            mw_dataset_piece *ret, mw_err *err) {
     const char *file = mw_arena_strndup(arena, p->file.data, p->file.size);
     if (!file) return mw_fail_nomem(err, "the list of files");
     mw_dir *dir = p->staged ? staging : dataset;
@@ -338,57 +339,50 @@ static mw_status read_piece(const mw_ctx *ctx, const piece *p, mw_dir *dataset, 
         return mw_err_hint(err, "restore it from a backup, or ingest %.*s again",
                            (int)p->source.size, p->source.data);
     }
-    return mw_dataset_read(ctx, dir, &file, 1, NULL, 0, ret, err);
+    *ret = (mw_dataset_piece){.dir = dir, .file = file, .first_us = p->first_us};
+    return MW_OK;
 }
 
-mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
-                           const mw_ingest_result *ingested, mw_dir *work_dir, mw_table **ret,
-                           char data_hash[MW_SHA256_HEX], mw_err *err) {
+/* Either folder may be missing as long as no piece lies in it. */
+static mw_status open_folders(mw_op__rows *rows, const mw_ctx *ctx, const char *path,
+                              mw_dir *work_dir, mw_err *err) {
+    mw_status status = open_if_there(ctx, path, &rows->folder, err);
+    if (!status)
+        status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &rows->staging, err);
+    return status == MW_ENOTFOUND ? MW_OK : status;
+}
+
+mw_status mw_op__open_rows(const mw_ctx *ctx, const mw_json *payload,
+                           const mw_ingest_result *ingested, mw_dir *work_dir, mw_op__rows *rows,
+                           mw_err *err) {
     const mw_json *known = mw_json_get(payload, "known");
-    size_t most = known ? known->n_children : 0;
+    size_t most = known ? known->n_children : 0, n = 0;
     for (size_t i = 0; i < ingested->n_files; i++) most += ingested->files[i].n_segments;
-    mw_arena arena;
-    mw_arena_init(&arena, ctx->mem);
-    mw_dir *dataset = NULL, *staging = NULL;
-    piece *pieces = mw_arena_calloc(&arena, most + 1, sizeof *pieces);
-    mw_table **tables = mw_arena_calloc(&arena, most + 1, sizeof *tables);
-    const char **names = mw_arena_calloc(&arena, most + 1, sizeof *names);
-    const char *path = keep_string(&arena, payload, "dataset_path");
-    size_t n = 0;
-    mw_status status = MW_OK;
-    if (!pieces || !tables || !names || !path) status = mw_fail_nomem(err, "the list of segments");
+    *rows = (mw_op__rows){0};
+    mw_arena_init(&rows->arena, ctx->mem);
+    piece *pieces = mw_arena_calloc(&rows->arena, most + 1, sizeof *pieces);
+    mw_dataset_piece *files = mw_arena_calloc(&rows->arena, most + 1, sizeof *files);
+    const char *path = keep_string(&rows->arena, payload, "dataset_path");
+    mw_status status = pieces && files && path ? MW_OK : mw_fail_nomem(err, "the list of segments");
     if (!status) n = collect_pieces(known, ingested, pieces);
     if (!status && n == 0) {
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
         mw_err_hint(err, "put CSV files into the csv folder, or run `millwright ingest FILE`");
     }
-    if (!status) status = hash_pieces(pieces, n, data_hash, err);
-    if (!status) {
-        /* Either folder may be missing as long as no piece lies in it. */
-        status = open_if_there(ctx, path, &dataset, err);
-        if (!status)
-            status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &staging, err);
-        if (status == MW_ENOTFOUND) status = MW_OK;
-    }
-    for (size_t i = 0; i < n && !status; i++) {
-        mw_ctx_report(ctx, "reading the dataset", (double)i, (double)n);
-        status = mw_ctx_check(ctx, err);
-        names[i] = mw_arena_strndup(&arena, pieces[i].file.data, pieces[i].file.size);
-        if (!status && !names[i]) status = mw_fail_nomem(err, "the list of segments");
-        if (!status)
-            status = read_piece(ctx, &pieces[i], dataset, staging, &arena, &tables[i], err);
-    }
-    if (!status && n == 1) {
-        *ret = tables[0];
-        tables[0] = NULL;
-    } else if (!status) {
-        status = mw_dataset_join(ctx, tables, names, n, ret, err);
-    }
-    for (size_t i = 0; tables && i < n; i++) mw_table_free(tables[i]);
-    mw_dir_close(dataset);
-    mw_dir_close(staging);
-    mw_arena_done(&arena);
+    if (!status) status = hash_pieces(pieces, n, rows->data_hash, err);
+    if (!status) status = open_folders(rows, ctx, path, work_dir, err);
+    for (size_t i = 0; i < n && !status; i++)
+        status = find_piece(&pieces[i], rows->folder, rows->staging, &rows->arena, &files[i], err);
+    if (!status) status = mw_dataset_open(ctx, files, n, &rows->dataset, err);
+    if (status) mw_op__close_rows(rows);
     return status;
+}
+
+void mw_op__close_rows(mw_op__rows *rows) {
+    rows->dataset = mw_dataset_close(rows->dataset);
+    rows->folder = mw_dir_close(rows->folder);
+    rows->staging = mw_dir_close(rows->staging);
+    mw_arena_done(&rows->arena);
 }
 
 /* ---- commit ---- */

@@ -10,6 +10,7 @@
 #ifndef MW_RUN_OP_DATASET_JOB_H
 #define MW_RUN_OP_DATASET_JOB_H
 
+#include "keep/ingest/dataset.h"
 #include "keep/ingest/ingest.h"
 #include "run/op/app.h"
 
@@ -35,11 +36,20 @@ mw_status mw_op__ingest(const mw_ctx *ctx, const mw_json *payload, const mw_args
 /* Writes "files": [...] as a member of the open object. */
 void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer);
 
-/* All rows of the dataset as it will be after the commit, ordered by (first time, source) of their
- * segments whatever the order they were ingested in; data_hash identifies the sources' contents. */
-mw_status mw_op__read_rows(const mw_ctx *ctx, const mw_json *payload,
-                           const mw_ingest_result *ingested, mw_dir *work_dir, mw_table **ret,
-                           char data_hash[MW_SHA256_HEX], mw_err *err);
+/* The rows of the dataset as it will be after the commit. */
+typedef struct mw_op__rows {
+    mw_dataset *dataset;
+    char data_hash[MW_SHA256_HEX]; /* identifies the sources' contents */
+    mw_dir *folder, *staging;      /* NULL: no segment lies there */
+    mw_arena arena;
+} mw_op__rows;
+
+/* Segments count by (first time, source, part), whatever the order they were ingested in. Closed when this fails; payload, ingested and
+ * work_dir must outlive it. */
+mw_status mw_op__open_rows(const mw_ctx *ctx, const mw_json *payload,
+                           const mw_ingest_result *ingested, mw_dir *work_dir, mw_op__rows *rows,
+                           mw_err *err);
+void mw_op__close_rows(mw_op__rows *rows);
 
 /* Moves staged files, then commits them with the given versions (may be none); see mw_store_commit.
  * files: the array written by mw_op__write_files. */

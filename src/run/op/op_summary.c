@@ -8,7 +8,7 @@
 #include "core/base/math.h"
 #include "core/text/datetime.h"
 #include "keep/ingest/cells.h"
-#include "keep/ingest/ingest.h"
+#include "keep/ingest/dataset.h"
 #include "keep/ingest/quality.h"
 #include "run/op/rows.h"
 
@@ -89,7 +89,7 @@ static void add_numbers(column_stats *stats, const double *values, int64_t n, co
     }
 }
 
-/* A column of numbers that another segment has as text: what reads as none is missing, as mw_dataset_read has it. */
+/* A column of numbers that another segment has as text: what reads as none is missing, as dataset.h has it. */
 static void add_texts_as_numbers(column_stats *stats, const mw_schema_column *column,
                                  const int32_t *codes, int64_t n, const uint8_t *pass) {
     const uint8_t one = 1;

@@ -2,7 +2,7 @@
  * op_train.c -- POST /train and `millwright train`: new files in, three models out.
  *
  * Prepare   names the csv folder, the live segments and the parameters.
- * Work      ingests new and changed files, reads the whole dataset, fits and measures the models.
+ * Work      ingests new and changed files, streams the dataset into windows, fits and measures the models.
  * Commit    moves model folders to versions/{n}, then one transaction makes segments and versions
  * count together; `current` links and the readable history follow from the store.
  */
@@ -78,23 +78,24 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
 
 static mw_status fit(const mw_ctx *ctx, const mw_json *payload, const mw_ingest_result *ingested,
                      mw_dir *work_dir, mw_buf *training, mw_err *err) {
-    char hash[MW_SHA256_HEX];
+    mw_op__rows rows;
     mw_args *args = NULL;
-    mw_table *table = NULL;
     mw_dir *out = NULL;
-    mw_status status = mw_op__read_rows(ctx, payload, ingested, work_dir, &table, hash, err);
-    if (!status) status = mw_op__args(ctx, payload, mw_plant_params, &args, err);
+    mw_status status = mw_op__open_rows(ctx, payload, ingested, work_dir, &rows, err);
+    if (status) return status;
+    status = mw_op__args(ctx, payload, mw_plant_params, &args, err);
     if (!status) status = mw_dir_sub(ctx, work_dir, "models", MW_DIR_CREATE, &out, err);
     if (!status) {
         mw_ctx seeded = *ctx;
         seeded.seed = (uint64_t)mw_args_int(args, "seed");
         mw_json_writer writer;
         mw_json_writer_init(&writer, training, 0);
-        status = mw_plant_fit(&seeded, table, args, hash, out, &writer, err);
+        status = mw_plant_fit(&seeded, mw_dataset_stream(rows.dataset), args, rows.data_hash, out,
+                              &writer, err);
     }
     mw_dir_close(out);
     mw_args_free(args);
-    mw_table_free(table);
+    mw_op__close_rows(&rows);
     return status;
 }
 

@@ -5,7 +5,7 @@
 
 #include "core/table/ipc.h"
 #include "core/table/ipcstream.h"
-#include "keep/ingest/ingest.h"
+#include "keep/ingest/dataset.h"
 
 static const char *const filter_columns[] = {"device_id", "employee_id", "category"};
 enum { N_FILTERS = 3, MAX_COLUMNS = 16 };

@@ -29,7 +29,7 @@ def main():
 
     frame["stamp"] = pandas.to_datetime(frame["time_us"], unit="us", utc=True)
     parts, gaps = [], []
-    for device in frame["device"].unique():
+    for device in sorted(frame["device"].unique()):
         own = frame[frame["device"] == device].sort_values("stamp", kind="stable").set_index("stamp")
         windows = own[["a", "b"]].resample(INTERVAL, origin="epoch")
         table = windows.agg(["mean", "min", "max", "std", "count", "last"])

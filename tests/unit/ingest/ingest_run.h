@@ -4,6 +4,8 @@
 #ifndef MW_TESTS_UNIT_INGEST_INGEST_RUN_H
 #define MW_TESTS_UNIT_INGEST_INGEST_RUN_H
 
+#include "core/table/ipc.h"
+#include "keep/ingest/dataset.h"
 #include "keep/ingest/ingest.h"
 #include "unit/ingest/ingest_files.h"
 
@@ -12,7 +14,7 @@ typedef struct run_state {
     mw_dir *staging;
     mw_args *args;
     mw_ingest_result result;
-    mw_table *table; /* all segments */
+    mw_table *table; /* the first segment */
 } run;
 
 /* options [n]: NAME, VALUE, ... */
@@ -50,11 +52,10 @@ static inline void end(run *r) {
 
 static inline void read_back(run *r) {
     mw_err err;
-    const char *segments[8];
-    for (size_t i = 0; i < r->result.n_files; i++)
-        segments[i] = r->result.files[i].segments[0].file;
-    assert_ok(mw_dataset_read(&r->ctx, r->staging, segments, r->result.n_files, NULL, 0, &r->table,
-                              &err));
+    const char *file = r->result.files[0].segments[0].file;
+    assert_int_equal(r->result.n_files, 1);
+    assert_ok(mw_dataset_check(&r->ctx, r->staging, file, &err));
+    assert_ok(mw_ipc_read(&r->ctx, r->staging, file, NULL, 0, &r->table, &err));
 }
 
 /* Ingests one text as NAME and reads the segment. */

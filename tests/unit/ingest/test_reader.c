@@ -2,6 +2,7 @@
  * test_reader.c -- blocks of a file put together: rows that go on in the next block, what refused or misread rows may not leave
  * behind, lines longer than a row may be, when a file is hopeless. fuzz_reader.c compares the two ways to read a block.
  */
+#include "core/table/ipc.h"
 #include "keep/ingest/ingest.h"
 #include "keep/ingest/reader.h"
 #include "unit/ingest/ingest_files.h"
@@ -44,7 +45,7 @@ static const mw_ingest_file *ingest(run *r, const char *path) {
     const mw_ingest_file *file = &r->result.files[0];
     const char *segment = file->segments[0].file;
     assert_int_equal(file->n_segments, 1);
-    assert_ok(mw_dataset_read(&r->ctx, r->staging, &segment, 1, NULL, 0, &r->table, &err));
+    assert_ok(mw_ipc_read(&r->ctx, r->staging, segment, NULL, 0, &r->table, &err));
     return file;
 }
 

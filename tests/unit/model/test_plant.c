@@ -12,6 +12,7 @@
 #include "learn/model/standouts.h"
 #include "support/harness.h"
 #include "support/model_data.h"
+#include "support/table_stream.h"
 
 enum { DAY_US_HOURS = 24 };
 #define HOUR_US INT64_C(3600000000)
@@ -49,11 +50,12 @@ static mw_table *make_plant(const plant_spec *spec) {
     for (int32_t p = 0; p < spec->n_parameters; p++)
         assert_ok(mw_table_add(table, mw_str_of(names[p]), MW_FLOAT64, &column, &err));
     for (int64_t row = 0; row < table->n_rows; row++) {
-        int32_t d = (int32_t)(row / per_device);
-        int64_t hour = row % per_device / spec->samples, sample = row % spec->samples;
+        int32_t d = (int32_t)(row % devices);
+        int64_t reading_no = row / devices;
+        int64_t hour = reading_no / spec->samples, sample = reading_no % spec->samples;
         char name[32];
         mw_rng rng;
-        mw_rng_init(&rng, 3, (uint64_t)d, (uint64_t)row);
+        mw_rng_init(&rng, 3, (uint64_t)d, (uint64_t)(d * per_device + reading_no));
         time->time[row] = START_US + hour * HOUR_US + sample * HOUR_US / spec->samples;
         (void)snprintf(name, sizeof name, "press-%d", d + 1);
         if (device)
@@ -66,6 +68,13 @@ static mw_table *make_plant(const plant_spec *spec) {
     for (int32_t i = 0; i < table->n_columns; i++)
         assert_ok(mw_column_seal(table, &table->columns[i], &err));
     return table;
+}
+
+/* Chunks of a size that cuts windows and devices. */
+static void stream_of(const mw_table *table, mw_table_stream *ret) {
+    mw_err err;
+    const char *device = mw_table_column(table, "device_id") ? "device_id" : NULL;
+    assert_ok(mw_table_stream_begin(NULL, table, "time", device, 7, ret, &err));
 }
 
 static mw_args *plant_args(const char *settings) {
@@ -100,7 +109,10 @@ static void do_run(run *r, const mw_ctx *ctx, const mw_table *table, const char 
     mw_arena_init(&r->arena, NULL);
     mw_json_writer_init(&writer, &r->text, 0);
     r->dir = mw_problem_dir(folder);
-    r->status = mw_plant_fit(ctx, table, args, "sha256:abc", r->dir, &writer, &r->err);
+    mw_table_stream stream;
+    stream_of(table, &stream);
+    r->status = mw_plant_fit(ctx, &stream.rows, args, "sha256:abc", r->dir, &writer, &r->err);
+    mw_table_stream_end(&stream);
     mw_args_free(args);
     if (r->status) {
         assert_int_equal(r->text.size, 0);
@@ -270,9 +282,11 @@ MW_TEST(features_never_look_ahead) {
     mw_err err;
     mw_problem_ctx(&ctx);
     mw_table *table = make_plant(&spec);
+    mw_table_stream stream;
     mw_windows *w = NULL;
     mw_lagged *l = NULL;
-    assert_ok(mw_windows_make(&ctx, table, HOUR_US, &w, &err));
+    stream_of(table, &stream);
+    assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
     assert_ok(mw_lagged_make(&ctx, w, 0, 3, 0.2, &l, &err));
     assert_true(l->train.n > 0 && l->test.n > 0);
     assert_true(l->train.last_us + 2 * w->interval_us <= l->test.first_us);
@@ -287,6 +301,7 @@ MW_TEST(features_never_look_ahead) {
     }
     mw_lagged_free(l);
     mw_windows_free(w);
+    mw_table_stream_end(&stream);
     mw_table_free(table);
 }
 
@@ -298,9 +313,11 @@ MW_TEST(gaps_make_missing_lags_and_no_rows) {
     mw_table *table = make_plant(&spec);
     /* A day is lost after hour 30: window 30 has no label, windows 31.. lack lags. */
     for (int64_t i = 31; i < 60; i++) table->columns[0].time[i] += 24 * HOUR_US;
+    mw_table_stream stream;
     mw_windows *w = NULL;
     mw_lagged *l = NULL;
-    assert_ok(mw_windows_make(&ctx, table, HOUR_US, &w, &err));
+    stream_of(table, &stream);
+    assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
     assert_ok(mw_lagged_make(&ctx, w, 0, 2, 0.2, &l, &err));
     assert_int_equal(l->n_rows, 58);
     for (int64_t row = 0; row < l->train.n; row++) {
@@ -312,12 +329,15 @@ MW_TEST(gaps_make_missing_lags_and_no_rows) {
     }
     mw_lagged_free(l);
     mw_windows_free(w);
+    mw_table_stream_end(&stream);
     mw_table_free(table);
 }
 
 MW_TEST(running_out_of_memory_is_clean) {
     static const plant_spec spec = {2, 30, 1, 1, false};
     mw_table *table = make_plant(&spec);
+    mw_table_stream stream;
+    stream_of(table, &stream);
     size_t used = mw_mem_used(&mw_mem_process);
     bool done = false;
     for (uint64_t n = 1; !done; n++) {
@@ -333,7 +353,7 @@ MW_TEST(running_out_of_memory_is_clean) {
         mw_buf_init(&text, NULL, 1 << 20);
         mw_json_writer_init(&writer, &text, 0);
         mw_alloc_fail_at(n);
-        mw_status status = mw_plant_fit(&ctx, table, args, "h", dir, &writer, &err);
+        mw_status status = mw_plant_fit(&ctx, &stream.rows, args, "h", dir, &writer, &err);
         done = !mw_alloc_fault_fired();
         mw_alloc_fail_at(0);
         if (done)
@@ -343,8 +363,10 @@ MW_TEST(running_out_of_memory_is_clean) {
         mw_buf_done(&text);
         mw_dir_close(dir);
         mw_args_free(args);
+        stream.chunk = mw_chunk_free(stream.chunk);
         assert_int_equal(mw_mem_used(&mw_mem_process), used);
     }
+    mw_table_stream_end(&stream);
     mw_table_free(table);
 }
 

@@ -8,6 +8,7 @@
 #include "keep/ingest/parts.h"
 #include "run/op/dataset_job.h"
 #include "support/fault_loop.h"
+#include "support/table_stream.h"
 #include "unit/op/small_plant.h"
 
 static mw_err err;
@@ -261,6 +262,7 @@ MW_TEST(the_data_hash_is_of_sources_not_parts) {
         char path[600], payload[4000];
         const mw_json *tree;
         const mw_ingest_result nothing = {0};
+        mw_op__rows rows;
         mw_table *table;
         mw_buf known;
         const mw_segment_record *live;
@@ -281,11 +283,14 @@ MW_TEST(the_data_hash_is_of_sources_not_parts) {
         (void)snprintf(payload, sizeof payload, "{\"dataset_path\":\"%s\",\"known\":[%s]}", path,
                        mw_buf_text(&known));
         assert_ok(mw_json_parse(&s.arena, payload, strlen(payload), &tree, &err));
-        assert_ok(mw_op__read_rows(&s.plant.ctx, tree, &nothing, s.work, &table, hashes[k], &err));
+        assert_ok(mw_op__open_rows(&s.plant.ctx, tree, &nothing, s.work, &rows, &err));
+        assert_ok(mw_table_of_stream(NULL, mw_dataset_stream(rows.dataset), &table, &err));
+        memcpy(hashes[k], rows.data_hash, sizeof hashes[k]);
         assert_int_equal(table->n_rows, k ? 10 : 40);
         for (int64_t i = 0; i < table->n_rows; i++)
             assert_true(mw_table_column(table, "time")->time[i] == i);
         mw_table_free(table);
+        mw_op__close_rows(&rows);
         mw_buf_done(&known);
     }
     assert_string_equal(hashes[0], hashes[1]);

@@ -219,114 +219,10 @@ MW_TEST(dictionary_of_fields_gives_the_codes_of_one_by_one) {
     assert_int_equal(mw_mem_used(&mem), 0);
 }
 
-static void assert_same_cell(const mw_column *a, int64_t i, const mw_column *b, int64_t j) {
-    assert_int_equal(a->type, b->type);
-    assert_int_equal(mw_column_has(a, i), mw_column_has(b, j));
-    if (!mw_column_has(a, i)) return;
-    switch (a->type) {
-    case MW_TIMESTAMP: assert_true(a->time[i] == b->time[j]); break;
-    case MW_FLOAT64: assert_true(a->number[i] == b->number[j]); break;
-    case MW_BOOL: assert_int_equal(mw_column_bool(a, i), mw_column_bool(b, j)); break;
-    default: assert_true(mw_str_eq(mw_column_text(a, i), mw_column_text(b, j))); break;
-    }
-}
-
-MW_TEST(take_copies_cells) {
-    begin();
-    mw_err err;
-    mw_table *t, *r;
-    assert_ok(five_rows(&t, &err));
-    const int64_t index[] = {4, 2, 2, 0, 1, 3, 3, 4, 0};
-    assert_ok(mw_table_take(&ctx, t, index, 9, &r, &err));
-    assert_int_equal(r->n_rows, 9);
-    for (int32_t c = 0; c < t->n_columns; c++) {
-        assert_int_equal(r->columns[c].n_missing, 2);
-        for (int64_t i = 0; i < 9; i++)
-            assert_same_cell(&r->columns[c], i, &t->columns[c], index[i]);
-    }
-    mw_table_free(r);
-    assert_ok(mw_table_take(&ctx, t, index, 0, &r, &err));
-    assert_int_equal(r->n_rows, 0);
-    assert_int_equal(r->n_columns, 5);
-    mw_table_free(r);
-    const int64_t bad[] = {0, 5};
-    assert_status(mw_table_take(&ctx, t, bad, 2, &r, &err), MW_EINVAL);
-    mw_table_free(t);
-    assert_int_equal(mw_mem_used(&mem), 0);
-}
-
-MW_TEST(concat_joins_by_name) {
-    begin();
-    mw_err err;
-    mw_table *a, *b, *r;
-    assert_ok(five_rows(&a, &err));
-    assert_ok(mw_table_new(&mem, 2, &b, &err));
-    mw_column *c;
-    assert_ok(mw_table_add(b, MW_STR("device"), MW_DICTIONARY, &c, &err));
-    assert_ok(mw_dictionary_add(c->dictionary, MW_STR("press"), &c->codes[0], &err));
-    assert_ok(mw_dictionary_add(c->dictionary, MW_STR("fan"), &c->codes[1], &err));
-    assert_ok(mw_column_seal(b, c, &err));
-    assert_ok(mw_table_add(b, MW_STR("extra"), MW_FLOAT64, &c, &err));
-    c->number[1] = 9;
-    assert_ok(mw_column_seal(b, c, &err));
-    const mw_table *parts[] = {a, b, a};
-    assert_ok(mw_table_concat(&ctx, parts, 3, &r, &err));
-    assert_int_equal(r->n_rows, 12);
-    assert_int_equal(r->n_columns, 6);
-    for (int32_t i = 0; i < a->n_columns; i++) {
-        for (int64_t row = 0; row < 5; row++) {
-            assert_same_cell(&r->columns[i], row, &a->columns[i], row);
-            assert_same_cell(&r->columns[i], 7 + row, &a->columns[i], row);
-        }
-    }
-    const mw_column *device = mw_table_column(r, "device");
-    assert_int_equal(device->codes[5], 3);
-    assert_int_equal(device->codes[6], 1);
-    assert_false(mw_column_has(mw_table_column(r, "note"), 5));
-    assert_int_equal(mw_table_column(r, "extra")->n_missing, 11);
-    mw_table_free(r);
-
-    assert_ok(mw_table_add(b, MW_STR("time"), MW_FLOAT64, &c, &err));
-    assert_status(mw_table_concat(&ctx, parts, 3, &r, &err), MW_EDATA);
-    assert_non_null(strstr(err.message, "\"time\""));
-    assert_ok(mw_table_concat(&ctx, parts, 0, &r, &err));
-    assert_int_equal(r->n_rows, 0);
-    mw_table_free(r);
-    mw_table_free(a);
-    mw_table_free(b);
-    assert_int_equal(mw_mem_used(&mem), 0);
-}
-
-MW_TEST(canceled_work_stops) {
-    begin();
-    mw_err err;
-    mw_cancel cancel = {0};
-    cancel.requested = true;
-    ctx.cancel = &cancel;
-    mw_table *t, *r = NULL;
-    assert_ok(five_rows(&t, &err));
-    const int64_t index[] = {0, 1};
-    const mw_table *parts[] = {t, t};
-    assert_status(mw_table_take(&ctx, t, index, 2, &r, &err), MW_ECANCELED);
-    assert_status(mw_table_concat(&ctx, parts, 2, &r, &err), MW_ECANCELED);
-    assert_null(r);
-    mw_table_free(t);
-    assert_int_equal(mw_mem_used(&mem), 0);
-}
-
 static mw_status everything(mw_err *err) {
-    mw_table *t, *r;
+    mw_table *t;
     mw_status status = five_rows(&t, err);
     if (status != MW_OK) return status;
-    const int64_t index[] = {3, 1};
-    status = mw_table_take(&ctx, t, index, 2, &r, err);
-    if (status == MW_OK) {
-        const mw_table *parts[] = {t, r};
-        mw_table *joined;
-        status = mw_table_concat(&ctx, parts, 2, &joined, err);
-        if (status == MW_OK) mw_table_free(joined);
-        mw_table_free(r);
-    }
     mw_table_free(t);
     return status;
 }
@@ -354,6 +250,5 @@ MW_TEST(every_allocation_may_fail) {
 MW_TEST_MAIN(MW_RUN(column_starts_missing_and_aligned), MW_RUN(sealing_counts_and_cleans),
              MW_RUN(bad_tables_are_refused), MW_RUN(many_columns_are_found_by_name),
              MW_RUN(dictionary_gives_codes_in_order_of_appearance),
-             MW_RUN(dictionary_of_fields_gives_the_codes_of_one_by_one), MW_RUN(take_copies_cells),
-             MW_RUN(concat_joins_by_name), MW_RUN(canceled_work_stops),
+             MW_RUN(dictionary_of_fields_gives_the_codes_of_one_by_one),
              MW_RUN(every_allocation_may_fail))
