@@ -32,7 +32,7 @@ static void ingest_all(dataset *d, const char *const *texts, size_t n) {
     memset(d, 0, sizeof *d);
     begin(&d->r, "0.5");
     for (size_t i = 0; i < n; i++) {
-        char name[16];
+        char name[32];
         mw_ingest_result result;
         snprintf(name, sizeof name, "%zu.csv", i);
         const char *path = put_text(name, texts[i]);

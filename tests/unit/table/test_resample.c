@@ -326,6 +326,69 @@ MW_TEST(many_windows_of_one_value) {
     assert_int_equal(mw_mem_used(&mem), 0);
 }
 
+/* An endless stream: n chunks of 1000 rows a second apart, of four devices in turn. */
+typedef struct endless {
+    mw_schema *schema;
+    mw_chunk *chunk;
+    int64_t n, next;
+} endless;
+
+static mw_status endless_start(void *self, int32_t n_columns, mw_err *err) {
+    endless *e = self;
+    (void)n_columns, (void)err;
+    e->next = 0;
+    return MW_OK;
+}
+
+static mw_status endless_next(void *self, const mw_chunk **ret, mw_err *err) {
+    endless *e = self;
+    (void)err;
+    *ret = NULL;
+    if (e->next == e->n) return MW_OK;
+    for (int64_t i = 0; i < 1000; i++) {
+        int64_t row = e->next * 1000 + i;
+        e->chunk->columns[0].time[i] = row * 1000000;
+        e->chunk->columns[1].codes[i] = (int32_t)(row % 4);
+        e->chunk->columns[2].number[i] = (double)(row % 100);
+    }
+    e->chunk->n_rows = 1000;
+    e->next++;
+    *ret = e->chunk;
+    return MW_OK;
+}
+
+static size_t peak_of(int64_t n_chunks) {
+    static const mw_type types[] = {MW_TIMESTAMP, MW_DICTIONARY, MW_FLOAT64};
+    static const char *const names[] = {"t", "d", "x"};
+    mw_err err;
+    endless e = {.n = n_chunks};
+    mw_table *t;
+    int64_t spacing;
+    int32_t at;
+    begin();
+    assert_ok(mw_schema_new(&mem, &e.schema, &err));
+    for (int c = 0; c < 3; c++)
+        assert_ok(mw_schema_add(e.schema, mw_str_of(names[c]), types[c], &at, &err));
+    for (int d = 0; d < 4; d++)
+        assert_ok(
+            mw_dictionary_add(e.schema->columns[1].dictionary, mw_str_of(&"dcba"[d]), &at, &err));
+    assert_ok(mw_chunk_new(&mem, types, 3, 1000, &e.chunk, &err));
+    mw_row_stream rows = {e.schema, true, n_chunks * 1000, endless_start, endless_next, &e};
+    assert_ok(mw_median_spacing(&ctx, &rows, &spacing, &err));
+    assert_true(spacing == 4000000);
+    /* The same windows, however many rows: ten. */
+    assert_ok(mw_resample(&ctx, &rows, n_chunks * 100000000, 0, &t, &err));
+    assert_int_equal(t->n_rows, 40);
+    for (int64_t i = 0; i < 40; i++) assert_true(cell(t, "x_count", i) == (double)(25 * n_chunks));
+    mw_table_free(t);
+    mw_chunk_free(e.chunk);
+    mw_schema_free(e.schema);
+    assert_int_equal(mw_mem_used(&mem), 0);
+    return mw_mem_peak(&mem);
+}
+
+MW_TEST(memory_is_that_of_the_windows) { assert_int_equal(peak_of(10), peak_of(2000)); }
+
 /* Against long double: values whose mean is far larger than their spread, and an outlier that comes first. */
 MW_TEST(sums_keep_what_cancels) {
     enum { N = 4000 };
@@ -501,7 +564,7 @@ static mw_status resample_some(const mw_ctx *c, void *arg, mw_err *err) {
 MW_TEST(every_allocation_may_fail) { assert_true(mw_fault_loop_alloc(resample_some, NULL) > 30); }
 
 MW_TEST_MAIN(MW_RUN(agrees_with_pandas), MW_RUN(any_cut_gives_the_same_bits_and_the_right_values),
-             MW_RUN(many_windows_of_one_value), MW_RUN(sums_keep_what_cancels),
-             MW_RUN(rows_that_come_late_are_refused), MW_RUN(windows_floor_and_devices_group),
-             MW_RUN(extremes_do_not_overflow), MW_RUN(wrong_calls_are_refused),
-             MW_RUN(every_allocation_may_fail))
+             MW_RUN(many_windows_of_one_value), MW_RUN(memory_is_that_of_the_windows),
+             MW_RUN(sums_keep_what_cancels), MW_RUN(rows_that_come_late_are_refused),
+             MW_RUN(windows_floor_and_devices_group), MW_RUN(extremes_do_not_overflow),
+             MW_RUN(wrong_calls_are_refused), MW_RUN(every_allocation_may_fail))
