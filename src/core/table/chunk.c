@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/base/math.h"
-#include "core/text/datetime.h"
+#include "core/table/columns.h"
 
 enum { ALIGNMENT = 64, FIRST_COLUMNS = 8 };
 
@@ -75,19 +74,9 @@ int32_t mw_schema_find(const mw_schema *schema, mw_str name) {
 
 static size_t padded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-static size_t data_bytes(mw_type type, int64_t rows) {
-    size_t n = (size_t)rows;
-    switch (type) {
-    case MW_TIMESTAMP:
-    case MW_FLOAT64: return 8 * n;
-    case MW_DICTIONARY: return 4 * n;
-    default: return (n + 7) / 8;
-    }
-}
-
 static size_t column_bytes(mw_type type, int64_t capacity, bool within) {
     if (within && type != MW_BOOL) return 0;
-    return padded(data_bytes(type, capacity)) * (type == MW_BOOL ? 2 : 1);
+    return padded(mw_table__value_bytes(type, capacity)) * (type == MW_BOOL ? 2 : 1);
 }
 
 static mw_status new_chunk(mw_mem *mem, const mw_type *types, int32_t n_columns, int64_t capacity,
@@ -145,49 +134,15 @@ void *mw_chunk_block(const mw_chunk *chunk, size_t *ret_bytes) {
 }
 
 static void fill_missing(mw_chunk_column *column, int64_t at, int64_t n) {
-    switch (column->type) {
-    case MW_TIMESTAMP:
-        for (int64_t i = 0; i < n; i++) column->time[at + i] = MW_TIME_NONE;
-        break;
-    case MW_FLOAT64:
-        for (int64_t i = 0; i < n; i++) column->number[at + i] = MW_NAN;
-        break;
-    case MW_DICTIONARY:
-        for (int64_t i = 0; i < n; i++) column->codes[at + i] = -1;
-        break;
-    default:
-        for (int64_t i = at; i < at + n; i++) {
-            column->bits[i / 8] &= (uint8_t) ~(1u << (i % 8));
-            column->validity[i / 8] &= (uint8_t) ~(1u << (i % 8));
-        }
-    }
-}
-
-static void copy_bit(uint8_t *to, int64_t at, const uint8_t *from, int64_t row) {
-    unsigned bit = (unsigned)from[row / 8] >> (row % 8) & 1u;
-    to[at / 8] = (uint8_t)((to[at / 8] & ~(1u << (at % 8))) | bit << (at % 8));
-}
-
-/* Bit by bit up to a whole byte of the target, then byte by byte. */
-static void copy_bits(uint8_t *to, int64_t at, const uint8_t *from, int64_t row, int64_t n) {
-    for (; n > 0 && at % 8 != 0; n--) copy_bit(to, at++, from, row++);
-    unsigned shift = (unsigned)(row % 8);
-    int64_t bytes = n / 8;
-    if (shift == 0) {
-        if (bytes) memcpy(to + at / 8, from + row / 8, (size_t)bytes);
-    } else {
-        const uint8_t *source = from + row / 8;
-        for (int64_t i = 0; i < bytes; i++)
-            to[at / 8 + i] = (uint8_t)(source[i] >> shift | source[i + 1] << (8 - shift));
-    }
-    for (int64_t i = 8 * bytes; i < n; i++) copy_bit(to, at + i, from, row + i);
+    mw_table__fill_missing(column->type, column->data, at, n);
+    if (column->validity) mw_table__clear_bits(column->validity, at, n);
 }
 
 static void copy_cells(mw_chunk_column *to, int64_t at, const mw_chunk_column *from, int64_t row,
                        int64_t n) {
     if (to->type == MW_BOOL) {
-        copy_bits(to->bits, at, from->bits, row, n);
-        copy_bits(to->validity, at, from->validity, row, n);
+        mw_table__copy_bits(to->bits, at, from->bits, row, n);
+        mw_table__copy_bits(to->validity, at, from->validity, row, n);
     } else if (to->type == MW_DICTIONARY) {
         memcpy(to->codes + at, from->codes + row, (size_t)n * sizeof *to->codes);
     } else {
@@ -232,8 +187,9 @@ void mw_chunk_gather(mw_chunk *to, const mw_chunk *source, const uint32_t *index
         const mw_chunk_column *other = &source->columns[c];
         if (column->type == MW_BOOL) {
             for (int64_t i = 0; i < n; i++) {
-                copy_bit(column->bits, at + i, other->bits, index[i]);
-                copy_bit(column->validity, at + i, other->validity, index[i]);
+                int64_t row = index[i];
+                mw_table__set_bit(column->bits, at + i, mw_table__bit(other->bits, row));
+                mw_table__set_bit(column->validity, at + i, mw_table__bit(other->validity, row));
             }
         } else if (column->type == MW_DICTIONARY) {
             for (int64_t i = 0; i < n; i++) column->codes[at + i] = other->codes[index[i]];

@@ -7,10 +7,8 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/base/math.h"
 #include "core/table/columns.h"
 #include "core/table/present.h"
-#include "core/text/datetime.h"
 
 enum { FIRST_ROWS = 1024 };
 
@@ -29,24 +27,10 @@ struct mw_collect {
     int64_t n_rows, end, capacity;
 };
 
-static size_t bytes_of(mw_type type, int64_t rows) {
-    size_t n = (size_t)rows;
-    return type == MW_BOOL ? (n + 7) / 8 : type == MW_DICTIONARY ? 4 * n : 8 * n;
-}
-
-static void clear(mw_type type, void *data, int64_t from, int64_t to) {
-    if (type == MW_TIMESTAMP)
-        for (int64_t i = from; i < to; i++) ((int64_t *)data)[i] = MW_TIME_NONE;
-    else if (type == MW_FLOAT64)
-        for (int64_t i = from; i < to; i++) ((double *)data)[i] = MW_NAN;
-    else if (type == MW_DICTIONARY)
-        for (int64_t i = from; i < to; i++) ((int32_t *)data)[i] = -1;
-}
-
 static mw_status grow_block(mw_mem *mem, void **data, size_t used, size_t size, mw_err *err) {
     void *more = mw_table__buffer(mem, size);
     if (!more) return mw_fail_nomem(err, "the rows of a table");
-    if (used) memcpy(more, *data, used);
+    if (*data) memcpy(more, *data, used);
     mw_free(*data);
     *data = more;
     return MW_OK;
@@ -55,29 +39,21 @@ static mw_status grow_block(mw_mem *mem, void **data, size_t used, size_t size, 
 static mw_status grow(mw_collect *c, int32_t column, int64_t used, int64_t capacity, mw_err *err) {
     buffer *b = &c->buffers[column];
     mw_type type = c->types[column];
-    mw_status status =
-        grow_block(c->mem, &b->data, bytes_of(type, used), bytes_of(type, capacity), err);
+    mw_status status = grow_block(c->mem, &b->data, mw_table__value_bytes(type, used),
+                                  mw_table__value_bytes(type, capacity), err);
     if (status != MW_OK) return status;
     void *validity = b->validity;
-    status = grow_block(c->mem, &validity, bytes_of(MW_BOOL, used),
-                        bytes_of(MW_BOOL, capacity) + MW_TABLE__PRESENT_SLACK, err);
+    status = grow_block(c->mem, &validity, mw_table__bitmap_bytes(used),
+                        mw_table__bitmap_bytes(capacity) + MW_TABLE__PRESENT_SLACK, err);
     b->validity = validity;
     return status;
-}
-
-static void set_bits(uint8_t *bits, int64_t at, int64_t n, bool value) {
-    for (; n > 0 && at % 8; n--) mw_table__set_bit(bits, at++, value);
-    if (n > 0) memset(bits + at / 8, value ? 0xFF : 0, (size_t)(n / 8));
-    for (at += n / 8 * 8, n %= 8; n > 0; n--) mw_table__set_bit(bits, at++, value);
 }
 
 /* n rows without a value behind the last one. */
 static void add_missing(mw_collect *c, int32_t column, int64_t at, int64_t n) {
     buffer *b = &c->buffers[column];
-    mw_type type = c->types[column];
-    clear(type, b->data, at, at + n);
-    set_bits(b->validity, at, n, false);
-    if (type == MW_BOOL) set_bits(b->data, at, n, false);
+    mw_table__fill_missing(c->types[column], b->data, at, n);
+    mw_table__clear_bits(b->validity, at, n);
     b->n_missing += n;
 }
 
@@ -163,7 +139,8 @@ mw_status mw_collect_place(mw_collect *collect, int64_t n_rows, bool alone, mw_c
     if (status != MW_OK) return status;
     for (int32_t i = 0; i < c->n_columns; i++)
         if (c->types[i] != MW_BOOL)
-            chunk->columns[i].data = (char *)c->buffers[i].data + bytes_of(c->types[i], c->end);
+            chunk->columns[i].data =
+                (char *)c->buffers[i].data + mw_table__value_bytes(c->types[i], c->end);
     c->end += n_rows;
     *ret = chunk;
     return MW_OK;
@@ -171,21 +148,17 @@ mw_status mw_collect_place(mw_collect *collect, int64_t n_rows, bool alone, mw_c
 
 /* ---- adding ---- */
 
-static void copy_bits(uint8_t *to, int64_t at, const uint8_t *from, int64_t n) {
-    for (int64_t i = 0; i < n; i++) mw_table__set_bit(to, at + i, mw_table__bit(from, i));
-}
-
 static void add_column(mw_collect *c, int32_t column, const mw_chunk_column *from, int64_t at,
                        int64_t n) {
     buffer *b = &c->buffers[column];
     mw_type type = c->types[column];
     if (type == MW_BOOL) {
-        copy_bits(b->data, at, from->bits, n);
-        copy_bits(b->validity, at, from->validity, n);
+        mw_table__copy_bits(b->data, at, from->bits, 0, n);
+        mw_table__copy_bits(b->validity, at, from->validity, 0, n);
         return;
     }
-    char *to = (char *)b->data + bytes_of(type, at);
-    if (to != from->data && n) memmove(to, from->data, bytes_of(type, n));
+    char *to = (char *)b->data + mw_table__value_bytes(type, at);
+    if (to != from->data && n) memmove(to, from->data, mw_table__value_bytes(type, n));
     b->n_missing += mw_table__present(type, to, n, b->validity, at);
 }
 

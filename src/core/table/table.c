@@ -15,8 +15,6 @@
 #include "core/table/present.h"
 #include "core/text/datetime.h"
 
-enum { ALIGNMENT = 64 };
-
 /* Under AddressSanitizer every added column moves the array, so that a pointer kept too long shows.
  */
 #if defined(__SANITIZE_ADDRESS__)
@@ -28,28 +26,6 @@ enum { COLUMN_SLACK = 16 };
 const char *mw_type_name(mw_type type) {
     static const char *const names[] = {"timestamp", "float64", "bool", "dictionary", "utf8"};
     return (size_t)type < sizeof names / sizeof *names ? names[type] : "unknown";
-}
-
-void *mw_table__buffer(mw_mem *mem, size_t size) {
-    if (size > SIZE_MAX / 2) return NULL;
-    size_t padded = size ? (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
-    char *p = mw_alloc_aligned(mem, padded);
-    if (p) memset(p + padded - ALIGNMENT, 0, ALIGNMENT);
-    return p;
-}
-
-int64_t mw_table__ones(const uint8_t *bits, int64_t n) {
-    int64_t ones = 0;
-    int64_t bytes = n / 8;
-    int64_t i = 0;
-    for (; i + 8 <= bytes; i += 8) {
-        uint64_t word;
-        memcpy(&word, bits + i, sizeof word);
-        ones += __builtin_popcountll(word);
-    }
-    for (; i < bytes; i++) ones += __builtin_popcount(bits[i]);
-    if (n & 7) ones += __builtin_popcount(bits[bytes] & ((1u << (n & 7)) - 1));
-    return ones;
 }
 
 /* --- table ----------------------------------------------------------------------------------- */
@@ -108,39 +84,11 @@ mw_column *mw_table_column(const mw_table *table, const char *name) {
 
 /* --- adding a column ------------------------------------------------------------------------- */
 
-static size_t value_bytes(mw_type type, int64_t n_rows) {
-    size_t n = (size_t)n_rows;
-    switch (type) {
-    case MW_TIMESTAMP: return n * sizeof(int64_t);
-    case MW_FLOAT64: return n * sizeof(double);
-    case MW_BOOL: return mw_table__bitmap_bytes(n_rows);
-    case MW_DICTIONARY: return n * sizeof(int32_t);
-    case MW_UTF8: return (n + 1) * sizeof(int32_t);
-    }
-    return 0;
-}
-
-static void fill_missing(mw_column *c) {
-    switch (c->type) {
-    case MW_TIMESTAMP:
-        for (int64_t i = 0; i < c->n_rows; i++) c->time[i] = MW_TIME_NONE;
-        break;
-    case MW_FLOAT64:
-        for (int64_t i = 0; i < c->n_rows; i++) c->number[i] = MW_NAN;
-        break;
-    case MW_BOOL: memset(c->bits, 0, mw_table__bitmap_bytes(c->n_rows)); break;
-    case MW_DICTIONARY:
-        for (int64_t i = 0; i < c->n_rows; i++) c->codes[i] = -1;
-        break;
-    case MW_UTF8: memset(c->offsets, 0, ((size_t)c->n_rows + 1) * sizeof *c->offsets); break;
-    }
-}
-
 static mw_status make_column(mw_mem *mem, mw_str name, mw_type type, int64_t n_rows, mw_column *ret,
                              mw_err *err) {
     mw_column c = {.type = type, .n_rows = n_rows, .n_missing = n_rows};
     c.name = mw_strndup(mem, name.data ? name.data : "", name.size);
-    c.time = mw_table__buffer(mem, value_bytes(type, n_rows));
+    c.time = mw_table__buffer(mem, mw_table__value_bytes(type, n_rows));
     if (!c.name || !c.time) goto fail;
     if (n_rows > 0) {
         c.validity = mw_table__buffer(mem, mw_table__bitmap_bytes(n_rows));
@@ -149,7 +97,10 @@ static mw_status make_column(mw_mem *mem, mw_str name, mw_type type, int64_t n_r
     }
     if (type == MW_UTF8 && !(c.bytes = mw_table__buffer(mem, 0))) goto fail;
     if (type == MW_DICTIONARY && mw_dictionary_new(mem, &c.dictionary, err) != MW_OK) goto fail;
-    fill_missing(&c);
+    if (type == MW_UTF8)
+        memset(c.offsets, 0, mw_table__value_bytes(type, n_rows));
+    else
+        mw_table__fill_missing(type, c.time, 0, n_rows);
     *ret = c;
     return MW_OK;
 fail:
