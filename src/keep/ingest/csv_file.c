@@ -11,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/base/threads.h"
 #include "core/table/ipc.h"
-#include "keep/ingest/asked.h"
 #include "keep/ingest/drift.h"
 #include "keep/ingest/intake.h"
 #include "keep/ingest/parts.h"
@@ -34,6 +33,7 @@ typedef struct strangers {
 typedef struct file_job {
     const mw_ctx *ctx;
     const mw_args *args;
+    const char *mark; /* asked.h */
     double max_reject_share;
     const mw_schema *dataset; /* columns it has; NULL: it is new */
     mw_dir *staging;
@@ -47,7 +47,6 @@ typedef struct file_job {
     mw_reader *reader;
     mw_schema *schema;
     mw_parts *parts;
-    char asked[MW_SHA256_HEX]; /* asked.h */
     mw_arrange_sink parts_sink;
     mw_quality *quality;
     mw_arrange *arrange;
@@ -212,9 +211,8 @@ static mw_status begin(file_job *job, mw_err *err) {
     if (status != MW_OK) return status;
     const mw_plan *plan = mw_reader_plan(job->reader);
     status = mw_plan_schema(plan, &job->schema, err);
-    const mw_parts_options parts = {.source = job->file->source,
-                                    .layout = plan->is_long ? "long" : "wide",
-                                    .asked = job->asked};
+    const mw_parts_options parts = {
+        .source = job->file->source, .layout = plan->is_long ? "long" : "wide", .asked = job->mark};
     if (status == MW_OK)
         status = mw_parts_new(ctx, job->schema, &parts, job->staging, &job->parts, err);
     if (status != MW_OK) return status;
@@ -406,18 +404,19 @@ static mw_status pass(file_job *job, bool *ret_again, mw_err *err) {
     return status;
 }
 
-mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const mw_schema *dataset,
-                             mw_dir *staging, mw_ingest_file *file, mw_err *err) {
+mw_status mw_csv_file_ingest(const mw_ctx *ctx, const mw_args *args, const char *mark,
+                             const mw_schema *dataset, mw_dir *staging, mw_ingest_file *file,
+                             mw_err *err) {
     const mw_ingest_file before = *file;
     file_job job = {.ctx = ctx,
                     .args = args,
+                    .mark = mark,
                     .dataset = dataset,
                     .max_reject_share = mw_args_float(args, "max_reject_share"),
                     .staging = staging,
                     .file = file};
     char hex[MW_SHA256_HEX];
     mw_status status = mw_sha256_of(file->source, strlen(file->source), hex, err);
-    if (status == MW_OK) status = mw_asked(ctx, args, job.asked, err);
     if (status != MW_OK) return status;
     (void)snprintf(job.part, sizeof job.part, "%.*s%s", STEM_DIGITS, hex, part_suffix);
     job.pair = *ctx;

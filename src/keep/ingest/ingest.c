@@ -119,33 +119,30 @@ static const mw_ingest_known *find_known(const mw_ingest_known **sorted, size_t 
 
 /*
  * The same content is read again when options are given that it was not read with; given none, it stays as it is. Other content read
- * without the options that its source had before is worth a word: its times may be of another zone now.
+ * without the options that its source had before is worth a word: its times may be of another zone now. mark: of this ingest.
  */
-static mw_status compare_options(const mw_ctx *ctx, const mw_ingest_known *known,
-                                 const mw_resume *resume, const mw_args *args, const char *source,
-                                 bool same_content, bool *ret_as_before, mw_err *err) {
-    char now[MW_SHA256_HEX], before[MW_SHA256_HEX];
-    mw_status status = mw_asked(ctx, args, now, err);
-    if (status != MW_OK || (same_content && !*now)) return status;
+static bool asked_as_before(const mw_ctx *ctx, const mw_ingest_known *known,
+                            const mw_resume *resume, const char *mark, const char *source,
+                            bool same_content) {
+    char before[MW_SHA256_HEX];
+    if (same_content && !*mark) return true;
     mw_asked_before(ctx, resume ? resume->dataset : NULL, known->segment, before);
-    *ret_as_before = strcmp(now, before) == 0;
-    if (!same_content && *before && !*now)
+    if (!same_content && *before && !*mark)
         mw_log_warn(ctx, "%s: was read with options before, and is now read without", source);
-    return MW_OK;
+    return strcmp(mark, before) == 0;
 }
 
 static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
-                             const mw_schema *dataset, const mw_args *args, const mw_resume *resume,
-                             mw_dir *staging, mw_ingest_file *file, mw_err *err) {
+                             const mw_schema *dataset, const mw_args *args, const char *mark,
+                             const mw_resume *resume, mw_dir *staging, mw_ingest_file *file,
+                             mw_err *err) {
     char hash[MW_HASH128_NAME] = "";
     if (known && !mw_source_is_stdin(file->path)) {
         uint64_t bytes;
         mw_status status = mw_source_hash_file(ctx, file->path, hash, &bytes, err);
         if (status != MW_OK) return status;
-        bool same = strcmp(hash, known->content_hash) == 0, as_before = true;
-        status = compare_options(ctx, known, resume, args, file->source, same, &as_before, err);
-        if (status != MW_OK) return status;
-        if (same && as_before) {
+        bool same = strcmp(hash, known->content_hash) == 0;
+        if (asked_as_before(ctx, known, resume, mark, file->source, same) && same) {
             memcpy(file->content_hash, hash, sizeof hash);
             file->bytes = bytes;
             file->unchanged = true;
@@ -156,7 +153,7 @@ static mw_status ingest_file(const mw_ctx *ctx, const mw_ingest_known *known,
     mw_status status = MW_OK;
     if (resume) status = mw_resume_adopt(ctx, resume, staging, *hash ? hash : NULL, file, err);
     if (status != MW_OK || file->resumed) return status;
-    status = mw_csv_file_ingest(ctx, args, dataset, staging, file, err);
+    status = mw_csv_file_ingest(ctx, args, mark, dataset, staging, file, err);
     if (status == MW_OK && resume) mw_resume_note(ctx, resume, staging, file);
     return status;
 }
@@ -190,15 +187,19 @@ mw_status mw_ingest_resume(const mw_ctx *ctx, const char *const *paths, size_t n
                            const mw_args *args, mw_resume *resume, mw_dir *staging,
                            mw_ingest_result *ret, mw_err *err) {
     mw_ingest_result result = {.mem = ctx->mem};
+    mw_asked asked = {.mark = ""};
     const mw_ingest_known **sorted = sort_known(ctx, known, n_known);
     mw_status status = sorted ? MW_OK : mw_fail_nomem(err, "listing files");
-    if (status == MW_OK && resume) status = mw_resume_set_options(ctx, args, dataset, resume, err);
+    if (status == MW_OK) status = mw_asked_now(ctx, args, &asked, err);
+    if (status == MW_OK && resume)
+        status = mw_resume_set_options(ctx, &asked, dataset, resume, err);
     if (status == MW_OK) status = list_files(ctx, paths, n_paths, &result, err);
     for (size_t i = 0; i < result.n_files && status == MW_OK; i++) {
         mw_ingest_file *file = &result.files[i];
-        status = ingest_file(ctx, find_known(sorted, n_known, file->source), dataset, args, resume,
-                             staging, file, err);
+        status = ingest_file(ctx, find_known(sorted, n_known, file->source), dataset, args,
+                             asked.mark, resume, staging, file, err);
     }
+    mw_asked_done(&asked);
     mw_free(sorted);
     if (status != MW_OK) {
         if (!resume || status != MW_ECANCELED) take_back(ctx, staging, resume, &result);

@@ -96,23 +96,17 @@ bool mw_resume_holds(const mw_ctx *ctx, const mw_resume *resume) {
 
 /* ---- what shapes an outcome besides the source ---- */
 
-mw_status mw_resume_set_options(const mw_ctx *ctx, const mw_args *args, const mw_schema *columns,
+mw_status mw_resume_set_options(const mw_ctx *ctx, const mw_asked *asked, const mw_schema *columns,
                                 mw_resume *resume, mw_err *err) {
     mw_buf text;
     mw_json_writer writer;
-    char profile_hash[MW_HASH128_NAME] = "";
-    uint64_t bytes;
-    const char *profile = mw_args_string(args, "profile");
-    mw_status status = MW_OK;
-    if (profile && *profile) status = mw_source_hash_file(ctx, profile, profile_hash, &bytes, err);
-    if (status != MW_OK) return status;
     mw_buf_init(&text, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
     mw_json_writer_init(&writer, &text, 0);
     mw_json_object(&writer);
     mw_json_add_string(&writer, "program", MW_VERSION);
-    mw_json_add_string(&writer, "profile", profile_hash);
+    mw_json_add_string(&writer, "profile", asked->profile_hash);
     mw_json_key(&writer, "args");
-    mw_args_write_json(args, &writer);
+    mw_json_write_raw(&writer, mw_buf_str(&asked->options));
     mw_json_key(&writer, "columns");
     mw_json_array(&writer);
     for (int32_t i = 0; columns && i < columns->n_columns; i++) {
@@ -122,7 +116,7 @@ mw_status mw_resume_set_options(const mw_ctx *ctx, const mw_args *args, const mw
     mw_json_array_end(&writer);
     mw_json_add_bool(&writer, "new", !columns);
     mw_json_object_end(&writer);
-    status = mw_buf_status(&text, "the options of an ingest", err);
+    mw_status status = mw_buf_status(&text, "the options of an ingest", err);
     if (status == MW_OK) status = mw_sha256_of(mw_buf_text(&text), text.size, resume->options, err);
     mw_buf_done(&text);
     return status;

@@ -12,6 +12,7 @@
 #ifndef MW_KEEP_INGEST_RESUME_H
 #define MW_KEEP_INGEST_RESUME_H
 
+#include "keep/ingest/asked.h"
 #include "keep/ingest/ingest.h"
 
 enum { MW_RESUME_FOLDERS = 16 }; /* more are not looked at */
@@ -32,8 +33,8 @@ mw_status mw_resume_open(const mw_ctx *ctx, mw_dir *work_dir, mw_resume *ret, mw
 void mw_resume_close(mw_resume *resume);
 /* Whether there is any manifest. */
 bool mw_resume_holds(const mw_ctx *ctx, const mw_resume *resume);
-/* args: of mw_ingest_all_params. columns: the dataset's, or NULL. */
-mw_status mw_resume_set_options(const mw_ctx *ctx, const mw_args *args, const mw_schema *columns,
+/* columns: the dataset's, or NULL. */
+mw_status mw_resume_set_options(const mw_ctx *ctx, const mw_asked *asked, const mw_schema *columns,
                                 mw_resume *resume, mw_err *err);
 
 /*

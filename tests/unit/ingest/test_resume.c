@@ -321,6 +321,13 @@ MW_TEST(other_columns_of_the_dataset_are_another_outcome) {
     end(&s);
 }
 
+static void set_options(scene *s, mw_resume *resume) {
+    mw_asked asked;
+    assert_ok(mw_asked_now(&s->ctx, s->args, &asked, &err));
+    assert_ok(mw_resume_set_options(&s->ctx, &asked, NULL, resume, &err));
+    mw_asked_done(&asked);
+}
+
 MW_TEST(another_saved_profile_is_another_outcome) {
     scene s;
     begin(&s);
@@ -330,13 +337,13 @@ MW_TEST(another_saved_profile_is_another_outcome) {
     s.args = args_with("profile", path);
     mw_resume resume = {.n = 0};
     char before[MW_SHA256_HEX];
-    assert_ok(mw_resume_set_options(&s.ctx, s.args, NULL, &resume, &err));
+    set_options(&s, &resume);
     memcpy(before, resume.options, sizeof before);
     put_text("profile.json", "{\"version\":1 }");
-    assert_ok(mw_resume_set_options(&s.ctx, s.args, NULL, &resume, &err));
+    set_options(&s, &resume);
     assert_string_not_equal(before, resume.options);
     put_text("profile.json", "{\"version\":1}");
-    assert_ok(mw_resume_set_options(&s.ctx, s.args, NULL, &resume, &err));
+    set_options(&s, &resume);
     assert_string_equal(before, resume.options);
     end(&s);
 }
