@@ -23,16 +23,6 @@ static mw_status init_texts(mw_lane *lane, mw_err *err) {
     return status;
 }
 
-/* Marks that are numbers are told by their value, which the readers of whole columns give. */
-static void init_marks(mw_lane *lane) {
-    mw_cell_rules plain = {.decimal = lane->rules.decimal, .thousands = lane->rules.thousands};
-    for (size_t i = 0; i < lane->rules.n_marks; i++) {
-        double value;
-        if (mw_cell_read_as(&plain, mw_str_of(lane->rules.marks[i]), &value) == MW_CELL_NUMBER)
-            lane->mark_values[lane->n_mark_values++] = value;
-    }
-}
-
 mw_status mw_lane_init(mw_lane *lane, mw_mem *mem, const mw_plan *plan, bool keep_bad,
                        mw_collide collide, mw_err *err) {
     const mw_profile *profile = plan->profile;
@@ -57,7 +47,8 @@ mw_status mw_lane_init(mw_lane *lane, mw_mem *mem, const mw_plan *plan, bool kee
     if (!lane->texts || !lane->widened || !lane->odd || !lane->refused || !lane->clock ||
         !lane->mark_values)
         return mw_fail_nomem(err, "reading a file");
-    init_marks(lane);
+    lane->rules.n_mark_values = mw_cell_mark_values(&lane->rules, lane->mark_values);
+    lane->rules.mark_values = lane->mark_values;
     return init_texts(lane, err);
 }
 

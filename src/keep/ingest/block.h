@@ -81,8 +81,7 @@ typedef struct mw_lane {
     uint8_t *parameter_bad; /* [parameters_checked] 1: no column may be called so */
     int32_t parameters_checked;
     bool any_parameter_bad;
-    double *mark_values; /* [n_mark_values] marks that are numbers */
-    size_t n_mark_values;
+    double *mark_values; /* of rules */
     mw_cell_rules rules;
     mw_time_form date_form; /* without zone when a clock comes with it */
 } mw_lane;

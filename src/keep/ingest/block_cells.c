@@ -231,17 +231,17 @@ static mw_status read_odd_number(mw_lane *lane, const mw_strip *strip, size_t ro
     return MW_OK;
 }
 
-static void drop_marks(const mw_lane *lane, double *out, size_t n) {
-    for (size_t k = 0; k < lane->n_mark_values; k++)
+static void drop_marks(const mw_cell_rules *rules, double *out, size_t n) {
+    for (size_t k = 0; k < rules->n_mark_values; k++)
         for (size_t i = 0; i < n; i++)
-            if (out[i] == lane->mark_values[k]) out[i] = MW_NAN;
+            if (out[i] == rules->mark_values[k]) out[i] = MW_NAN;
 }
 
 static mw_status read_numbers(mw_lane *lane, const mw_strip *strip, const mw_plan_column *cell,
                               double *out, mw_err *err) {
     mw_fields column = column_of(lane, strip, cell->field);
     size_t n_odd = mw_number_read_fields(&column, lane->rules.decimal, out, lane->odd);
-    if (lane->n_mark_values) drop_marks(lane, out, strip->n);
+    drop_marks(&lane->rules, out, strip->n);
     mw_status status = MW_OK;
     for (size_t i = 0; i < n_odd && status == MW_OK; i++) {
         size_t row = lane->odd[i];

@@ -128,13 +128,19 @@ static mw_cell read_by(const mw_cell_rules *rules, mw_str text, double *ret) {
 
 /* "-999" is also -999.0: the readers of whole columns know marks by their values only. */
 static bool is_mark_value(const mw_cell_rules *rules, double value) {
-    const mw_cell_rules plain = {.decimal = rules->decimal, .thousands = rules->thousands};
-    for (size_t i = 0; i < rules->n_marks; i++) {
-        double mark;
-        bool number = read_by(&plain, mw_str_of(rules->marks[i]), &mark) == MW_CELL_NUMBER;
-        if (number && mark == value) return true;
-    }
+    for (size_t i = 0; i < rules->n_mark_values; i++)
+        if (rules->mark_values[i] == value) return true;
     return false;
+}
+
+size_t mw_cell_mark_values(const mw_cell_rules *rules, double *ret) {
+    const mw_cell_rules plain = {.decimal = rules->decimal, .thousands = rules->thousands};
+    size_t n = 0;
+    for (size_t i = 0; i < rules->n_marks; i++) {
+        double value;
+        if (read_by(&plain, mw_str_of(rules->marks[i]), &value) == MW_CELL_NUMBER) ret[n++] = value;
+    }
+    return n;
 }
 
 mw_cell mw_cell_read_as(const mw_cell_rules *rules, mw_str text, double *ret) {

@@ -28,7 +28,12 @@ typedef struct mw_cell_rules {
     char decimal, thousands;  /* as mw_dialect */
     const char *const *marks; /* [n_marks] */
     size_t n_marks;
+    const double *mark_values; /* [n_mark_values] as mw_cell_mark_values writes them */
+    size_t n_mark_values;
 } mw_cell_rules;
+
+/* The values of those of `marks` that are numbers, into ret [n_marks]; returns how many. mark_values may be unset. */
+size_t mw_cell_mark_values(const mw_cell_rules *rules, double *ret);
 
 /*
  * The same by a file's own rules; here "-", "--", "?", "#N/A" and "none" are missing too, since they stand where a number should be.

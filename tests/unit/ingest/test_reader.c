@@ -203,8 +203,11 @@ MW_TEST(a_mark_that_is_a_number_is_missing_however_written) {
     static const mw_cell kinds[] = {MW_CELL_MISSING, MW_CELL_MISSING, MW_CELL_MISSING,
                                     MW_CELL_MISSING, MW_CELL_TEXT,    MW_CELL_NUMBER};
     static const char *const marks[] = {"-999", "1"};
-    const mw_cell_rules rules = {.decimal = ',', .marks = marks, .n_marks = 2};
-    double value = 0;
+    mw_cell_rules rules = {.decimal = ',', .marks = marks, .n_marks = 2};
+    double values[2], value = 0;
+    rules.n_mark_values = mw_cell_mark_values(&rules, values);
+    rules.mark_values = values;
+    assert_int_equal(rules.n_mark_values, 2);
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         assert_int_equal(mw_cell_read_as(&rules, mw_str_of(cells[i]), &value), kinds[i]);
     assert_true(value == -998);
