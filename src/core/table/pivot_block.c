@@ -15,7 +15,9 @@ typedef struct pivot {
     mw_mem *mem;
     const int64_t *times;
     const int32_t *const *labels;
-    int32_t n_labels;
+    int32_t n_labels, n_parameters;
+    const int32_t *parameters;
+    const double *values;
     int64_t n;
     uint32_t *rows;   /* [n] row of each reading */
     uint32_t *firsts; /* [n] first reading of each row */
@@ -87,13 +89,13 @@ static mw_status find_rows(pivot *p, mw_err *err) {
     return MW_OK;
 }
 
-static mw_status new_chunk(const pivot *p, int32_t n_parameters, mw_chunk **ret, mw_err *err) {
-    int32_t n_columns = 1 + p->n_labels + n_parameters;
+static mw_status new_chunk(const pivot *p, uint32_t n_rows, mw_chunk **ret, mw_err *err) {
+    int32_t n_columns = 1 + p->n_labels + p->n_parameters;
     mw_type *types = mw_alloc_array(p->mem, (size_t)n_columns, sizeof *types);
     if (!types) return mw_fail_nomem(err, "the rows of a long file");
     for (int32_t c = 0; c < n_columns; c++)
         types[c] = c == 0 ? MW_TIMESTAMP : c <= p->n_labels ? MW_DICTIONARY : MW_FLOAT64;
-    mw_status status = mw_chunk_new(p->mem, types, n_columns, p->n_rows, ret, err);
+    mw_status status = mw_chunk_new(p->mem, types, n_columns, n_rows, ret, err);
     mw_free(types);
     return status;
 }
@@ -113,55 +115,61 @@ static void write_keys(const pivot *p, mw_chunk *chunk) {
 }
 
 /* Readings whose cell was there before are left for later, in p->firsts, which has served; returns how many. */
-static int64_t write_cells(pivot *p, mw_chunk_column *columns, const int32_t *parameters,
-                           const double *values, bool overwrite) {
+static int64_t write_cells(pivot *p, mw_chunk *chunk, bool overwrite) {
+    mw_chunk_column *columns = chunk->columns + 1 + p->n_labels;
     int64_t n_repeated = 0;
     for (int64_t i = 0; i < p->n; i++) {
-        if (mw_isnan(values[i])) continue;
-        double *cell = &columns[parameters[i]].number[p->rows[i]];
+        if (mw_isnan(p->values[i])) continue;
+        double *cell = &columns[p->parameters[i]].number[p->rows[i]];
         if (mw_isnan(*cell)) {
-            *cell = values[i];
+            *cell = p->values[i];
             continue;
         }
-        if (overwrite) *cell = values[i];
+        if (overwrite) *cell = p->values[i];
         p->firsts[n_repeated++] = (uint32_t)i;
     }
     return n_repeated;
 }
 
+/* ---- repeated cells ---- */
+
+/* The readings in p->firsts [n] by row into order [n], those of a row before ends[row]: distribution counting (Knuth, TAOCP 3, 5.2).
+ * ends [p->n_rows + 1] is all zeros before. */
+static void sort_by_row(const pivot *p, int64_t n, uint32_t *order, uint32_t *ends) {
+    for (int64_t i = 0; i < n; i++) ends[p->rows[p->firsts[i]] + 1]++;
+    for (uint32_t row = 0; row < p->n_rows; row++) ends[row + 1] += ends[row];
+    for (int64_t i = 0; i < n; i++) order[ends[p->rows[p->firsts[i]]]++] = p->firsts[i];
+}
+
+static void append_reading(const pivot *p, mw_chunk *to, uint32_t reading) {
+    const mw_chunk nothing = {.n_columns = 0};
+    int64_t row = to->n_rows;
+    mw_chunk_append(to, &nothing, 0, 1);
+    to->columns[0].time[row] = p->times[reading];
+    for (int32_t k = 0; k < p->n_labels; k++) to->columns[1 + k].codes[row] = p->labels[k][reading];
+    to->columns[1 + p->n_labels + p->parameters[reading]].number[row] = p->values[reading];
+}
+
 /* A row of one cell behind that of its key, for each reading whose cell was there before (p->firsts): what the mean of the
  * cell is, only arrange.h knows, which sees the key's rows of all blocks. */
-static mw_status add_rows(pivot *p, mw_chunk **chunk, const int32_t *parameters,
-                          const double *values, int64_t n_repeated, mw_err *err) {
-    uint32_t n_rows = p->n_rows, *more = mw_calloc(p->mem, (size_t)n_rows + 1, sizeof *more);
+static mw_status add_rows(const pivot *p, mw_chunk **chunk, int64_t n_repeated, mw_err *err) {
+    uint32_t *ends = mw_calloc(p->mem, (size_t)p->n_rows + 1, sizeof *ends);
     uint32_t *order = mw_alloc_array(p->mem, (size_t)n_repeated, sizeof *order);
-    mw_status status = more && order ? MW_OK : mw_fail_nomem(err, "the rows of a long file");
+    mw_status status = ends && order ? MW_OK : mw_fail_nomem(err, "the rows of a long file");
     mw_chunk *wide = NULL;
-    p->n_rows += (uint32_t)n_repeated;
-    if (status == MW_OK) status = new_chunk(p, (*chunk)->n_columns - 1 - p->n_labels, &wide, err);
+    if (status == MW_OK) status = new_chunk(p, p->n_rows + (uint32_t)n_repeated, &wide, err);
     if (status == MW_OK) {
-        for (int64_t i = 0; i < n_repeated; i++) more[p->rows[p->firsts[i]] + 1]++;
-        for (uint32_t row = 0; row < n_rows; row++) more[row + 1] += more[row];
-        for (int64_t i = 0; i < n_repeated; i++)
-            order[more[p->rows[p->firsts[i]]]++] = p->firsts[i];
-        uint32_t at = 0; /* more[row] is now where the readings of the next row begin */
-        for (uint32_t row = 0; row < n_rows; row++) {
+        sort_by_row(p, n_repeated, order, ends);
+        uint32_t at = 0;
+        for (uint32_t row = 0; row < p->n_rows; row++) {
             mw_chunk_append(wide, *chunk, row, 1);
-            for (; at < more[row]; at++) {
-                const mw_chunk nothing = {.n_columns = 0};
-                int64_t reading = order[at], to = wide->n_rows;
-                mw_chunk_append(wide, &nothing, 0, 1);
-                wide->columns[0].time[to] = p->times[reading];
-                for (int32_t k = 0; k < p->n_labels; k++)
-                    wide->columns[1 + k].codes[to] = p->labels[k][reading];
-                wide->columns[1 + p->n_labels + parameters[reading]].number[to] = values[reading];
-            }
+            while (at < ends[row]) append_reading(p, wide, order[at++]);
         }
         mw_chunk_free(*chunk);
         *chunk = wide;
     }
     mw_free(order);
-    mw_free(more);
+    mw_free(ends);
     return status;
 }
 
@@ -170,20 +178,26 @@ mw_status mw_pivot_block(mw_mem *mem, const int64_t *times, const int32_t *const
                          const double *values, int64_t n, mw_collide collide, mw_chunk **ret,
                          int64_t *ret_collisions, mw_err *err) {
     if (n >= UINT32_MAX) return mw_fail(err, MW_ETOOLARGE, "a block of more than 2^32 readings");
-    pivot p = {.mem = mem, .times = times, .labels = labels, .n_labels = n_labels, .n = n};
+    pivot p = {.mem = mem,
+               .times = times,
+               .labels = labels,
+               .n_labels = n_labels,
+               .parameters = parameters,
+               .n_parameters = n_parameters,
+               .values = values,
+               .n = n};
     p.rows = mw_alloc_array(mem, (size_t)n, sizeof *p.rows);
     p.firsts = mw_alloc_array(mem, (size_t)n, sizeof *p.firsts);
     mw_chunk *chunk = NULL;
     mw_status status = p.rows && p.firsts ? MW_OK : mw_fail_nomem(err, "the rows of a long file");
     if (status == MW_OK) status = find_rows(&p, err);
-    if (status == MW_OK) status = new_chunk(&p, n_parameters, &chunk, err);
+    if (status == MW_OK) status = new_chunk(&p, p.n_rows, &chunk, err);
     if (status == MW_OK) {
         write_keys(&p, chunk);
-        mw_chunk_column *columns = chunk->columns + 1 + n_labels;
         bool overwrite = collide == MW_COLLIDE_KEEP || collide == MW_COLLIDE_LAST;
-        int64_t n_repeated = write_cells(&p, columns, parameters, values, overwrite);
+        int64_t n_repeated = write_cells(&p, chunk, overwrite);
         bool mean = collide == MW_COLLIDE_MEAN;
-        if (n_repeated && mean) status = add_rows(&p, &chunk, parameters, values, n_repeated, err);
+        if (n_repeated && mean) status = add_rows(&p, &chunk, n_repeated, err);
         if (status == MW_OK) *ret_collisions = mean ? 0 : n_repeated;
     }
     mw_free(p.slots);
