@@ -29,60 +29,28 @@ static uint64_t word_scalar(mw_type type, const void *data, int64_t n) {
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2")))
-#define AVX512 __attribute__((target("avx512f,avx512dq")))
 
+/* AVX-512 is a third faster on what lies in a cache, and no faster on what comes from memory. */
 AVX2 static uint64_t word_avx2(mw_type type, const void *data, int64_t n) {
     if (n < 64) return word_scalar(type, data, n);
-    uint64_t word = 0;
-    if (type == MW_FLOAT64) {
-        const double *numbers = data;
-        for (int i = 0; i < 64; i += 4) {
-            __m256d x = _mm256_loadu_pd(numbers + i);
-            int has = _mm256_movemask_pd(_mm256_cmp_pd(x, x, _CMP_ORD_Q));
-            word |= (uint64_t)(unsigned)has << i;
-        }
-    } else if (type == MW_DICTIONARY) {
-        const int32_t *codes = data;
+    uint64_t lacks = 0;
+    if (type == MW_DICTIONARY) {
         for (int i = 0; i < 64; i += 8) {
-            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(codes + i));
-            unsigned has = ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(x)) & 0xFF;
-            word |= (uint64_t)has << i;
+            __m256 x = _mm256_loadu_ps((const float *)data + i); /* codes, for their signs */
+            lacks |= (uint64_t)(unsigned)_mm256_movemask_ps(x) << i;
         }
-    } else {
-        const int64_t *times = data;
-        const __m256i none = _mm256_set1_epi64x(MW_TIME_NONE);
-        for (int i = 0; i < 64; i += 4) {
-            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(times + i));
-            __m256i lacks = _mm256_cmpeq_epi64(x, none);
-            unsigned has = ~(unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(lacks)) & 0xF;
-            word |= (uint64_t)has << i;
-        }
+        return ~lacks;
     }
-    return word;
-}
-
-AVX512 static uint64_t word_avx512(mw_type type, const void *data, int64_t n) {
-    if (n < 64) return word_scalar(type, data, n);
-    uint64_t word = 0;
-    if (type == MW_FLOAT64) {
-        const double *numbers = data;
-        for (int i = 0; i < 64; i += 8) {
-            __m512d x = _mm512_loadu_pd(numbers + i);
-            word |= (uint64_t)_mm512_cmp_pd_mask(x, x, _CMP_ORD_Q) << i;
-        }
-    } else if (type == MW_DICTIONARY) {
-        const int32_t *codes = data;
-        for (int i = 0; i < 64; i += 16)
-            word |= (uint64_t)(__mmask16)~_mm512_movepi32_mask(_mm512_loadu_si512(codes + i)) << i;
-    } else {
-        const int64_t *times = data;
-        const __m512i none = _mm512_set1_epi64(MW_TIME_NONE);
-        for (int i = 0; i < 64; i += 8) {
-            __m512i x = _mm512_loadu_si512(times + i);
-            word |= (uint64_t)_mm512_cmpneq_epi64_mask(x, none) << i;
-        }
+    const __m256i none = _mm256_set1_epi64x(MW_TIME_NONE);
+    for (int i = 0; i < 64; i += 4) {
+        __m256d x = _mm256_loadu_pd((const double *)data + i); /* or times */
+        __m256d is_none =
+            type == MW_FLOAT64
+                ? _mm256_cmp_pd(x, x, _CMP_UNORD_Q)
+                : _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_castpd_si256(x), none));
+        lacks |= (uint64_t)(unsigned)_mm256_movemask_pd(is_none) << i;
     }
-    return word;
+    return ~lacks;
 }
 
 #endif
@@ -90,7 +58,7 @@ AVX512 static uint64_t word_avx512(mw_type type, const void *data, int64_t n) {
 static word_of *choose(void) {
     switch (mw_cpu_level()) {
 #if defined(__x86_64__)
-    case MW_CPU_AVX512: return word_avx512;
+    case MW_CPU_AVX512:
     case MW_CPU_AVX2: return word_avx2;
 #endif
     default: return word_scalar;

@@ -1,7 +1,7 @@
 /*
  * present.h -- which rows of a column have a value, as bits. Internal to core/table.
  *
- * Cost      at the speed of memory: 64 rows an instruction or two with AVX2 and AVX-512, a comparison a row without.
+ * Cost      at the speed of memory: 4 or 8 rows a comparison with AVX2, one without.
  */
 #ifndef MW_CORE_TABLE_PRESENT_H
 #define MW_CORE_TABLE_PRESENT_H
