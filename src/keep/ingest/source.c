@@ -70,8 +70,7 @@ struct mw_source {
     char *noted; /* [STEP_BYTES] before the notes are taken out */
     size_t noted_size, noted_at;
     bool noted_end;
-    char *chunk; /* [MW_SOURCE_CHUNK_BYTES] of mw_source_read */
-    char last;   /* the last byte handed out */
+    char last; /* the last byte handed out */
 };
 
 bool mw_source_is_stdin(const char *path) { return strcmp(path, "-") == 0; }
@@ -147,7 +146,6 @@ void *mw_source_close(mw_source *source) {
     mw_free(source->stored);
     mw_free(source->raw);
     mw_free(source->noted);
-    mw_free(source->chunk);
     return mw_free(source);
 }
 
@@ -442,17 +440,6 @@ mw_status mw_source_fill(mw_source *source, char *buf, size_t capacity, size_t *
     return status;
 }
 
-mw_status mw_source_read(mw_source *source, const char **ret, size_t *ret_size, mw_err *err) {
-    size_t size = 0;
-    mw_status status = need(source, &source->chunk, MW_SOURCE_CHUNK_BYTES, err);
-    if (status == MW_OK)
-        status = mw_source_fill(source, source->chunk, MW_SOURCE_CHUNK_BYTES, &size, err);
-    if (status != MW_OK) return status;
-    *ret = source->chunk;
-    *ret_size = size;
-    return MW_OK;
-}
-
 /* --- what is known of it ----------------------------------------------------------------------- */
 
 uint64_t mw_source_total(const mw_source *source) { return source->total_bytes; }
@@ -507,14 +494,16 @@ mw_status mw_source_hash_file(const mw_ctx *ctx, const char *path, char name[MW_
     mw_source *source;
     mw_status status = mw_source_open(ctx, path, &source, err);
     if (status != MW_OK) return status;
-    status = need(source, &source->chunk, MW_SOURCE_CHUNK_BYTES, err);
+    char *chunk = NULL;
     size_t size = 1;
+    status = need(source, &chunk, MW_SOURCE_CHUNK_BYTES, err);
     while (status == MW_OK && size > 0)
-        status = read_stored(source, source->chunk, MW_SOURCE_CHUNK_BYTES, &size, err);
+        status = read_stored(source, chunk, MW_SOURCE_CHUNK_BYTES, &size, err);
     if (status == MW_OK) {
         *ret_bytes = source->stored_bytes;
         mw_source_hash(source, name);
     }
+    mw_free(chunk);
     mw_source_close(source);
     return status;
 }

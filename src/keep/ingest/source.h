@@ -6,14 +6,13 @@
  *           place where a pipe or a device is read. The hash is of the bytes as stored, so that it can be
  *           checked without decoding: `x` and the hex digits of XXH3-128 (docs/decisions/0016).
  * Lifetime  mw_source_open -> [mw_source_skip_hash] -> [mw_source_peek] -> [mw_source_set_text,
- *           mw_source_set_notes] -> (mw_source_fill* | mw_source_read*) -> mw_source_hash ->
+ *           mw_source_set_notes] -> mw_source_fill* -> mw_source_hash ->
  *           mw_source_close
  * Changes   a file is read up to the size it had when it was opened. When it has shrunk, or has grown and the
  *           part read ends inside a line, reading fails at the end: a row cut in two is not to be
  *           trusted. Any other change while it was read is told by mw_source_note. A file that is
  *           removed or replaced under its name is read as it was.
- * Memory    1 MiB from the first byte on (packed, or until it is handed out), 1 MiB more once peeked or
- *           read by mw_source_read, and what unpack.h says.
+ * Memory    1 MiB from the first byte on (packed, or until it is handed out), 1 MiB more once peeked, and what unpack.h says.
  */
 #ifndef MW_KEEP_INGEST_SOURCE_H
 #define MW_KEEP_INGEST_SOURCE_H
@@ -38,14 +37,6 @@ void *mw_source_close(mw_source *source); /* NULL is allowed; returns NULL */
 /* No hash is wanted. Before the first byte is read. */
 void mw_source_skip_hash(mw_source *source);
 
-/*
- * The next chunk, valid until the next call; *ret_size 0 at the end. Reports progress (total 0: unknown)
- * and checks for cancellation. MW_EDATA when a packed stream is damaged or cut or the file changed (see
- * above), MW_EUNSUPPORTED when zstd needs a window of more than 128 MiB, MW_ETOOLARGE past
- * MW_LIMIT(FILE_BYTES). The same bytes as mw_source_fill.
- */
-mw_status mw_source_read(mw_source *source, const char **ret, size_t *ret_size, mw_err *err);
-
 /* How the bytes that follow are written; what mw_source_fill gives is UTF-8 with LF or CRLF. Before the first fill. */
 enum mw_source_text { MW_SOURCE_UTF8, MW_SOURCE_UTF16LE, MW_SOURCE_UTF16BE, MW_SOURCE_LATIN1 };
 
@@ -61,8 +52,9 @@ mw_status mw_source_set_text(mw_source *source, enum mw_source_text text, bool u
  * reject_notes.h says. quote, escape: of the dialect. Before the first fill. */
 void mw_source_set_notes(mw_source *source, char quote, char escape);
 /*
- * Fills buf [capacity] from where the last fill ended; *ret_size is less than capacity only at the end. Decompressed, decoded. Errors as
- * mw_source_read. Plain UTF-8 is read straight into buf.
+ * Fills buf [capacity] from where the last fill ended; *ret_size is less than capacity only at the end. Decompressed, decoded. Plain UTF-8 is
+ * read straight into buf. Reports progress (total 0: unknown) and checks for cancellation. MW_EDATA when a packed stream is damaged or cut or
+ * the file changed (see above), MW_EUNSUPPORTED when zstd needs a window of more than 128 MiB, MW_ETOOLARGE past MW_LIMIT(FILE_BYTES).
  */
 mw_status mw_source_fill(mw_source *source, char *buf, size_t capacity, size_t *ret_size,
                          mw_err *err);

@@ -16,15 +16,14 @@
 /* Everything the source gives, and the hash of what is stored. */
 static mw_status read_source(const mw_ctx *ctx, const char *path, mw_buf *content,
                              char hex[MW_HASH128_NAME], mw_err *err) {
+    static char chunk[MW_SOURCE_CHUNK_BYTES];
     mw_source *source;
+    size_t size = sizeof chunk;
     mw_status status = mw_source_open(ctx, path, &source, err);
     if (status != MW_OK) return status;
-    for (;;) {
-        const char *data;
-        size_t size;
-        status = mw_source_read(source, &data, &size, err);
-        if (status != MW_OK || size == 0) break;
-        mw_buf_append(content, data, size);
+    while (status == MW_OK && size == sizeof chunk) {
+        status = mw_source_fill(source, chunk, sizeof chunk, &size, err);
+        if (status == MW_OK) mw_buf_append(content, chunk, size);
     }
     if (status == MW_OK) mw_source_hash(source, hex);
     mw_source_close(source);
@@ -434,11 +433,11 @@ MW_TEST(the_text_cannot_be_set_late) {
     mw_ctx ctx;
     mw_err err;
     mw_source *source;
-    const char *data;
+    char data[8];
     size_t size;
     mw_ctx_init(&ctx);
     assert_ok(mw_source_open(&ctx, put_text("a", "abc"), &source, &err));
-    assert_ok(mw_source_read(source, &data, &size, &err));
+    assert_ok(mw_source_fill(source, data, sizeof data, &size, &err));
     assert_status(mw_source_set_text(source, MW_SOURCE_UTF16LE, true, &err), MW_EINTERNAL);
     mw_source_close(source);
 }

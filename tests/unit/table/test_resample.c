@@ -8,7 +8,7 @@
 
 #include "core/base/rng.h"
 #include "core/base/threads.h"
-#include "core/table/builder.h"
+#include "support/builder.h"
 #include "core/table/resample.h"
 #include "core/table/windowsums.h"
 #include "core/text/datetime.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/rng.h"
-#include "core/table/builder.h"
+#include "support/builder.h"
 #include "core/text/datetime.h"
 
 static mw_mem mem;

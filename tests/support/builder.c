@@ -5,14 +5,13 @@
  * past `n_filled` read as missing and are written as such only when a later cell is set. Arrays
  * grow by half, so every cell is copied at most twice on average.
  */
-#include "core/table/builder.h"
+#include "support/builder.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/math.h"
-#include "core/table/columns.h"
 #include "core/text/datetime.h"
 
 typedef struct growing {

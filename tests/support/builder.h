@@ -1,9 +1,8 @@
 /*
- * builder.h -- a table that grows while rows arrive, for readers that do not know its shape
- * beforehand.
+ * builder.h -- a table that grows while rows arrive, for tests that make one row by row.
  *
  * What      columns may appear at any time (rows before are missing), rows are added at the end,
- * and any cell may be set again: the long-CSV pivot sets (column, row) of whichever row is open.
+ * and any cell may be set again.
  * Lifetime  mw_builder_new -> (mw_builder_column | mw_builder_row | mw_builder_set_*)* ->
  *           mw_builder_finish -> mw_builder_free (always; NULL is allowed)
  * Memory    a column costs 8 (timestamp, float64), 4 (dictionary) or 1 (bool) bytes a row up to the
@@ -12,8 +11,8 @@
  * remembered and the next mw_builder_row, mw_builder_column or mw_builder_finish returns it. Types
  * timestamp, float64, bool, dictionary. A growing utf8 column is refused: use a dictionary.
  */
-#ifndef MW_CORE_TABLE_BUILDER_H
-#define MW_CORE_TABLE_BUILDER_H
+#ifndef MW_TESTS_SUPPORT_BUILDER_H
+#define MW_TESTS_SUPPORT_BUILDER_H
 
 #include "core/table/table.h"
 
