@@ -36,28 +36,6 @@ int mw_str_compare(mw_str a, mw_str b) {
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-bool mw_utf8_valid(const char *data, size_t size) {
-    const unsigned char *s = (const unsigned char *)data;
-    size_t i = 0;
-    while (i < size) {
-        unsigned c = s[i];
-        if (c < 0x80) {
-            i++;
-            continue;
-        }
-        unsigned extra = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1;
-        if (c < 0xC2 || c > 0xF4 || size - i <= extra) return false;
-        /* The second byte's range excludes overlong forms, surrogates and > U+10FFFF. */
-        unsigned low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
-        unsigned high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
-        if (s[i + 1] < low || s[i + 1] > high) return false;
-        for (unsigned k = 2; k <= extra; k++)
-            if ((s[i + k] & 0xC0u) != 0x80u) return false;
-        i += extra + 1;
-    }
-    return true;
-}
-
 char *mw_str_copy(char *out, size_t capacity, mw_str a) {
     size_t n = a.size < capacity - 1 ? a.size : capacity - 1;
     if (n) memcpy(out, a.data, n);
