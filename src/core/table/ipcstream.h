@@ -32,6 +32,8 @@ mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
                              mw_err *err);
 const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader);
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader); /* of the whole file */
+/* How many values each column has (counts [n_columns of the schema]), from the frames of the batches alone. */
+mw_status mw_ipc_reader_count(mw_ipc_reader *reader, int64_t *counts, mw_err *err);
 /* Whether the schema's metadata has this key. */
 bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key);
 /* Chunks of about that many bytes from now on, but of 1024 rows at least; 4 MB if never called. */

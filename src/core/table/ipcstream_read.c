@@ -112,6 +112,30 @@ const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader) { return read
 
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader) { return reader->n_rows; }
 
+typedef struct counting {
+    const int32_t *target;
+    int64_t *counts;
+} counting;
+
+static mw_status count_part(void *self, uint32_t field, const mw_arrow_part *part, mw_err *err) {
+    const counting *c = self;
+    (void)err;
+    if (c->target[field] >= 0) c->counts[c->target[field]] += part->n_rows - part->n_missing;
+    return MW_OK;
+}
+
+mw_status mw_ipc_reader_count(mw_ipc_reader *reader, int64_t *counts, mw_err *err) {
+    counting c = {reader->arrow.target, counts};
+    mw_status status = MW_OK;
+    for (int32_t i = 0; i < reader->schema->n_columns; i++) counts[i] = 0;
+    for (uint32_t i = 0; i < reader->arrow.file.records.n && status == MW_OK; i++) {
+        status = mw_ctx_check(reader->ctx, err);
+        if (status == MW_OK)
+            status = mw_arrow__walk(&reader->arrow.file, i, NULL, count_part, &c, err);
+    }
+    return status;
+}
+
 bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key) {
     return mw_arrow__value(&reader->arrow.file, key).data != NULL;
 }

@@ -41,31 +41,41 @@ int mw_dataset_rank(const char *name, mw_type type) {
 
 /* ---- columns ---- */
 
-/* What is known of the columns while segment after segment is looked at. */
+mw_status mw_dataset_add_columns(mw_mem *mem, mw_schema *columns, mw_ipc_reader *reader,
+                                 mw_err *err) {
+    const mw_schema *from = mw_ipc_reader_schema(reader);
+    int64_t *counts = mw_alloc_array(mem, (size_t)from->n_columns + 1, sizeof *counts);
+    if (!counts) return mw_fail_nomem(err, "the columns of a segment");
+    mw_status status = mw_ipc_reader_count(reader, counts, err);
+    for (int32_t i = 0; i < from->n_columns && status == MW_OK; i++) {
+        mw_str name = mw_str_of(from->columns[i].name);
+        mw_type type = counts[i] ? from->columns[i].type : MW_UTF8;
+        int32_t at = mw_schema_find(columns, name);
+        if (at < 0) status = mw_schema_add(columns, name, MW_UTF8, &at, err);
+        if (status == MW_OK && columns->columns[at].type == MW_UTF8)
+            columns->columns[at].type = type;
+    }
+    mw_free(counts);
+    return status;
+}
+
+/* What is known while segment after segment is looked at. */
 typedef struct survey {
     mw_dataset *dataset;
-    mw_schema
-        *first; /* columns that may be numbers, with the type of the first segment that has them */
-    mw_dictionary *mixed;   /* those that are numbers in one segment and text in another */
+    mw_schema *columns;
     mw_dictionary *devices; /* without the empty one */
 } survey;
 
-static mw_status add_devices(survey *s, const mw_dictionary *texts, mw_err *err) {
+static mw_status add_devices(survey *s, const mw_schema *schema, mw_err *err) {
+    int32_t at = mw_schema_find(schema, mw_str_of(mw_label_names[MW_LABEL_DEVICE_ID]));
+    const mw_dictionary *texts = at < 0 ? NULL : schema->columns[at].dictionary;
     mw_status status = MW_OK;
-    for (int32_t i = 0; i < mw_dictionary_size(texts) && status == MW_OK; i++) {
+    for (int32_t i = 0; texts && i < mw_dictionary_size(texts) && status == MW_OK; i++) {
         int32_t code;
         mw_str text = mw_dictionary_text(texts, i);
         if (text.size) status = mw_dictionary_add(s->devices, text, &code, err);
     }
     return status;
-}
-
-static mw_status add_column(survey *s, const mw_schema_column *column, mw_err *err) {
-    mw_str name = mw_str_of(column->name);
-    int32_t known = mw_schema_find(s->first, name), ignored;
-    if (known < 0) return mw_schema_add(s->first, name, column->type, &ignored, err);
-    if (s->first->columns[known].type == column->type) return MW_OK;
-    return mw_dictionary_add(s->mixed, name, &ignored, err);
 }
 
 static mw_status look_at(survey *s, const mw_dataset_piece *piece, mw_err *err) {
@@ -75,62 +85,10 @@ static mw_status look_at(survey *s, const mw_dataset_piece *piece, mw_err *err) 
     if (status == MW_OK)
         status = mw_ipc_reader_open(ctx, piece->dir, piece->file, NULL, 0, &reader, err);
     if (status != MW_OK) return status;
-    const mw_schema *schema = mw_ipc_reader_schema(reader);
-    int32_t time = mw_schema_find(schema, MW_STR("time"));
-    if (time < 0 || schema->columns[time].type != MW_TIMESTAMP)
-        status = mw_fail(err, MW_EDATA, "segment %s has no time column", piece->file);
-    for (int32_t i = 0; i < schema->n_columns && status == MW_OK; i++) {
-        const mw_schema_column *column = &schema->columns[i];
-        if (strcmp(column->name, mw_label_names[MW_LABEL_DEVICE_ID]) == 0)
-            status = column->dictionary ? add_devices(s, column->dictionary, err) : MW_OK;
-        else if (!mw_layout_reserved(mw_str_of(column->name)))
-            status = add_column(s, column, err);
-    }
+    status = mw_dataset_add_columns(ctx->mem, s->columns, reader, err);
+    if (status == MW_OK) status = add_devices(s, mw_ipc_reader_schema(reader), err);
     if (status == MW_OK) s->dataset->stream.n_rows += mw_ipc_reader_rows(reader);
     mw_ipc_reader_close(reader);
-    return status;
-}
-
-static bool has_value(const mw_chunk *chunk) {
-    const mw_chunk_column *column = &chunk->columns[0];
-    for (int64_t i = 0; i < chunk->n_rows; i++)
-        if (column->type == MW_FLOAT64      ? column->number[i] == column->number[i]
-            : column->type == MW_BOOL       ? column->validity[i / 8] >> (i % 8) & 1
-            : column->type == MW_DICTIONARY ? column->codes[i] >= 0
-                                            : true)
-            return true;
-    return false;
-}
-
-/* *ret: the segment has the column, with a value in it; then *type is its type there. */
-static mw_status find_value(const survey *s, const mw_dataset_piece *piece, const char *name,
-                            bool *ret, mw_type *type, mw_err *err) {
-    mw_ipc_reader *reader;
-    *ret = false;
-    mw_status status =
-        mw_ipc_reader_open(s->dataset->ctx, piece->dir, piece->file, &name, 1, &reader, err);
-    if (status != MW_OK) return status;
-    const mw_schema *schema = mw_ipc_reader_schema(reader);
-    while (schema->n_columns == 1 && !*ret && status == MW_OK) {
-        mw_chunk *chunk = NULL;
-        status = mw_ctx_check(s->dataset->ctx, err);
-        if (status == MW_OK) status = mw_ipc_reader_next(reader, &chunk, err);
-        if (!chunk) break;
-        *ret = has_value(chunk);
-        *type = schema->columns[0].type;
-        mw_chunk_free(chunk);
-    }
-    mw_ipc_reader_close(reader);
-    return status;
-}
-
-/* The type of the first segment with a value; none: of the first that has the column. */
-static mw_status settle(const survey *s, const char *name, mw_type *type, mw_err *err) {
-    bool found = false;
-    mw_status status = MW_OK;
-    if (mw_dictionary_find(s->mixed, mw_str_of(name)) < 0) return MW_OK;
-    for (size_t i = 0; i < s->dataset->n && !found && status == MW_OK; i++)
-        status = find_value(s, &s->dataset->pieces[i], name, &found, type, err);
     return status;
 }
 
@@ -145,12 +103,12 @@ static mw_status make_schema(const survey *s, mw_err *err) {
     for (int32_t i = 0; i < n_devices && status == MW_OK; i++)
         status = mw_dictionary_add(schema->columns[1].dictionary, mw_dictionary_text(s->devices, i),
                                    &code, err);
-    for (int32_t i = 0; i < s->first->n_columns && status == MW_OK; i++) {
-        const mw_schema_column *column = &s->first->columns[i];
-        mw_type type = column->type;
-        status = settle(s, column->name, &type, err);
-        if (status == MW_OK && type == MW_FLOAT64)
-            status = mw_schema_add(schema, mw_str_of(column->name), MW_FLOAT64, &index, err);
+    for (int32_t i = 0; i < s->columns->n_columns && status == MW_OK; i++) {
+        const mw_schema_column *column = &s->columns->columns[i];
+        mw_str name = mw_str_of(column->name);
+        bool number = column->type == MW_FLOAT64 || column->type == MW_UTF8; /* or nothing at all */
+        if (number && !mw_layout_reserved(name))
+            status = mw_schema_add(schema, name, MW_FLOAT64, &index, err);
     }
     return status;
 }
@@ -170,8 +128,7 @@ static mw_status list_columns(mw_dataset *d, mw_err *err) {
 static mw_status look_at_all(mw_dataset *d, mw_err *err) {
     survey s = {.dataset = d};
     mw_mem *mem = d->ctx->mem;
-    mw_status status = mw_schema_new(mem, &s.first, err);
-    if (status == MW_OK) status = mw_dictionary_new(mem, &s.mixed, err);
+    mw_status status = mw_schema_new(mem, &s.columns, err);
     if (status == MW_OK) status = mw_dictionary_new(mem, &s.devices, err);
     for (size_t i = 0; i < d->n && status == MW_OK; i++) {
         mw_ctx_report(d->ctx, "reading the dataset", (double)i, (double)d->n);
@@ -180,8 +137,7 @@ static mw_status look_at_all(mw_dataset *d, mw_err *err) {
     }
     if (status == MW_OK) status = make_schema(&s, err);
     if (status == MW_OK) status = list_columns(d, err);
-    mw_schema_free(s.first);
-    mw_dictionary_free(s.mixed);
+    mw_schema_free(s.columns);
     mw_dictionary_free(s.devices);
     return status;
 }

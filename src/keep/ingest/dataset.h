@@ -11,6 +11,7 @@
 #define MW_KEEP_INGEST_DATASET_H
 
 #include "core/base/dir.h"
+#include "core/table/ipcstream.h"
 #include "core/table/rowstream.h"
 
 /*
@@ -23,6 +24,13 @@ mw_status mw_dataset_check(const mw_ctx *ctx, mw_dir *dir, const char *segment, 
 /* Where a column of a segment stands in a dataset: the time first, then the labels, other texts, numbers. */
 enum { MW_DATASET_RANKS = 8 };
 int mw_dataset_rank(const char *name, mw_type type); /* 0 .. MW_DATASET_RANKS - 1 */
+
+/*
+ * Adds what columns has not yet of a segment's. A column's type is that of the first segment added with a value in it; MW_UTF8,
+ * which no segment has, stands for a column without a value so far. mem: for a moment.
+ */
+mw_status mw_dataset_add_columns(mw_mem *mem, mw_schema *columns, mw_ipc_reader *reader,
+                                 mw_err *err);
 
 typedef struct mw_dataset_piece {
     mw_dir *dir;

@@ -4,19 +4,40 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/table/ipcstream.h"
 #include "keep/ingest/cells.h"
+#include "keep/ingest/dataset.h"
 #include "keep/ingest/layout.h"
 
 /* ---- what the dataset has ---- */
 
-static mw_status add_columns(mw_schema *to, const mw_schema *from, mw_err *err) {
+static mw_status add_segment(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_schema *schema,
+                             mw_err *err) {
+    mw_ipc_reader *reader;
+    mw_status status = mw_ctx_check(ctx, err);
+    if (status == MW_OK) status = mw_ipc_reader_open(ctx, dir, segment, NULL, 0, &reader, err);
+    if (status != MW_OK) return status;
+    status = mw_dataset_add_columns(ctx->mem, schema, reader, err);
+    mw_ipc_reader_close(reader);
+    return status;
+}
+
+mw_status mw_drift_add(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file,
+                       mw_schema **columns, mw_err *err) {
     mw_status status = MW_OK;
-    int32_t index;
-    for (int32_t i = 0; i < from->n_columns && status == MW_OK; i++) {
-        mw_str name = mw_str_of(from->columns[i].name);
-        if (mw_schema_find(to, name) < 0)
-            status = mw_schema_add(to, name, from->columns[i].type, &index, err);
+    if (!*columns && file->n_segments) status = mw_schema_new(ctx->mem, columns, err);
+    for (size_t i = 0; i < file->n_segments && status == MW_OK; i++)
+        status = add_segment(ctx, staging, file->segments[i].file, *columns, err);
+    return status;
+}
+
+mw_status mw_drift_copy(mw_mem *mem, const mw_schema *columns, mw_schema **ret, mw_err *err) {
+    *ret = NULL;
+    if (!columns) return MW_OK;
+    mw_status status = mw_schema_new(mem, ret, err);
+    for (int32_t i = 0; i < columns->n_columns && status == MW_OK; i++) {
+        int32_t index;
+        status = mw_schema_add(*ret, mw_str_of(columns->columns[i].name), columns->columns[i].type,
+                               &index, err);
     }
     return status;
 }
@@ -27,17 +48,12 @@ mw_status mw_drift_columns(const mw_ctx *ctx, mw_dir *dir, const char *const *se
     *ret = NULL;
     mw_status status = mw_schema_new(ctx->mem, &schema, err);
     for (size_t i = 0; i < n && status == MW_OK; i++) {
-        mw_ipc_reader *reader;
         mw_err why = {0};
         status = mw_ctx_check(ctx, err);
         if (status != MW_OK) break;
-        status = mw_ipc_reader_open(ctx, dir, segments[i], NULL, 0, &reader, &why);
-        if (status == MW_OK) {
-            status = add_columns(schema, mw_ipc_reader_schema(reader), err);
-            mw_ipc_reader_close(reader);
-        } else {
-            status = status == MW_ENOMEM ? mw_fail_nomem(err, "columns") : MW_OK;
-        }
+        status = add_segment(ctx, dir, segments[i], schema, &why);
+        if (status != MW_OK)
+            status = status == MW_ENOMEM ? mw_fail_nomem(err, "columns") : mw_ctx_check(ctx, err);
     }
     if (status == MW_OK && schema->n_columns > 0)
         *ret = schema;
@@ -113,7 +129,7 @@ mw_status mw_drift_adapt(const mw_schema *dataset, const mw_args *args, mw_profi
                 return mw_fail(err, MW_EINVAL, "--rename gives two columns the name %.64s",
                                column->name);
         int32_t known = dataset ? mw_schema_find(dataset, mw_str_of(column->name)) : -1;
-        if (known < 0) continue;
+        if (known < 0 || dataset->columns[known].type == MW_UTF8) continue;
         column->type = dataset->columns[known].type;
         column->decided = true;
     }
@@ -173,7 +189,8 @@ mw_status mw_drift_report(const mw_schema *dataset, const mw_schema *file, const
         const mw_schema_column *column = &file->columns[i];
         int32_t known = mw_schema_find(dataset, mw_str_of(column->name));
         if (known >= 0) {
-            if (dataset->columns[known].type != column->type)
+            mw_type type = dataset->columns[known].type;
+            if (type != column->type && type != MW_UTF8)
                 add(&r, column->name, "retyped", "the dataset's type holds when both are read");
             continue;
         }

@@ -13,12 +13,18 @@
 #include "core/param/param.h"
 #include "core/table/chunk.h"
 #include "core/text/json.h"
+#include "keep/ingest/ingest.h"
 #include "keep/ingest/profile.h"
 
-/* The columns of segments [n] in dir, oldest first: a column's type is that of the first one that has it. Damaged segments are passed
- * over. *ret NULL when there are none; else mw_schema_free it. */
+/* The columns of segments [n] in dir, oldest first, as mw_dataset_add_columns has them. Damaged segments are passed over. *ret NULL when there are none; else mw_schema_free it. */
 mw_status mw_drift_columns(const mw_ctx *ctx, mw_dir *dir, const char *const *segments, size_t n,
                            mw_schema **ret, mw_err *err);
+
+/* The columns with those of a file just ingested, so that the next one of the same call meets what it would in another call. *columns NULL: none so
+ * far. A copy of columns, NULL for none, is mw_drift_copy's *ret. */
+mw_status mw_drift_add(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file,
+                       mw_schema **columns, mw_err *err);
+mw_status mw_drift_copy(mw_mem *mem, const mw_schema *columns, mw_schema **ret, mw_err *err);
 
 /* Applies `rename` ("old=new", of the file's names) and the dataset's types to a wide file's columns. */
 mw_status mw_drift_adapt(const mw_schema *dataset, const mw_args *args, mw_profile *profile,

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "keep/ingest/asked.h"
 #include "keep/ingest/csv_file.h"
+#include "keep/ingest/drift.h"
 #include "keep/ingest/listing.h"
 #include "keep/ingest/profile.h"
 #include "keep/ingest/quality.h"
@@ -188,17 +189,21 @@ mw_status mw_ingest_resume(const mw_ctx *ctx, const char *const *paths, size_t n
                            mw_ingest_result *ret, mw_err *err) {
     mw_ingest_result result = {.mem = ctx->mem};
     mw_asked asked = {.mark = ""};
+    mw_schema *columns = NULL; /* of the dataset and the files so far */
     const mw_ingest_known **sorted = sort_known(ctx, known, n_known);
     mw_status status = sorted ? MW_OK : mw_fail_nomem(err, "listing files");
     if (status == MW_OK) status = mw_asked_now(ctx, args, &asked, err);
-    if (status == MW_OK && resume)
-        status = mw_resume_set_options(ctx, &asked, dataset, resume, err);
+    if (status == MW_OK) status = mw_drift_copy(ctx->mem, dataset, &columns, err);
     if (status == MW_OK) status = list_files(ctx, paths, n_paths, &result, err);
     for (size_t i = 0; i < result.n_files && status == MW_OK; i++) {
         mw_ingest_file *file = &result.files[i];
-        status = ingest_file(ctx, find_known(sorted, n_known, file->source), dataset, args,
-                             asked.mark, resume, staging, file, err);
+        if (resume) status = mw_resume_set_options(ctx, &asked, columns, resume, err);
+        if (status == MW_OK)
+            status = ingest_file(ctx, find_known(sorted, n_known, file->source), columns, args,
+                                 asked.mark, resume, staging, file, err);
+        if (status == MW_OK) status = mw_drift_add(ctx, staging, file, &columns, err);
     }
+    mw_schema_free(columns);
     mw_asked_done(&asked);
     mw_free(sorted);
     if (status != MW_OK) {

@@ -3,6 +3,7 @@
  * files, and that a failing call leaves nothing in staging.
  */
 #include "core/table/ipc.h"
+#include "keep/ingest/drift.h"
 #include "support/fault_loop.h"
 #include "unit/ingest/ingest_run.h"
 
@@ -371,6 +372,43 @@ MW_TEST(one_bad_file_takes_the_whole_call_back) {
     end(&r);
 }
 
+/* Files of one call give the segments that a call each gives: a column has the type of the first file with a value of it. */
+MW_TEST(one_call_is_as_good_as_many) {
+    static const char *const texts[] = {"ts,a,s,n\n2026-01-05,1,,\n2026-01-06,1,,\n",
+                                        "ts,a,s,n\n2026-01-07,2,on,\n2026-01-08,2,off,\n",
+                                        "ts,a,s,b\n2026-01-09,3,7,word\n2026-01-10,3,8,word\n",
+                                        "ts,b,n\n2026-01-11,4,4\n2026-01-12,5,5\n"};
+    enum { N = 4 };
+    run r;
+    mw_err err;
+    const char *paths[N];
+    char names[N][8], segments[N][128];
+    mw_schema *columns = NULL;
+    begin(&r, NULL);
+    for (int i = 0; i < N; i++) {
+        snprintf(names[i], sizeof names[i], "%d.csv", i);
+        paths[i] = put_text(names[i], texts[i]);
+        assert_ok(mw_ingest_run(&r.ctx, &paths[i], 1, NULL, 0, columns, r.args, r.staging,
+                                &r.result, &err));
+        assert_ok(mw_drift_add(&r.ctx, r.staging, &r.result.files[0], &columns, &err));
+        mw_str_copy(segments[i], sizeof segments[i], mw_str_of(r.result.files[0].segments[0].file));
+        mw_ingest_result_done(&r.result);
+    }
+    assert_ok(mw_ingest_run(&r.ctx, paths, N, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
+    for (int i = 0; i < N; i++)
+        assert_string_equal(r.result.files[i].segments[0].file, segments[i]);
+    assert_non_null(strstr(r.result.files[2].drift, "\"new\""));
+    static const struct {
+        const char *name;
+        mw_type type;
+    } want[] = {{"a", MW_FLOAT64}, {"s", MW_DICTIONARY}, {"n", MW_FLOAT64}, {"b", MW_DICTIONARY}};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(columns->columns[mw_schema_find(columns, mw_str_of(want[i].name))].type,
+                         want[i].type);
+    mw_schema_free(columns);
+    end(&r);
+}
+
 MW_TEST(segments_say_where_they_come_from) {
     run r;
     mw_err err;
@@ -474,7 +512,7 @@ MW_TEST_MAIN(MW_RUN(long_rows_are_pivoted), MW_RUN(a_time_comes_from_stamp_or_da
              MW_RUN(a_hopeless_file_is_given_up_early), MW_RUN(unusable_files_give_one_clear_error),
              MW_RUN(a_known_file_is_not_read_again_and_a_changed_one_replaces),
              MW_RUN(a_folder_stands_for_its_csv_files),
-             MW_RUN(one_bad_file_takes_the_whole_call_back),
+             MW_RUN(one_bad_file_takes_the_whole_call_back), MW_RUN(one_call_is_as_good_as_many),
              MW_RUN(segments_say_where_they_come_from),
 
              MW_RUN(every_fault_of_a_long_ingest_is_survived),

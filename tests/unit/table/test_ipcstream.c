@@ -121,6 +121,7 @@ static size_t check_file(const char *name, int64_t n, bool whole) {
     mw_table *t;
     mw_ipc_reader *reader;
     mw_chunk *chunk;
+    int64_t counts[4], want[4];
     assert_ok(mw_ipc_read(&ctx, dir, name, NULL, 0, &t, &err));
     assert_int_equal(t->n_rows, n);
     assert_int_equal(t->n_columns, 4);
@@ -132,9 +133,12 @@ static size_t check_file(const char *name, int64_t n, bool whole) {
         assert_true(mw_str_is(mw_column_text(&t->columns[3], i),
                               i % 11 == 4 && !whole ? "" : DEVICES[i % 4]));
     }
+    for (int c = 0; c < 4; c++) want[c] = n - t->columns[c].n_missing;
     mw_table_free(t);
     assert_ok(mw_ipc_reader_open(&ctx, dir, name, NULL, 0, &reader, &err));
     assert_int_equal(mw_ipc_reader_rows(reader), n);
+    assert_ok(mw_ipc_reader_count(reader, counts, &err));
+    assert_memory_equal(counts, want, sizeof want);
     int64_t first = 0;
     size_t n_chunks = 0;
     for (;;) {
@@ -322,11 +326,16 @@ MW_TEST(large_batches_come_in_slices) {
     assert_int_equal(schema->n_columns, 2);
     assert_string_equal(schema->columns[0].name, "x");
     assert_int_equal(mw_schema_find(schema, MW_STR("on")), 1);
-    int64_t i = 0;
+    int64_t i = 0, counts[2];
+    assert_ok(mw_ipc_reader_count(reader, counts, &err)); /* of the columns asked for */
+    assert_int_equal(counts[0], N - N / 10);
+    assert_int_equal(counts[1], N - (N + 3) / 4);
     for (;;) {
+        bool small = i >= 1 << 18 && i < 1 << 19;
+        mw_ipc_reader_limit(reader, small ? 1 : SIZE_MAX);
         assert_ok(mw_ipc_reader_next(reader, &chunk, &err));
         if (!chunk) break;
-        assert_true(chunk->n_rows <= 1 << 16);
+        assert_true(chunk->n_rows <= (small ? 1024 : 1 << 16));
         for (int64_t row = 0; row < chunk->n_rows; row++, i++) {
             double x = chunk->columns[0].number[row];
             if (i % 10 == 9 ? !mw_isnan(x) : x != (double)i) fail_msg("row %lld", (long long)i);
