@@ -33,6 +33,16 @@ def a_dry_run_refuses_what_an_ingest_would(cli):
         assert wet[0] == dry[0] == EINVAL and wet[2] == dry[2], (words, wet, dry)
 
 
+def a_dry_run_says_what_the_dataset_has(cli):
+    for name in ("k.csv", "n.csv"):
+        cli.write(name, "time,temp\n2026-01-25 01:30:00,1\n2026-01-25 01:31:00,2\n")
+    assert cli.run("ingest", "k.csv")[0] == 0
+    status, out, err = cli.run("ingest", "k.csv", "n.csv", "--dry-run")
+    assert status == 0 and out.count("the dataset has it") == 1, (out, err)
+    assert out.index("k.csv") < out.index("the dataset has it") < out.index("n.csv"), out
+    assert cli.json("ingest", "k.csv", "n.csv", "--dry-run")["known"] == ["k.csv"]
+
+
 def progress_never_wraps(cli):
     """On a narrow terminal the line gets shorter: one that wraps scrolls with every redraw."""
     cli.write("a long name of a table, with Größe 25°.csv", "a,b,c,y\n" + "\n".join(f"{i % 97},{i * 7 % 101},{i * 31 % 89},{i * 13 % 83}"
@@ -63,4 +73,4 @@ def progress_never_wraps(cli):
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [names_from_files_do_not_reach_the_terminal_raw, a_dry_run_refuses_what_an_ingest_would,
-                             progress_never_wraps]))
+                                 a_dry_run_says_what_the_dataset_has, progress_never_wraps]))

@@ -145,10 +145,19 @@ static void widen(const mw_json *list, const char *member, int *widths) {
     }
 }
 
-static void print_plan(const mw_json *file, mw_buf *out) {
+static bool is_listed(const mw_json *list, mw_str text) {
+    for (const mw_json *item = list ? list->first : NULL; item; item = item->next)
+        if (mw_str_eq(mw_json_string(item, ""), text)) return true;
+    return false;
+}
+
+static void print_plan(const mw_json *file, const mw_json *known, mw_buf *out) {
     mw_buf_add(out, " would be read as a ");
     add_text(out, file, "layout");
     mw_buf_add(out, " file:\n");
+    if (is_listed(known, mw_json_string(mw_json_get(file, "source"), "")))
+        mw_buf_add(out, "    the dataset has it: read again only where its content or the options "
+                        "have changed\n");
     print_findings(file, true, out);
     mw_buf_add_char(out, '\n');
     int widths[SHOWN_COLUMNS];
@@ -179,7 +188,7 @@ void mw_op__print_ingest(const mw_json *result, mw_buf *out) {
         mw_buf_add(out, "  ");
         add_text(out, file, "source");
         if (dry)
-            print_plan(file, out);
+            print_plan(file, mw_json_get(result, "known"), out);
         else if (mw_json_bool(mw_json_get(file, "unchanged"), false))
             mw_buf_add(out, ": unchanged\n");
         else

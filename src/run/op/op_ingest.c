@@ -4,6 +4,7 @@
 #include "core/text/datetime.h"
 #include "keep/ingest/listing.h"
 #include "keep/ingest/preview.h"
+#include "keep/ingest/source.h"
 #include "keep/ingest/profile.h"
 #include "keep/ingest/quality.h"
 #include "run/op/dataset_job.h"
@@ -50,13 +51,28 @@ static bool is_dry_run(const mw_json *payload) {
     return mw_json_bool(mw_json_get(mw_json_get(payload, "args"), "dry_run"), false);
 }
 
-static mw_status preview_files(const mw_ctx *ctx, const mw_listing *files, const mw_args *args,
-                               const mw_schema *columns, mw_json_writer *writer, mw_err *err) {
+static bool is_known(const mw_json *known, const char *source) {
+    for (const mw_json *item = known ? known->first : NULL; item; item = item->next)
+        if (mw_str_is(mw_json_string(mw_json_get(item, "source"), ""), source)) return true;
+    return false;
+}
+
+/* "known": the files that the dataset has; whether they changed, only reading all of them would tell. */
+static mw_status preview_files(const mw_ctx *ctx, const mw_listing *files, const mw_json *known,
+                               const mw_args *args, const mw_schema *columns,
+                               mw_json_writer *writer, mw_err *err) {
     mw_status status = MW_OK;
     mw_json_key(writer, "files");
     mw_json_array(writer);
     for (size_t i = 0; i < files->n && !status; i++)
         status = mw_ingest_preview(ctx, files->paths[i], args, columns, writer, err);
+    mw_json_array_end(writer);
+    mw_json_key(writer, "known");
+    mw_json_array(writer);
+    for (size_t i = 0; i < files->n; i++) {
+        const char *source = mw_source_name(files->paths[i]);
+        if (is_known(known, source)) mw_json_write_string(writer, source);
+    }
     mw_json_array_end(writer);
     return status;
 }
@@ -82,7 +98,9 @@ static mw_status preview(const mw_ctx *ctx, const mw_json *payload, const mw_arg
     mw_json_object(&writer);
     mw_json_add_str(&writer, "dataset", mw_json_string(mw_json_get(payload, "dataset"), ""));
     mw_json_add_bool(&writer, "dry_run", true);
-    if (!status) status = preview_files(ctx, &files, args, columns, &writer, err);
+    if (!status)
+        status =
+            preview_files(ctx, &files, mw_json_get(payload, "known"), args, columns, &writer, err);
     mw_json_object_end(&writer);
     if (!status) status = mw_buf_status(result, "the result", err);
     mw_schema_free(columns);
