@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test_same_bytes.sh -- the same data and seed give the same files at 1, 2, 3 and 8 threads, and in every run:
-# generated CSV files, dataset segments, models of the main job and of `train FILE`. TAP.
+# generated CSV files, dataset segments, models of the main job and of `train FILE`; so does another division of the rows into files. TAP.
 set -euo pipefail
 
 millwright=${MW_BINARY:-build/millwright}
@@ -26,7 +26,7 @@ hashes() { # FOLDER PATTERN...
     (cd "$1" && shift && find . -type f \( -name "$1" "${@:2}" \) -print0 | sort -z | xargs -0 sha256sum)
 }
 
-echo 1..6
+echo 1..7
 plant="--profile miner-long --days 4 --machines 4"
 for run in 1 2; do
     # shellcheck disable=SC2086
@@ -47,6 +47,22 @@ for n in $threads; do
 done
 same 'dataset segments at 1, 2, 3 and 8 threads' "$folder"/segments[1238]
 same 'main job at 1, 2, 3 and 8 threads' "$folder"/main[1238]
+
+# The same rows as a file a machine, all of the same days, and as a file a day: read side by side, and one after the other.
+mkdir "$folder/machines" "$folder/days"
+awk -F, -v out="$folder" 'FNR == 1 { header = $0; next }
+    { n = split(out "/machines/" $4 ".csv " out "/days/" $2 ".csv", names, " ")
+      for (i = 1; i <= n; i++) {
+          if (!(names[i] in begun)) { begun[names[i]] = 1; print header >names[i] }
+          print >names[i] } }' "$folder"/csv1/*.csv
+for split in machines days; do
+    $millwright ingest "$folder/$split" --data "$folder/data-$split" >/dev/null
+    $millwright train --data "$folder/data-$split" --seed 5 >/dev/null
+done
+for data in data1 data-machines data-days; do
+    hashes "$folder/$data/orgs/default/models" model.onnx -o -name scores.arrow -o -name anomalies.json >"$folder/split-$data"
+done
+same 'models of rows in one file, a file a machine, a file a day' "$folder"/split-data*
 
 # A plain table: one row a reading, a category, missing cells.
 awk -v OFS=, 'BEGIN {
