@@ -235,14 +235,16 @@ def drift(folder):
 
 
 def training_on_files_that_disagree(folder):
-    """A column that is text in one file and numbers in another, both new. The earlier file's type counts; what is no number is missing."""
+    """A column that is text in one file and numbers in another, in one call or in two. The earlier file's type counts; what is no number is missing."""
     when = datetime.datetime(2026, 1, 1)
-    for order in ("ab", "ba"):
+    for order, calls in (("ab", 1), ("ba", 1), ("ab", 2), ("ba", 2)):
         for k, name in enumerate(order):
             rows = "".join(f"{when + datetime.timedelta(days=30 * k, minutes=5 * i)},{i % 50 + 0.5},{'ok' if name == 'a' else i % 7}\n"
                            for i in range(1000))
-            write(folder, f"{order}/csv/{k}.csv", "time,temp,note\n" + rows)
-        data = os.path.join(folder, order)
+            path = write(folder, f"{order}{calls}/csv/{k}.csv", "time,temp,note\n" + rows)
+            if calls == 2:
+                run("ingest", path, "--data", os.path.join(folder, f"{order}2"))
+        data = os.path.join(folder, f"{order}{calls}")
         run("train", "--data", data, "--n-estimators", "3", "--json")
         said = json.loads(run("summary", "--data", data, "--json"))
         note = next(c for c in said["columns"] if c["name"] == "note")
@@ -252,6 +254,19 @@ def training_on_files_that_disagree(folder):
         else:
             assert (note["type"], note["count"], note["missing"]) == ("float64", 1000, 1000), note
             assert abs(note["std"] - statistics.stdev(i % 7 for i in range(1000))) < 1e-9, note
+
+
+def an_empty_column_fixes_no_type(folder):
+    """A column without a value in the first file is what a later one has in it; the summary says the same."""
+    texts = ["ts,a,s\n2026-01-05,1,\n2026-01-06,1,\n", "ts,a,s\n2026-01-07,2,on\n2026-01-08,2,off\n", "ts,a,s\n2026-01-09,x,7\n2026-01-10,y,8\n"]
+    for calls in (1, 3):
+        data = os.path.join(folder, f"data{calls}")
+        paths = [write(folder, f"{k}.csv", text) for k, text in enumerate(texts)]
+        for these in [paths] if calls == 1 else [[path] for path in paths]:
+            run("ingest", *these, "--data", data)
+        columns = {c["name"]: c for c in json.loads(run("summary", "--data", data, "--json"))["columns"]}
+        assert (columns["s"]["type"], columns["s"]["count"]) == ("dictionary", 4), columns
+        assert (columns["a"]["type"], columns["a"]["count"]) == ("float64", 4), columns
 
 
 def other_options(folder):
@@ -303,7 +318,7 @@ def same_bytes_at_any_thread_count(folder):
 
 CALLS = [("a folder", a_folder), ("a glob", a_glob), ("a glob of nothing", a_glob_of_nothing), ("standard input", standard_input),
          ("odd file names", odd_names), ("the same file twice", twice), ("rejects, corrected", corrected), ("rejects, corrected in their own file", rejects_again), ("dry run", dry_run),
-         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("training on files that disagree", training_on_files_that_disagree), ("other options", other_options), ("renames that cannot be", renames_that_cannot_be),
+         ("an ambiguous date is said", ambiguity_is_said), ("a saved profile", a_saved_profile), ("schema drift", drift), ("training on files that disagree", training_on_files_that_disagree), ("an empty column fixes no type", an_empty_column_fixes_no_type), ("other options", other_options), ("renames that cannot be", renames_that_cannot_be),
          ("two columns of one name", duplicate_names), ("the same bytes at 1, 2 and 3 threads", same_bytes_at_any_thread_count)]
 
 

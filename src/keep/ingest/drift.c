@@ -129,8 +129,12 @@ mw_status mw_drift_adapt(const mw_schema *dataset, const mw_args *args, mw_profi
                 return mw_fail(err, MW_EINVAL, "--rename gives two columns the name %.64s",
                                column->name);
         int32_t known = dataset ? mw_schema_find(dataset, mw_str_of(column->name)) : -1;
-        if (known < 0 || dataset->columns[known].type == MW_UTF8) continue;
-        column->type = dataset->columns[known].type;
+        if (known < 0) continue;
+        mw_type type = dataset->columns[known].type;
+        /* Texts stay texts where the dataset has numbers: as numbers, none of the rows would do. */
+        bool texts = type == MW_FLOAT64 && column->type == MW_DICTIONARY && column->decided;
+        if (type == MW_UTF8 || texts) continue;
+        column->type = type;
         column->decided = true;
     }
     return status;

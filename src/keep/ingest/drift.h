@@ -1,8 +1,8 @@
 /*
  * drift.h -- how a file's columns differ from those that its dataset has, and what is done about it.
  *
- * Changes   new: the dataset lacks it. missing: the file lacks it. retyped: numbers here and text there, or the other way
- *           round; the dataset's type holds. renamed: a new one whose name is a missing one's but for case and signs; only a suspicion,
+ * Changes   new: the dataset lacks it. missing: the file lacks it. retyped: text here where the dataset has numbers; it is kept as
+ *           it is, and read as numbers where the dataset is read. Numbers where the dataset has text are text. renamed: a new one whose name is a missing one's but for case and signs; only a suspicion,
  *           unless --rename says so.
  * Policy    accept: as above, and reported. refuse: the file is not read, or not kept, and the message names the changes.
  */

@@ -14,7 +14,8 @@
 
 typedef struct column_stats {
     const char *name; /* in the arena */
-    mw_type type;
+    mw_type type;     /* of the first segment, until settled by one with a value */
+    bool settled;
     int64_t count;
     double mean, m2, min, max;
 } column_stats;
@@ -149,6 +150,17 @@ static mw_status segment(void *self, size_t index, const mw_schema *schema, bool
     return status;
 }
 
+static bool has_value(const mw_chunk_column *cells, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        bool has = cells->type == MW_FLOAT64     ? !mw_isnan(cells->number[i])
+                   : cells->type == MW_TIMESTAMP ? cells->time[i] != MW_TIME_NONE
+                   : cells->type == MW_BOOL      ? cells->validity[i / 8] >> (i % 8) & 1
+                                                 : cells->codes[i] >= 0;
+        if (has) return true;
+    }
+    return false;
+}
+
 static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk,
                       const uint8_t *pass, mw_err *err) {
     summary *s = self;
@@ -159,6 +171,10 @@ static mw_status rows(void *self, const mw_schema *schema, const mw_chunk *chunk
         column_stats *stats = NULL;
         mw_status status = stats_of(s, &schema->columns[i], &stats, err);
         if (status) return status;
+        if (!stats->settled && has_value(cells, n)) { /* filtered or not, as dataset.h has it */
+            stats->type = cells->type;
+            stats->settled = true;
+        }
         switch (cells->type) {
         case MW_FLOAT64: add_numbers(stats, cells->number, n, pass); break;
         case MW_TIMESTAMP: add_times(s, stats, cells->time, n, pass); break;
