@@ -4,7 +4,7 @@
  * What      a form is a value: kind, order of day and month, separators, clock, zone. Names are what users write and
  *           what reports show: "iso", "dd/mm/yyyy HH:MM:SS", "mm/dd/yyyy hh:MM am", "yyyymmdd", "unix-s", "unix-ms", "unix-us", "unix-ns",
  *           "excel", "cycle". Letters: yyyy yy mm dd (month before the clock), mon (Jan), HH hh MM SS .f, am, zzz
- *           for an offset; other bytes stand for themselves; digits of day, month and hour may lack a leading zero.
+ *           for an offset or a zone's short name that means one ("CEST"); other bytes stand for themselves; digits of day, month and hour may lack a leading zero.
  * Patterns  also as strftime or Java write them: "%d/%m/%Y %H:%M", "dd.MM.yyyy HH:mm:ss.SSS"; the usual name is what is
  *           kept. SS may be followed by a fraction (point or comma) in every text, ":f" is one behind a colon; a blank
  *           stands for one or more; "day" is a weekday's name, which is not compared with the date. Names of months may be English,

@@ -227,8 +227,9 @@ static bool take_am(shape *s) {
 static bool take_letters(shape *s) {
     size_t n = letters(s, 0);
     if (s->clock && take_am(s)) return true;
-    bool utc = n == 3 && (begins_one_of(s->at, "utc") || begins_one_of(s->at, "gmt"));
-    if (s->clock && !s->offset && (utc || (n == 1 && (*s->at | 32) == 'z'))) {
+    int64_t ignored;
+    bool named = mw_time__offset_of(s->at, n, &ignored) || (n == 1 && (*s->at | 32) == 'z');
+    if (s->clock && !s->offset && named) {
         s->at += n;
         s->offset = true;
         return add(s, " zzz");
@@ -261,6 +262,9 @@ static bool take_element(shape *s) {
     if (is_digit(c)) return take_digits(s);
     if (is_letter(c)) return take_letters(s);
     if ((c == '+' || c == '-') && s->clock && (s->date || c == '+')) return take_offset(s);
+    size_t bracket = s->offset ? mw_time__bracket_size(s->at, s->end) : 0;
+    s->at += bracket;
+    if (bracket) return true;
     bool joins = s->n > 0 && (c == ',' || c == '_' || c == ';' || c == '-' || c == '/' || c == ':');
     return joins && add_char(s, *s->at++);
 }

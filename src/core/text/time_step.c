@@ -195,18 +195,58 @@ static bool take_am(cursor *c, mw_time_parts *parts) {
     return true;
 }
 
+/*
+ * Short names that mean one offset: Europe's, with those that German loggers write, Japan's, and the American ones of RFC 5322 but CST, which is
+ * China's, too. BST and IST are several zones as well.
+ */
+static const struct {
+    char name[5];
+    int8_t hours;
+} offset_names[] = {{"utc", 0},  {"gmt", 0},  {"wet", 0},  {"west", 1}, {"cet", 1},  {"cest", 2},
+                    {"mez", 1},  {"mesz", 2}, {"met", 1},  {"mest", 2}, {"eet", 2},  {"eest", 3},
+                    {"msk", 3},  {"jst", 9},  {"est", -5}, {"edt", -4}, {"cdt", -5}, {"mst", -7},
+                    {"mdt", -6}, {"pst", -8}, {"pdt", -7}};
+
+bool mw_time__offset_of(const char *letters, size_t n, int64_t *ret_us) {
+    const cursor c = {letters, letters + n};
+    for (size_t i = 0; i < sizeof offset_names / sizeof *offset_names; i++) {
+        if (n != strlen(offset_names[i].name) || !is_word(&c, offset_names[i].name, n)) continue;
+        *ret_us = offset_names[i].hours * MW_HOUR_US;
+        return true;
+    }
+    return false;
+}
+
+size_t mw_time__bracket_size(const char *at, const char *end) {
+    const char *to = at;
+    if (to == end || *to++ != '[') return 0;
+    for (; to < end && *to != ']'; to++) {
+        bool letter = (unsigned)((*to | 32) - 'a') < 26 || (unsigned)(*to - '0') < 10;
+        if (!letter && *to != '/' && *to != '_' && *to != '+' && *to != '-' && *to != ':') return 0;
+    }
+    return to < end && to > at + 1 ? (size_t)(to + 1 - at) : 0;
+}
+
+/* A zone's name behind an offset says nothing new. */
+static bool skip_bracket(cursor *c) {
+    c->at += mw_time__bracket_size(c->at, c->end);
+    return true;
+}
+
 static bool take_offset(cursor *c, mw_time_parts *parts) {
     skip_blanks(c);
     parts->has_offset = true;
     parts->offset_us = 0;
     size_t n = letters_at(c);
-    if ((n == 1 && is_word(c, "z", 1)) ||
-        (n == 3 && (is_word(c, "utc", 3) || is_word(c, "gmt", 3)))) {
-        c->at += n;
-        if (n == 1 || c->at == c->end) return true;
+    if (n == 1 && is_word(c, "z", 1)) {
+        c->at++;
+        return skip_bracket(c);
     }
+    bool named = mw_time__offset_of(c->at, n, &parts->offset_us);
+    if (named) c->at += n;
+    if (named && (c->at == c->end || parts->offset_us != 0)) return skip_bracket(c);
     bool west = take(c, '-');
-    if (!west && !take(c, '+')) return n > 0;
+    if (!west && !take(c, '+')) return named && skip_bracket(c);
     int hours, minutes = 0;
     if (!take_digits(c, 2, 2, &hours)) return false;
     bool colon = take(c, ':');
@@ -214,7 +254,7 @@ static bool take_offset(cursor *c, mw_time_parts *parts) {
     if (hours > 23 || minutes > 59) return false;
     int64_t us = hours * MW_HOUR_US + minutes * MW_MINUTE_US;
     parts->offset_us = west ? -us : us;
-    return true;
+    return skip_bracket(c);
 }
 
 static bool run_step(mw_time_step step, uint8_t byte, cursor *c, mw_time_parts *parts) {

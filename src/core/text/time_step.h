@@ -28,7 +28,7 @@ typedef enum mw_time_step {
     MW_STEP_SECOND,   /* two, then perhaps a point or comma and digits */
     MW_STEP_FRACTION, /* perhaps a colon and digits */
     MW_STEP_AM,       /* am, PM, a.m., P.M., blanks before it do not count */
-    MW_STEP_OFFSET    /* Z, UTC, GMT, +02:00, +0200, +02, -0200; blanks before it do not count */
+    MW_STEP_OFFSET /* Z, UTC, GMT, +02:00, +0200, +02, -0200, CEST, and [Europe/Berlin] behind; blanks before it do not count */
 } mw_time_step;
 
 typedef struct mw_time_parts {
@@ -53,6 +53,10 @@ bool mw_time__place(int64_t days, int64_t clock_us, const mw_zone *zone, mw_time
                     int64_t *ret_us);
 bool mw_time__has_date(const uint8_t *steps);
 bool mw_time__has_clock(const uint8_t *steps);
+/* What a zone's short name stands for, in any case of letters; false for none, and for one that means several zones. */
+bool mw_time__offset_of(const char *letters, size_t n, int64_t *ret_us);
+/* Bytes of a zone's name in brackets there, "[Europe/Berlin]"; 0 for none. */
+size_t mw_time__bracket_size(const char *at, const char *end);
 /* 1..12 by its name in some languages, or enough letters of it, in any case; 0 for none. */
 int mw_time__month_of(const char *letters, size_t n);
 /* Bytes of the blank, tab or no-break space there; 0 for none. */
