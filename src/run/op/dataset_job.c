@@ -7,6 +7,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/table/table.h"
+#include "keep/ingest/asked.h"
 #include "keep/ingest/drift.h"
 #include "keep/ingest/resume.h"
 #include "run/op/rows.h"
@@ -312,15 +313,21 @@ static size_t collect_pieces(const mw_json *known, const mw_ingest_result *inges
     return n;
 }
 
-static mw_status hash_pieces(const piece *pieces, size_t n, char hex[MW_SHA256_HEX], mw_err *err) {
+/* Of the sources' contents, and of what they were read with (asked.h): the same file in another zone is other data. */
+static mw_status hash_pieces(const mw_ctx *ctx, const piece *pieces, const mw_dataset_piece *files,
+                             size_t n, char hex[MW_SHA256_HEX], mw_err *err) {
     mw_sha256 *sha;
     mw_status status = mw_sha256_new(&sha, err);
     if (status) return status;
     for (size_t i = 0; i < n; i++) {
+        char mark[MW_SHA256_HEX];
         if (pieces[i].part > 0) continue; /* the hash is of the whole source */
+        mw_asked_before(ctx, files[i].dir, files[i].file, mark);
         mw_sha256_add(sha, pieces[i].source.data, pieces[i].source.size);
         mw_sha256_add(sha, "\0", 1);
         mw_sha256_add(sha, pieces[i].content_hash.data, pieces[i].content_hash.size);
+        if (*mark) mw_sha256_add(sha, "\0", 1);
+        mw_sha256_add(sha, mark, strlen(mark));
         mw_sha256_add(sha, "\n", 1);
     }
     mw_sha256_finish(sha, hex);
@@ -369,10 +376,10 @@ mw_status mw_op__open_rows(const mw_ctx *ctx, const mw_json *payload,
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
         mw_err_hint(err, "put CSV files into the csv folder, or run `millwright ingest FILE`");
     }
-    if (!status) status = hash_pieces(pieces, n, rows->data_hash, err);
     if (!status) status = open_folders(rows, ctx, path, work_dir, err);
     for (size_t i = 0; i < n && !status; i++)
         status = find_piece(&pieces[i], rows->folder, rows->staging, &rows->arena, &files[i], err);
+    if (!status) status = hash_pieces(ctx, pieces, files, n, rows->data_hash, err);
     if (!status) status = mw_dataset_open(ctx, files, n, &rows->dataset, err);
     if (status) mw_op__close_rows(rows);
     return status;

@@ -171,7 +171,7 @@ MW_TEST(a_failed_commit_keeps_the_old_parts) {
 
 /* --- what the next ingest is told -------------------------------------------------------------- */
 
-static void put_parts(scene *s, const char *source, int n_parts) {
+static void put_parts_asked(scene *s, const char *source, int n_parts, const char *asked) {
     static const mw_type types[] = {MW_TIMESTAMP, MW_FLOAT64};
     mw_schema *schema;
     mw_chunk *chunk;
@@ -183,7 +183,8 @@ static void put_parts(scene *s, const char *source, int n_parts) {
     assert_ok(mw_schema_new(NULL, &schema, &err));
     assert_ok(mw_schema_add(schema, MW_STR("time"), MW_TIMESTAMP, &at, &err));
     assert_ok(mw_schema_add(schema, MW_STR("x"), MW_FLOAT64, &at, &err));
-    mw_parts_options options = {.source = source, .layout = "wide", .part_rows = 10};
+    mw_parts_options options = {
+        .source = source, .layout = "wide", .asked = asked, .part_rows = 10};
     assert_ok(mw_parts_new(&s->plant.ctx, schema, &options, s->staging, &parts, &err));
     mw_arrange_sink sink = mw_parts_sink(parts);
     assert_ok(mw_chunk_new(NULL, types, 2, 10, &chunk, &err));
@@ -212,6 +213,10 @@ static void put_parts(scene *s, const char *source, int n_parts) {
     mw_parts_free(parts);
     mw_chunk_free(chunk);
     mw_schema_free(schema);
+}
+
+static void put_parts(scene *s, const char *source, int n_parts) {
+    put_parts_asked(s, source, n_parts, NULL);
 }
 
 /* How many of the known segments have this hash. */
@@ -254,11 +259,11 @@ MW_TEST(a_source_with_a_missing_part_is_not_known) {
     end(&s);
 }
 
-MW_TEST(the_data_hash_is_of_sources_not_parts) {
+MW_TEST(the_data_hash_is_of_sources_and_options_not_parts) {
     scene s;
-    char hashes[2][MW_SHA256_HEX];
+    char hashes[3][MW_SHA256_HEX];
     begin(&s);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         char path[600], payload[4000];
         const mw_json *tree;
         const mw_ingest_result nothing = {0};
@@ -267,7 +272,7 @@ MW_TEST(the_data_hash_is_of_sources_not_parts) {
         mw_buf known;
         const mw_segment_record *live;
         size_t n;
-        put_parts(&s, "a.csv", k ? 1 : 4);
+        put_parts_asked(&s, "a.csv", k ? 1 : 4, k < 2 ? NULL : "another zone");
         mw_buf_init(&known, NULL, 1 << 16);
         assert_ok(
             mw_store_segments(&s.plant.ctx, s.plant.app->store, &s.arena, "main", &live, &n, &err));
@@ -294,10 +299,11 @@ MW_TEST(the_data_hash_is_of_sources_not_parts) {
         mw_buf_done(&known);
     }
     assert_string_equal(hashes[0], hashes[1]);
+    assert_string_not_equal(hashes[1], hashes[2]);
     end(&s);
 }
 
 MW_TEST_MAIN(MW_RUN(every_part_is_moved_and_recorded), MW_RUN(replaced_parts_are_removed),
              MW_RUN(a_failed_commit_keeps_the_old_parts),
              MW_RUN(a_source_with_a_missing_part_is_not_known),
-             MW_RUN(the_data_hash_is_of_sources_not_parts))
+             MW_RUN(the_data_hash_is_of_sources_and_options_not_parts))
