@@ -7,6 +7,8 @@
 #include "core/base/math.h"
 #include "core/text/datetime.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* The bits of up to 64 rows. */
 typedef uint64_t word_of(mw_type type, const void *data, int64_t n);
 
@@ -28,10 +30,10 @@ static uint64_t word_scalar(mw_type type, const void *data, int64_t n) {
 
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2 __attribute__((target("avx2,popcnt")))
 
 /* AVX-512 is a third faster on what lies in a cache, and no faster on what comes from memory. */
-AVX2 static uint64_t word_avx2(mw_type type, const void *data, int64_t n) {
+AVX2 INLINE uint64_t word_avx2(mw_type type, const void *data, int64_t n) {
     if (n < 64) return word_scalar(type, data, n);
     uint64_t lacks = 0;
     if (type == MW_DICTIONARY) {
@@ -55,18 +57,8 @@ AVX2 static uint64_t word_avx2(mw_type type, const void *data, int64_t n) {
 
 #endif
 
-static word_of *choose(void) {
-    switch (mw_cpu_level()) {
-#if defined(__x86_64__)
-    case MW_CPU_AVX512:
-    case MW_CPU_AVX2: return word_avx2;
-#endif
-    default: return word_scalar;
-    }
-}
-
 /* A word into a bitmap from bit `at` on; the bits before stay, those behind become 0. */
-static void put(uint8_t *bits, int64_t at, uint64_t word) {
+static inline void put(uint8_t *bits, int64_t at, uint64_t word) {
     uint8_t *to = bits + at / 8;
     unsigned shift = (unsigned)(at % 8);
     uint64_t low = word << shift;
@@ -77,8 +69,9 @@ static void put(uint8_t *bits, int64_t at, uint64_t word) {
     for (int i = 0; i < 8; i++) to[i] = (uint8_t)(low >> (8 * i));
 }
 
-int64_t mw_table__present(mw_type type, const void *data, int64_t n, uint8_t *bits, int64_t at) {
-    word_of *read = choose();
+/* Compiled once for each level, with its instructions and `read` in place. */
+INLINE int64_t all_words(word_of *read, mw_type type, const void *data, int64_t n, uint8_t *bits,
+                         int64_t at) {
     const char *from = data;
     size_t size = type == MW_DICTIONARY ? 4 : 8;
     int64_t n_present = 0;
@@ -88,4 +81,23 @@ int64_t mw_table__present(mw_type type, const void *data, int64_t n, uint8_t *bi
         put(bits, at + i, word);
     }
     return n - n_present;
+}
+
+#if defined(__x86_64__)
+
+AVX2 static int64_t present_avx2(mw_type type, const void *data, int64_t n, uint8_t *bits,
+                                 int64_t at) {
+    return all_words(word_avx2, type, data, n, bits, at);
+}
+
+#endif
+
+int64_t mw_table__present(mw_type type, const void *data, int64_t n, uint8_t *bits, int64_t at) {
+    switch (mw_cpu_level()) {
+#if defined(__x86_64__)
+    case MW_CPU_AVX512:
+    case MW_CPU_AVX2: return present_avx2(type, data, n, bits, at);
+#endif
+    default: return all_words(word_scalar, type, data, n, bits, at);
+    }
 }
