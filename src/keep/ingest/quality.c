@@ -2,7 +2,8 @@
  * quality.c -- chunks to devices to spans to sensors: the driver of sensor quality.
  *
  * A chunk's rows are taken device by device. When each device's rows lie together its columns are read in place; when devices take turns the
- * rows of each are gathered first (a stable counting sort over row numbers), so that the rules always see runs of one device.
+ * rows of each are gathered first (a stable counting sort over row numbers), so that the rules always see runs of one device. Devices that
+ * take turns in one order, chunk after chunk the usual table of many devices, need no gathering: every n-th row is one's.
  * A piece is the longest stretch of rows in one span without rows missing in between; every sensor takes a piece at once.
  */
 #include "keep/ingest/quality.h"
@@ -80,6 +81,8 @@ struct mw_quality {
     const double **numbers; /* [n_sensors] of the rows in hand; NULL: none */
     double *sorted;         /* [room_sorted] numbers, sensor by sensor, device by device */
     size_t room_sorted;
+    mw_quality__figures *figures; /* [n_sensors][devices that take turns] */
+    size_t room_figures;
     uint32_t *counts; /* [n_devices] all 0 between chunks */
     int32_t *touched; /* [n_devices] */
     int64_t room_rows;
@@ -178,6 +181,7 @@ void *mw_quality_free(mw_quality *q) {
     mw_free(q->given);
     mw_free(q->numbers);
     mw_free(q->sorted);
+    mw_free(q->figures);
     mw_free(q->devices);
     mw_free(q->records.items);
     mw_free(q->times);
@@ -286,25 +290,32 @@ static mw_status find_device(mw_quality *q, int32_t code, mw_quality__device **r
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
-/* Rows of one device that stand together: numbers[k] + first are those of the k-th sensor, NULL where the chunk lacks its column. */
+/* Rows of one device: those of the k-th sensor are numbers[k] + first and every `stride` from there, NULL where the chunk lacks its column.
+ * figures: of all n rows, k * stride apart, or NULL. */
 typedef struct device_rows {
     mw_quality__device *device;
     const double *const *numbers;
-    int64_t first;
+    int64_t first, n, stride;
+    const mw_quality__figures *figures;
 } device_rows;
 
 static mw_status feed(mw_quality *q, const device_rows *r, int64_t from, int64_t to, mw_err *err) {
     mw_status status = MW_OK;
+    bool known = r->figures && from == 0 && to == r->n;
     for (int32_t k = 0; k < r->device->n_sensors && from < to && !status; k++) {
         mw_quality__sensor *s = &r->device->sensors[k];
         int32_t column = q->columns[k];
-        if (r->numbers[k])
-            status = mw_quality__sensor_add(&q->rules, r->device, s, column,
-                                            r->numbers[k] + r->first + from, q->times + from,
-                                            to - from, err);
-        else
+        if (!r->numbers[k]) {
             status = mw_quality__sensor_missing(&q->rules, r->device, s, column, q->times + from,
                                                 to - from, err);
+            continue;
+        }
+        const mw_quality__values values = {.at = r->numbers[k] + r->first + from * r->stride,
+                                           .n = to - from,
+                                           .stride = r->stride,
+                                           .figures = known ? r->figures + k * r->stride : NULL};
+        status =
+            mw_quality__sensor_add(&q->rules, r->device, s, column, &values, q->times + from, err);
     }
     return status;
 }
@@ -340,12 +351,12 @@ static void open_window(mw_quality *q, mw_quality__device *device, int64_t time_
     device->rows[device->n_windows++] = 0;
 }
 
-/* q->times has the n rows' times, in order. */
-static mw_status add_rows(mw_quality *q, const device_rows *r, int64_t n, mw_err *err) {
+/* q->times has the rows' times, in order. */
+static mw_status add_rows(mw_quality *q, const device_rows *r, mw_err *err) {
     mw_quality__device *device = r->device;
     mw_status status = MW_OK;
     int64_t from = 0;
-    for (int64_t i = 0; i < n && !status; i++) {
+    for (int64_t i = 0; i < r->n && !status; i++) {
         if (device->started && q->times[i] < device->last_us) q->times[i] = device->last_us;
         int64_t time_us = q->times[i];
         bool gap;
@@ -367,16 +378,16 @@ static mw_status add_rows(mw_quality *q, const device_rows *r, int64_t n, mw_err
         device->rows[device->n_windows - 1]++;
         device->n_rows++;
     }
-    return status ? status : feed(q, r, from, n, err);
+    return status ? status : feed(q, r, from, r->n, err);
 }
 
 static mw_status add_run(mw_quality *q, const mw_chunk *chunk, int32_t code, int64_t first,
                          int64_t n, mw_err *err) {
-    device_rows r = {.numbers = q->numbers, .first = first};
+    device_rows r = {.numbers = q->numbers, .first = first, .n = n, .stride = 1};
     mw_status status = find_device(q, code, &r.device, err);
     if (status || r.device->n_sensors == 0) return status;
     memcpy(q->times, chunk->columns[0].time + first, (size_t)n * sizeof *q->times);
-    return add_rows(q, &r, n, err);
+    return add_rows(q, &r, err);
 }
 
 static int64_t count_runs(const int32_t *codes, int64_t n) {
@@ -412,12 +423,46 @@ static mw_status sort_numbers(mw_quality *q, int64_t n, mw_err *err) {
     return MW_OK;
 }
 
+/* Whether row i + n_devices is always of the device of row i. */
+static bool is_rotation(const int32_t *codes, int64_t n, int32_t n_devices) {
+    return n_devices >= MW_QUALITY_TURNS && n >= 2 * n_devices &&
+           memcmp(codes, codes + n_devices, (size_t)(n - n_devices) * sizeof *codes) == 0;
+}
+
+/* The devices q->touched [n_devices] take turns in this order: their rows are read where they lie. */
+static mw_status add_rotation(mw_quality *q, const int64_t *times, int64_t n, int32_t n_devices,
+                              mw_err *err) {
+    size_t wanted = (size_t)n_devices * (size_t)q->n_sensors;
+    mw_status status = MW_OK;
+    if (wanted > q->room_figures) {
+        status = resize(q, &q->figures, wanted, sizeof *q->figures, err);
+        if (!status) q->room_figures = wanted;
+    }
+    for (int32_t k = 0; k < q->n_sensors && !status; k++)
+        if (q->numbers[k])
+            q->rules.scan.turns(q->numbers[k], n, n_devices,
+                                q->figures + (size_t)k * (size_t)n_devices);
+    for (int32_t d = 0; d < n_devices; d++) {
+        device_rows r = {.numbers = q->numbers,
+                         .first = d,
+                         .n = (n - d + n_devices - 1) / n_devices,
+                         .stride = n_devices,
+                         .figures = q->figures + d};
+        q->counts[q->touched[d]] = 0;
+        if (!status) status = find_device(q, q->touched[d] - 1, &r.device, err);
+        for (int64_t i = 0; i < r.n; i++) q->times[i] = times[d + i * n_devices];
+        if (!status && r.device->n_sensors) status = add_rows(q, &r, err);
+    }
+    return status;
+}
+
 /* Devices take turns: each one's rows, in order of the devices' first appearance. */
 static mw_status add_turns(mw_quality *q, const int64_t *times, const int32_t *codes, int64_t n,
                            mw_err *err) {
     int32_t n_touched = 0;
     for (int64_t i = 0; i < n; i++)
         if (!q->counts[codes[i] + 1]++) q->touched[n_touched++] = codes[i] + 1;
+    if (is_rotation(codes, n, n_touched)) return add_rotation(q, times, n, n_touched, err);
     uint32_t at = 0;
     for (int32_t k = 0; k < n_touched; k++) {
         uint32_t count = q->counts[q->touched[k]];
@@ -433,10 +478,10 @@ static mw_status add_turns(mw_quality *q, const int64_t *times, const int32_t *c
     for (int32_t k = 0; k < n_touched; k++) {
         uint32_t end = q->counts[q->touched[k]];
         q->counts[q->touched[k]] = 0;
-        device_rows r = {.numbers = q->numbers, .first = first};
+        device_rows r = {.numbers = q->numbers, .first = first, .n = end - first, .stride = 1};
         if (!status) status = find_device(q, q->touched[k] - 1, &r.device, err);
         for (uint32_t i = first; i < end; i++) q->times[i - first] = times[q->order[i]];
-        if (!status && r.device->n_sensors) status = add_rows(q, &r, end - first, err);
+        if (!status && r.device->n_sensors) status = add_rows(q, &r, err);
         first = end;
     }
     return status;

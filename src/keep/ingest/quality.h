@@ -34,7 +34,7 @@ typedef struct mw_quality mw_quality;
  * are logged with their number. MW_EINVAL for a range that is none. schema is borrowed and may grow. device: its column of device codes, or -1. */
 mw_status mw_quality_new(const mw_ctx *ctx, const mw_schema *schema, int32_t device,
                          const mw_args *args, mw_quality **ret, mw_err *err);
-/* Cost: 0.4 ns a cell that is in the cache, 2 more when windows have a dozen rows, 1 more when devices take turns. */
+/* Cost: 0.4 ns a cell that is in the cache, 2 more when windows have a dozen rows, 1 more when devices take turns in no fixed order. */
 mw_status mw_quality_add(mw_quality *quality, const mw_chunk *chunk, mw_err *err);
 /* Forgets all rows, for a second pass. */
 void mw_quality_restart(mw_quality *quality);

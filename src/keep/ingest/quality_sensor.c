@@ -3,7 +3,8 @@
  * single values that a threshold calls out.
  *
  * A block of values costs one vector pass. Values are looked at one by one only where that pass says so: something is not finite, a step
- * is larger than the spike threshold, a value is beyond an alarm. Runs are read from the bit mask of equal neighbors.
+ * is larger than the spike threshold, a value is beyond an alarm. Runs are read from the bit mask of equal neighbors. Where the figures of
+ * the values are known beforehand and say that there is nothing to see, the values themselves are not read at all.
  */
 #include <float.h>
 
@@ -228,7 +229,7 @@ static mw_status add_runs(const look *l, const double *values, const mw_quality_
         start_run(s, time_of(l, 0));
     }
     if (status) return status;
-    if (scan->n_equal) return walk_runs(l, values, scan->equal, n, err);
+    if (scan->figures.n_equal) return walk_runs(l, values, scan->equal, n, err);
     if (n == 1) return MW_OK;
     status = end_run(l, values[0], time_of(l, 0), err);
     start_run(s, time_of(l, n - 1));
@@ -273,31 +274,44 @@ static mw_status add_missing(const look *l, int64_t row, mw_err *err) {
 
 /* --- blocks ------------------------------------------------------------------------------------- */
 
+/* The largest step, that from the value before included. */
+static double largest_step(const mw_quality__sensor *s, double first, double step) {
+    double before = mw_abs(first - s->last); /* NaN: none before */
+    return before > step ? before : step;
+}
+
+static void sum_up(const look *l, const mw_quality__figures *f, double first, double last,
+                   int64_t n) {
+    mw_quality__sensor *s = l->s;
+    mw_quality__span *open = &s->open;
+    double step = largest_step(s, first, f->step);
+    if (!open->n || f->min < open->min) open->min = f->min;
+    if (!open->n || f->max > open->max) open->max = f->max;
+    if (step > open->step) open->step = step;
+    open->n += n;
+    open->n_equal += f->n_equal + (first == s->last);
+    open->n_up += f->n_up + (first > s->last);
+    s->last = last;
+    s->last_us = time_of(l, n - 1);
+}
+
 static mw_status add_finite(const look *l, const double *values, const mw_quality__scan *scan,
                             int64_t n, mw_err *err) {
     mw_quality__sensor *s = l->s;
+    const mw_quality__figures *f = &scan->figures;
     mw_status status = MW_OK;
     if (!s->born) {
         s->born = true;
         s->since_us = time_of(l, 0);
     }
-    double step = mw_abs(values[0] - s->last); /* NaN: none before */
-    if (step < scan->step || mw_isnan(step)) step = scan->step;
-    if (step > s->spike_at || s->n_away) status = follow_away(l, values, n, err);
-    if (!status && (scan->min < s->alarm_low || scan->max > s->alarm_high))
+    if (largest_step(s, values[0], f->step) > s->spike_at || s->n_away)
+        status = follow_away(l, values, n, err);
+    if (!status && (f->min < s->alarm_low || f->max > s->alarm_high))
         status = flag_range(l, values, n, err);
     if (!status) status = add_runs(l, values, scan, n, err);
     if (status) return status;
     if (s->n_levels <= MW_QUALITY_LEVELS) add_levels(s, values, n);
-    mw_quality__span *open = &s->open;
-    if (!open->n || scan->min < open->min) open->min = scan->min;
-    if (!open->n || scan->max > open->max) open->max = scan->max;
-    if (step > open->step) open->step = step;
-    open->n += n;
-    open->n_equal += scan->n_equal + (values[0] == s->last);
-    open->n_up += scan->n_up + (values[0] > s->last);
-    s->last = values[n - 1];
-    s->last_us = time_of(l, n - 1);
+    sum_up(l, f, values[0], values[n - 1], n);
     return MW_OK;
 }
 
@@ -305,7 +319,7 @@ static mw_status add_kept(look *l, const double *kept, const int32_t *where, int
                           mw_err *err) {
     mw_quality__scan scan;
     if (n == 0) return MW_OK;
-    l->rules->scan(kept, n, &scan);
+    l->rules->scan.block(kept, n, &scan);
     l->where = where;
     mw_status status = add_finite(l, kept, &scan, n, err);
     l->where = NULL;
@@ -341,21 +355,51 @@ static mw_status add_holes(look *l, const double *values, int64_t n, mw_err *err
     return status ? status : add_kept(l, kept, where, m, err);
 }
 
+/* Whether nothing among the values is worth a look: add_finite would only sum them up. */
+static bool is_plain(const mw_quality__sensor *s, const mw_quality__values *v) {
+    const mw_quality__figures *f = v->figures;
+    return f && f->finite && s->born && !s->gap && !s->n_away && s->n_levels > MW_QUALITY_LEVELS &&
+           f->min >= s->alarm_low && f->max <= s->alarm_high && s->run + f->n_equal + 1 < RUN_MIN &&
+           !(largest_step(s, v->at[0], f->step) > s->spike_at);
+}
+
+static void add_plain(const look *l, const mw_quality__values *v) {
+    mw_quality__sensor *s = l->s;
+    const double *end = v->at + (v->n - 1) * v->stride;
+    int64_t run = 1;
+    for (const double *at = end; run < v->n && at[0] == at[-v->stride]; at -= v->stride) run++;
+    if (run == v->n && v->at[0] == s->last) {
+        s->run += run;
+    } else {
+        start_run(s, time_of(l, v->n - run));
+        s->run = run;
+    }
+    sum_up(l, v->figures, v->at[0], *end, v->n);
+}
+
 mw_status mw_quality__sensor_add(const mw_quality__rules *rules, const mw_quality__device *device,
-                                 mw_quality__sensor *s, int32_t column, const double *values,
-                                 const int64_t *times, int64_t n, mw_err *err) {
+                                 mw_quality__sensor *s, int32_t column, const mw_quality__values *v,
+                                 const int64_t *times, mw_err *err) {
+    look l = {rules, device, s, column, times, NULL};
     mw_status status = MW_OK;
+    if (is_plain(s, v)) {
+        add_plain(&l, v);
+        return MW_OK;
+    }
+    double together[MW_QUALITY_BLOCK];
     mw_quality__scan scan;
-    for (int64_t at = 0; at < n && !status; at += MW_QUALITY_BLOCK) {
-        int64_t m = n - at < MW_QUALITY_BLOCK ? n - at : MW_QUALITY_BLOCK;
-        look l = {rules, device, s, column, times + at, NULL};
-        rules->scan(values + at, m, &scan);
-        if (!scan.finite) {
-            status = add_holes(&l, values + at, m, err);
+    for (int64_t at = 0, m; at < v->n && !status; at += m) {
+        m = v->n - at < MW_QUALITY_BLOCK ? v->n - at : MW_QUALITY_BLOCK;
+        const double *values = v->stride == 1 ? v->at + at : together;
+        for (int64_t i = 0; i < m && v->stride != 1; i++) together[i] = v->at[(at + i) * v->stride];
+        l.times = times + at;
+        rules->scan.block(values, m, &scan);
+        if (!scan.figures.finite) {
+            status = add_holes(&l, values, m, err);
             continue;
         }
         if (s->gap) status = judge_gap(&l, true, err);
-        if (!status) status = add_finite(&l, values + at, &scan, m, err);
+        if (!status) status = add_finite(&l, values, &scan, m, err);
     }
     return status;
 }

@@ -17,18 +17,29 @@ enum {
     MW_QUALITY_LEVELS = 12,    /* a sensor with no more distinct values is a state, not a measure */
     MW_QUALITY_AWAY = 3,       /* values of a spike at most */
     MW_QUALITY_STEPS = 32,     /* steps of the clock judged together */
+    MW_QUALITY_TURNS = 8,      /* fewer devices that take turns are looked at one by one */
     MW_QUALITY_OWN_RANGE = 128 /* internal bit: out of its own range, unless a unit explains it */
 };
 
-/* The vector pass over values [n] (n >= 1): see quality_scan.c. */
+/* What some values in a row say together: see quality_scan.c. */
+typedef struct mw_quality__figures {
+    double min, max, step; /* step: largest |value - value before| */
+    int64_t n_equal, n_up; /* values equal to, and above, the one before */
+    bool finite;           /* else the rest means nothing */
+} mw_quality__figures;
+
 typedef struct mw_quality__scan {
-    double min, max, step;                 /* step: largest |value - value before| */
-    int64_t n_equal, n_up;                 /* values equal to, and above, the one before */
-    bool finite;                           /* else the rest means nothing */
+    mw_quality__figures figures;
     uint64_t equal[MW_QUALITY_BLOCK / 64]; /* bit i: value i + 1 equals value i */
 } mw_quality__scan;
 
-typedef void (*mw_quality__scanner)(const double *values, int64_t n, mw_quality__scan *ret);
+/* The vector passes, all with the same results at every CPU level. */
+typedef struct mw_quality__scanner {
+    /* Values [n] of one device, 1 <= n <= MW_QUALITY_BLOCK. */
+    void (*block)(const double *values, int64_t n, mw_quality__scan *ret);
+    /* Values [n] of n_devices that take turns: value i is of device i % n_devices; MW_QUALITY_TURNS <= n_devices <= n. ret [n_devices]. */
+    void (*turns)(const double *values, int64_t n, int64_t n_devices, mw_quality__figures *ret);
+} mw_quality__scanner;
 mw_quality__scanner mw_quality__choose_scanner(void);
 
 /* A stretch of windows first .. last with the same bits. sensor -1: the device's clock and rows. */
@@ -148,10 +159,18 @@ typedef struct mw_quality__rules {
 } mw_quality__rules;
 
 void mw_quality__sensor_init(mw_quality__sensor *s, double given_low, double given_high);
-/* Values [n] of schema column `column` at times [n], all in the device's open span. */
+/* Values of a sensor, borrowed: value i is at[i * stride]. figures: theirs; NULL: not known. */
+typedef struct mw_quality__values {
+    const double *at;
+    int64_t n, stride;
+    const mw_quality__figures *figures;
+} mw_quality__values;
+
+/* Values of schema column `column` at times [values->n], all in the device's open span. */
 mw_status mw_quality__sensor_add(const mw_quality__rules *rules, const mw_quality__device *device,
-                                 mw_quality__sensor *s, int32_t column, const double *values,
-                                 const int64_t *times, int64_t n, mw_err *err);
+                                 mw_quality__sensor *s, int32_t column,
+                                 const mw_quality__values *values, const int64_t *times,
+                                 mw_err *err);
 /* Rows without a value, since the column came later. */
 mw_status mw_quality__sensor_missing(const mw_quality__rules *rules,
                                      const mw_quality__device *device, mw_quality__sensor *s,

@@ -2,6 +2,7 @@
 #include "core/base/cpu.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "keep/ingest/quality_state.h"
 #include "support/fault_loop.h"
 #include "unit/ingest/quality_rows.h"
 
@@ -96,6 +97,110 @@ MW_TEST(devices_in_turns_or_one_after_the_other_are_the_same) {
     assert_string_equal(mw_buf_text(&text[0]), mw_buf_text(&text[1]));
     mw_buf_done(&text[0]);
     mw_buf_done(&text[1]);
+}
+
+/* --- devices that take turns in one order ------------------------------------------------------- */
+
+/* Values that now and then stand, jump, leave their range or are missing, every row of every device there. Eleven devices are slow ones. */
+static void add_rotating(rows *r, int n_devices, int64_t n_rows, bool turns, uint64_t seed) {
+    int64_t step_us = n_devices == 11 ? 5 * minute_us : minute_us;
+    for (int d = 0; d < n_devices; d++) (void)device_code(r, d);
+    for (int64_t j = 0; j < n_rows * n_devices; j++) {
+        int64_t i = turns ? j / n_devices : j % n_rows;
+        int d = (int)(turns ? j % n_devices : j / n_rows);
+        int64_t row = rows_add(r, i * step_us + (i > 2000 ? hour_us : 0), d);
+        for (int32_t c = 0; c < r->n_values; c++) {
+            mw_rng rng;
+            mw_rng_init(&rng, seed, (uint64_t)(d * COLUMNS_MAX + c), (uint64_t)i);
+            double u = mw_rng_uniform(&rng), v = mw_sin((double)i / 40 + d) * 9 + 40 + 2 * u;
+            if (c == 1) v = (double)(int64_t)(v / 3);
+            if (c == 2) v = (double)(i / 50 % 4);
+            if (i > 1500 && (i + 31 * d) % 400 < 25 + c) v = 30 + c;
+            if (c == 3 && i > 1500 && (i + 17 * d) % 633 == 0) v += 35;
+            if (c == 4 && i > 2900 && (i + 17 * d) % 433 < 14) v = (d % 2 ? -90 : 190) - u;
+            if (mw_rng_uniform(&rng) < (c == 5 ? 0.02 : 0.001)) v = MW_NAN;
+            if (c == 5 && (i + d) % 500 < 40) v = MW_NAN;
+            if (c == 6 && (i + d) % 977 == 5) v = -MW_INFINITY;
+            r->values[c][row] = v;
+        }
+    }
+}
+
+MW_TEST(a_rotation_of_devices_is_read_as_they_are_one_by_one) {
+    enum { N = 4000 };
+    static const int n_devices[] = {7, 8, 11, 20};
+    static const int64_t sizes[][3] = {
+        {1130, 250, 77}, {64, 5000, 1}, {40, 41, 399}, {140, 121, 120}};
+    static const mw_cpu levels[] = {MW_CPU_SCALAR, MW_CPU_AVX2, MW_CPU_AVX512};
+    static const char *const kinds[] = {"gap", "out_of_range", "spike", "stuck", NULL};
+    mw_cpu best = mw_cpu_level();
+    for (size_t k = 0; k < sizeof n_devices / sizeof *n_devices; k++) {
+        mw_buf alone, turns;
+        rows r;
+        mw_buf_init(&alone, NULL, 1 << 24);
+        rows_init(&r, 7, (int64_t)n_devices[k] * N);
+        add_rotating(&r, n_devices[k], N, false, mw_test_seed());
+        judge_text(&r, sizes[0], 3, &alone);
+        rows_done(&r);
+        for (const char *const *kind = kinds; *kind; kind++)
+            assert_non_null(strstr(mw_buf_text(&alone), *kind));
+        rows_init(&r, 7, (int64_t)n_devices[k] * N);
+        add_rotating(&r, n_devices[k], N, true, mw_test_seed());
+        mw_buf_init(&turns, NULL, 1 << 24);
+        for (int i = 0; i < 12; i++) {
+            mw_cpu_force(levels[i % 3]);
+            mw_buf_clear(&turns);
+            judge_text(&r, sizes[i / 3], 3, &turns);
+            assert_string_equal(mw_buf_text(&turns), mw_buf_text(&alone));
+        }
+        mw_cpu_force(best);
+        mw_buf_done(&turns);
+        mw_buf_done(&alone);
+        rows_done(&r);
+    }
+}
+
+static double value_drawn(mw_rng *rng, uint64_t share) {
+    static const double strange[] = {MW_NAN, MW_INFINITY, -MW_INFINITY};
+    if (mw_rng_below(rng, share) == 0) return strange[mw_rng_below(rng, 3)];
+    return (double)mw_rng_below(rng, 20) - 9.5;
+}
+
+static void assert_figures(const mw_quality__figures *a, const mw_quality__figures *b) {
+    assert_int_equal(a->finite, b->finite);
+    if (!a->finite) return;
+    assert_true(a->min == b->min && a->max == b->max && a->step == b->step);
+    assert_int_equal(a->n_equal, b->n_equal);
+    assert_int_equal(a->n_up, b->n_up);
+}
+
+/* The oracle is the scalar pass over each device's values alone. */
+MW_TEST(turns_have_the_figures_of_each_device) {
+    enum { MOST = 900, DEVICES = 40 };
+    static const mw_cpu levels[] = {MW_CPU_SCALAR, MW_CPU_AVX2, MW_CPU_AVX512};
+    mw_cpu best = mw_cpu_level();
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 3, 0);
+    for (int round = 0; round < 600; round++) {
+        mw_quality__figures found[DEVICES];
+        int64_t n_devices = 8 + (int64_t)mw_rng_below(&rng, DEVICES - 7);
+        int64_t n = n_devices + (int64_t)mw_rng_below(&rng, (uint64_t)(MOST - n_devices));
+        double *values = mw_alloc_array(NULL, (size_t)n, sizeof *values), one[MOST];
+        uint64_t share = round % 2 ? 1000000 : 100;
+        for (int64_t i = 0; i < n; i++) values[i] = value_drawn(&rng, share);
+        mw_cpu_force(levels[round % 3]);
+        mw_quality__choose_scanner().turns(values, n, n_devices, found);
+        mw_cpu_force(MW_CPU_SCALAR);
+        for (int64_t d = 0; d < n_devices; d++) {
+            mw_quality__scan expected;
+            int64_t m = 0;
+            for (int64_t i = d; i < n; i += n_devices) one[m++] = values[i];
+            mw_quality__choose_scanner().block(one, m, &expected);
+            assert_figures(&found[d], &expected.figures);
+        }
+        mw_free(values);
+    }
+    mw_cpu_force(best);
 }
 
 MW_TEST(a_second_pass_after_a_restart_is_the_same) {
@@ -259,10 +364,16 @@ MW_TEST(any_failed_allocation_is_survived) {
     add_troubled(&r, 3, 900, true, 3);
     mw_fault_loop_alloc(scenario, &r);
     rows_done(&r);
+    rows_init(&r, 3, 8 * 300);
+    add_rotating(&r, 8, 300, true, 3);
+    mw_fault_loop_alloc(scenario, &r);
+    rows_done(&r);
 }
 
 MW_TEST_MAIN(MW_RUN(cuts_and_cpu_levels_do_not_matter),
              MW_RUN(devices_in_turns_or_one_after_the_other_are_the_same),
+             MW_RUN(a_rotation_of_devices_is_read_as_they_are_one_by_one),
+             MW_RUN(turns_have_the_figures_of_each_device),
              MW_RUN(a_second_pass_after_a_restart_is_the_same),
              MW_RUN(devices_beyond_the_limit_are_left_out_and_told),
              MW_RUN(stretches_beyond_the_limit_are_left_out_and_told),
