@@ -60,6 +60,7 @@ const mw_io mw_io_system = {sys_open,   sys_read,   sys_write, sys_fsync, sys_cl
 enum {
     WRITE_BUFFER_BYTES = 256 * 1024,
     WRITE_BACK_BYTES = 8 << 20,
+    RESERVE_BYTES = 32 << 20,
     VERIFY_BYTES = 1 << 20,
     NAME_MAX_BYTES = 256
 };
@@ -74,6 +75,7 @@ struct mw_file {
     uint64_t size_bytes;
     uint64_t n_written;   /* of them in the file */
     uint64_t n_on_the_go; /* of them the disk has been told to write */
+    uint64_t n_reserved;  /* bytes for which there may be room on the disk already */
     size_t n_buffered;
     char buffer[WRITE_BUFFER_BYTES];
 };
@@ -96,7 +98,7 @@ mw_status mw_file_create(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_fi
         return status;
     }
     file->io = ctx->io;
-    file->size_bytes = file->n_written = file->n_on_the_go = 0;
+    file->size_bytes = file->n_written = file->n_on_the_go = file->n_reserved = 0;
     file->n_buffered = 0;
     (void)snprintf(file->name, sizeof file->name, "%s", name);
     (void)snprintf(file->temporary, sizeof file->temporary, ".%.180s.tmp-%d-%u", name,
@@ -123,9 +125,19 @@ static void start_write_back(mw_file *file) {
     file->n_on_the_go = file->n_written;
 }
 
+/* Room for what comes next in a large file, taken at once: the page cache then need not ask for it block by block, a fifth of the time of
+ * a write on ext4. A hint too: without room the write says so. */
+static void reserve_room(mw_file *file, size_t size) {
+    uint64_t end = file->n_written + size;
+    if (end <= WRITE_BACK_BYTES || end <= file->n_reserved) return;
+    (void)fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)file->n_written, RESERVE_BYTES);
+    file->n_reserved = file->n_written + RESERVE_BYTES;
+}
+
 static mw_status write_all(mw_file *file, const char *data, size_t size, mw_err *err) {
     while (size > 0) {
         size_t piece = size < WRITE_BACK_BYTES ? size : WRITE_BACK_BYTES;
+        reserve_room(file, piece);
         ssize_t n = file->io->write(file->io->self, file->fd, data, piece);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return mw_fail_errno(err, errno, "cannot write %s", file->name);
@@ -182,6 +194,11 @@ mw_status mw_file_commit(mw_file *file, mw_err *err) {
     const mw_io *io = file->io;
     mw_status status = flush(file, err);
     if (status) goto fail;
+    /* Gives back what was reserved and not needed. */
+    if (file->n_reserved > file->n_written && ftruncate(file->fd, (off_t)file->n_written) != 0) {
+        status = mw_fail_errno(err, errno, "cannot write %s", file->name);
+        goto fail;
+    }
     if (io->fsync(io->self, file->fd) != 0) {
         status = mw_fail_errno(err, errno, "cannot sync %s", file->name);
         goto fail;

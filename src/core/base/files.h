@@ -40,8 +40,8 @@ typedef struct mw_file mw_file;
 mw_status mw_file_create(const mw_ctx *ctx, struct mw_dir *dir, const char *name, mw_file **ret,
                          mw_err *err);
 /* Small pieces are buffered, large ones (512 KiB and more) mostly go out from where they lie. The disk starts
- * on every 8 MiB at once, so that the commit has little left to wait for. Fails with the reason when
- * the disk does. */
+ * on every 8 MiB at once, so that the commit has little left to wait for; a file beyond that may take
+ * 32 MiB more than it needs until it is committed. Fails with the reason when the disk does. */
 mw_status mw_file_write(mw_file *file, const void *data, size_t size, mw_err *err);
 uint64_t mw_file_size(const mw_file *file); /* bytes written so far */
 /* Flushes, syncs, renames, syncs the directory. The file is freed whatever the outcome. */

@@ -169,6 +169,11 @@ MW_TEST(large_and_small_writes_keep_their_order) {
     assert_int_equal(mw_file_size(file), N);
     assert_ok(mw_file_commit_by_hash(file, ".bin", name, &err));
     assert_true(broken.fired);
+    /* xxh3_128_hexdigest of python-xxhash 4.1.0 */
+    assert_string_equal(name, "x704d8b2593e73b951bede9e619dedb19.bin");
+    struct stat info; /* what was reserved ahead is given back */
+    assert_int_equal(fstatat(mw_dir_fd(dir), name, &info, 0), 0);
+    assert_true(info.st_blocks * 512 < N + (1 << 20));
     ctx.io = &mw_io_system;
     assert_ok(mw_file_verify(&ctx, dir, name, &err));
     assert_ok(mw_map_open(&ctx, dir, name, &map, &err));
