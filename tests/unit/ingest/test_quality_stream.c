@@ -111,7 +111,7 @@ static void add_rotating(rows *r, int n_devices, int64_t n_rows, bool turns, uin
         int64_t row = rows_add(r, i * step_us + (i > 2000 ? hour_us : 0), d);
         for (int32_t c = 0; c < r->n_values; c++) {
             mw_rng rng;
-            mw_rng_init(&rng, seed, (uint64_t)(d * COLUMNS_MAX + c), (uint64_t)i);
+            mw_rng_init(&rng, seed, (uint64_t)d * COLUMNS_MAX + (uint64_t)c, (uint64_t)i);
             double u = mw_rng_uniform(&rng), v = mw_sin((double)i / 40 + d) * 9 + 40 + 2 * u;
             if (c == 1) v = (double)(int64_t)(v / 3);
             if (c == 2) v = (double)(i / 50 % 4);
