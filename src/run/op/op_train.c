@@ -326,7 +326,9 @@ static const mw_field model_fields[] = {
 
 static const mw_field result[] = {
     {.name = "dataset", .type = MW_FIELD_STRING, .help = "what was learned from"},
-    {.name = "data_hash", .type = MW_FIELD_STRING, .help = "identity of its contents and of what they were read with"},
+    {.name = "data_hash",
+     .type = MW_FIELD_STRING,
+     .help = "identity of its contents and of what they were read with"},
     {.name = "rows", .type = MW_FIELD_INTEGER, .help = "raw rows"},
     {.name = "windows", .type = MW_FIELD_INTEGER, .help = "rows after resampling"},
     {.name = "devices", .type = MW_FIELD_INTEGER, .help = "number of devices"},
