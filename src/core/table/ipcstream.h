@@ -32,8 +32,6 @@ mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
                              mw_err *err);
 const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader);
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader); /* of the whole file */
-/* How many values each column has (counts [n_columns of the schema]), from the frames of the batches alone. */
-mw_status mw_ipc_reader_count(mw_ipc_reader *reader, int64_t *counts, mw_err *err);
 /* Whether the schema's metadata has this key. */
 bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key);
 /* Chunks of about that many bytes from now on, but of 1024 rows at least; 4 MB if never called. */
@@ -41,5 +39,10 @@ void mw_ipc_reader_limit(mw_ipc_reader *reader, size_t bytes);
 /* *ret NULL at the end; else the caller frees it. A batch of more than 2^16 rows, or larger than the limit, comes in slices. */
 mw_status mw_ipc_reader_next(mw_ipc_reader *reader, mw_chunk **ret, mw_err *err);
 void *mw_ipc_reader_close(mw_ipc_reader *reader);
+
+/* The columns of a file, their dictionaries left empty, and how many values each has, from the frames of the batches alone.
+ * mw_schema_free *ret, mw_free *counts [n_columns]. */
+mw_status mw_ipc_survey(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_schema **ret,
+                        int64_t **counts, int64_t *n_rows, mw_err *err);
 
 #endif

@@ -79,9 +79,10 @@ static mw_status count_rows(mw_ipc_reader *r, mw_err *err) {
     return status;
 }
 
-mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
-                             const char *const *columns, size_t n_columns, mw_ipc_reader **ret,
-                             mw_err *err) {
+/* Opens the file as far as its columns are known, with their dictionaries or without. */
+static mw_status open_file(const mw_ctx *ctx, mw_dir *dir, const char *name,
+                           const char *const *columns, size_t n_columns, bool with_texts,
+                           mw_ipc_reader **ret, mw_err *err) {
     mw_ipc_reader *r = mw_calloc(ctx->mem, 1, sizeof *r);
     if (!r) return mw_fail_nomem(err, "reading a table");
     r->ctx = ctx;
@@ -96,7 +97,7 @@ mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
     r->types = mw_alloc_array(ctx->mem, r->arrow.file.n_fields, sizeof *r->types);
     r->parts = mw_alloc_array(ctx->mem, r->arrow.file.n_fields, sizeof *r->parts);
     if (!r->types || !r->parts) status = mw_fail_nomem(err, "reading a table");
-    if (status == MW_OK) status = mw_arrow__load(&r->arrow, err);
+    if (status == MW_OK && with_texts) status = mw_arrow__load(&r->arrow, err);
     if (status == MW_OK) status = make_schema(r, err);
     if (status == MW_OK) status = count_rows(r, err);
     if (status != MW_OK) goto fail;
@@ -108,33 +109,15 @@ fail:
     return status;
 }
 
+mw_status mw_ipc_reader_open(const mw_ctx *ctx, mw_dir *dir, const char *name,
+                             const char *const *columns, size_t n_columns, mw_ipc_reader **ret,
+                             mw_err *err) {
+    return open_file(ctx, dir, name, columns, n_columns, true, ret, err);
+}
+
 const mw_schema *mw_ipc_reader_schema(const mw_ipc_reader *reader) { return reader->schema; }
 
 int64_t mw_ipc_reader_rows(const mw_ipc_reader *reader) { return reader->n_rows; }
-
-typedef struct counting {
-    const int32_t *target;
-    int64_t *counts;
-} counting;
-
-static mw_status count_part(void *self, uint32_t field, const mw_arrow_part *part, mw_err *err) {
-    const counting *c = self;
-    (void)err;
-    if (c->target[field] >= 0) c->counts[c->target[field]] += part->n_rows - part->n_missing;
-    return MW_OK;
-}
-
-mw_status mw_ipc_reader_count(mw_ipc_reader *reader, int64_t *counts, mw_err *err) {
-    counting c = {reader->arrow.target, counts};
-    mw_status status = MW_OK;
-    for (int32_t i = 0; i < reader->schema->n_columns; i++) counts[i] = 0;
-    for (uint32_t i = 0; i < reader->arrow.file.records.n && status == MW_OK; i++) {
-        status = mw_ctx_check(reader->ctx, err);
-        if (status == MW_OK)
-            status = mw_arrow__walk(&reader->arrow.file, i, NULL, count_part, &c, err);
-    }
-    return status;
-}
 
 bool mw_ipc_reader_has_meta(mw_ipc_reader *reader, const char *key) {
     return mw_arrow__value(&reader->arrow.file, key).data != NULL;
@@ -244,4 +227,42 @@ void *mw_ipc_reader_close(mw_ipc_reader *r) {
     mw_map_close(&r->map);
     mw_free(r->name);
     return mw_free(r);
+}
+
+/* ---- what a file holds ---- */
+
+typedef struct counting {
+    const int32_t *target;
+    int64_t *counts;
+} counting;
+
+static mw_status count_part(void *self, uint32_t field, const mw_arrow_part *part, mw_err *err) {
+    const counting *c = self;
+    (void)err;
+    c->counts[c->target[field]] += part->n_rows - part->n_missing;
+    return MW_OK;
+}
+
+mw_status mw_ipc_survey(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_schema **ret,
+                        int64_t **counts, int64_t *n_rows, mw_err *err) {
+    mw_ipc_reader *r;
+    mw_status status = open_file(ctx, dir, name, NULL, 0, false, &r, err);
+    if (status != MW_OK) return status;
+    int64_t *n = mw_calloc(ctx->mem, (size_t)r->schema->n_columns + 1, sizeof *n);
+    if (!n) status = mw_fail_nomem(err, "the columns of a table");
+    counting c = {r->arrow.target, n};
+    for (uint32_t i = 0; i < r->arrow.file.records.n && status == MW_OK; i++) {
+        status = mw_ctx_check(ctx, err);
+        if (status == MW_OK) status = mw_arrow__walk(&r->arrow.file, i, NULL, count_part, &c, err);
+    }
+    if (status == MW_OK) {
+        *ret = r->schema;
+        *counts = n;
+        *n_rows = r->n_rows;
+        r->schema = NULL;
+    } else {
+        mw_free(n);
+    }
+    mw_ipc_reader_close(r);
+    return status;
 }

@@ -41,20 +41,21 @@ int mw_dataset_rank(const char *name, mw_type type) {
 
 /* ---- columns ---- */
 
-mw_status mw_dataset_add_columns(mw_mem *mem, mw_schema *columns, mw_ipc_reader *reader,
-                                 mw_err *err) {
-    const mw_schema *from = mw_ipc_reader_schema(reader);
-    int64_t *counts = mw_alloc_array(mem, (size_t)from->n_columns + 1, sizeof *counts);
-    if (!counts) return mw_fail_nomem(err, "the columns of a segment");
-    mw_status status = mw_ipc_reader_count(reader, counts, err);
+mw_status mw_dataset_add_columns(const mw_ctx *ctx, mw_schema *columns, mw_dir *dir,
+                                 const char *segment, int64_t *n_rows, mw_err *err) {
+    mw_schema *from;
+    int64_t *counts, n;
+    mw_status status = mw_ipc_survey(ctx, dir, segment, &from, &counts, &n, err);
+    if (status != MW_OK) return status;
     for (int32_t i = 0; i < from->n_columns && status == MW_OK; i++) {
         mw_str name = mw_str_of(from->columns[i].name);
-        mw_type type = counts[i] ? from->columns[i].type : MW_UTF8;
         int32_t at = mw_schema_find(columns, name);
         if (at < 0) status = mw_schema_add(columns, name, MW_UTF8, &at, err);
-        if (status == MW_OK && columns->columns[at].type == MW_UTF8)
-            columns->columns[at].type = type;
+        if (status == MW_OK && columns->columns[at].type == MW_UTF8 && counts[i])
+            columns->columns[at].type = from->columns[i].type;
     }
+    if (n_rows) *n_rows = n;
+    mw_schema_free(from);
     mw_free(counts);
     return status;
 }
@@ -66,29 +67,31 @@ typedef struct survey {
     mw_dictionary *devices; /* without the empty one */
 } survey;
 
-static mw_status add_devices(survey *s, const mw_schema *schema, mw_err *err) {
-    int32_t at = mw_schema_find(schema, mw_str_of(mw_label_names[MW_LABEL_DEVICE_ID]));
-    const mw_dictionary *texts = at < 0 ? NULL : schema->columns[at].dictionary;
-    mw_status status = MW_OK;
+static mw_status add_devices(survey *s, const mw_dataset_piece *piece, mw_err *err) {
+    const char *column = mw_label_names[MW_LABEL_DEVICE_ID];
+    mw_ipc_reader *reader;
+    mw_status status =
+        mw_ipc_reader_open(s->dataset->ctx, piece->dir, piece->file, &column, 1, &reader, err);
+    if (status != MW_OK) return status;
+    const mw_schema *schema = mw_ipc_reader_schema(reader);
+    const mw_dictionary *texts = schema->n_columns ? schema->columns[0].dictionary : NULL;
     for (int32_t i = 0; texts && i < mw_dictionary_size(texts) && status == MW_OK; i++) {
         int32_t code;
         mw_str text = mw_dictionary_text(texts, i);
         if (text.size) status = mw_dictionary_add(s->devices, text, &code, err);
     }
+    mw_ipc_reader_close(reader);
     return status;
 }
 
 static mw_status look_at(survey *s, const mw_dataset_piece *piece, mw_err *err) {
-    const mw_ctx *ctx = s->dataset->ctx;
-    mw_ipc_reader *reader;
-    mw_status status = mw_dataset_check(ctx, piece->dir, piece->file, err);
+    int64_t n_rows = 0;
+    mw_status status = mw_dataset_check(s->dataset->ctx, piece->dir, piece->file, err);
     if (status == MW_OK)
-        status = mw_ipc_reader_open(ctx, piece->dir, piece->file, NULL, 0, &reader, err);
-    if (status != MW_OK) return status;
-    status = mw_dataset_add_columns(ctx->mem, s->columns, reader, err);
-    if (status == MW_OK) status = add_devices(s, mw_ipc_reader_schema(reader), err);
-    if (status == MW_OK) s->dataset->stream.n_rows += mw_ipc_reader_rows(reader);
-    mw_ipc_reader_close(reader);
+        status = mw_dataset_add_columns(s->dataset->ctx, s->columns, piece->dir, piece->file,
+                                        &n_rows, err);
+    if (status == MW_OK) status = add_devices(s, piece, err);
+    s->dataset->stream.n_rows += n_rows;
     return status;
 }
 

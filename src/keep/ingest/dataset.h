@@ -11,7 +11,6 @@
 #define MW_KEEP_INGEST_DATASET_H
 
 #include "core/base/dir.h"
-#include "core/table/ipcstream.h"
 #include "core/table/rowstream.h"
 
 /*
@@ -26,11 +25,11 @@ enum { MW_DATASET_RANKS = 8 };
 int mw_dataset_rank(const char *name, mw_type type); /* 0 .. MW_DATASET_RANKS - 1 */
 
 /*
- * Adds what columns has not yet of a segment's. A column's type is that of the first segment added with a value in it; MW_UTF8,
- * which no segment has, stands for a column without a value so far. mem: for a moment.
+ * Adds to columns what it has not yet of a segment's. A column's type is that of the first segment added with a value in it; MW_UTF8,
+ * which no segment has, stands for a column without a value so far. Only the file's frames are read. *n_rows (may be NULL): its rows.
  */
-mw_status mw_dataset_add_columns(mw_mem *mem, mw_schema *columns, mw_ipc_reader *reader,
-                                 mw_err *err);
+mw_status mw_dataset_add_columns(const mw_ctx *ctx, mw_schema *columns, mw_dir *dir,
+                                 const char *segment, int64_t *n_rows, mw_err *err);
 
 typedef struct mw_dataset_piece {
     mw_dir *dir;

@@ -10,23 +10,12 @@
 
 /* ---- what the dataset has ---- */
 
-static mw_status add_segment(const mw_ctx *ctx, mw_dir *dir, const char *segment, mw_schema *schema,
-                             mw_err *err) {
-    mw_ipc_reader *reader;
-    mw_status status = mw_ctx_check(ctx, err);
-    if (status == MW_OK) status = mw_ipc_reader_open(ctx, dir, segment, NULL, 0, &reader, err);
-    if (status != MW_OK) return status;
-    status = mw_dataset_add_columns(ctx->mem, schema, reader, err);
-    mw_ipc_reader_close(reader);
-    return status;
-}
-
 mw_status mw_drift_add(const mw_ctx *ctx, mw_dir *staging, const mw_ingest_file *file,
                        mw_schema **columns, mw_err *err) {
     mw_status status = MW_OK;
     if (!*columns && file->n_segments) status = mw_schema_new(ctx->mem, columns, err);
     for (size_t i = 0; i < file->n_segments && status == MW_OK; i++)
-        status = add_segment(ctx, staging, file->segments[i].file, *columns, err);
+        status = mw_dataset_add_columns(ctx, *columns, staging, file->segments[i].file, NULL, err);
     return status;
 }
 
@@ -51,7 +40,7 @@ mw_status mw_drift_columns(const mw_ctx *ctx, mw_dir *dir, const char *const *se
         mw_err why = {0};
         status = mw_ctx_check(ctx, err);
         if (status != MW_OK) break;
-        status = add_segment(ctx, dir, segments[i], schema, &why);
+        status = mw_dataset_add_columns(ctx, schema, dir, segments[i], NULL, &why);
         if (status != MW_OK)
             status = status == MW_ENOMEM ? mw_fail_nomem(err, "columns") : mw_ctx_check(ctx, err);
     }
