@@ -1,6 +1,7 @@
 /*
  * fuzz_ipc.c -- any bytes as an Arrow file: refused cleanly, or read, written and read again to the same
- * bytes. The reader of chunks agrees with the one of whole tables: both refuse, or both give as many rows.
+ * bytes. The reader of chunks agrees with the one of whole tables: both refuse, or both give as many rows. The survey of
+ * its frames says the same of them.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -71,6 +72,25 @@ static mw_status read_chunks(const mw_ctx *ctx, mw_dir *dir, int64_t *rows) {
     return status;
 }
 
+/* Frames without values: as many rows, and no more values than rows. What reads whole has sound frames. */
+static void survey(const mw_ctx *ctx, mw_dir *dir, const mw_table *whole) {
+    mw_schema *schema;
+    int64_t *counts, rows;
+    mw_err err;
+    mw_status status = mw_ipc_survey(ctx, dir, "input", &schema, &counts, &rows, &err);
+    if (status != MW_OK) {
+        if (whole && status == MW_EDATA) abort();
+        return;
+    }
+    if (whole && (rows != whole->n_rows || schema->n_columns != whole->n_columns)) abort();
+    for (int32_t i = 0; i < schema->n_columns; i++) {
+        if (counts[i] < 0 || counts[i] > rows) abort();
+        if (whole && counts[i] < rows - whole->columns[i].n_missing) abort();
+    }
+    mw_schema_free(schema);
+    mw_free(counts);
+}
+
 static bool has_utf8(const mw_table *table) {
     for (int32_t i = 0; i < table->n_columns; i++)
         if (table->columns[i].type == MW_UTF8) return true;
@@ -90,6 +110,7 @@ static void check_chunks(const mw_ctx *ctx, const uint8_t *data, size_t size, mw
     input.io = &io;
     int64_t rows = 0;
     mw_status status = read_chunks(&input, dir, &rows);
+    survey(&input, dir, table);
     close(fd);
     bool same = (status == MW_OK) == (whole == MW_OK);
     if (whole == MW_OK && has_utf8(table)) same = status == MW_EUNSUPPORTED;
