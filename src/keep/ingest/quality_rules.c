@@ -78,7 +78,8 @@ static bool is_known(const mw_quality__sensor *s) {
 
 bool mw_quality__is_stuck(const mw_quality__options *options, const mw_quality__sensor *s,
                           int64_t time_us) {
-    if (s->n < KNOWN_VALUES || s->n_levels <= MW_QUALITY_LEVELS || is_counter(s)) return false;
+    if (s->n < KNOWN_VALUES || s->n_levels_before <= MW_QUALITY_LEVELS || is_counter(s))
+        return false;
     if (s->last == s->rest[0] || s->last == s->rest[1]) return false;
     if (s->last == s->low || s->last == s->high) return false;
     if (s->last == 0 && s->rests_at_zero) return false;
@@ -309,6 +310,7 @@ mw_status mw_quality__sensor_close(const mw_quality__rules *rules, const mw_qual
         s->open = (mw_quality__span){0};
     }
     s->n_carried = s->open.n;
+    s->n_levels_before = s->n_levels;
     s->cases = mw_free(s->cases);
     s->stuck = s->gappy = false;
     s->n_spikes = 0;

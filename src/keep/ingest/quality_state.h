@@ -86,10 +86,12 @@ typedef struct mw_quality__sensor {
     int64_t gap;                   /* rows without a value up to now */
     double alarm_low, alarm_high, spike_at; /* fixed while a span is open */
     uint8_t n_levels, n_spikes, n_away;     /* spikes: in the open span, also those not reported */
-    bool is_up;                             /* values are away upwards */
-    bool born, wary;                        /* had a value; the span before was bad */
-    bool rests_at_zero;                     /* has stood at 0 for long */
-    bool stuck, gappy;                      /* in the open span */
+    uint8_t
+        n_levels_before; /* n_levels when the last span closed: how values come in blocks must not matter */
+    bool is_up;          /* values are away upwards */
+    bool born, wary;    /* had a value; the span before was bad */
+    bool rests_at_zero; /* has stood at 0 for long */
+    bool stuck, gappy;  /* in the open span */
 
     mw_quality__span held; /* the last good span, learned when the next one is good too */
     int64_t n_carried; /* values of the spans before that are in `open`, since they were too few */
