@@ -1,6 +1,7 @@
 /* drift.c -- see drift.h. */
 #include "keep/ingest/drift.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -131,6 +132,9 @@ mw_status mw_drift_adapt(const mw_schema *dataset, const mw_args *args, mw_profi
 
 /* ---- the report ---- */
 
+/* Of one file: with a file for each of thousands of sensors each lacks all the others. */
+enum { MISSING_LISTED = 20 };
+
 static char folded(char c) {
     if (c >= 'A' && c <= 'Z') return (char)(c - 'A' + 'a');
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80 ? c : '\0';
@@ -162,15 +166,36 @@ typedef struct reporting {
     const char *first, *first_change;
 } reporting;
 
+static void count(reporting *r, const char *column, const char *change) {
+    if (r->n++ > 0) return;
+    r->first = column;
+    r->first_change = change;
+}
+
 static void add(reporting *r, const char *column, const char *change, const char *note) {
     mw_json_object(r->writer);
     mw_json_add_string(r->writer, "column", column);
     mw_json_add_string(r->writer, "change", change);
     mw_json_add_string(r->writer, "note", note);
     mw_json_object_end(r->writer);
-    if (r->n++ == 0) {
-        r->first = column;
-        r->first_change = change;
+    count(r, column, change);
+}
+
+static void add_missing(reporting *r, const mw_schema *dataset, const mw_schema *file) {
+    int32_t n = 0, listed = 0;
+    for (int32_t i = 0; i < dataset->n_columns; i++)
+        n += mw_schema_find(file, mw_str_of(dataset->columns[i].name)) < 0;
+    for (int32_t i = 0; i < dataset->n_columns; i++) {
+        const char *name = dataset->columns[i].name;
+        char more[48];
+        if (mw_schema_find(file, mw_str_of(name)) >= 0) continue;
+        if (++listed > MISSING_LISTED) {
+            count(r, name, "missing");
+            continue;
+        }
+        bool last = listed == MISSING_LISTED && n > listed;
+        if (last) (void)snprintf(more, sizeof more, "and %d more columns", (int)(n - listed));
+        add(r, name, "missing", last ? more : NULL);
     }
 }
 
@@ -192,10 +217,7 @@ mw_status mw_drift_report(const mw_schema *dataset, const mw_schema *file, const
             was ? "looks like a column of the dataset with another name: --rename joins them"
                 : NULL);
     }
-    for (int32_t i = 0; dataset && i < dataset->n_columns; i++) {
-        const char *name = dataset->columns[i].name;
-        if (mw_schema_find(file, mw_str_of(name)) < 0) add(&r, name, "missing", NULL);
-    }
+    if (dataset) add_missing(&r, dataset, file);
     mw_json_array_end(writer);
     const char *policy = args ? mw_args_string(args, "drift") : NULL;
     if (r.n == 0 || !policy || strcmp(policy, "refuse") != 0) return MW_OK;

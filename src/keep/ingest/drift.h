@@ -32,7 +32,7 @@ mw_status mw_drift_adapt(const mw_schema *dataset, const mw_args *args, mw_profi
 /* The name that a parameter of a long file has in the dataset. */
 mw_str mw_drift_rename(const mw_args *args, mw_str name);
 
-/* Appends [{"column", "change", "note"}] to writer; MW_ECONFLICT under --drift refuse when there is any change. dataset NULL: no changes. */
+/* Appends [{"column", "change", "note"}] to writer, of missing columns the first 20 and how many more there are; MW_ECONFLICT under --drift refuse when there is any change. dataset NULL: no changes. */
 mw_status mw_drift_report(const mw_schema *dataset, const mw_schema *file, const mw_args *args,
                           mw_json_writer *writer, mw_err *err);
 

@@ -372,6 +372,46 @@ MW_TEST(one_bad_file_takes_the_whole_call_back) {
     end(&r);
 }
 
+/* A file for each sensor lacks those of all others: the report of them does not grow with their number. */
+MW_TEST(missing_columns_are_listed_up_to_a_number) {
+    enum { N = 40 };
+    run r;
+    mw_err err;
+    char kept[N][512];
+    const char *paths[N];
+    begin(&r, NULL);
+    for (int i = 0; i < N; i++) {
+        char name[16], text[80];
+        snprintf(name, sizeof name, "%02d.csv", i);
+        snprintf(text, sizeof text, "ts,s%02d\n2026-01-05,1\n2026-01-06,2\n", i);
+        mw_str_copy(kept[i], sizeof kept[i], mw_str_of(put_text(name, text)));
+        paths[i] = kept[i];
+    }
+    assert_ok(mw_ingest_run(&r.ctx, paths, N, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
+    assert_int_equal(r.result.n_files, N);
+    const char *drift = r.result.files[N - 1].drift;
+    assert_non_null(strstr(drift, "{\"column\":\"s39\",\"change\":\"new\",\"note\":null}"));
+    assert_non_null(strstr(
+        drift, "{\"column\":\"s19\",\"change\":\"missing\",\"note\":\"and 19 more columns\"}"));
+    assert_null(strstr(drift, "s20"));
+    assert_null(strstr(r.result.files[20].drift, "more"));
+    assert_null(strstr(r.result.files[0].drift, "column"));
+    mw_ingest_result_done(&r.result);
+    mw_args_free(r.args);
+    r.args = args_with((const char *const[]){"drift", "refuse"}, 2);
+    mw_schema *columns = NULL;
+    assert_ok(mw_ingest_run(&r.ctx, paths, 1, NULL, 0, NULL, r.args, r.staging, &r.result, &err));
+    assert_ok(mw_drift_add(&r.ctx, r.staging, &r.result.files[0], &columns, &err));
+    mw_ingest_result_done(&r.result);
+    r.result = (mw_ingest_result){0};
+    assert_status(
+        mw_ingest_run(&r.ctx, &paths[1], 1, NULL, 0, columns, r.args, r.staging, &r.result, &err),
+        MW_ECONFLICT);
+    assert_non_null(strstr(err.message, "2 columns differ"));
+    mw_schema_free(columns);
+    end(&r);
+}
+
 /* Files of one call give the segments that a call each gives: a column has the type of the first file with a value of it. */
 MW_TEST(one_call_is_as_good_as_many) {
     static const char *const texts[] = {"ts,a,s,n\n2026-01-05,1,,\n2026-01-06,1,,\n",
@@ -382,7 +422,7 @@ MW_TEST(one_call_is_as_good_as_many) {
     run r;
     mw_err err;
     const char *paths[N];
-    char names[N][8], segments[N][128];
+    char names[N][16], segments[N][128];
     mw_schema *columns = NULL;
     begin(&r, NULL);
     for (int i = 0; i < N; i++) {
@@ -513,6 +553,7 @@ MW_TEST_MAIN(MW_RUN(long_rows_are_pivoted), MW_RUN(a_time_comes_from_stamp_or_da
              MW_RUN(a_known_file_is_not_read_again_and_a_changed_one_replaces),
              MW_RUN(a_folder_stands_for_its_csv_files),
              MW_RUN(one_bad_file_takes_the_whole_call_back), MW_RUN(one_call_is_as_good_as_many),
+             MW_RUN(missing_columns_are_listed_up_to_a_number),
              MW_RUN(segments_say_where_they_come_from),
 
              MW_RUN(every_fault_of_a_long_ingest_is_survived),
