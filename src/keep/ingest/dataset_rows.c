@@ -3,7 +3,8 @@
  *
  * Each open segment has a chunk at hand. What can be handed out are the rows up to the (time, piece) at which the first
  * of these chunks ends: none that is still to be read comes before. They lie at the beginnings of the chunks, so that a
- * few copies a column make the chunk that is handed out, and one segment's chunk is used up each time.
+ * few copies a column make the chunk that is handed out, and one segment's chunk is used up each time. Where that would
+ * be many rows of many columns, as many are handed out as fit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,10 @@
 #include "keep/ingest/cells.h"
 #include "keep/ingest/dataset_parts.h"
 
-enum { CHUNK_BYTES = 4 << 20 }; /* of all open segments, about */
+enum {
+    CHUNK_BYTES = 4 << 20, /* of all open segments, about; of what is handed out */
+    CHUNK_ROWS_MIN = 256   /* handed out, however many columns */
+};
 
 /* ---- opening and closing a segment ---- */
 
@@ -237,11 +241,53 @@ static mw_status make_room(mw_dataset *d, int64_t n, mw_err *err) {
     return mw_chunk_new(d->ctx->mem, d->types, d->n_columns, n, &d->chunk, err);
 }
 
+static int64_t count_all_due(const mw_dataset *d, int64_t time, size_t piece) {
+    int64_t n = 0;
+    for (size_t i = 0; i < d->n_sources; i++) n += count_due(&d->sources[i], time, piece);
+    return n;
+}
+
+/* The first time from `begin` on up to which more than `most` rows are due; up to `end` they are. */
+static int64_t find_time(const mw_dataset *d, int64_t begin, int64_t end, int64_t most) {
+    while (begin < end) {
+        int64_t middle = begin + (int64_t)(((uint64_t)end - (uint64_t)begin) / 2);
+        if (count_all_due(d, middle, SIZE_MAX) <= most)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+/* Moves the end of what is handed out, (*time, *piece), to where at most `most` rows are due; of one segment's rows of
+ * one time it is all. */
+static void cut_short(const mw_dataset *d, int64_t most, int64_t *time, size_t *piece) {
+    int64_t begin = *time, n = 0;
+    for (size_t i = 0; i < d->n_sources; i++) {
+        int64_t t = times(&d->sources[i])[d->sources[i].row];
+        if (t < begin) begin = t;
+    }
+    int64_t end = find_time(d, begin, *time, most);
+    *time = end > begin ? end - 1 : begin;
+    *piece = SIZE_MAX;
+    for (size_t i = 0; i < d->n_sources && end == begin; i++) { /* many rows of the first time */
+        int64_t due = count_due(&d->sources[i], begin, SIZE_MAX);
+        if (n && n + due > most) return;
+        n += due;
+        if (due) *piece = d->sources[i].piece;
+    }
+}
+
 static mw_status take_due(mw_dataset *d, mw_err *err) {
     const mw_dataset_source *first = first_to_end(d);
-    int64_t time = last_time(first), n = 0;
+    int64_t time = last_time(first), most = CHUNK_BYTES / ((int64_t)sizeof(double) * d->n_columns);
     size_t piece = first->piece;
-    for (size_t i = 0; i < d->n_sources; i++) n += count_due(&d->sources[i], time, piece);
+    if (most < CHUNK_ROWS_MIN) most = CHUNK_ROWS_MIN;
+    int64_t n = count_all_due(d, time, piece);
+    if (n > most) {
+        cut_short(d, most, &time, &piece);
+        n = count_all_due(d, time, piece);
+    }
     mw_status status = make_room(d, n, err);
     if (status != MW_OK) return status;
     d->chunk->n_rows = 0;

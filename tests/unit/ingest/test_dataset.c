@@ -354,6 +354,62 @@ MW_TEST(any_overlap_comes_in_order) {
     }
 }
 
+/* Segments with columns of their own, of the same times or each of one time: what is handed out does not grow with their number. */
+MW_TEST(many_columns_come_in_small_chunks) {
+    enum { FILES = 5, COLUMNS = 800, ROWS = 200, MOST = 256 };
+    for (int equal = 0; equal < 2; equal++) {
+        dataset d;
+        mw_err err;
+        mw_buf texts[FILES];
+        const char *list[FILES];
+        mw_dataset *opened;
+        const mw_chunk *chunk;
+        for (int f = 0; f < FILES; f++) {
+            mw_buf_init(&texts[f], NULL, 1 << 24);
+            mw_buf_add(&texts[f], "ts");
+            for (int c = 0; c < COLUMNS; c++) mw_buf_printf(&texts[f], ",s%d_%d", f, c);
+            for (int i = 0; i < ROWS; i++) {
+                mw_buf_printf(&texts[f], "\n2026-01-05 00:%02d:%02d,%d", equal ? 0 : i / 60,
+                              equal ? 0 : i % 60, i);
+                for (int c = 1; c < COLUMNS; c++) mw_buf_add_char(&texts[f], ',');
+            }
+            mw_buf_add_char(&texts[f], '\n');
+            assert_ok(mw_buf_status(&texts[f], "a text", &err));
+            list[f] = mw_buf_text(&texts[f]);
+        }
+        ingest_all(&d, list, FILES);
+        assert_ok(mw_dataset_open(&d.r.ctx, d.pieces, d.n, &opened, &err));
+        const mw_row_stream *rows = mw_dataset_stream(opened);
+        assert_ok(rows->start(rows->self, rows->schema->n_columns, &err));
+        int64_t n = 0, latest = INT64_MIN, next[FILES] = {0};
+        for (;;) {
+            assert_ok(rows->next(rows->self, &chunk, &err));
+            if (!chunk) break;
+            assert_true(chunk->n_rows > 0 && chunk->n_rows <= MOST);
+            int64_t last = latest;
+            for (int64_t i = 0; i < chunk->n_rows; i++) {
+                int64_t t = chunk->columns[0].time[i];
+                assert_true(t >= latest);
+                if (t > last) last = t;
+                for (int f = 0; f < FILES; f++)
+                    if (chunk->columns[1 + f * COLUMNS].number[i] == (double)next[f]) {
+                        next[f]++;
+                        n++;
+                        if (!equal) continue;
+                        for (int k = f + 1; k < FILES; k++) assert_true(next[k] == 0);
+                        for (int k = 0; k < f; k++) assert_int_equal(next[k], ROWS);
+                        break;
+                    }
+            }
+            latest = last;
+        }
+        assert_int_equal(n, FILES * ROWS);
+        mw_dataset_close(opened);
+        end_all(&d);
+        for (int f = 0; f < FILES; f++) mw_buf_done(&texts[f]);
+    }
+}
+
 /* ---- faults ---- */
 
 static mw_status read_some(const mw_ctx *ctx, void *arg, mw_err *err) {
@@ -382,4 +438,5 @@ MW_TEST(every_allocation_may_fail) {
 MW_TEST_MAIN(MW_RUN(segments_agree_on_types), MW_RUN(a_column_without_values_does_not_fix_the_type),
              MW_RUN(devices_are_one_numbering), MW_RUN(no_device_has_no_column),
              MW_RUN(wrong_datasets_are_refused), MW_RUN(rows_out_of_order_are_an_error),
-             MW_RUN(any_overlap_comes_in_order), MW_RUN(every_allocation_may_fail))
+             MW_RUN(any_overlap_comes_in_order), MW_RUN(many_columns_come_in_small_chunks),
+             MW_RUN(every_allocation_may_fail))
