@@ -60,6 +60,12 @@ mw_status mw_dataset_add_columns(const mw_ctx *ctx, mw_schema *columns, mw_dir *
     return status;
 }
 
+mw_status mw_dataset__say_gone(mw_status status, const char *file, mw_err *err) {
+    if (status != MW_ENOTFOUND) return status;
+    mw_fail(err, MW_ECONFLICT, "segment %s went away while the dataset was being read", file);
+    return mw_err_hint(err, "its source was ingested anew, or the file was removed: try again");
+}
+
 /* What is known while segment after segment is looked at. */
 typedef struct survey {
     mw_dataset *dataset;
@@ -92,7 +98,7 @@ static mw_status look_at(survey *s, const mw_dataset_piece *piece, mw_err *err) 
                                         &n_rows, err);
     if (status == MW_OK) status = add_devices(s, piece, err);
     s->dataset->stream.n_rows += n_rows;
-    return status;
+    return mw_dataset__say_gone(status, piece->file, err);
 }
 
 static mw_status make_schema(const survey *s, mw_err *err) {

@@ -41,6 +41,8 @@ struct mw_dataset {
 
 mw_status mw_dataset__start(void *self, int32_t n_columns, mw_err *err);
 mw_status mw_dataset__next(void *self, const mw_chunk **ret, mw_err *err);
+/* What opening a segment gave, in words: one that was there when the list was made may have gone since. */
+mw_status mw_dataset__say_gone(mw_status status, const char *file, mw_err *err);
 /* Closes the sources. */
 void mw_dataset__stop(mw_dataset *dataset);
 

@@ -96,7 +96,7 @@ static mw_status open_source(const mw_dataset *d, mw_dataset_source *s, mw_err *
         status = mw_ipc_reader_open(d->ctx, piece->dir, piece->file, d->names, n, &s->reader, err);
     for (int32_t c = 0; c < d->n_columns && status == MW_OK; c++)
         status = find_column(d, s, c, err);
-    return status;
+    return mw_dataset__say_gone(status, piece->file, err);
 }
 
 /* ---- the chunks at hand ---- */

@@ -149,6 +149,28 @@ MW_TEST(wrong_datasets_are_refused) {
     end_all(&d);
 }
 
+/* As when another call replaces a source between two readings. */
+MW_TEST(a_segment_that_goes_away_is_told) {
+    static const char *const texts[] = {"ts,a\n2026-01-05,1\n2026-01-07,1\n",
+                                        "ts,a\n2026-02-06,2\n2026-02-08,1\n"};
+    dataset d;
+    mw_err err;
+    mw_dataset *opened;
+    const mw_chunk *chunk;
+    ingest_all(&d, texts, 2);
+    assert_ok(mw_dataset_open(&d.r.ctx, d.pieces, 2, &opened, &err));
+    const mw_row_stream *rows = mw_dataset_stream(opened);
+    assert_ok(mw_dir_remove(&d.r.ctx, d.r.staging, d.pieces[1].file, &err));
+    assert_ok(rows->start(rows->self, 2, &err));
+    assert_ok(rows->next(rows->self, &chunk, &err));
+    assert_status(rows->next(rows->self, &chunk, &err), MW_ECONFLICT);
+    assert_non_null(strstr(err.message, d.pieces[1].file));
+    assert_non_null(strstr(err.hint, "try again"));
+    mw_dataset_close(opened);
+    assert_status(mw_dataset_open(&d.r.ctx, d.pieces, 2, &opened, &err), MW_ECONFLICT);
+    end_all(&d);
+}
+
 /* A segment whose rows are not in order cannot come from the writer; this one is made by hand. */
 MW_TEST(rows_out_of_order_are_an_error) {
     run r;
@@ -438,5 +460,5 @@ MW_TEST(every_allocation_may_fail) {
 MW_TEST_MAIN(MW_RUN(segments_agree_on_types), MW_RUN(a_column_without_values_does_not_fix_the_type),
              MW_RUN(devices_are_one_numbering), MW_RUN(no_device_has_no_column),
              MW_RUN(wrong_datasets_are_refused), MW_RUN(rows_out_of_order_are_an_error),
-             MW_RUN(any_overlap_comes_in_order), MW_RUN(many_columns_come_in_small_chunks),
-             MW_RUN(every_allocation_may_fail))
+             MW_RUN(a_segment_that_goes_away_is_told), MW_RUN(any_overlap_comes_in_order),
+             MW_RUN(many_columns_come_in_small_chunks), MW_RUN(every_allocation_may_fail))
