@@ -157,14 +157,18 @@ static float to_float(double value) {
     return value < -(double)FLT_MAX ? -FLT_MAX : (float)value;
 }
 
-/* x [n_lags]: the target at 1 .. n_lags intervals before window i, by time and not by position. */
+/* x [n_lags]: the target at 1 .. n_lags intervals before window i, by time and not by position. There is none before all time. */
 static void fill_lags(const mw_windows *w, const double *target, int64_t i, int32_t n_lags,
                       float *x) {
     int64_t at = i;
     for (int32_t lag = 1; lag <= n_lags; lag++) {
-        int64_t wanted = w->start[i] - lag * w->interval_us;
+        int64_t back, wanted;
+        x[lag - 1] = __builtin_nanf("");
+        if (__builtin_mul_overflow((int64_t)lag, w->interval_us, &back) ||
+            __builtin_sub_overflow(w->start[i], back, &wanted))
+            continue;
         while (at > 0 && same_device(w, at - 1, i) && w->start[at] > wanted) at--;
-        x[lag - 1] = w->start[at] == wanted ? to_float(target[at]) : __builtin_nanf("");
+        if (w->start[at] == wanted) x[lag - 1] = to_float(target[at]);
     }
 }
 

@@ -333,6 +333,34 @@ MW_TEST(gaps_make_missing_lags_and_no_rows) {
     mw_table_free(table);
 }
 
+/* Readings of centuries, and more lags than there is time before them. */
+MW_TEST(lags_may_lie_before_all_time) {
+    static const plant_spec spec = {1, 60, 1, 1, false};
+    enum { LAGS = 1000 };
+    const int64_t apart = INT64_C(300) * 365 * 24 * HOUR_US;
+    mw_ctx ctx;
+    mw_err err;
+    mw_problem_ctx(&ctx);
+    mw_table *table = make_plant(&spec);
+    for (int64_t i = 0; i < 60; i++) table->columns[0].time[i] = (i - 30) * apart;
+    mw_table_stream stream;
+    mw_windows *w = NULL;
+    mw_lagged *l = NULL;
+    stream_of(table, &stream);
+    assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
+    assert_int_equal(w->interval_us, apart);
+    assert_ok(mw_lagged_make(&ctx, w, 0, LAGS, 0.2, &l, &err));
+    for (int64_t row = 0; row < l->train.n; row++) {
+        const float *lags = l->train.x + row * l->n_features + w->n_columns;
+        for (int64_t lag = 1; lag <= LAGS; lag++)
+            assert_int_equal(__builtin_isnan(lags[lag - 1]), lag > l->train.window[row]);
+    }
+    mw_lagged_free(l);
+    mw_windows_free(w);
+    mw_table_stream_end(&stream);
+    mw_table_free(table);
+}
+
 MW_TEST(running_out_of_memory_is_clean) {
     static const plant_spec spec = {2, 30, 1, 1, false};
     mw_table *table = make_plant(&spec);
@@ -373,4 +401,5 @@ MW_TEST(running_out_of_memory_is_clean) {
 MW_TEST_MAIN(MW_RUN(three_models_and_their_files), MW_RUN(one_device_one_parameter),
              MW_RUN(same_seed_same_bytes_at_any_thread_count),
              MW_RUN(too_little_data_says_how_much), MW_RUN(features_never_look_ahead),
-             MW_RUN(gaps_make_missing_lags_and_no_rows), MW_RUN(running_out_of_memory_is_clean))
+             MW_RUN(gaps_make_missing_lags_and_no_rows), MW_RUN(lags_may_lie_before_all_time),
+             MW_RUN(running_out_of_memory_is_clean))
