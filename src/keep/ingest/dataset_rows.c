@@ -16,8 +16,10 @@
 #include "keep/ingest/dataset_parts.h"
 
 enum {
-    CHUNK_BYTES = 4 << 20, /* of all open segments, about; of what is handed out */
-    CHUNK_ROWS_MIN = 256   /* handed out, however many columns */
+    CHUNK_BYTES = 4 << 20, /* of all open segments, about */
+    HANDED_BYTES =
+        8 << 20,          /* handed out: more than one segment's chunk, which then goes out whole */
+    HANDED_ROWS_MIN = 256 /* however many columns */
 };
 
 /* ---- opening and closing a segment ---- */
@@ -280,9 +282,9 @@ static void cut_short(const mw_dataset *d, int64_t most, int64_t *time, size_t *
 
 static mw_status take_due(mw_dataset *d, mw_err *err) {
     const mw_dataset_source *first = first_to_end(d);
-    int64_t time = last_time(first), most = CHUNK_BYTES / ((int64_t)sizeof(double) * d->n_columns);
+    int64_t time = last_time(first), most = HANDED_BYTES / ((int64_t)sizeof(double) * d->n_columns);
     size_t piece = first->piece;
-    if (most < CHUNK_ROWS_MIN) most = CHUNK_ROWS_MIN;
+    if (most < HANDED_ROWS_MIN) most = HANDED_ROWS_MIN;
     int64_t n = count_all_due(d, time, piece);
     if (n > most) {
         cut_short(d, most, &time, &piece);
