@@ -5,7 +5,7 @@
  *           side. A column's type is that of the first segment with a value in it; where a segment has text
  *           and that is a number, texts are read as numbers (else missing, and said in the log).
  * Lifetime  mw_dataset_open -> mw_dataset_stream -> mw_dataset_close; pieces and their folders outlive it.
- * Memory    chunks of about 4 MB in all, of 1024 rows at least for each segment that is read at a time, and the dictionaries of those.
+ * Memory    chunks of about 4 MB in all, of 1024 rows at least for each segment that is read at a time, and the dictionaries of those; handed out are about 4 MB, 256 rows at least.
  */
 #ifndef MW_KEEP_INGEST_DATASET_H
 #define MW_KEEP_INGEST_DATASET_H
