@@ -270,12 +270,12 @@ static void cut_short(const mw_dataset *d, int64_t most, int64_t *time, size_t *
         if (t < begin) begin = t;
     }
     int64_t end = find_time(d, begin, *time, most);
-    size_t last = begin == *time ? *piece : SIZE_MAX; /* rows of that time behind it must wait */
     *time = end > begin ? end - 1 : begin;
     *piece = SIZE_MAX;
     for (size_t i = 0; i < d->n_sources && end == begin; i++) { /* many rows of the first time */
         int64_t due = count_due(&d->sources[i], begin, SIZE_MAX);
-        if (d->sources[i].piece > last || (n && n + due > most)) return;
+        if (n && n + due > most)
+            return; /* of a piece past the end before, too: those up to it are more */
         n += due;
         if (due) *piece = d->sources[i].piece;
     }
