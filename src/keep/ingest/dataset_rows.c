@@ -274,8 +274,7 @@ static void cut_short(const mw_dataset *d, int64_t most, int64_t *time, size_t *
     *piece = SIZE_MAX;
     for (size_t i = 0; i < d->n_sources && end == begin; i++) { /* many rows of the first time */
         int64_t due = count_due(&d->sources[i], begin, SIZE_MAX);
-        if (n && n + due > most)
-            return; /* of a piece past the end before, too: those up to it are more */
+        if (n && n + due > most) return; /* at the former *piece at the latest */
         n += due;
         if (due) *piece = d->sources[i].piece;
     }
