@@ -293,15 +293,22 @@ static int64_t values_needed(const mw_arrow_field *field, int64_t n) {
     return n == 0 ? 0 : (n + 1) * 4;
 }
 
+/* The next column's counts. */
+static mw_status next_node(mw_arrow_file *file, cursor *c, mw_arrow_part *part, mw_err *err) {
+    if (c->node >= c->nodes.n) return mw_arrow__unsound(file, err, "a batch lacks columns");
+    part->n_rows = mw_flat__member(&c->m->flat, c->nodes, c->node, 0, 8);
+    part->n_missing = mw_flat__member(&c->m->flat, c->nodes, c->node, 8, 8);
+    c->node++;
+    if (part->n_rows != c->n_rows || part->n_missing < 0 || part->n_missing > part->n_rows)
+        return mw_arrow__unsound(file, err, "a column's row count is wrong");
+    return MW_OK;
+}
+
 static mw_status next_part(mw_arrow_file *file, cursor *c, const mw_arrow_field *field,
                            mw_arrow_part *ret, mw_err *err) {
     mw_arrow_part part = {0};
-    if (c->node >= c->nodes.n) return mw_arrow__unsound(file, err, "a batch lacks columns");
-    part.n_rows = mw_flat__member(&c->m->flat, c->nodes, c->node, 0, 8);
-    part.n_missing = mw_flat__member(&c->m->flat, c->nodes, c->node, 8, 8);
-    c->node++;
-    if (part.n_rows != c->n_rows || part.n_missing < 0 || part.n_missing > part.n_rows)
-        return mw_arrow__unsound(file, err, "a column's row count is wrong");
+    mw_status status = next_node(file, c, &part, err);
+    if (status != MW_OK) return status;
     int64_t validity_bytes, value_bytes;
     if (!next_buffer(c, &part.validity, &validity_bytes) ||
         !next_buffer(c, &part.values, &value_bytes) ||
@@ -342,6 +349,19 @@ mw_status mw_arrow__rows(mw_arrow_file *file, uint32_t index, int64_t *ret_rows,
     mw_status status = open_message(file, file->records, index, MW_ARROW_HEADER_RECORDS, &m, err);
     if (status == MW_OK) status = start_records(file, &m, m.header, &c, err);
     if (status == MW_OK) *ret_rows = c.n_rows;
+    return status;
+}
+
+mw_status mw_arrow__count(mw_arrow_file *file, uint32_t index, int64_t *counts, mw_err *err) {
+    message m;
+    cursor c;
+    mw_status status = open_message(file, file->records, index, MW_ARROW_HEADER_RECORDS, &m, err);
+    if (status == MW_OK) status = start_records(file, &m, m.header, &c, err);
+    for (uint32_t i = 0; i < file->n_fields && status == MW_OK; i++) {
+        mw_arrow_part part = {0};
+        status = next_node(file, &c, &part, err);
+        counts[i] += part.n_rows - part.n_missing;
+    }
     return status;
 }
 

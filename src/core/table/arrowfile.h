@@ -65,6 +65,8 @@ mw_status mw_arrow__walk(mw_arrow_file *file, uint32_t index, int64_t *ret_rows,
                          mw_arrow_visit visit, void *self, mw_err *err);
 /* Rows of batch `index`, from its frame alone: its columns are not looked at. */
 mw_status mw_arrow__rows(mw_arrow_file *file, uint32_t index, int64_t *ret_rows, mw_err *err);
+/* Adds the values that each field has in batch `index` to counts [n_fields], as its frame says: no value is looked at. */
+mw_status mw_arrow__count(mw_arrow_file *file, uint32_t index, int64_t *counts, mw_err *err);
 /* Where batch `index` starts; no more than a hint before its frame was checked. */
 size_t mw_arrow__start_of(const mw_arrow_file *file, uint32_t index);
 /* Checks dictionary batch `index`; *part is its one utf8 column. */

@@ -134,15 +134,19 @@ static mw_status keep_part(void *self, uint32_t field, const mw_arrow_part *part
     return MW_OK;
 }
 
+/* Pages before a batch are no longer needed. */
+static void give_back(mw_ipc_reader *r, uint32_t batch) {
+    size_t start = mw_arrow__start_of(&r->arrow.file, batch);
+    if (start <= r->forgotten) return;
+    mw_map_forget(&r->map, r->forgotten, start);
+    r->forgotten = start;
+}
+
 /* Finds the next batch that has rows; none: batch_rows stays 0. */
 static mw_status next_batch(mw_ipc_reader *r, mw_err *err) {
     r->batch_rows = r->batch_row = 0;
     while (r->batch_rows == 0 && r->next_batch < r->arrow.file.records.n) {
-        size_t start = mw_arrow__start_of(&r->arrow.file, r->next_batch);
-        if (start > r->forgotten) {
-            mw_map_forget(&r->map, r->forgotten, start);
-            r->forgotten = start;
-        }
+        give_back(r, r->next_batch);
         mw_status status =
             mw_arrow__walk(&r->arrow.file, r->next_batch, &r->batch_rows, keep_part, r, err);
         if (status != MW_OK) return status;
@@ -231,18 +235,6 @@ void *mw_ipc_reader_close(mw_ipc_reader *r) {
 
 /* ---- what a file holds ---- */
 
-typedef struct counting {
-    const int32_t *target;
-    int64_t *counts;
-} counting;
-
-static mw_status count_part(void *self, uint32_t field, const mw_arrow_part *part, mw_err *err) {
-    const counting *c = self;
-    (void)err;
-    c->counts[c->target[field]] += part->n_rows - part->n_missing;
-    return MW_OK;
-}
-
 mw_status mw_ipc_survey(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_schema **ret,
                         int64_t **counts, int64_t *n_rows, mw_err *err) {
     mw_ipc_reader *r;
@@ -250,10 +242,10 @@ mw_status mw_ipc_survey(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_sch
     if (status != MW_OK) return status;
     int64_t *n = mw_calloc(ctx->mem, (size_t)r->schema->n_columns + 1, sizeof *n);
     if (!n) status = mw_fail_nomem(err, "the columns of a table");
-    counting c = {r->arrow.target, n};
     for (uint32_t i = 0; i < r->arrow.file.records.n && status == MW_OK; i++) {
         status = mw_ctx_check(ctx, err);
-        if (status == MW_OK) status = mw_arrow__walk(&r->arrow.file, i, NULL, count_part, &c, err);
+        if (status == MW_OK) status = mw_arrow__count(&r->arrow.file, i, n, err);
+        give_back(r, i);
     }
     if (status == MW_OK) {
         *ret = r->schema;

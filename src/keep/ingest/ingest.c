@@ -201,7 +201,8 @@ mw_status mw_ingest_resume(const mw_ctx *ctx, const char *const *paths, size_t n
         if (status == MW_OK)
             status = ingest_file(ctx, find_known(sorted, n_known, file->source), columns, args,
                                  asked.mark, resume, staging, file, err);
-        if (status == MW_OK) status = mw_drift_add(ctx, staging, file, &columns, err);
+        if (status == MW_OK && i + 1 < result.n_files)
+            status = mw_drift_add(ctx, staging, file, &columns, err);
     }
     mw_schema_free(columns);
     mw_asked_done(&asked);
