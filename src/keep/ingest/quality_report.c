@@ -14,6 +14,12 @@
 const char *const mw_quality_names[MW_QUALITY_BITS] = {"stuck", "flat",  "out_of_range", "spike",
                                                        "gap",   "clock", "unit"};
 
+/* Counts are told as float64: beyond 2^53 more is not counted (a gap of ages on a clock of microseconds). */
+static const int64_t count_max = INT64_C(1) << 53;
+
+/* a is at most count_max. */
+static int64_t sum_of(int64_t a, int64_t b) { return b < count_max - a ? a + b : count_max; }
+
 mw_status mw_quality__record_add(mw_quality__records *records, const mw_quality__record *record,
                                  uint32_t *at, mw_err *err) {
     mw_quality__record *latest = *at ? &records->items[*at - 1] : NULL;
@@ -21,8 +27,8 @@ mw_status mw_quality__record_add(mw_quality__records *records, const mw_quality_
         record->first <= latest->last + 1) {
         /* A spike is found one value late; its window may have been told already. */
         bool again = record->first == latest->last && record->bits & MW_QUALITY_SPIKE;
-        if (!again) latest->n_values += record->n_values;
-        latest->n_flagged += record->n_flagged;
+        if (!again) latest->n_values = sum_of(latest->n_values, record->n_values);
+        latest->n_flagged = sum_of(latest->n_flagged, record->n_flagged);
         if (record->last > latest->last) latest->last = record->last;
         return MW_OK;
     }
@@ -37,7 +43,10 @@ mw_status mw_quality__record_add(mw_quality__records *records, const mw_quality_
         records->items = items;
         records->capacity = capacity;
     }
-    records->items[records->n++] = *record;
+    mw_quality__record kept = *record;
+    kept.n_values = sum_of(0, kept.n_values);
+    kept.n_flagged = sum_of(0, kept.n_flagged);
+    records->items[records->n++] = kept;
     *at = (uint32_t)records->n;
     return MW_OK;
 }
@@ -63,9 +72,8 @@ static int by_time(const void *a, const void *b) {
 
 /* Share of n for windows first .. last of the record; the shares of all its windows add up to n. */
 static int64_t share_of(const mw_quality__record *record, int64_t n, int64_t first, int64_t last) {
-    double windows = (double)(record->last - record->first + 1);
-    double until = (double)(last - record->first + 1) / windows;
-    double from = (double)(first - record->first) / windows;
+    double start = (double)record->first, windows = (double)record->last - start + 1;
+    double until = ((double)last - start + 1) / windows, from = ((double)first - start) / windows;
     return (int64_t)((double)n * until) - (int64_t)((double)n * from);
 }
 
@@ -108,7 +116,7 @@ static mw_status put_piece(sweep *s, int64_t first, int64_t *ret_next, uint32_t 
         int64_t n_values = share_of(record, record->n_values, first, last);
         piece.bits |= record->bits;
         if (n_values > piece.n_values) piece.n_values = n_values;
-        piece.n_flagged += share_of(record, record->n_flagged, first, last);
+        piece.n_flagged = sum_of(piece.n_flagged, share_of(record, record->n_flagged, first, last));
         if (record->last > last) s->open[kept++] = record;
     }
     s->n_open = kept;

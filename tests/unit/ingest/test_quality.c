@@ -198,6 +198,25 @@ MW_TEST(a_gap_among_the_first_rows_is_found_too) {
     rows_done(&r);
 }
 
+/* A logger that counts microseconds and is set from year -292,000 to 292,000: the rows lost in between are not countable. */
+MW_TEST(a_gap_of_all_time_is_counted_up_to_two_to_the_53) {
+    rows r;
+    rows_init(&r, 1, ROWS);
+    int32_t code = device_code(&r, 0);
+    int64_t at = INT64_MIN + 2;
+    add_steady(&r, code, &at, 120, 1);
+    at = INT64_MAX - 400;
+    add_steady(&r, code, &at, 120, 1);
+    mw_table *t = judged(&r, NULL);
+    const double *flagged = mw_table_column(t, "n_flagged")->number;
+    double most = 0;
+    for (int64_t i = 0; i < t->n_rows; i++)
+        if (flagged[i] > most) most = flagged[i];
+    assert_true(most > 0x1p52 && most <= 0x1p53);
+    mw_table_free(t);
+    rows_done(&r);
+}
+
 MW_TEST(a_clock_that_jumps_stands_or_changes_its_pace) {
     rows r;
     rows_init(&r, 1, ROWS);
@@ -313,6 +332,7 @@ MW_TEST_MAIN(MW_RUN(clean_signals_are_left_alone),
              MW_RUN(each_fault_is_found_in_its_windows_and_nowhere_else),
              MW_RUN(lost_rows_are_a_gap_of_the_device),
              MW_RUN(a_gap_among_the_first_rows_is_found_too),
+             MW_RUN(a_gap_of_all_time_is_counted_up_to_two_to_the_53),
              MW_RUN(a_clock_that_jumps_stands_or_changes_its_pace),
              MW_RUN(a_given_range_counts_from_the_first_row),
              MW_RUN(a_range_that_is_none_is_refused), MW_RUN(totals_add_up_tables_by_sensor))
