@@ -7,6 +7,7 @@
 #include "core/base/math.h"
 #include "core/base/threads.h"
 #include "core/table/columns.h"
+#include "core/table/order.h"
 
 /* A block's values are about a megabyte, so that many columns do not make a block of few windows large. */
 enum { BLOCK_BYTES = 1 << 20, BLOCK_WINDOWS_MIN = 16, BLOCK_WINDOWS_MAX = 4096 };
@@ -17,7 +18,6 @@ typedef struct block {
     double *values;  /* by column: [MW_AGG_N][block_windows], or [block_windows] where single */
     size_t *at;      /* [n_columns] where the column starts in values */
     bool *single;    /* [n_columns] */
-    bool packed;
 } block;
 
 typedef struct totals {
@@ -141,7 +141,6 @@ static mw_status pack(mw_window_store *store, block *b, mw_err *err) {
     }
     mw_free(b->values);
     b->values = values;
-    b->packed = true;
     return MW_OK;
 }
 
@@ -165,29 +164,6 @@ static int by_text(const void *a, const void *b) {
     const name *x = a, *y = b;
     if ((x->code < 0) != (y->code < 0)) return x->code < 0 ? -1 : 1;
     return mw_str_compare(x->text, y->text);
-}
-
-/* Where each device's next window goes: next [slots], by code + 1. */
-static mw_status start_devices(const mw_window_store *store, const mw_row_stream *rows,
-                               int64_t *next, int32_t *rank, int32_t slots, mw_err *err) {
-    const mw_dictionary *texts = rows->has_device ? rows->schema->columns[1].dictionary : NULL;
-    name *names = mw_alloc_array(store->ctx->mem, (size_t)slots, sizeof *names);
-    if (!names) return mw_fail_nomem(err, "the devices of a table");
-    for (int32_t s = 0; s < slots; s++)
-        names[s] = (name){texts ? mw_dictionary_text(texts, s - 1) : MW_STR(""), s - 1};
-    qsort(names, (size_t)slots, sizeof *names, by_text);
-    for (int64_t i = 0; i < store->n; i++)
-        next[store->blocks[i / store->block_windows].device[i % store->block_windows] + 1]++;
-    int64_t at = 0;
-    int32_t used = 0;
-    for (int32_t s = 0; s < slots; s++) {
-        int64_t n = next[names[s].code + 1];
-        rank[names[s].code + 1] = n ? used++ : -1;
-        next[names[s].code + 1] = at;
-        at += n;
-    }
-    mw_free(names);
-    return MW_OK;
 }
 
 typedef struct filling {
@@ -226,7 +202,7 @@ typedef struct making {
     const mw_row_stream *rows;
     mw_table *table;
     int64_t *next, *position; /* [slots], [block_windows] */
-    int32_t *rank;            /* [slots] code of the result; -1: no window */
+    int32_t *code;            /* [slots] of the result, where there is a window */
     int32_t slots;
     double *(*out)[MW_AGG_N];
 } making;
@@ -268,6 +244,32 @@ static mw_status add_columns(making *m, double spread_from, mw_err *err) {
     return status;
 }
 
+/* In the order of their names: where each device's next window goes, and its code in the result. */
+static mw_status place_devices(making *m, mw_err *err) {
+    const mw_window_store *store = m->store;
+    const mw_dictionary *from = m->rows->has_device ? m->rows->schema->columns[1].dictionary : NULL;
+    name *names = mw_alloc_array(store->ctx->mem, (size_t)m->slots, sizeof *names);
+    if (!names) return mw_fail_nomem(err, "the devices of a table");
+    for (int32_t s = 0; s < m->slots; s++)
+        names[s] = (name){from ? mw_dictionary_text(from, s - 1) : MW_STR(""), s - 1};
+    qsort(names, (size_t)m->slots, sizeof *names, by_text);
+    for (int64_t i = 0; i < store->n; i++)
+        m->next[store->blocks[i / store->block_windows].device[i % store->block_windows] + 1]++;
+    mw_status status = MW_OK;
+    int64_t at = 0;
+    for (int32_t s = 0; s < m->slots && status == MW_OK; s++) {
+        int32_t slot = names[s].code + 1;
+        int64_t n = m->next[slot];
+        m->next[slot] = at;
+        at += n;
+        if (n && from)
+            status = mw_dictionary_add(m->table->columns[1].dictionary, names[s].text,
+                                       &m->code[slot], err);
+    }
+    mw_free(names);
+    return status;
+}
+
 static mw_status fill_block(making *m, int64_t index, mw_err *err) {
     mw_window_store *store = m->store;
     block *b = &store->blocks[index];
@@ -278,32 +280,11 @@ static mw_status fill_block(making *m, int64_t index, mw_err *err) {
         int64_t row = m->next[b->device[i] + 1]++;
         m->position[i] = row;
         time[row] = b->time[i];
-        if (m->rows->has_device) m->table->columns[1].codes[row] = m->rank[b->device[i] + 1];
+        if (m->rows->has_device) m->table->columns[1].codes[row] = m->code[b->device[i] + 1];
     }
     filling f = {store, b, n, m->position, m->out};
     mw_status status = mw_pool_for(store->ctx, store->n_columns, 1, fill_columns, &f, err);
     free_block(b);
-    return status;
-}
-
-/* The devices' names, coded by their rank. */
-static mw_status name_devices(making *m, mw_err *err) {
-    const mw_dictionary *from = m->rows->schema->columns[1].dictionary;
-    mw_dictionary *to = m->table->columns[1].dictionary;
-    mw_status status = MW_OK;
-    int32_t *codes = mw_alloc_array(m->store->ctx->mem, (size_t)m->slots, sizeof *codes);
-    if (!codes) return mw_fail_nomem(err, "the devices of a table");
-    int32_t n = 0;
-    for (int32_t s = 0; s < m->slots; s++) {
-        if (m->rank[s] < 0) continue;
-        codes[m->rank[s]] = s - 1;
-        n++;
-    }
-    for (int32_t r = 0; r < n && status == MW_OK; r++) {
-        int32_t code; /* is r: the texts are distinct and come in this order */
-        status = mw_dictionary_add(to, mw_dictionary_text(from, codes[r]), &code, err);
-    }
-    mw_free(codes);
     return status;
 }
 
@@ -319,11 +300,10 @@ static mw_status seal_columns(void *arg, int64_t begin, int64_t end, int worker,
 
 static mw_status make_table(making *m, double spread_from, mw_err *err) {
     mw_window_store *store = m->store;
-    mw_status status = start_devices(store, m->rows, m->next, m->rank, m->slots, err);
-    if (status == MW_OK) status = mw_table_new(store->ctx->mem, store->n, &m->table, err);
+    mw_status status = mw_table_new(store->ctx->mem, store->n, &m->table, err);
     if (status == MW_OK) status = add_columns(m, spread_from, err);
+    if (status == MW_OK) status = place_devices(m, err);
     for (int64_t i = 0; i < store->n_blocks && status == MW_OK; i++) status = fill_block(m, i, err);
-    if (status == MW_OK && m->rows->has_device) status = name_devices(m, err);
     if (status == MW_OK)
         status = mw_pool_for(store->ctx, m->table->n_columns, 1, seal_columns, m->table, err);
     return status;
@@ -333,16 +313,16 @@ mw_status mw_window_store_table(mw_window_store *store, const mw_row_stream *row
                                 double spread_from, mw_table **ret, mw_err *err) {
     mw_mem *mem = store->ctx->mem;
     making m = {.store = store, .rows = rows};
-    m.slots = rows->has_device ? mw_dictionary_size(rows->schema->columns[1].dictionary) + 1 : 1;
+    m.slots = mw_order__slots(rows);
     m.next = mw_calloc(mem, (size_t)m.slots, sizeof *m.next);
-    m.rank = mw_alloc_array(mem, (size_t)m.slots, sizeof *m.rank);
+    m.code = mw_alloc_array(mem, (size_t)m.slots, sizeof *m.code);
     m.position = mw_alloc_array(mem, (size_t)store->block_windows, sizeof *m.position);
     m.out = mw_calloc(mem, (size_t)store->n_columns + 1, sizeof *m.out);
-    bool there = m.next && m.rank && m.position && m.out;
+    bool there = m.next && m.code && m.position && m.out;
     mw_status status =
         there ? make_table(&m, spread_from, err) : mw_fail_nomem(err, "the windows of a table");
     mw_free(m.next);
-    mw_free(m.rank);
+    mw_free(m.code);
     mw_free(m.position);
     mw_free(m.out);
     if (status == MW_OK)

@@ -244,7 +244,7 @@ static bool take_offset(cursor *c, mw_time_parts *parts) {
     }
     bool named = mw_time__offset_of(c->at, n, &parts->offset_us);
     if (named) c->at += n;
-    if (named && (c->at == c->end || parts->offset_us != 0)) return skip_bracket(c);
+    if (parts->offset_us != 0) return skip_bracket(c);
     bool west = take(c, '-');
     if (!west && !take(c, '+')) return named && skip_bracket(c);
     int hours, minutes = 0;

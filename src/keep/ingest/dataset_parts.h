@@ -12,14 +12,13 @@
 typedef struct mw_dataset_source {
     size_t piece;
     mw_ipc_reader *reader;
-    int32_t *from;   /* [n_columns] the reader's column of each of ours; -1: none */
-    int32_t *device; /* our code of each of its devices; NULL: it has none */
-    double **
-        numbers; /* [n_columns] of a column of texts: the number that each stands for, NaN: none; else NULL */
-    int64_t *n_lost; /* [n_columns] cells that were no numbers */
-    mw_chunk *chunk; /* NULL before the first */
-    int64_t row;     /* of the chunk: those before are handed out */
-    int64_t latest;  /* time of the last row of the chunk before */
+    int32_t *from;    /* [n_columns] the reader's column of each of ours; -1: none */
+    int32_t *device;  /* our code of each of its devices; NULL: it has none */
+    double **numbers; /* [n_columns] what each text stands for, NaN: no number; NULL: no texts */
+    int64_t *n_lost;  /* [n_columns] cells that were no numbers */
+    mw_chunk *chunk;  /* NULL before the first */
+    int64_t row;      /* of the chunk: those before are handed out */
+    int64_t latest;   /* time of the last row of the chunk before */
 } mw_dataset_source;
 
 struct mw_dataset {

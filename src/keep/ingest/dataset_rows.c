@@ -6,7 +6,6 @@
  * few copies a column make the chunk that is handed out, and one segment's chunk is used up each time. Where that would
  * be many rows of many columns, as many are handed out as fit.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
@@ -16,10 +15,9 @@
 #include "keep/ingest/dataset_parts.h"
 
 enum {
-    CHUNK_BYTES = 4 << 20, /* of all open segments, about */
-    HANDED_BYTES =
-        8 << 20,          /* handed out: more than one segment's chunk, which then goes out whole */
-    HANDED_ROWS_MIN = 256 /* however many columns */
+    CHUNK_BYTES = 4 << 20,  /* of all open segments, about */
+    HANDED_BYTES = 8 << 20, /* handed out: a chunk of one segment always goes out whole */
+    HANDED_ROWS_MIN = 256   /* however many columns */
 };
 
 /* ---- opening and closing a segment ---- */
@@ -111,6 +109,8 @@ static const int64_t *times(const mw_dataset_source *s) {
     return s->chunk->columns[s->from[0]].time;
 }
 
+static int64_t last_time(const mw_dataset_source *s) { return times(s)[s->chunk->n_rows - 1]; }
+
 static mw_status check_order(const mw_dataset *d, const mw_dataset_source *s, mw_err *err) {
     const int64_t *time = times(s);
     bool good = time[0] >= s->latest && time[0] >= d->latest;
@@ -124,7 +124,7 @@ static mw_status check_order(const mw_dataset *d, const mw_dataset_source *s, mw
 /* The segment's next chunk; none: it is closed, and *ended. */
 static mw_status refill(mw_dataset *d, mw_dataset_source *s, bool *ended, mw_err *err) {
     *ended = false;
-    if (s->chunk) s->latest = times(s)[s->chunk->n_rows - 1];
+    if (s->chunk) s->latest = last_time(s);
     s->chunk = mw_chunk_free(s->chunk);
     s->row = 0;
     mw_ipc_reader_limit(s->reader, CHUNK_BYTES / (d->n_sources + 1));
@@ -169,8 +169,6 @@ static mw_status open_next(mw_dataset *d, mw_err *err) {
     if (status == MW_OK && !ended) d->n_sources++;
     return status;
 }
-
-static int64_t last_time(const mw_dataset_source *s) { return times(s)[s->chunk->n_rows - 1]; }
 
 /* The source whose chunk ends first; of equal times the first of them. */
 static const mw_dataset_source *first_to_end(const mw_dataset *d) {

@@ -86,26 +86,8 @@ static mw_status look_up(mw_texts *texts, mw_str text, bool doubled, char quote,
     return grow(texts, *ret + 1, err);
 }
 
-static inline uint64_t load8(const char *at) {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
-}
-
-static inline uint32_t load4(const char *at) {
-    uint32_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
-}
-
-/* Texts of 4 to 16 bytes, as names of devices are, without a call: their first and last bytes, which may overlap. */
 static inline bool is_text(mw_str a, mw_str b) {
-    size_t n = a.size;
-    if (n != b.size) return false;
-    if (n < 4 || n > 16) return memcmp(a.data, b.data, n) == 0;
-    if (n < 8)
-        return load4(a.data) == load4(b.data) && load4(a.data + n - 4) == load4(b.data + n - 4);
-    return load8(a.data) == load8(b.data) && load8(a.data + n - 8) == load8(b.data + n - 8);
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
 static inline mw_str trim(mw_str text) {

@@ -39,9 +39,8 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer);
 /* The rows of the dataset as it will be after the commit. */
 typedef struct mw_op__rows {
     mw_dataset *dataset;
-    char data_hash
-        [MW_SHA256_HEX];      /* identifies the sources' contents and what they were read with */
-    mw_dir *folder, *staging; /* NULL: no segment lies there */
+    char data_hash[MW_SHA256_HEX]; /* of the sources' contents and what they were read with */
+    mw_dir *folder, *staging;      /* NULL: no segment lies there */
     mw_arena arena;
 } mw_op__rows;
 

@@ -4,9 +4,9 @@
 #include "core/text/datetime.h"
 #include "keep/ingest/listing.h"
 #include "keep/ingest/preview.h"
-#include "keep/ingest/source.h"
 #include "keep/ingest/profile.h"
 #include "keep/ingest/quality.h"
+#include "keep/ingest/source.h"
 #include "run/op/dataset_job.h"
 #include "run/op/ingest_text.h"
 

@@ -8,7 +8,6 @@
 
 #include "core/base/rng.h"
 #include "core/base/threads.h"
-#include "support/builder.h"
 #include "core/table/resample.h"
 #include "core/table/windowsums.h"
 #include "core/text/datetime.h"
@@ -71,31 +70,32 @@ static FILE *open_golden(const char *name) {
 static double number(const char *cell) { return *cell ? strtod(cell, NULL) : NAN; }
 
 static mw_table *read_rows(void) {
+    static const char *const names[] = {"when", "machine", "a", "b"};
+    static const mw_type types[] = {MW_TIMESTAMP, MW_DICTIONARY, MW_FLOAT64, MW_FLOAT64};
     mw_err err;
-    mw_builder *b;
     mw_table *t;
-    int32_t time, device, a, c;
+    mw_column *columns[4];
     char line[512];
     char *cells[CELLS_MAX];
     FILE *f = open_golden("rows.csv");
+    int64_t n = -1; /* the header */
+    while (fgets(line, sizeof line, f)) n++;
+    rewind(f);
+    assert_ok(mw_table_new(&mem, n, &t, &err));
+    assert_ok(mw_table_reserve(t, 4, &err));
+    for (int i = 0; i < 4; i++)
+        assert_ok(mw_table_add(t, mw_str_of(names[i]), types[i], &columns[i], &err));
     assert_non_null(fgets(line, sizeof line, f));
-    assert_ok(mw_builder_new(&mem, &b, &err));
-    assert_ok(mw_builder_column(b, MW_STR("when"), MW_TIMESTAMP, &time, &err));
-    assert_ok(mw_builder_column(b, MW_STR("machine"), MW_DICTIONARY, &device, &err));
-    assert_ok(mw_builder_column(b, MW_STR("a"), MW_FLOAT64, &a, &err));
-    assert_ok(mw_builder_column(b, MW_STR("b"), MW_FLOAT64, &c, &err));
-    while (fgets(line, sizeof line, f)) {
-        int64_t row;
+    for (int64_t row = 0; row < n; row++) {
+        assert_non_null(fgets(line, sizeof line, f));
         assert_int_equal(split(line, cells), 4);
-        assert_ok(mw_builder_row(b, &row, &err));
-        mw_builder_set_time(b, time, row, strtoll(cells[0], NULL, 10));
-        assert_ok(mw_builder_set_text(b, device, row, mw_str_of(cells[1]), &err));
-        mw_builder_set_number(b, a, row, number(cells[2]));
-        mw_builder_set_number(b, c, row, number(cells[3]));
+        columns[0]->time[row] = strtoll(cells[0], NULL, 10);
+        assert_ok(mw_dictionary_add(columns[1]->dictionary, mw_str_of(cells[1]),
+                                    &columns[1]->codes[row], &err));
+        for (int i = 2; i < 4; i++) columns[i]->number[row] = number(cells[i]);
     }
     fclose(f);
-    assert_ok(mw_builder_finish(b, &t, &err));
-    mw_builder_free(b);
+    for (int i = 0; i < 4; i++) assert_ok(mw_column_seal(t, columns[i], &err));
     return t;
 }
 
