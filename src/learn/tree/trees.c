@@ -33,6 +33,8 @@ void *mw_trees_free(mw_trees *trees) {
     mw_free(trees->roots);
     mw_free(trees->nodes);
     mw_free(trees->values);
+    mw_free(trees->set_starts);
+    mw_free(trees->set_words);
     return mw_free(trees);
 }
 
@@ -40,7 +42,9 @@ static const mw_node *walk(const mw_trees *trees, int64_t root, const float *row
     const mw_node *node = &trees->nodes[root];
     while (node->left >= 0) {
         float x = row[node->feature];
-        bool left = __builtin_isnan(x) ? node->missing_left : x <= node->threshold;
+        bool left = __builtin_isnan(x) ? node->missing_left
+                    : node->by_set     ? mw_trees_in_set(trees, node->set, x)
+                                       : x <= node->threshold;
         node = &trees->nodes[left ? node->left : node->right];
     }
     return node;
@@ -161,7 +165,8 @@ mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix mat
                        (int)matrix.n_features, (int)trees->n_features);
     /* Few rows walk fewer nodes than a copy would touch. */
     const double n_steps = (double)matrix.n_rows * (double)trees->n_trees * STEPS_PER_ROW;
-    const bool batch = matrix.n_rows >= LANES && n_steps >= (double)trees->n_nodes;
+    const bool batch =
+        trees->n_sets == 0 && matrix.n_rows >= LANES && n_steps >= (double)trees->n_nodes;
     walk_node *nodes = batch ? compact(ctx->mem, trees) : NULL;
     if (batch && !nodes) return mw_fail_nomem(err, "scoring");
     scoring s = {.ctx = ctx, .trees = trees, .nodes = nodes, .matrix = matrix, .out = out};

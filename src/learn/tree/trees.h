@@ -2,9 +2,9 @@
  * trees.h -- the node layout all tree ensembles share, and scoring.
  *
  * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a
- *           node when x[feature] <= threshold, or when x[feature] is NaN and the node sends
- *           missing values left. A row's output is the sum over trees of its leaves' values,
- *           added in tree order.
+ *           node when x[feature] <= threshold, or, at a node by set, when x[feature] is a code of
+ *           the set; or when x[feature] is NaN and the node sends missing values left. A row's
+ *           output is the sum over trees of its leaves' values, added in tree order.
  * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
  * Threads   scoring is lock-free on a shared ensemble.
  */
@@ -19,11 +19,15 @@
 
 typedef struct mw_node {
     int32_t feature; /* -1 at a leaf */
-    float threshold;
+    union {
+        float threshold;
+        int32_t set; /* by_set: index of the set of codes that go left */
+    };
     int32_t left;   /* node index within the ensemble; -1 at a leaf */
     int32_t right;  /* node index; at a leaf: row of values */
     uint32_t cover; /* training rows that reached it */
     bool missing_left;
+    bool by_set;
     float gain; /* decrease of impurity times rows (forest.h says in which unit); 0 at a leaf */
 } mw_node;
 
@@ -37,9 +41,21 @@ typedef struct mw_trees {
     int64_t *roots; /* [n_trees] node index */
     mw_node *nodes; /* [n_nodes], each tree's contiguous, parents before children */
     float *values;  /* [n_leaves][n_outputs] */
+    int32_t n_sets;
+    int64_t *set_starts; /* [n_sets + 1] word index; NULL: no node is by set */
+    uint32_t *set_words; /* code c of a set is bit c % 32 of its word c / 32 */
 } mw_trees;
 
 void *mw_trees_free(mw_trees *trees);
+
+/* Is x a code of the set? Fractions are cut off; negative, large and NaN ones are in no set. */
+static inline bool mw_trees_in_set(const mw_trees *trees, int32_t set, float x) {
+    const int64_t begin = trees->set_starts[set];
+    const float end = (float)(32 * (trees->set_starts[set + 1] - begin));
+    if (!(x >= 0 && x < end)) return false;
+    const uint32_t code = (uint32_t)x;
+    return trees->set_words[begin + code / 32] >> code % 32 & 1;
+}
 
 /*
  * mw_trees_check -- is this ensemble safe to score and well formed? For whoever reads one from
@@ -47,7 +63,7 @@ void *mw_trees_free(mw_trees *trees);
  *
  * Checks counts and limits, that roots ascend and cut the nodes into whole trees, that every node
  * but a root is the child of exactly one earlier node of its tree, that features and rows of values
- * exist, and that thresholds are not NaN and values are finite.
+ * and sets exist, and that thresholds are not NaN and values are finite.
  *
  * Errors    MW_EDATA says which tree and node and what is wrong; MW_ENOMEM.
  */

@@ -16,7 +16,8 @@ static mw_status check_counts(const mw_trees *trees, mw_err *err) {
                  {"outputs", trees->n_outputs, MW_LIMIT(CATEGORIES)},
                  {"trees", trees->n_trees, MW_LIMIT(MODEL_TREES)},
                  {"nodes", trees->n_nodes, MW_LIMIT(MODEL_NODES)},
-                 {"leaves", trees->n_leaves, trees->n_nodes}};
+                 {"leaves", trees->n_leaves, trees->n_nodes},
+                 {"sets and one", (int64_t)trees->n_sets + 1, trees->n_nodes}};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (rules[i].value < 1 || rules[i].value > rules[i].most)
             return mw_fail(err, MW_EDATA, "the model has %lld %s, not 1 to %lld",
@@ -41,7 +42,10 @@ static mw_status check_node(const mw_trees *trees, int32_t tree, int64_t at, int
     }
     if (n->feature < 0 || n->feature >= trees->n_features)
         return fail_node(tree, at, "splits on a feature that does not exist", err);
-    if (__builtin_isnan(n->threshold)) return fail_node(tree, at, "the threshold is NaN", err);
+    if (n->by_set && (n->set < 0 || n->set >= trees->n_sets))
+        return fail_node(tree, at, "splits by a set that does not exist", err);
+    if (!n->by_set && __builtin_isnan(n->threshold))
+        return fail_node(tree, at, "the threshold is NaN", err);
     const int32_t children[2] = {n->left, n->right};
     for (int i = 0; i < 2; i++) {
         if (children[i] <= at || children[i] >= end)
@@ -53,8 +57,21 @@ static mw_status check_node(const mw_trees *trees, int32_t tree, int64_t at, int
     return MW_OK;
 }
 
+static mw_status check_sets(const mw_trees *trees, mw_err *err) {
+    if (trees->n_sets == 0) return MW_OK;
+    if (trees->set_starts[0] != 0) return mw_fail(err, MW_EDATA, "set 0 does not start at word 0");
+    for (int32_t i = 0; i < trees->n_sets; i++) {
+        int64_t n_words = trees->set_starts[i + 1] - trees->set_starts[i];
+        if (n_words < 1 || n_words > (MW_LIMIT(CATEGORIES) + 31) / 32)
+            return mw_fail(err, MW_EDATA, "set %d has %lld words", (int)i, (long long)n_words);
+    }
+    return MW_OK;
+}
+
 mw_status mw_trees_check(const mw_trees *trees, mw_err *err) {
     mw_status status = check_counts(trees, err);
+    if (status != MW_OK) return status;
+    status = check_sets(trees, err);
     if (status != MW_OK) return status;
     if (trees->roots[0] != 0) return mw_fail(err, MW_EDATA, "tree 0 does not start at node 0");
     for (int64_t i = 0; i < trees->n_leaves * trees->n_outputs; i++)
