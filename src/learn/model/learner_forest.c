@@ -112,7 +112,7 @@ static mw_status forest_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *mode
         status =
             mw_forest_fit(ctx, &options, fit->matrix, changes ? changes : fit->y, &f->trees, err);
     mw_free(changes);
-    return status;
+    return status ? status : mw_trees_prepare(ctx, f->trees, err);
 }
 
 static mw_status forest_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
@@ -259,7 +259,7 @@ static mw_status forest_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_mod
     if (!status && f->trees->n_outputs != mw_model_outputs(model))
         status = mw_fail(err, MW_EDATA, "model.onnx gives %d values a row, metadata.json says %d",
                          f->trees->n_outputs, mw_model_outputs(model));
-    return status;
+    return status ? status : mw_trees_prepare(ctx, f->trees, err);
 }
 
 const mw_learner mw_learner_forest = {

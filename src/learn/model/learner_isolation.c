@@ -65,6 +65,7 @@ static mw_status isolation_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *m
     if (!state) return mw_fail_nomem(err, "the isolation forest");
     model->state = state;
     mw_status status = mw_isolation_fit(ctx, &options, fit->matrix, &state->trees, &state->c, err);
+    if (!status) status = mw_trees_prepare(ctx, state->trees, err);
     if (status) return status;
     return set_threshold(ctx, model, fit->matrix, mw_args_float(fit->params, "contamination"), err);
 }
@@ -143,9 +144,9 @@ static mw_status isolation_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_
     if (!status) status = mw_onnx_read_trees(ctx, doc, &state->trees, err);
     if (status) return status;
     state->c = -minus_c;
-    return state->trees->n_outputs == 1
-               ? MW_OK
-               : mw_fail(err, MW_EDATA, "model.onnx gives more than one path length a row");
+    if (state->trees->n_outputs != 1)
+        return mw_fail(err, MW_EDATA, "model.onnx gives more than one path length a row");
+    return mw_trees_prepare(ctx, state->trees, err);
 }
 
 const mw_learner mw_learner_isolation = {

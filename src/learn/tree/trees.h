@@ -7,6 +7,8 @@
  *           output is the sum over trees of its leaves' values, added in tree order.
  * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
  * Threads   scoring is lock-free on a shared ensemble.
+ * Order     filled by a learner or a reader -> mw_trees_prepare, once, for whoever scores it often
+ *           -> (mw_trees_score | mw_trees_score_row)* -> mw_trees_free
  */
 #ifndef MW_LEARN_TREE_TREES_H
 #define MW_LEARN_TREE_TREES_H
@@ -42,8 +44,9 @@ typedef struct mw_trees {
     mw_node *nodes; /* [n_nodes], each tree's contiguous, parents before children */
     float *values;  /* [n_leaves][n_outputs] */
     int32_t n_sets;
-    int64_t *set_starts; /* [n_sets + 1] word index; NULL: no node is by set */
-    uint32_t *set_words; /* code c of a set is bit c % 32 of its word c / 32 */
+    int64_t *set_starts;      /* [n_sets + 1] word index; NULL: no node is by set */
+    uint32_t *set_words;      /* code c of a set is bit c % 32 of its word c / 32 */
+    struct mw_scorer *scorer; /* of these trees (mw_trees_prepare), or NULL */
 } mw_trees;
 
 void *mw_trees_free(mw_trees *trees);
@@ -70,10 +73,18 @@ static inline bool mw_trees_in_set(const mw_trees *trees, int32_t set, float x) 
 mw_status mw_trees_check(const mw_trees *trees, mw_err *err);
 
 /*
+ * mw_trees_prepare -- makes the scorer (scorer.h) that mw_trees_score then uses. The trees must not
+ * change afterwards.
+ *
+ * Errors    MW_ENOMEM.
+ */
+mw_status mw_trees_prepare(const mw_ctx *ctx, mw_trees *trees, mw_err *err);
+
+/*
  * mw_trees_score -- out[row * n_outputs + k], float64 sums over trees. Rows are shared over
  * ctx->pool.
  *
- * Memory    16 bytes a node while many rows are scored.
+ * Cost      trees that were not prepared get a scorer for this call, unless the rows are few.
  * Errors    MW_EINVAL when the matrix has another number of features; MW_ENOMEM; MW_ECANCELED.
  */
 mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix matrix, double *out,

@@ -1,0 +1,169 @@
+/*
+ * scorer.c -- makes a scorer and shares rows over threads, in blocks of 128 whose bytes and sums stay in
+ * the first cache; in a block, tree after tree adds its leaves, which makes the sums equal to the plain
+ * walk's, bit for bit.
+ */
+#include "learn/tree/scorer.h"
+
+#include <string.h>
+
+#include "core/base/threads.h"
+#include "learn/tree/scorer_parts.h"
+
+enum {
+    ROWS = MW_SCORER__ROWS,
+    FEW_ROWS = 6, /* are walked one by one: a block's work does not pay */
+};
+
+mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **ret, mw_err *err) {
+    mw_scorer *scorer = mw_calloc(ctx->mem, 1, sizeof *scorer);
+    if (!scorer) return mw_fail_nomem(err, "the scorer");
+    scorer->trees = trees;
+    mw_status status = mw_scorer__walk_new(ctx->mem, trees, &scorer->nodes, err);
+    if (!status) status = mw_scorer__masks_new(ctx->mem, trees, &scorer->masks, err);
+    if (status) {
+        mw_scorer_free(scorer);
+        return status;
+    }
+    *ret = scorer;
+    return MW_OK;
+}
+
+void *mw_scorer_free(mw_scorer *scorer) {
+    if (!scorer) return NULL;
+    mw_free(scorer->nodes);
+    mw_scorer__masks_free(scorer->masks);
+    return mw_free(scorer);
+}
+
+typedef struct scoring {
+    const mw_ctx *ctx;
+    const mw_scorer *scorer;
+    int32_t first, last;
+    mw_matrix matrix;
+    double *out;     /* or NULL */
+    int32_t *leaves; /* or NULL */
+    int8_t *blocks;  /* one for each thread, when there are masks */
+    size_t block_bytes;
+    _Atomic int64_t n_done;
+} scoring;
+
+static void add_bytes(const double *values, int32_t n_outputs, const uint8_t *leaf, int64_t n,
+                      double *out) {
+    if (n_outputs == 1) {
+        for (int64_t i = 0; i < n; i++) out[i] += values[leaf[i]];
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        for (int32_t k = 0; k < n_outputs; k++)
+            out[i * n_outputs + k] += values[(int32_t)leaf[i] * n_outputs + k];
+}
+
+static void add_rows(const mw_trees *trees, const int32_t *leaf, int64_t n, double *out) {
+    for (int64_t i = 0; i < n; i++) {
+        const float *values = trees->values + (int64_t)leaf[i] * trees->n_outputs;
+        for (int32_t k = 0; k < trees->n_outputs; k++)
+            out[i * trees->n_outputs + k] += (double)values[k];
+    }
+}
+
+/* One tree over the n rows from begin on; with masks, their bytes are in block. */
+static void score_tree(const scoring *s, int32_t tree, int64_t begin, int64_t n,
+                       const int8_t *block) {
+    const mw_trees *trees = s->scorer->trees;
+    const mw_scorer__masks *masks = s->scorer->masks;
+    int32_t rows[ROWS];
+    uint8_t leaf[ROWS];
+    double *out = s->out ? s->out + begin * trees->n_outputs : NULL;
+    if (masks) {
+        const int64_t at = masks->tree_leaves[tree];
+        mw_scorer__match(masks, tree, block, n, leaf);
+        if (out) {
+            add_bytes(masks->values + at * trees->n_outputs, trees->n_outputs, leaf, n, out);
+            return;
+        }
+        for (int64_t i = 0; i < n; i++) rows[i] = masks->value_rows[at + leaf[i]];
+    } else {
+        mw_scorer__walk(s->scorer, tree, s->matrix.x + begin * s->matrix.n_features, n, rows);
+        if (out) {
+            add_rows(trees, rows, n, out);
+            return;
+        }
+    }
+    const int64_t width = s->last - s->first;
+    for (int64_t i = 0; i < n; i++) s->leaves[(begin + i) * width + tree - s->first] = rows[i];
+}
+
+static mw_status score_block(const scoring *s, int64_t begin, int64_t n, int8_t *block,
+                             mw_err *err) {
+    const float *rows = s->matrix.x + begin * s->matrix.n_features;
+    const size_t width = (size_t)s->scorer->trees->n_outputs;
+    if (s->out) memset(s->out + (size_t)begin * width, 0, (size_t)n * width * sizeof *s->out);
+    if (s->scorer->masks) mw_scorer__fill(s->scorer, rows, n, block);
+    for (int32_t t = s->first; t < s->last; t++) {
+        mw_status status = (t - s->first) % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
+        if (status) return status;
+        score_tree(s, t, begin, n, block);
+    }
+    return MW_OK;
+}
+
+static mw_status score_few(const scoring *s, int64_t begin, int64_t n, mw_err *err) {
+    for (int64_t i = begin; i < begin + n; i++) {
+        mw_status status = mw_ctx_check(s->ctx, err);
+        if (status) return status;
+        mw_scorer_row(s->scorer, s->first, s->last, s->matrix.x + i * s->matrix.n_features,
+                      s->out + i * s->scorer->trees->n_outputs);
+    }
+    return MW_OK;
+}
+
+static mw_status score_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    scoring *s = arg;
+    int8_t *block = s->blocks ? s->blocks + (size_t)worker * s->block_bytes : NULL;
+    for (int64_t row = begin; row < end; row += ROWS) {
+        const int64_t n = end - row < ROWS ? end - row : ROWS;
+        mw_status status = s->out && n <= FEW_ROWS ? score_few(s, row, n, err)
+                                                   : score_block(s, row, n, block, err);
+        if (status) return status;
+    }
+    const int64_t n_done = atomic_fetch_add(&s->n_done, end - begin) + end - begin;
+    if (worker == 0) /* one thread at a time may report */
+        mw_ctx_report(s->ctx, "scoring", (double)n_done, (double)s->matrix.n_rows);
+    return MW_OK;
+}
+
+static mw_status score(scoring *s, mw_err *err) {
+    const mw_scorer *scorer = s->scorer;
+    if (s->matrix.n_features != scorer->trees->n_features)
+        return mw_fail(err, MW_EINVAL, "the rows have %d features, the model was fitted with %d",
+                       (int)s->matrix.n_features, (int)scorer->trees->n_features);
+    if (scorer->masks && (s->leaves || s->matrix.n_rows > FEW_ROWS)) {
+        s->block_bytes = mw_scorer__block_bytes(scorer->masks);
+        const size_t size = s->block_bytes * (size_t)mw_pool_threads(s->ctx->pool);
+        s->blocks = mw_alloc_aligned(s->ctx->mem, size);
+        if (!s->blocks) return mw_fail_nomem(err, "scoring");
+        memset(s->blocks, 0, size); /* rows past a short block's end are read */
+    }
+    mw_status status = mw_pool_for(s->ctx, s->matrix.n_rows, 4 * ROWS, score_range, s, err);
+    mw_free(s->blocks);
+    return status;
+}
+
+mw_status mw_scorer_score(const mw_ctx *ctx, const mw_scorer *scorer, int32_t first, int32_t last,
+                          mw_matrix matrix, double *out, mw_err *err) {
+    scoring s = {
+        .ctx = ctx, .scorer = scorer, .first = first, .last = last, .matrix = matrix, .out = out};
+    return score(&s, err);
+}
+
+mw_status mw_scorer_leaves(const mw_ctx *ctx, const mw_scorer *scorer, int32_t first, int32_t last,
+                           mw_matrix matrix, int32_t *leaves, mw_err *err) {
+    scoring s = {.ctx = ctx,
+                 .scorer = scorer,
+                 .first = first,
+                 .last = last,
+                 .matrix = matrix,
+                 .leaves = leaves};
+    return score(&s, err);
+}

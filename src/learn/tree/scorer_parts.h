@@ -1,0 +1,104 @@
+/*
+ * scorer_parts.h -- what the scorer's files share: the two layouts and the functions on them.
+ */
+#ifndef MW_LEARN_TREE_SCORER_PARTS_H
+#define MW_LEARN_TREE_SCORER_PARTS_H
+
+#include "learn/tree/scorer.h"
+
+enum {
+    MW_SCORER__ROWS = 128,        /* of a block; a column of ranks has so many bytes */
+    MW_SCORER__GROUP = 32,        /* rows of one vector */
+    MW_SCORER__MOST_LEAVES = 256, /* of a tree by masks: leaves are numbered in a byte */
+    MW_SCORER__MOST_LEVELS = 8,   /* 16^8 thresholds */
+    MW_SCORER__LANES = 8,         /* walks side by side */
+};
+
+/* ---- walking ---- */
+
+#define MW_SCORER__MISSING_LEFT UINT32_C(0x80000000)
+#define MW_SCORER__BY_SET UINT32_C(0x40000000)
+
+/* Right is left + 1. A leaf leads to itself: its threshold is infinite and missing values go left. */
+typedef struct mw_scorer__node {
+    union {
+        float threshold;
+        int32_t set;
+    };
+    uint32_t feature; /* and the flags above */
+    int32_t left;
+    int32_t value; /* leaf: row of values */
+} mw_scorer__node;
+
+/* ---- masks ---- */
+
+/*
+ * The distinct thresholds of one feature, ascending, in 16s: levels[0] has one block of 16, and the
+ * next level's block i ends in splitter i of this one. Unused places are infinite, and at least one is.
+ */
+typedef struct mw_scorer__ranks {
+    int32_t feature;
+    int32_t n_thresholds;
+    int32_t n_levels;
+    int32_t first_column, n_columns; /* made of these ranks; can be none */
+    const float *levels[MW_SCORER__MOST_LEVELS];
+} mw_scorer__ranks;
+
+/* A row's byte: its rank less base, cut to 0..255, less 128; missing values get -128 (left of
+ * everything) or 127. */
+typedef struct mw_scorer__column {
+    int32_t base;
+    bool missing_left;
+} mw_scorer__column;
+
+/* A row's byte: -128 when it goes left, else 127. */
+typedef struct mw_scorer__set_column {
+    int32_t feature, set;
+    bool missing_left;
+} mw_scorer__set_column;
+
+/* Rows with a byte >= threshold at their column go right, which rules out the leaves of mask. */
+typedef struct mw_scorer__entry {
+    uint32_t at;        /* byte offset of the column */
+    uint32_t threshold; /* four times the byte */
+    uint32_t mask;      /* four times the byte: of the plane's eight leaves */
+} mw_scorer__entry;
+
+typedef struct mw_scorer__masks {
+    int32_t n_ranks, n_columns, n_set_columns;
+    float *thresholds; /* all levels of all ranks */
+    mw_scorer__ranks *ranks;
+    mw_scorer__column *columns;         /* [n_columns] */
+    mw_scorer__set_column *set_columns; /* [n_set_columns]; their bytes come after the others' */
+    mw_scorer__entry *entries;
+    int64_t *plane_entries; /* [n_planes + 1] first entry of each plane, eight leaves of a tree */
+    int64_t *tree_planes;   /* [n_trees + 1] */
+    int64_t *tree_leaves;   /* [n_trees + 1] */
+    int32_t *value_rows;    /* [n_leaves] in order of leaves from left to right */
+    double *values;         /* [n_leaves][n_outputs] */
+} mw_scorer__masks;
+
+struct mw_scorer {
+    const mw_trees *trees;
+    mw_scorer__node *nodes;  /* [n_nodes], each tree's by levels */
+    mw_scorer__masks *masks; /* or NULL */
+};
+
+mw_status mw_scorer__walk_new(mw_mem *mem, const mw_trees *trees, mw_scorer__node **ret,
+                              mw_err *err);
+/* leaves [n <= 128]: rows of values of one tree, for n rows. */
+void mw_scorer__walk(const mw_scorer *scorer, int32_t tree, const float *rows, int64_t n,
+                     int32_t *leaves);
+
+/* *ret stays NULL when a tree has too many leaves. */
+mw_status mw_scorer__masks_new(mw_mem *mem, const mw_trees *trees, mw_scorer__masks **ret,
+                               mw_err *err);
+void *mw_scorer__masks_free(mw_scorer__masks *masks);
+size_t mw_scorer__block_bytes(const mw_scorer__masks *masks);
+/* block [block_bytes], 64-byte aligned: n <= 128 rows become bytes. */
+void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8_t *block);
+/* leaf [128]: numbers of leaves from left to right in one tree, for n rows of a filled block. */
+void mw_scorer__match(const mw_scorer__masks *masks, int32_t tree, const int8_t *block, int64_t n,
+                      uint8_t *leaf);
+
+#endif
