@@ -12,6 +12,7 @@
 
 enum {
     ROWS = MW_SCORER__ROWS,
+    MOST_FETCHED = 16 << 10,
     FEW_ROWS = 6, /* are walked one by one: a block's work does not pay */
 };
 
@@ -48,10 +49,21 @@ typedef struct scoring {
     _Atomic int64_t n_done;
 } scoring;
 
+typedef double pair __attribute__((vector_size(16)));
+
 static void add_bytes(const double *values, int32_t n_outputs, const uint8_t *leaf, int64_t n,
                       double *out) {
     if (n_outputs == 1) {
-        for (int64_t i = 0; i < n; i++) out[i] += values[leaf[i]];
+        int64_t i = 0;
+        for (; i + 4 <= n; i += 4) {
+            pair sums[2], some[2] = {{values[leaf[i]], values[leaf[i + 1]]},
+                                     {values[leaf[i + 2]], values[leaf[i + 3]]}};
+            memcpy(sums, out + i, sizeof sums);
+            sums[0] += some[0];
+            sums[1] += some[1];
+            memcpy(out + i, sums, sizeof sums);
+        }
+        for (; i < n; i++) out[i] += values[leaf[i]];
         return;
     }
     for (int64_t i = 0; i < n; i++)
@@ -94,12 +106,21 @@ static void score_tree(const scoring *s, int32_t tree, int64_t begin, int64_t n,
     for (int64_t i = 0; i < n; i++) s->leaves[(begin + i) * width + tree - s->first] = rows[i];
 }
 
+/* Asks for the next block, which is read column by column, while the trees work on this one. It may not be whole:
+ * asking for what is not there does no harm. */
+static void fetch(const float *rows, int32_t n_features) {
+    const char *at = (const char *)rows;
+    const int64_t size = (int64_t)ROWS * n_features * (int64_t)sizeof *rows;
+    for (int64_t i = 0; i < size && i < MOST_FETCHED; i += 64) __builtin_prefetch(at + i);
+}
+
 static mw_status score_block(const scoring *s, int64_t begin, int64_t n, int8_t *block,
                              mw_err *err) {
     const float *rows = s->matrix.x + begin * s->matrix.n_features;
     const size_t width = (size_t)s->scorer->trees->n_outputs;
     if (s->out) memset(s->out + (size_t)begin * width, 0, (size_t)n * width * sizeof *s->out);
     if (s->scorer->masks) mw_scorer__fill(s->scorer, rows, n, block);
+    if (begin + n < s->matrix.n_rows) fetch(rows + n * s->matrix.n_features, s->matrix.n_features);
     for (int32_t t = s->first; t < s->last; t++) {
         mw_status status = (t - s->first) % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
         if (status) return status;

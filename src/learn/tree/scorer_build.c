@@ -1,6 +1,6 @@
 /*
  * scorer_build.c -- from nodes to ranks, columns and masks (what they are: scorer_parts.h; what for:
- * scorer_masks.c).
+ * scorer_match.h).
  *
  * A threshold is its number among the distinct ones of its feature; x <= threshold exactly when the
  * rank of x, the number of thresholds below it, is at most that. 255 thresholds fit a column of bytes;

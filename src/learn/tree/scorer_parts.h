@@ -8,7 +8,6 @@
 
 enum {
     MW_SCORER__ROWS = 128,        /* of a block; a column of ranks has so many bytes */
-    MW_SCORER__GROUP = 32,        /* rows of one vector */
     MW_SCORER__MOST_LEAVES = 256, /* of a tree by masks: leaves are numbered in a byte */
     MW_SCORER__MOST_LEVELS = 8,   /* 16^8 thresholds */
     MW_SCORER__LANES = 8,         /* walks side by side */
@@ -100,5 +99,11 @@ void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8
 /* leaf [128]: numbers of leaves from left to right in one tree, for n rows of a filled block. */
 void mw_scorer__match(const mw_scorer__masks *masks, int32_t tree, const int8_t *block, int64_t n,
                       uint8_t *leaf);
+#if defined(__x86_64__)
+void mw_scorer__match_avx2(const mw_scorer__masks *masks, int32_t tree, const int8_t *block,
+                           int64_t n, uint8_t *leaf);
+void mw_scorer__match_avx512(const mw_scorer__masks *masks, int32_t tree, const int8_t *block,
+                             int64_t n, uint8_t *leaf);
+#endif
 
 #endif

@@ -58,22 +58,27 @@ mw_status mw_scorer__walk_new(mw_mem *mem, const mw_trees *trees, mw_scorer__nod
     return MW_OK;
 }
 
-INLINE int32_t step(const mw_scorer *s, int32_t at, const float *row, bool sets) {
+/* PLAIN: no value is missing and no node is by set. */
+typedef enum walk_kind { PLAIN, MISSING, SETS } walk_kind;
+
+INLINE int32_t step(const mw_scorer *s, int32_t at, const float *row, walk_kind kind) {
     const mw_scorer__node *node = &s->nodes[at];
     const float x = row[node->feature & ~FLAGS];
+    if (kind == PLAIN) return node->left + (x > node->threshold);
     bool left = x <= node->threshold;
-    if (sets && (node->feature & MW_SCORER__BY_SET)) left = mw_trees_in_set(s->trees, node->set, x);
+    if (kind == SETS && (node->feature & MW_SCORER__BY_SET))
+        left = mw_trees_in_set(s->trees, node->set, x);
     left |= (x != x) & (node->feature >= MW_SCORER__MISSING_LEFT);
     return node->left + !left;
 }
 
 /* at [LANES] become leaves. */
-INLINE void walk(const mw_scorer *s, const float *const *row, int32_t *at, bool sets) {
+INLINE void walk(const mw_scorer *s, const float *const *row, int32_t *at, walk_kind kind) {
     for (;;) {
         int32_t moved = 0;
 #pragma GCC unroll 8
         for (int i = 0; i < LANES; i++) {
-            const int32_t next = step(s, at[i], row[i], sets);
+            const int32_t next = step(s, at[i], row[i], kind);
             moved |= next ^ at[i];
             at[i] = next;
         }
@@ -82,7 +87,7 @@ INLINE void walk(const mw_scorer *s, const float *const *row, int32_t *at, bool 
 }
 
 INLINE void walk_rows(const mw_scorer *s, int32_t tree, const float *rows, int64_t n,
-                      int32_t *leaves, bool sets) {
+                      int32_t *leaves, walk_kind kind) {
     const int32_t n_features = s->trees->n_features;
     for (int64_t first = 0; first < n; first += LANES) {
         const float *row[LANES];
@@ -91,7 +96,7 @@ INLINE void walk_rows(const mw_scorer *s, int32_t tree, const float *rows, int64
             row[i] = rows + (first + i < n ? first + i : n - 1) * n_features;
             at[i] = (int32_t)s->trees->roots[tree];
         }
-        walk(s, row, at, sets);
+        walk(s, row, at, kind);
         for (int i = 0; i < LANES && first + i < n; i++) leaves[first + i] = s->nodes[at[i]].value;
     }
 }
@@ -99,20 +104,20 @@ INLINE void walk_rows(const mw_scorer *s, int32_t tree, const float *rows, int64
 void mw_scorer__walk(const mw_scorer *scorer, int32_t tree, const float *rows, int64_t n,
                      int32_t *leaves) {
     if (scorer->trees->n_sets)
-        walk_rows(scorer, tree, rows, n, leaves, true);
+        walk_rows(scorer, tree, rows, n, leaves, SETS);
     else
-        walk_rows(scorer, tree, rows, n, leaves, false);
+        walk_rows(scorer, tree, rows, n, leaves, MISSING);
 }
 
 INLINE void walk_trees(const mw_scorer *s, int32_t first, int32_t last, const float *x, double *out,
-                       bool sets) {
+                       walk_kind kind) {
     const int32_t n_outputs = s->trees->n_outputs;
     const float *const row[LANES] = {x, x, x, x, x, x, x, x};
     for (; first < last; first += LANES) {
         int32_t at[LANES];
         for (int i = 0; i < LANES; i++)
             at[i] = (int32_t)s->trees->roots[first + i < last ? first + i : last - 1];
-        walk(s, row, at, sets);
+        walk(s, row, at, kind);
         for (int i = 0; i < LANES && first + i < last; i++) {
             const float *values = s->trees->values + (int64_t)s->nodes[at[i]].value * n_outputs;
             for (int32_t k = 0; k < n_outputs; k++) out[k] += (double)values[k];
@@ -120,11 +125,19 @@ INLINE void walk_trees(const mw_scorer *s, int32_t first, int32_t last, const fl
     }
 }
 
+static bool any_missing(const float *row, int32_t n_features) {
+    bool missing = false;
+    for (int32_t i = 0; i < n_features; i++) missing |= row[i] != row[i];
+    return missing;
+}
+
 void mw_scorer_row(const mw_scorer *scorer, int32_t first, int32_t last, const float *row,
                    double *out) {
     for (int32_t k = 0; k < scorer->trees->n_outputs; k++) out[k] = 0;
     if (scorer->trees->n_sets)
-        walk_trees(scorer, first, last, row, out, true);
+        walk_trees(scorer, first, last, row, out, SETS);
+    else if (any_missing(row, scorer->trees->n_features))
+        walk_trees(scorer, first, last, row, out, MISSING);
     else
-        walk_trees(scorer, first, last, row, out, false);
+        walk_trees(scorer, first, last, row, out, PLAIN);
 }
