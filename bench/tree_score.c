@@ -48,7 +48,9 @@ static void grow(mw_trees *trees, mw_rng *rng, int32_t tree, int32_t n_leaves) {
     for (int32_t k = 1; k < n_leaves; k++) {
         int64_t at = root;
         for (int64_t i = root; i < trees->n_nodes; i++)
-            if (trees->nodes[i].left < 0 && (trees->nodes[at].left >= 0 || trees->nodes[i].cover > trees->nodes[at].cover)) at = i;
+            if (trees->nodes[i].left < 0 &&
+                (trees->nodes[at].left >= 0 || trees->nodes[i].cover > trees->nodes[at].cover))
+                at = i;
         mw_node *node = &trees->nodes[at];
         node->feature = (int32_t)mw_rng_below(rng, (uint64_t)trees->n_features);
         node->threshold = (float)((int)(mw_rng_normal(rng) * 40)) / 40;
@@ -56,7 +58,8 @@ static void grow(mw_trees *trees, mw_rng *rng, int32_t tree, int32_t n_leaves) {
         node->right = (int32_t)trees->n_nodes++;
         const uint32_t left = (uint32_t)((double)node->cover * (0.1 + 0.8 * mw_rng_uniform(rng)));
         trees->nodes[node->left] = (mw_node){.feature = -1, .left = -1, .cover = left};
-        trees->nodes[node->right] = (mw_node){.feature = -1, .left = -1, .cover = node->cover - left};
+        trees->nodes[node->right] =
+            (mw_node){.feature = -1, .left = -1, .cover = node->cover - left};
     }
     for (int64_t i = root; i < trees->n_nodes; i++)
         if (trees->nodes[i].left < 0) {
@@ -123,7 +126,8 @@ static void score_all(work *w) {
         if (w->model)
             must(mw_model_score(&w->ctx, w->model, matrix, w->out, &w->err), w);
         else
-            must(mw_scorer_score(&w->ctx, w->scorer, 0, w->trees->n_trees, matrix, w->out, &w->err), w);
+            must(mw_scorer_score(&w->ctx, w->scorer, 0, w->trees->n_trees, matrix, w->out, &w->err),
+                 w);
         times[i] = (now_ns() - begin) / (double)w->n_rows;
     }
     qsort(times, (size_t)w->n_repeats, sizeof *times, compare);
@@ -137,7 +141,9 @@ static void score_one(work *w) {
         const float *row = w->x + i % w->n_rows * w->n_features;
         const double begin = now_ns();
         if (w->model)
-            must(mw_model_score(&w->ctx, w->model, (mw_matrix){row, 1, w->n_features}, w->out, &w->err), w);
+            must(mw_model_score(&w->ctx, w->model, (mw_matrix){row, 1, w->n_features}, w->out,
+                                &w->err),
+                 w);
         else
             mw_scorer_row(w->scorer, 0, w->trees->n_trees, row, w->out);
         times[i] = now_ns() - begin;
@@ -187,7 +193,9 @@ int main(int argc, char **argv) {
     if (!w.out) return 1;
     score_all(&w);
     FILE *out = w.out_path ? fopen(w.out_path, "wb") : NULL;
-    if (out && fwrite(w.out, sizeof *w.out, (size_t)w.n_rows * width, out) != (size_t)w.n_rows * width) return 1;
+    if (out &&
+        fwrite(w.out, sizeof *w.out, (size_t)w.n_rows * width, out) != (size_t)w.n_rows * width)
+        return 1;
     if (out) fclose(out);
     score_one(&w);
     mw_scorer_free(w.scorer);

@@ -20,7 +20,7 @@ mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **re
     mw_scorer *scorer = mw_calloc(ctx->mem, 1, sizeof *scorer);
     if (!scorer) return mw_fail_nomem(err, "the scorer");
     scorer->trees = trees;
-    mw_status status = mw_scorer__walk_new(ctx->mem, trees, &scorer->nodes, err);
+    mw_status status = mw_scorer__walk_new(ctx->mem, scorer, err);
     if (!status) status = mw_scorer__masks_new(ctx->mem, trees, &scorer->masks, err);
     if (status) {
         mw_scorer_free(scorer);
@@ -33,6 +33,7 @@ mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **re
 void *mw_scorer_free(mw_scorer *scorer) {
     if (!scorer) return NULL;
     mw_free(scorer->nodes);
+    mw_free(scorer->depths);
     mw_scorer__masks_free(scorer->masks);
     return mw_free(scorer);
 }

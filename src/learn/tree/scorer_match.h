@@ -20,15 +20,16 @@
 enum { GROUPS = MW_SCORER__ROWS / GROUP, FEW_ROWS = 32, FEW_GROUPS = FEW_ROWS / GROUP };
 
 typedef int8_t bytes __attribute__((vector_size(GROUP)));
+typedef uint8_t wrapping __attribute__((vector_size(GROUP)));
 typedef uint32_t words __attribute__((vector_size(GROUP)));
 
 /* Of each byte of `ruled_out`, which is not all ones, the number of the lowest zero bit, plus `from`. */
 INLINE void lowest(const bytes *ruled_out, const bytes *from, bytes *to) {
-    const bytes one = *ruled_out & 0;
-    const bytes bit = ~*ruled_out & (*ruled_out + (one + 1));
-    const bytes no0 = (bytes)((bit & 0x55) != 0), no1 = (bytes)((bit & 0x33) != 0);
-    const bytes no2 = (bytes)((bit & 0x0F) != 0);
-    *to = *from + 7 + no0 + no1 + no1 + no2 + no2 + no2 + no2;
+    const wrapping all = (wrapping)*ruled_out;
+    const wrapping bit = ~all & (all + 1);
+    const wrapping no0 = (wrapping)((bit & 0x55) != 0), no1 = (wrapping)((bit & 0x33) != 0);
+    const wrapping no2 = (wrapping)((bit & 0x0F) != 0);
+    *to = (bytes)((wrapping)*from + 7 + no0 + no1 + no1 + no2 + no2 + no2 + no2);
 }
 
 /* One plane: ORs together the masks of the nodes that send a row right. */
@@ -53,7 +54,7 @@ INLINE void match_groups(const mw_scorer__masks *masks, int32_t tree, const int8
         const mw_scorer__entry *begin = masks->entries + masks->plane_entries[p];
         const mw_scorer__entry *end = masks->entries + masks->plane_entries[p + 1];
         rule_out(begin, end, block, n_groups, now);
-        const bytes number = (bytes){0} + (int8_t)(8 * (p - first));
+        const bytes number = (bytes)((wrapping){0} + (uint8_t)(8 * (p - first)));
 #pragma GCC unroll 8
         for (int g = 0; g < n_groups; g++) {
             const bytes none = (bytes)(now[g] == -1);

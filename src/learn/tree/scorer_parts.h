@@ -18,15 +18,15 @@ enum {
 #define MW_SCORER__MISSING_LEFT UINT32_C(0x80000000)
 #define MW_SCORER__BY_SET UINT32_C(0x40000000)
 
-/* Right is left + 1. A leaf leads to itself: its threshold is infinite and missing values go left. */
+/* Right is behind left. A leaf leads to itself: its threshold is infinite and missing values go left. */
 typedef struct mw_scorer__node {
     union {
         float threshold;
         int32_t set;
     };
-    uint32_t feature; /* and the flags above */
-    int32_t left;
-    int32_t value; /* leaf: row of values */
+    uint32_t feature; /* 0 at a leaf */
+    uint32_t left;    /* byte offset in the scorer's nodes */
+    uint32_t value;   /* the flags above, and at a leaf its row of values */
 } mw_scorer__node;
 
 /* ---- masks ---- */
@@ -80,11 +80,12 @@ typedef struct mw_scorer__masks {
 struct mw_scorer {
     const mw_trees *trees;
     mw_scorer__node *nodes;  /* [n_nodes], each tree's by levels */
+    int32_t *depths;         /* [n_trees] most steps from root to leaf */
     mw_scorer__masks *masks; /* or NULL */
 };
 
-mw_status mw_scorer__walk_new(mw_mem *mem, const mw_trees *trees, mw_scorer__node **ret,
-                              mw_err *err);
+/* Fills nodes and depths. */
+mw_status mw_scorer__walk_new(mw_mem *mem, mw_scorer *scorer, mw_err *err);
 /* leaves [n <= 128]: rows of values of one tree, for n rows. */
 void mw_scorer__walk(const mw_scorer *scorer, int32_t tree, const float *rows, int64_t n,
                      int32_t *leaves);
