@@ -39,6 +39,7 @@ void *mw_scorer__masks_free(mw_scorer__masks *masks) {
     mw_free(masks->tree_leaves);
     mw_free(masks->value_rows);
     mw_free(masks->values);
+    mw_free(masks->states);
     return mw_free(masks);
 }
 
@@ -320,6 +321,49 @@ static mw_status write_masks(building *b) {
     return MW_OK;
 }
 
+/* Is there room for one row's states, and are they all it takes? Gives each ranks its first. */
+static bool states_pay(const building *b) {
+    mw_scorer__masks *masks = b->masks;
+    int64_t n_states = 0;
+    for (int32_t r = 0; r < masks->n_ranks; r++) {
+        masks->ranks[r].first_state = n_states;
+        n_states += masks->ranks[r].n_thresholds + 2;
+    }
+    for (int32_t t = 0; t < b->trees->n_trees; t++)
+        if (b->below[b->trees->roots[t]] > 32) return false;
+    masks->state_words = (b->trees->n_trees + MW_SCORER__STATE_TREES - 1) / MW_SCORER__STATE_TREES *
+                         MW_SCORER__STATE_TREES;
+    return masks->n_set_columns == 0 && masks->n_ranks <= MW_SCORER__STATE_FEATURES &&
+           n_states <= MW_SCORER__STATE_BYTES / 4 / masks->state_words;
+}
+
+/* First each node's leaves at the rank just above it, then a rank rules out what those below do. */
+static mw_status write_states(building *b) {
+    mw_scorer__masks *masks = b->masks;
+    if (!states_pay(b) || !masks->n_ranks) return MW_OK;
+    const mw_scorer__ranks *last = &masks->ranks[masks->n_ranks - 1];
+    const int64_t n_states = last->first_state + last->n_thresholds + 2, words = masks->state_words;
+    masks->states = mw_alloc_aligned(b->mem, (size_t)(n_states * words) * sizeof *masks->states);
+    if (!masks->states) return MW_ENOMEM;
+    memset(masks->states, 0, (size_t)(n_states * words) * sizeof *masks->states);
+    for (int32_t t = 0; t < b->trees->n_trees; t++)
+        for (int64_t i = b->trees->roots[t]; i < tree_end(b->trees, t); i++) {
+            const mw_node *node = &b->trees->nodes[i];
+            if (node->left < 0) continue;
+            const mw_scorer__ranks *ranks = &masks->ranks[b->ranks_of[node->feature]];
+            const uint32_t left = ((UINT32_C(1) << b->below[node->left]) - 1) << b->leftmost[i];
+            uint32_t *first = masks->states + ranks->first_state * words + t;
+            first[(rank_of_threshold(b, node) + 1) * words] |= left;
+            if (!node->missing_left) first[(ranks->n_thresholds + 1) * words] |= left;
+        }
+    for (int32_t r = 0; r < masks->n_ranks; r++) {
+        uint32_t *state = masks->states + (masks->ranks[r].first_state + 1) * words;
+        for (int64_t i = 0; i < masks->ranks[r].n_thresholds * words; i++)
+            state[i] |= state[i - words];
+    }
+    return MW_OK;
+}
+
 static mw_status build(building *b) {
     mw_status status = sort_thresholds(b);
     if (!status) status = rank(b);
@@ -327,6 +371,7 @@ static mw_status build(building *b) {
     if (!status) status = number_sets(b);
     if (!status) status = place_leaves(b);
     if (!status) status = write_masks(b);
+    if (!status) status = write_states(b);
     return status;
 }
 

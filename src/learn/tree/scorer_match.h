@@ -11,6 +11,9 @@
  *
  * The vectors are the compiler's own: one text for every CPU level.
  */
+#ifndef MW_LEARN_TREE_SCORER_MATCH_H
+#define MW_LEARN_TREE_SCORER_MATCH_H
+
 #include <string.h>
 
 #include "learn/tree/scorer_parts.h"
@@ -35,12 +38,13 @@ INLINE void lowest(const bytes *ruled_out, const bytes *from, bytes *to) {
 /* One plane: ORs together the masks of the nodes that send a row right. */
 INLINE void rule_out(const mw_scorer__entry *entry, const mw_scorer__entry *end,
                      const int8_t *block, int n_groups, bytes *ruled_out) {
+    const words none = {0};
 #pragma GCC unroll 8
-    for (int g = 0; g < n_groups; g++) ruled_out[g] = (bytes){0};
+    for (int g = 0; g < n_groups; g++) ruled_out[g] = (bytes)none;
     for (; entry < end; entry++) {
         const bytes *column = (const bytes *)(const void *)(block + entry->at);
-        const bytes threshold = (bytes)((words){0} + entry->threshold);
-        const bytes mask = (bytes)((words){0} + entry->mask);
+        const words thresholds = none + entry->threshold, masks = none + entry->mask;
+        const bytes threshold = (bytes)thresholds, mask = (bytes)masks;
 #pragma GCC unroll 8
         for (int g = 0; g < n_groups; g++) ruled_out[g] |= ~(bytes)(threshold > column[g]) & mask;
     }
@@ -49,12 +53,14 @@ INLINE void rule_out(const mw_scorer__entry *entry, const mw_scorer__entry *end,
 INLINE void match_groups(const mw_scorer__masks *masks, int32_t tree, const int8_t *block,
                          int n_groups, uint8_t *leaf) {
     const int64_t first = masks->tree_planes[tree];
+    const wrapping zero = {0};
     bytes found[GROUPS] = {{0}}, from[GROUPS] = {{0}}, now[GROUPS];
     for (int64_t p = masks->tree_planes[tree + 1] - 1; p >= first; p--) {
         const mw_scorer__entry *begin = masks->entries + masks->plane_entries[p];
         const mw_scorer__entry *end = masks->entries + masks->plane_entries[p + 1];
         rule_out(begin, end, block, n_groups, now);
-        const bytes number = (bytes)((wrapping){0} + (uint8_t)(8 * (p - first)));
+        const wrapping numbers = zero + (uint8_t)(8 * (p - first));
+        const bytes number = (bytes)numbers;
 #pragma GCC unroll 8
         for (int g = 0; g < n_groups; g++) {
             const bytes none = (bytes)(now[g] == -1);
@@ -64,9 +70,9 @@ INLINE void match_groups(const mw_scorer__masks *masks, int32_t tree, const int8
     }
 #pragma GCC unroll 8
     for (int g = 0; g < n_groups; g++) {
-        bytes numbers;
-        lowest(&found[g], &from[g], &numbers);
-        memcpy(leaf + g * GROUP, &numbers, GROUP);
+        bytes leaves;
+        lowest(&found[g], &from[g], &leaves);
+        memcpy(leaf + g * GROUP, &leaves, GROUP);
     }
 }
 
@@ -77,3 +83,5 @@ INLINE void match(const mw_scorer__masks *masks, int32_t tree, const int8_t *blo
     else
         match_groups(masks, tree, block, FEW_GROUPS, leaf);
 }
+
+#endif

@@ -11,6 +11,9 @@ enum {
     MW_SCORER__MOST_LEAVES = 256, /* of a tree by masks: leaves are numbered in a byte */
     MW_SCORER__MOST_LEVELS = 8,   /* 16^8 thresholds */
     MW_SCORER__LANES = 8,         /* walks side by side */
+    MW_SCORER__STATE_FEATURES = 256,
+    MW_SCORER__STATE_TREES = 32,      /* looked up together */
+    MW_SCORER__STATE_BYTES = 8 << 20, /* most of all states */
 };
 
 /* ---- walking ---- */
@@ -40,6 +43,8 @@ typedef struct mw_scorer__ranks {
     int32_t n_thresholds;
     int32_t n_levels;
     int32_t first_column, n_columns; /* made of these ranks; can be none */
+    int64_t
+        first_state; /* of masks->states: one for each rank 0..n_thresholds, and one for missing */
     const float *levels[MW_SCORER__MOST_LEVELS];
 } mw_scorer__ranks;
 
@@ -75,6 +80,10 @@ typedef struct mw_scorer__masks {
     int64_t *tree_leaves;   /* [n_trees + 1] */
     int32_t *value_rows;    /* [n_leaves] in order of leaves from left to right */
     double *values;         /* [n_leaves][n_outputs] */
+    /* For one row: the leaves that a feature rules out in each tree, by its rank; or NULL. 32-bit words
+     * [states of all ranks][state_words], trees in order. */
+    uint32_t *states;
+    int64_t state_words;
 } mw_scorer__masks;
 
 struct mw_scorer {
@@ -97,6 +106,11 @@ void *mw_scorer__masks_free(mw_scorer__masks *masks);
 size_t mw_scorer__block_bytes(const mw_scorer__masks *masks);
 /* block [block_bytes], 64-byte aligned: n <= 128 rows become bytes. */
 void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8_t *block);
+/* state [n_ranks]: of each feature's value in the row. */
+void mw_scorer__states(const mw_scorer__masks *masks, const float *row, int64_t *state);
+/* Adds the trees' leaves for one row to out; masks->states exist. */
+void mw_scorer__look_up(const mw_scorer *scorer, int32_t first, int32_t last, const float *row,
+                        double *out);
 /* leaf [128]: numbers of leaves from left to right in one tree, for n rows of a filled block. */
 void mw_scorer__match(const mw_scorer__masks *masks, int32_t tree, const int8_t *block, int64_t n,
                       uint8_t *leaf);

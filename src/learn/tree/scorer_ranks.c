@@ -83,6 +83,22 @@ INLINE void fill(const mw_scorer__masks *masks, const float *rows, int64_t strid
     }
 }
 
+typedef void states_fn(const mw_scorer__masks *masks, const float *row, int64_t *state);
+
+INLINE void states(const mw_scorer__masks *masks, const float *row, int64_t *state,
+                   count_fn *count) {
+    for (int32_t i = 0; i < masks->n_ranks; i++) {
+        const mw_scorer__ranks *r = &masks->ranks[i];
+        const float x = row[r->feature];
+        const int32_t rank = rank_of(r, x, r->n_levels, count);
+        state[i] = r->first_state + (__builtin_isnan(x) ? r->n_thresholds + 1 : rank);
+    }
+}
+
+static void states_scalar(const mw_scorer__masks *masks, const float *row, int64_t *state) {
+    states(masks, row, state, count_scalar);
+}
+
 static void fill_scalar(const mw_scorer__masks *masks, const float *rows, int64_t stride, int64_t n,
                         int8_t *block) {
     fill(masks, rows, stride, n, block, count_scalar);
@@ -133,6 +149,14 @@ AVX512 static void fill_avx512(const mw_scorer__masks *masks, const float *rows,
     fill(masks, rows, stride, n, block, count_avx512);
 }
 
+AVX2 static void states_avx2(const mw_scorer__masks *masks, const float *row, int64_t *state) {
+    states(masks, row, state, count_avx2);
+}
+
+AVX512 static void states_avx512(const mw_scorer__masks *masks, const float *row, int64_t *state) {
+    states(masks, row, state, count_avx512);
+}
+
 #endif
 
 void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8_t *block) {
@@ -143,4 +167,13 @@ void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8
 #endif
     fn(scorer->masks, rows, scorer->trees->n_features, n, block);
     fill_sets(scorer, rows, n, block);
+}
+
+void mw_scorer__states(const mw_scorer__masks *masks, const float *row, int64_t *state) {
+    states_fn *fn = states_scalar;
+#if defined(__x86_64__)
+    if (mw_cpu_level() == MW_CPU_AVX2) fn = states_avx2;
+    if (mw_cpu_level() == MW_CPU_AVX512) fn = states_avx512;
+#endif
+    fn(masks, row, state);
 }
