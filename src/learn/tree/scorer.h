@@ -20,7 +20,8 @@
 
 typedef struct mw_scorer mw_scorer;
 
-/* trees is borrowed and must stay as it is while the scorer lives. Cost: about 50 ns a node.
+/* trees is borrowed and must stay as it is while the scorer lives. Cost: sorts the
+ * thresholds and writes the layouts: 1 to 11 ms for 100 trees of 31 leaves.
  * Errors: MW_ENOMEM. */
 mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **ret, mw_err *err);
 void *mw_scorer_free(mw_scorer *scorer);
@@ -39,8 +40,7 @@ mw_status mw_scorer_score(const mw_ctx *ctx, const mw_scorer *scorer, int32_t fi
 mw_status mw_scorer_leaves(const mw_ctx *ctx, const mw_scorer *scorer, int32_t first, int32_t last,
                            mw_matrix matrix, int32_t *leaves, mw_err *err);
 
-/* One row [n_features] to out [n_outputs]; allocates nothing. Cost: below 1 us at 100 trees of 31
- * leaves. */
+/* One row [n_features] to out [n_outputs]; allocates nothing. */
 void mw_scorer_row(const mw_scorer *scorer, int32_t first, int32_t last, const float *row,
                    double *out);
 

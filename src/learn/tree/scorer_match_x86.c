@@ -1,7 +1,4 @@
-/*
- * scorer_match_x86.c -- scorer_match.h with 32-byte vectors. AVX-512 has a third less to do for a mask (one
- * operation on three vectors); twice as wide would be no faster, as it has two places to run instead of three.
- */
+/* scorer_match_x86.c -- scorer_match.h with 32-byte vectors, at both of the wider CPU levels. */
 #define GROUP 32
 #include "learn/tree/scorer_match.h"
 
