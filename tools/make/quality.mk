@@ -39,4 +39,23 @@ bench-kernels: $(O)/bench/text_kernels
 bench-csv: all $(BENCH_PROGRAMS) | $(VENV)/.stamp
 	$(VENV)/bin/python bench/csv_speed.py $(BENCH_CSV)
 
+# The peers of bench/tree_*.py, apart from those that tests need.
+PEERS_VENV := build/venv-peers
+.PHONY: venv-peers
+venv-peers: $(PEERS_VENV)/.stamp
+$(PEERS_VENV)/.stamp: bench/requirements.txt
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+##  make bench-tree     boosting, forests and scoring beside seven peers: time and memory (BENCH_TREE="--quick" for a short one)
+.PHONY: bench-tree
+bench-tree: all $(BENCH_PROGRAMS) | $(PEERS_VENV)/.stamp
+	$(PEERS_VENV)/bin/python bench/tree_speed.py $(BENCH_TREE)
+
+##  make bench-tree-quality  held-out AUC and RMSE of boosting beside its peers, 8 sets, 20 seeds (needs MILLWRIGHT_TEST_DATA)
+.PHONY: bench-tree-quality
+bench-tree-quality: all | $(PEERS_VENV)/.stamp
+	$(PEERS_VENV)/bin/python bench/tree_quality.py $(BENCH_TREE)
+
 -include $(BENCH_SOURCES:%.c=$(O)/%.d)
