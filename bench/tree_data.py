@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tables that the tree benchmarks learn from: generated ones of any length, and public sets.
+"""The tables that the tree benchmarks learn from, generated ones of any length and public sets, and how good predictions of them are.
 
     build/venv-peers/bin/python bench/tree_data.py [--folder build/bench-tree] [--rows 1000000]
 
@@ -53,6 +53,28 @@ def write_csv(path, x, y):
     columns = [pa.array(y, from_pandas=True)] + [pa.array(np.ascontiguousarray(x[:, i]), from_pandas=True) for i in range(x.shape[1])]
     table = pa.table(columns, names=[TARGET] + names(x.shape[1]))
     pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="none"))
+
+
+def write(stem, x, y):
+    np.save(stem + ".x.npy", x)
+    np.save(stem + ".y.npy", y)
+    write_csv(stem + ".csv", x, y)
+
+
+def table(stem):
+    """The rows and targets of a stored table."""
+    return np.load(stem + ".x.npy"), np.load(stem + ".y.npy")
+
+
+def area_under_curve(y, score):
+    _, place, ties = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(ties) - (ties - 1) / 2)[place]
+    positives = y.sum(dtype=np.float64)
+    return float((rank[y == 1].sum() - positives * (positives + 1) / 2) / (positives * (len(y) - positives)))
+
+
+def quality(task, y, score):
+    return area_under_curve(y, score) if task == "binary" else float(np.sqrt(np.mean((y - score) ** 2, dtype=np.float64)))
 
 
 # --- generated ---
@@ -204,9 +226,7 @@ def stored(folder, name):
         os.makedirs(folder, exist_ok=True)
         table = SETS[name]()
         for ending, rows in zip(("", ".test"), table.split(0)):
-            np.save(stem + ending + ".x.npy", table.x[rows])
-            np.save(stem + ending + ".y.npy", table.y[rows])
-            write_csv(stem + ending + ".csv", table.x[rows], table.y[rows])
+            write(stem + ending, table.x[rows], table.y[rows])
         open(stem + f".v{VERSION}", "w").close()
     return stem
 

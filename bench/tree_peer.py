@@ -3,6 +3,7 @@
 
     tree_peer.py '{"task": "fit", "peer": "lightgbm", "learner": "gbdt", "stem": "build/bench-tree/1000000",
                    "test": "build/bench-tree/test", "threads": 2, "params": {"num_leaves": 31}}'
+    tree_peer.py --list
 
 stem and test name tables of bench/tree_data.py. Parameters have LightGBM's names and go to each peer under its own names; what is not
 among them stays as the peer has it. Tasks:
@@ -21,12 +22,16 @@ import sys
 import tempfile
 import time
 
-SPEC = json.loads(sys.argv[1]) if len(sys.argv) == 2 else sys.exit(__doc__)
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
+SPEC = {} if sys.argv[1] == "--list" else json.loads(sys.argv[1])
 THREADS = SPEC.get("threads", 2)
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = str(THREADS)
 
 import numpy as np  # noqa: E402 (after the number of threads)
+
+from tree_data import quality, table  # noqa: E402
 
 PARAMS = {"n_estimators": 100, "num_leaves": 31, "learning_rate": 0.1, "max_bin": 255, "feature_fraction": 1.0, "bagging_fraction": 1.0,
           "bagging_freq": 0, "seed": 1} | SPEC.get("params", {})
@@ -116,10 +121,6 @@ LEARNERS = {
 
 # --- measuring ---
 
-def table(stem):
-    return np.load(stem + ".x.npy"), np.load(stem + ".y.npy")
-
-
 def forget_peak():
     with open("/proc/self/clear_refs", "w") as f:
         f.write("5")
@@ -128,17 +129,6 @@ def forget_peak():
 def resident(which):
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith(which))
-
-
-def area_under_curve(y, score):
-    _, place, ties = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(ties) - (ties - 1) / 2)[place]
-    positives = y.sum(dtype=np.float64)
-    return float((rank[y == 1].sum() - positives * (positives + 1) / 2) / (positives * (len(y) - positives)))
-
-
-def quality(task, y, score):
-    return area_under_curve(y, score) if task == "binary" else float(np.sqrt(np.mean((y - score) ** 2, dtype=np.float64)))
 
 
 def fit():
@@ -223,4 +213,5 @@ def score():
 
 
 if __name__ == "__main__":
-    print(json.dumps({"fit": fit, "score": score}[SPEC["task"]]()))
+    lists = {name: list(peers) for name, peers in (LEARNERS | {"score": SCORERS}).items()}
+    print(json.dumps({"fit": fit, "score": score}[SPEC["task"]]() if SPEC else lists))
