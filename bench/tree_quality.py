@@ -39,15 +39,15 @@ def write_split(table, seed, folder):
     return stems
 
 
-def quality(name, table, train, test, params, folder):
+def quality(name, table, train, test, params, folder, threads):
     if name == OURS:
         model = os.path.join(folder, "model")
-        tree_ours.train(train, model, "gbdt", params, table.task)
-        return tree_data.quality(table.task, tree_data.table(test)[1], tree_ours.predict(test, model))
-    return run_peer(task="fit", peer=name, learner="gbdt", stem=train, test=test, data_task=table.task, params=params)["quality"]
+        tree_ours.train(train, model, "gbdt", params, table.task, threads)
+        return tree_data.quality(table.task, tree_data.table(test)[1], tree_ours.predict(test, model, threads))
+    return run_peer(task="fit", peer=name, learner="gbdt", stem=train, test=test, data_task=table.task, params=params, threads=threads)["quality"]
 
 
-def measure(table, contenders, settings, seeds, say):
+def measure(table, contenders, settings, seeds, threads, say):
     """Values by setting and contender, in the order of seeds; a contender that failed once is left out of that setting."""
     values = {setting: {name: [] for name in contenders} for setting in settings}
     for seed in range(seeds):
@@ -56,7 +56,8 @@ def measure(table, contenders, settings, seeds, say):
             for setting in settings:
                 for name in list(values[setting]):
                     try:
-                        values[setting][name].append(quality(name, table, train, test, SETTINGS[setting] | {"seed": seed + 1}, folder))
+                        params = SETTINGS[setting] | {"seed": seed + 1}
+                        values[setting][name].append(quality(name, table, train, test, params, folder, threads))
                     except Failed as e:
                         say(f"{setting}, {name}: {e}")
                         del values[setting][name]
@@ -96,6 +97,7 @@ def main():
     parser.add_argument("--settings", default=",".join(SETTINGS), help="default: %(default)s")
     parser.add_argument("--peers", default=",".join(peers), help="separated by commas (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=ENOUGH_SEEDS)
+    parser.add_argument("--threads", type=int, default=2, help="1 where other work takes the cores (default: %(default)s)")
     options = parser.parse_args()
     sets, settings, chosen = (text.split(",") for text in (options.sets, options.settings, options.peers))
     for asked, known in ((sets, tree_data.SETS), (settings, SETTINGS), (chosen, peers)):
@@ -109,7 +111,7 @@ def main():
     for name in sets:
         table = tree_data.SETS[name]()
         metric = "AUC" if table.task == "binary" else "RMSE"
-        for setting, values in measure(table, [OURS] + chosen, settings, options.seeds, say).items():
+        for setting, values in measure(table, [OURS] + chosen, settings, options.seeds, options.threads, say).items():
             rows, worse = compare(name, setting, metric, values)
             recorded += rows
             failed += [f"{name}, {setting}"] if worse else []

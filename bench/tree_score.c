@@ -43,7 +43,8 @@ static double time_of(const mw_ctx *ctx, const mw_model *model, mw_matrix rows, 
 static float *read_rows(const char *path, size_t n) {
     FILE *file = fopen(path, "rb");
     float *x = malloc(n * sizeof *x);
-    bool read = file && x && fseek(file, NPY_HEADER, SEEK_SET) == 0 && fread(x, sizeof *x, n, file) == n;
+    bool read =
+        file && x && fseek(file, NPY_HEADER, SEEK_SET) == 0 && fread(x, sizeof *x, n, file) == n;
     if (file) fclose(file);
     if (!read) exit(fail("too few rows"));
     return x;
@@ -66,8 +67,7 @@ int main(int argc, char **argv) {
     double *out = malloc((size_t)all.n_rows * (size_t)mw_model_outputs(model) * sizeof *out);
     static double batch[REPEATS], one[ONE_ROW_TRIES];
     all.x = x;
-    for (int i = 0; i < REPEATS; i++)
-        batch[i] = time_of(&ctx, model, all, 1, out);
+    for (int i = 0; i < REPEATS; i++) batch[i] = time_of(&ctx, model, all, 1, out);
     for (int i = 0; i < ONE_ROW_TRIES; i++) {
         mw_matrix row = {x + (i % all.n_rows) * all.n_features, 1, all.n_features};
         one[i] = time_of(&ctx, model, row, ONE_ROW_BURST, out);
