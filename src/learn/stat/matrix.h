@@ -19,7 +19,7 @@ typedef struct mw_matrix {
  * mw_matrix_check -- what every fit asks of its rows: at least one row and one feature, no more
  * than the limits, no infinite value.
  *
- * Cost      one pass over x.
+ * Cost      one pass over x, shared over ctx->pool.
  * Errors    MW_EDATA says which row and feature (both counted from 0) is infinite; MW_ETOOLARGE;
  *           MW_ECANCELED.
  */
