@@ -4,22 +4,35 @@
  * Threshold: with q the (1 - contamination) quantile of the training scores, the rows above q are
  * flagged. The stored number lies half-way between the highest score not flagged and the lowest
  * flagged, so that a float32 runtime flags the same training rows; when no score is above q (all
- * rows alike) it lies half-way to 1 and nothing is flagged.
+ * rows alike) it lies half-way to 1 and nothing is flagged. Contamination "auto" is scikit-learn's: the
+ * training rows are not scored, and 0.5, the score of a row whose paths are as long as is to be expected of any,
+ * is the threshold (Liu, Ting, Zhou 2008, section 2).
  */
 #include "learn/model/learner.h"
 
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/text/number.h"
 #include "learn/stat/quantile.h"
 #include "learn/tree/isolation.h"
 
+/* scikit-learn flags what is above 0.5. Rows that are all alike get 0.5 but for the rounding of float32 leaves
+ * (at most 1e-7), and are not flagged. */
+#define AUTO_THRESHOLD (0.5 + 0x1p-20)
+
 static const mw_param isolation_params[] = {
     {"n_estimators", MW_PARAM_INT, "100", 1, 10000, NULL, 0, "trees", NULL, "Number of trees."},
-    {"max_samples", MW_PARAM_INT, "256", 2, 1e6, NULL, 0, "rows", NULL,
-     "Rows each tree is grown on."},
-    {"contamination", MW_PARAM_FLOAT, "0.01", 0, 0.5, NULL, 0, NULL, NULL,
-     "Share of the training rows that is flagged; sets the threshold."},
+    {"max_samples", MW_PARAM_STRING, "auto", 1, 32, NULL, 0, NULL, NULL,
+     "Rows each tree is grown on: a whole number, a share of all as 0.5 or 1.0, or auto: 256."},
+    {"contamination", MW_PARAM_STRING, "0.01", 1, 32, NULL, 0, NULL, NULL,
+     "Share of the training rows that is flagged, at most 0.5; sets the threshold. auto: 0.5 is "
+     "the "
+     "threshold."},
+    {"max_features", MW_PARAM_STRING, "1.0", 1, 32, NULL, 0, NULL, NULL,
+     "Features each tree may split by: a whole number, or a share of all as 0.5 or 1.0."},
+    {"bootstrap", MW_PARAM_BOOL, "false", 0, 0, NULL, 0, NULL, NULL,
+     "Draw a tree's rows with replacement."},
     {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, 0, NULL, NULL,
      "Seed of the random draws."},
     {0},
@@ -37,9 +50,62 @@ static void isolation_free(void *state) {
     mw_free(i);
 }
 
+/* A whole number of at least `least`, or, written with a point or an exponent, a share of n. More than n is n. */
+static mw_status read_amount(const mw_fit *fit, const char *name, int64_t n, int32_t least,
+                             int32_t *ret, mw_err *err) {
+    const char *text = mw_args_string(fit->params, name);
+    int64_t count = 0;
+    double share = 0;
+    bool fine = false;
+    if (strpbrk(text, ".eE")) {
+        fine = mw_number_read(text, strlen(text), &share) && share > 0 && share <= 1;
+        if (fine) count = (int64_t)mw_floor(share * (double)n);
+        if (fine && count < least) count = least;
+    } else {
+        fine = mw_number_read_int(text, strlen(text), &count) && count >= least;
+    }
+    if (fine) {
+        *ret = (int32_t)(count < n ? count : n);
+        return MW_OK;
+    }
+    mw_fail(err, MW_EINVAL, "%s '%s' is neither a whole number of at least %d nor a share", name,
+            text, (int)least);
+    mw_err_hint(err, "a share is written with a point: 0.5, 1.0");
+    return mw_err_at(err, "%s", name);
+}
+
+/* NaN for "auto". */
+static mw_status read_contamination(const mw_fit *fit, double *ret, mw_err *err) {
+    const char *text = mw_args_string(fit->params, "contamination");
+    *ret = MW_NAN;
+    if (strcmp(text, "auto") == 0) return MW_OK;
+    if (mw_number_read(text, strlen(text), ret) && *ret >= 0 && *ret <= 0.5) return MW_OK;
+    mw_fail(err, MW_EINVAL, "contamination '%s' is neither a share from 0 to 0.5 nor auto", text);
+    return mw_err_at(err, "contamination");
+}
+
+static mw_status read_options(const mw_fit *fit, mw_isolation_options *options,
+                              double *contamination, mw_err *err) {
+    const int64_t n_rows = fit->matrix.n_rows < INT32_MAX ? fit->matrix.n_rows : INT32_MAX;
+    mw_isolation_defaults(options);
+    options->n_estimators = (int32_t)mw_args_int(fit->params, "n_estimators");
+    options->bootstrap = mw_args_bool(fit->params, "bootstrap");
+    mw_status status = MW_OK;
+    if (strcmp(mw_args_string(fit->params, "max_samples"), "auto") != 0)
+        status = read_amount(fit, "max_samples", n_rows, 2, &options->max_samples, err);
+    if (!status)
+        status = read_amount(fit, "max_features", fit->matrix.n_features, 1, &options->max_features,
+                             err);
+    return status ? status : read_contamination(fit, contamination, err);
+}
+
 static mw_status set_threshold(const mw_ctx *ctx, mw_model *model, mw_matrix matrix,
                                double contamination, mw_err *err) {
     const isolation *state = model->state;
+    if (mw_isnan(contamination)) {
+        model->threshold = AUTO_THRESHOLD;
+        return MW_OK;
+    }
     double *scores = mw_alloc_array(ctx->mem, (size_t)matrix.n_rows, sizeof *scores);
     if (!scores) return mw_fail_nomem(err, "the training scores");
     mw_status status = mw_isolation_score(ctx, state->trees, state->c, matrix, scores, err);
@@ -58,16 +124,15 @@ static mw_status set_threshold(const mw_ctx *ctx, mw_model *model, mw_matrix mat
 
 static mw_status isolation_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err) {
     mw_isolation_options options;
-    mw_isolation_defaults(&options);
-    options.n_estimators = (int32_t)mw_args_int(fit->params, "n_estimators");
-    options.max_samples = (int32_t)mw_args_int(fit->params, "max_samples");
+    double contamination = 0;
+    mw_status status = read_options(fit, &options, &contamination, err);
+    if (status) return status;
     isolation *state = mw_calloc(model->mem, 1, sizeof *state);
     if (!state) return mw_fail_nomem(err, "the isolation forest");
     model->state = state;
-    mw_status status = mw_isolation_fit(ctx, &options, fit->matrix, &state->trees, &state->c, err);
+    status = mw_isolation_fit(ctx, &options, fit->matrix, &state->trees, &state->c, err);
     if (!status) status = mw_trees_prepare(ctx, state->trees, err);
-    if (status) return status;
-    return set_threshold(ctx, model, fit->matrix, mw_args_float(fit->params, "contamination"), err);
+    return status ? status : set_threshold(ctx, model, fit->matrix, contamination, err);
 }
 
 static mw_status isolation_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,

@@ -35,19 +35,20 @@ const mw_param mw_plant_params[] = {
     {0},
 };
 
-static bool is_known(const mw_param *table, const char *name) {
+static const mw_param *find(const mw_param *table, const char *name) {
     for (const mw_param *row = table; row->name; row++)
-        if (strcmp(row->name, name) == 0) return true;
-    return false;
+        if (strcmp(row->name, name) == 0) return row;
+    return NULL;
 }
 
 /* The value of one of the plant's parameters as text; nothing when it is unset. */
-static void add_value(const mw_args *args, const mw_param *row, mw_buf *text) {
-    if (!is_known(mw_plant_params, row->name) || !mw_args_has(args, row->name)) return;
+static void add_value(const mw_args *args, const char *name, mw_buf *text) {
+    const mw_param *row = find(mw_plant_params, name);
+    if (!row || !mw_args_has(args, name)) return;
     if (row->type == MW_PARAM_INT)
-        mw_buf_add_int(text, mw_args_int(args, row->name));
+        mw_buf_add_int(text, mw_args_int(args, name));
     else
-        mw_buf_add_number(text, mw_args_float(args, row->name));
+        mw_buf_add_number(text, mw_args_float(args, name));
 }
 
 mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner,
@@ -64,7 +65,7 @@ mw_status mw_plant__learner_args(const mw_plant *plant, const char *learner,
         if (setting && setting->name)
             mw_buf_add_int(&text, setting->value);
         else
-            add_value(plant->plan.args, row, &text);
+            add_value(plant->plan.args, row->name, &text);
         status = mw_buf_status(&text, "the parameters", err);
         if (!status && text.size > 0)
             status = mw_args_set(args, mw_str_of(row->name), mw_buf_str(&text), err);

@@ -5,29 +5,20 @@
  * A tree of psi rows has at most 2 psi - 1 nodes, so every tree gets a slot of that size, the slots
  * are filled in any order, and then moved together in tree order.
  */
-#include "learn/tree/isolation.h"
-
 #include <string.h>
 
-#include "core/base/limits.h"
 #include "core/base/math.h"
-#include "core/base/rng.h"
 #include "core/base/threads.h"
+#include "learn/tree/isolation_parts.h"
 
 /* "isol" in ASCII above the tree's number: no other user of the seed has these streams. */
 #define ISOLATION_STREAM (UINT64_C(0x69736f6c) << 32)
-#define EULER_GAMMA 0.57721566490153286061
-
-enum {
-    MAX_DEPTH = 33, /* ceil(log2(rows)) for any uint32, and one */
-    FLOYD_MOST = 2048,
-};
 
 typedef struct growing {
     const mw_ctx *ctx;
     mw_matrix matrix;
-    uint32_t n_sample; /* psi */
-    int32_t max_depth, n_trees;
+    mw_isolation_plan plan;
+    int32_t n_trees;
     int64_t slot;     /* nodes reserved for a tree */
     mw_node *nodes;   /* [n_trees][slot] */
     float *values;    /* [n_trees][slot / 2 + 1] */
@@ -55,16 +46,6 @@ typedef struct cut {
     int32_t feature; /* -1: every feature is constant */
     float threshold;
 } cut;
-
-void mw_isolation_defaults(mw_isolation_options *options) {
-    *options = (mw_isolation_options){.n_estimators = 100, .max_samples = 256};
-}
-
-double mw_isolation_c(double n_rows) {
-    if (n_rows <= 1) return 0;
-    if (n_rows <= 2) return 1;
-    return 2 * (mw_ln(n_rows - 1) + EULER_GAMMA) - 2 * (n_rows - 1) / n_rows;
-}
 
 static float value_at(const tree *t, uint32_t i, int32_t feature) {
     return t->g->matrix.x[(int64_t)t->sample[i] * t->g->matrix.n_features + feature];
@@ -95,12 +76,9 @@ static float draw_threshold(mw_rng *rng, float low, float high) {
 }
 
 static cut draw_cut(tree *t, const job *j) {
-    const uint32_t n_features = (uint32_t)t->g->matrix.n_features;
+    const uint32_t n_features = t->g->plan.n_tree_features;
     for (uint32_t n_seen = 0; n_seen < n_features; n_seen++) {
-        uint32_t drawn = n_seen + (uint32_t)mw_rng_below(&t->rng, n_features - n_seen);
-        uint32_t feature = t->features[drawn];
-        t->features[drawn] = t->features[n_seen];
-        t->features[n_seen] = feature;
+        uint32_t feature = mw_isolation__draw(&t->rng, t->features, n_seen, n_features);
         float low, high;
         if (value_range(t, j, (int32_t)feature, &low, &high))
             return (cut){(int32_t)feature, draw_threshold(&t->rng, low, high)};
@@ -141,7 +119,7 @@ static void make_leaf(tree *t, const job *j) {
 }
 
 static mw_status grow(tree *t, mw_err *err) {
-    job stack[MAX_DEPTH + 1] = {{0, t->g->n_sample, 0, 0}};
+    job stack[MW_ISOLATION_DEPTH_MAX + 1] = {{0, t->g->plan.n_sample, 0, 0}};
     int size = 1;
     t->n_nodes = 1;
     while (size > 0) {
@@ -149,7 +127,7 @@ static mw_status grow(tree *t, mw_err *err) {
         mw_status status = mw_ctx_check(t->g->ctx, err);
         if (status != MW_OK) return status;
         cut c = {.feature = -1};
-        if (j.end - j.begin > 1 && j.depth < t->g->max_depth) c = draw_cut(t, &j);
+        if (j.end - j.begin > 1 && j.depth < t->g->plan.max_depth) c = draw_cut(t, &j);
         if (c.feature < 0) {
             make_leaf(t, &j);
             continue;
@@ -170,35 +148,22 @@ static mw_status grow(tree *t, mw_err *err) {
     return MW_OK;
 }
 
-/* Floyd's method keeps its draws sorted, at quadratic cost; large samples go through all rows once
- * (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S). */
-static void draw_sample(tree *t) {
-    const uint32_t n_rows = (uint32_t)t->g->matrix.n_rows, n_sample = t->g->n_sample;
-    if (n_sample <= FLOYD_MOST && n_sample < n_rows) {
-        mw_rng_sample(&t->rng, n_rows, n_sample, t->sample);
-        return;
-    }
-    uint32_t n_taken = 0;
-    for (uint32_t row = 0; n_taken < n_sample; row++)
-        if (mw_rng_below(&t->rng, n_rows - row) < n_sample - n_taken) t->sample[n_taken++] = row;
-}
-
 static mw_status grow_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     growing *g = arg;
     const size_t n_features = (size_t)g->matrix.n_features;
     uint32_t *buffer =
-        mw_alloc_array(g->ctx->mem, (size_t)g->n_sample + n_features, sizeof *buffer);
+        mw_alloc_array(g->ctx->mem, (size_t)g->plan.n_sample + n_features, sizeof *buffer);
     if (!buffer) return mw_fail_nomem(err, "growing isolation trees");
     mw_status status = MW_OK;
     for (int64_t k = begin; k < end && status == MW_OK; k++) {
         tree t = {.g = g,
                   .sample = buffer,
-                  .features = buffer + g->n_sample,
+                  .features = buffer + g->plan.n_sample,
                   .nodes = g->nodes + k * g->slot,
                   .values = g->values + k * (g->slot / 2 + 1)};
         mw_rng_init(&t.rng, g->ctx->seed, ISOLATION_STREAM | (uint64_t)k, 0);
-        draw_sample(&t);
-        for (size_t f = 0; f < n_features; f++) t.features[f] = (uint32_t)f;
+        mw_isolation__sample(&g->plan, &t.rng, t.sample);
+        mw_isolation__features(&g->plan, &t.rng, t.features);
         status = grow(&t, err);
         g->n_nodes[k] = t.n_nodes;
         int64_t n_done = atomic_fetch_add(&g->n_done, 1) + 1;
@@ -238,39 +203,12 @@ static void shrink(mw_trees *trees) {
     if (values) trees->values = values;
 }
 
-static mw_status check_options(const mw_isolation_options *options, int64_t n_rows, mw_err *err) {
-    if (options->n_estimators < 1 || options->n_estimators > MW_LIMIT(MODEL_TREES)) {
-        mw_fail(err, MW_EINVAL, "n_estimators is %d, not between 1 and %lld",
-                (int)options->n_estimators, (long long)MW_LIMIT(MODEL_TREES));
-        return mw_err_at(err, "n_estimators");
-    }
-    if (options->max_samples < 1) {
-        mw_fail(err, MW_EINVAL, "max_samples is %d, not at least 1", (int)options->max_samples);
-        return mw_err_at(err, "max_samples");
-    }
-    int64_t n_sample = options->max_samples < n_rows ? options->max_samples : n_rows;
-    if ((2 * n_sample - 1) * options->n_estimators <= MW_LIMIT(MODEL_NODES)) return MW_OK;
-    mw_fail(err, MW_ETOOLARGE, "%d trees of %lld rows may have more than %lld nodes",
-            (int)options->n_estimators, (long long)n_sample, (long long)MW_LIMIT(MODEL_NODES));
-    return mw_err_hint(err, "lower max_samples or n_estimators");
-}
-
-static int32_t depth_limit(uint32_t n_sample) {
-    int32_t depth = 1;
-    while ((UINT64_C(1) << depth) < n_sample) depth++;
-    return depth;
-}
-
 mw_status mw_isolation_fit(const mw_ctx *ctx, const mw_isolation_options *options, mw_matrix matrix,
                            mw_trees **ret, double *ret_c, mw_err *err) {
-    mw_status status = mw_matrix_check(ctx, matrix, err);
-    if (status == MW_OK) status = check_options(options, matrix.n_rows, err);
-    if (status != MW_OK) return status;
     growing g = {.ctx = ctx, .matrix = matrix, .n_trees = options->n_estimators};
-    g.n_sample =
-        (uint32_t)(options->max_samples < matrix.n_rows ? options->max_samples : matrix.n_rows);
-    g.max_depth = depth_limit(g.n_sample);
-    g.slot = 2 * (int64_t)g.n_sample - 1;
+    mw_status status = mw_isolation__plan(ctx, options, matrix, &g.plan, err);
+    if (status != MW_OK) return status;
+    g.slot = 2 * (int64_t)g.plan.n_sample - 1;
     const size_t n_trees = (size_t)g.n_trees, n_slots = n_trees * (size_t)g.slot;
     mw_trees *trees = mw_calloc(ctx->mem, 1, sizeof *trees);
     if (!trees) return mw_fail_nomem(err, "the isolation forest");
@@ -289,7 +227,7 @@ mw_status mw_isolation_fit(const mw_ctx *ctx, const mw_isolation_options *option
         close_gaps(&g, trees);
         shrink(trees);
         *ret = trees;
-        *ret_c = mw_isolation_c(g.n_sample);
+        *ret_c = mw_isolation_c(g.plan.n_sample);
     } else {
         mw_trees_free(trees);
     }

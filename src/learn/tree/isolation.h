@@ -12,12 +12,15 @@
 typedef struct mw_isolation_options {
     int32_t n_estimators; /* 100 */
     int32_t max_samples;  /* 256; capped by the number of rows */
+    int32_t max_features; /* features each tree may split by, drawn for it; 0: all */
+    bool bootstrap;       /* draw a tree's rows with replacement */
 } mw_isolation_options;
 
 void mw_isolation_defaults(mw_isolation_options *options);
 
 /*
- * mw_isolation_fit -- grow n_estimators trees, each on max_samples rows drawn without replacement.
+ * mw_isolation_fit -- grow n_estimators trees, each on max_samples rows drawn without replacement
+ * (with bootstrap: with).
  *
  *   *ret     leaf values are path lengths divided by the number of trees; `cover` counts sampled
  *            rows; `gain` is 0

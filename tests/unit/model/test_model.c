@@ -27,6 +27,8 @@ static const kase kases[] = {
     {"forest", MW_TASK_MULTICLASS, 3, "n_estimators=10 max_features=0.5 max_depth=6", 1, 0},
     {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=30 max_samples=64", 1, 0},
     {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=5 contamination=0.2", 1e6, 1e8},
+    {"isolation", MW_TASK_ANOMALY, 0,
+     "n_estimators=9 max_samples=0.3 max_features=0.5 bootstrap=true contamination=auto", 1, 0},
 };
 enum { N_KASES = sizeof kases / sizeof *kases, ROWS = 300 };
 
@@ -178,11 +180,70 @@ MW_TEST(contamination_flags_that_share) {
     mw_model_free(model);
     /* Rows that are all alike: nothing may be flagged. */
     for (int64_t i = 0; i < 1000 * MW_PROBLEM_FEATURES; i++) p.x[i] = 3;
-    model = mw_problem_fit(&ctx, &p, "isolation", MW_TASK_ANOMALY, "");
-    scores = mw_problem_scores(&ctx, &p, model);
-    for (int i = 0; i < 1000; i++) assert_true(scores[i] < mw_model_threshold(model));
-    mw_free(scores);
-    mw_model_free(model);
+    static const char *const settings[] = {"", "contamination=auto", "contamination=0"};
+    for (int k = 0; k < 3; k++) {
+        model = mw_problem_fit(&ctx, &p, "isolation", MW_TASK_ANOMALY, settings[k]);
+        scores = mw_problem_scores(&ctx, &p, model);
+        for (int i = 0; i < 1000; i++) assert_true(scores[i] < mw_model_threshold(model));
+        mw_free(scores);
+        mw_model_free(model);
+    }
+    mw_problem_done(&p);
+}
+
+static mw_status fit_isolation(const mw_problem *p, const char *settings, mw_model **ret,
+                               mw_err *err) {
+    mw_ctx ctx;
+    mw_problem_ctx(&ctx);
+    mw_args *args = mw_problem_args("isolation", settings);
+    const mw_fit fit = {.learner = "isolation",
+                        .task = MW_TASK_ANOMALY,
+                        .features = p->features,
+                        .params = args,
+                        .matrix = p->matrix};
+    mw_status status = mw_model_fit(&ctx, &fit, ret, err);
+    mw_args_free(args);
+    return status;
+}
+
+/* Numbers, shares and "auto" as scikit-learn reads them; the same trees by either way to say it. */
+MW_TEST(amounts_of_the_isolation_forest) {
+    static const char *const same[][2] = {
+        {"max_samples=auto", "max_samples=256"}, {"max_samples=0.5", "max_samples=150"},
+        {"max_samples=1.0", "max_samples=300"},  {"max_samples=1.0", "max_samples=1000"},
+        {"max_samples=1e-9", "max_samples=2"},   {"max_features=0.45", "max_features=2"},
+        {"max_features=0.01", "max_features=1"}, {"max_features=1.0", "max_features=77"},
+    };
+    static const char *const wrong[][2] = {
+        {"max_samples=1", "max_samples"},      {"max_samples=0.0", "max_samples"},
+        {"max_samples=1.5", "max_samples"},    {"max_samples=most", "max_samples"},
+        {"max_features=0", "max_features"},    {"max_features=-1.0", "max_features"},
+        {"max_features=auto", "max_features"}, {"contamination=0.6", "contamination"},
+        {"contamination=-1", "contamination"}, {"contamination=some", "contamination"},
+    };
+    mw_err err = {0};
+    mw_ctx ctx;
+    mw_problem p;
+    mw_problem_ctx(&ctx);
+    mw_problem_make(&p, 2, ROWS, 0, 1, 0);
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        mw_model *models[2] = {NULL, NULL};
+        double *scores[2];
+        for (int k = 0; k < 2; k++) {
+            assert_ok(fit_isolation(&p, same[i][k], &models[k], &err));
+            scores[k] = mw_problem_scores(&ctx, &p, models[k]);
+        }
+        assert_memory_equal(scores[0], scores[1], ROWS * sizeof **scores);
+        for (int k = 0; k < 2; k++) {
+            mw_free(scores[k]);
+            mw_model_free(models[k]);
+        }
+    }
+    mw_model *model = NULL;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_status(fit_isolation(&p, wrong[i][0], &model, &err), MW_EINVAL);
+        assert_string_equal(err.pointer, wrong[i][1]);
+    }
     mw_problem_done(&p);
 }
 
@@ -297,5 +358,6 @@ MW_TEST(canceled_work_stops) {
 
 MW_TEST_MAIN(MW_RUN(saved_and_loaded_scores_are_identical), MW_RUN(threads_do_not_change_a_byte),
              MW_RUN(learns_what_is_there), MW_RUN(permutation_finds_what_matters),
-             MW_RUN(contamination_flags_that_share), MW_RUN(bad_fits_are_refused),
-             MW_RUN(running_out_of_memory_is_clean), MW_RUN(canceled_work_stops))
+             MW_RUN(contamination_flags_that_share), MW_RUN(amounts_of_the_isolation_forest),
+             MW_RUN(bad_fits_are_refused), MW_RUN(running_out_of_memory_is_clean),
+             MW_RUN(canceled_work_stops))

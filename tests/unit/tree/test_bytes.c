@@ -64,7 +64,7 @@ MW_TEST(isolation_forest) {
     mw_ctx ctx;
     mw_ctx_init(&ctx);
     ctx.seed = 42;
-    const mw_isolation_options options = {20, 64};
+    const mw_isolation_options options = {.n_estimators = 20, .max_samples = 64};
     mw_trees *trees = NULL;
     double c = 0;
     assert_ok(mw_isolation_fit(&ctx, &options, golden, &trees, &c, &err));

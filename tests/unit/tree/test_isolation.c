@@ -15,7 +15,7 @@ static mw_trees *fit(const mw_ctx *ctx, int32_t n_estimators, int32_t max_sample
                      double *ret_c) {
     mw_err err = {0};
     mw_trees *trees = NULL;
-    mw_isolation_options options = {n_estimators, max_samples};
+    mw_isolation_options options = {.n_estimators = n_estimators, .max_samples = max_samples};
     assert_ok(mw_isolation_fit(ctx, &options, matrix, &trees, ret_c, &err));
     return trees;
 }
@@ -196,6 +196,53 @@ MW_TEST(missing_values) {
     mw_trees_free(trees);
 }
 
+/* Each tree splits by the features drawn for it and no other; over many trees, by all of them. */
+MW_TEST(a_tree_keeps_to_its_features) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    enum { TREES = 60, COLUMNS = 6 };
+    mw_err err = {0};
+    float *x = normal_rows(3, 300, COLUMNS);
+    for (int32_t most = 1; most <= COLUMNS + 1; most++) {
+        mw_trees *trees = NULL;
+        double c = 0;
+        unsigned seen = 0;
+        const mw_isolation_options options = {
+            .n_estimators = TREES, .max_samples = 256, .max_features = most};
+        assert_ok(mw_isolation_fit(&ctx, &options, (mw_matrix){x, 300, COLUMNS}, &trees, &c, &err));
+        for (int32_t t = 0; t < TREES; t++) {
+            const int64_t end = t + 1 < TREES ? trees->roots[t + 1] : trees->n_nodes;
+            unsigned used = 0;
+            for (int64_t i = trees->roots[t]; i < end; i++)
+                if (trees->nodes[i].left >= 0) used |= 1U << trees->nodes[i].feature;
+            assert_true(__builtin_popcount(used) <= most);
+            seen |= used;
+        }
+        assert_int_equal(seen, (1 << COLUMNS) - 1);
+        mw_trees_free(trees);
+    }
+    mw_free(x);
+}
+
+/* With replacement, 50 rows drawn out of 50 hold about 1 - 1/e of them: trees have fewer leaves of one row. */
+MW_TEST(bootstrap_draws_rows_again) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_err err = {0};
+    float x[50];
+    for (int i = 0; i < 50; i++) x[i] = (float)i;
+    mw_trees *trees = NULL;
+    double c = 0;
+    const mw_isolation_options options = {
+        .n_estimators = 100, .max_samples = 400, .bootstrap = true};
+    assert_ok(mw_isolation_fit(&ctx, &options, (mw_matrix){x, 50, 1}, &trees, &c, &err));
+    assert_true(c == mw_isolation_c(50) && trees->nodes[0].cover == 50);
+    mw_trees *without = fit(&ctx, 100, 400, (mw_matrix){x, 50, 1}, &c);
+    assert_true((double)trees->n_leaves < 0.85 * (double)without->n_leaves);
+    mw_trees_free(without);
+    mw_trees_free(trees);
+}
+
 MW_TEST(importance_is_the_share_of_steps) {
     mw_ctx ctx;
     mw_ctx_init(&ctx);
@@ -268,9 +315,11 @@ MW_TEST(bad_input) {
     const struct {
         mw_isolation_options options;
         const char *name;
-    } wrong[] = {
-        {{0, 256}, "n_estimators"}, {{10001, 256}, "n_estimators"}, {{9, 0}, "max_samples"}};
-    for (size_t i = 0; i < 3; i++) {
+    } wrong[] = {{{.n_estimators = 0, .max_samples = 256}, "n_estimators"},
+                 {{.n_estimators = 10001, .max_samples = 256}, "n_estimators"},
+                 {{.n_estimators = 9, .max_samples = 0}, "max_samples"},
+                 {{.n_estimators = 9, .max_samples = 9, .max_features = -1}, "max_features"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         mw_status status = mw_isolation_fit(&ctx, &wrong[i].options, matrix, &trees, &c, &err);
         assert_int_equal(status, MW_EINVAL);
         assert_string_equal(err.pointer, wrong[i].name);
@@ -285,7 +334,7 @@ MW_TEST(bad_input) {
     assert_non_null(strstr(err.message, "row 1, feature 0"));
     enum { ROWS = 20000 };
     float *many = mw_calloc(NULL, ROWS, sizeof *many);
-    const mw_isolation_options large = {1000, ROWS};
+    const mw_isolation_options large = {.n_estimators = 1000, .max_samples = ROWS};
     const mw_matrix tall = {many, ROWS, 1};
     assert_status(mw_isolation_fit(&ctx, &large, tall, &trees, &c, &err), MW_ETOOLARGE);
     assert_non_null(strstr(err.hint, "max_samples"));
@@ -309,7 +358,7 @@ MW_TEST(every_allocation_fails_once) {
         mw_err err = {0};
         mw_trees *trees = NULL;
         double c = 0, scores[100];
-        const mw_isolation_options options = {3, 64};
+        const mw_isolation_options options = {.n_estimators = 3, .max_samples = 64};
         mw_alloc_fail_at(n);
         mw_status status = mw_isolation_fit(&ctx, &options, matrix, &trees, &c, &err);
         if (status == MW_OK) status = mw_isolation_score(&ctx, trees, c, matrix, scores, &err);
@@ -328,6 +377,7 @@ MW_TEST(every_allocation_fails_once) {
 MW_TEST_MAIN(MW_RUN(path_length_constant_equals_scikit_learn), MW_RUN(small_trees_by_hand),
              MW_RUN(one_row_and_equal_rows), MW_RUN(trees_are_well_formed),
              MW_RUN(sample_of_all_rows_holds_each_once), MW_RUN(outlier_ranks_first),
-             MW_RUN(missing_values), MW_RUN(importance_is_the_share_of_steps),
+             MW_RUN(missing_values), MW_RUN(a_tree_keeps_to_its_features),
+             MW_RUN(bootstrap_draws_rows_again), MW_RUN(importance_is_the_share_of_steps),
              MW_RUN(same_bytes_at_any_thread_count), MW_RUN(bad_input),
              MW_RUN(every_allocation_fails_once))
