@@ -51,6 +51,7 @@
     X(LINEAR_COLUMNS, 5000, "columns of a linear model, one-hot ones counted")         \
     X(LIST_ITEMS, 20000, "items of one list parameter")                                \
     X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
+    X(STATE_BYTES, 1073741824, "one state.arrow")                                      \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \
     X(WORKERS, 64, "job processes of one server")                                      \

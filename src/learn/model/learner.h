@@ -4,7 +4,7 @@
  * What      a learner is one row of functions in learners.c. Its fitted state hangs below mw_model
  *           as an opaque pointer that only the learner's own file looks into.
  * Order     fit | import -> (score | importance | export)* -> free_state
- * Rule      import(export(state)) scores bit-identically to state.
+ * Rule      import(export(state)) scores bit-identically to state; so does load_state(save_state(state)).
  */
 #ifndef MW_LEARN_MODEL_LEARNER_H
 #define MW_LEARN_MODEL_LEARNER_H
@@ -33,12 +33,22 @@ typedef struct mw_learner {
     mw_status (*export_graph)(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx, mw_err *err);
     mw_status (*import_graph)(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_model *model,
                               mw_err *err);
+    /* What ONNX cannot hold is a table, state.arrow, in place of model.onnx. state_version 0: there is none;
+     * else the version of the table's form, and needs_state says whether this model is such a one. */
+    int32_t state_version;
+    bool (*needs_state)(const mw_model *model);
+    mw_status (*save_state)(const mw_ctx *ctx, const mw_model *model, mw_table **ret, mw_err *err);
+    /* The table is untrusted; model->threshold is set already. */
+    mw_status (*load_state)(const mw_ctx *ctx, const mw_table *table, mw_model *model, mw_err *err);
     void (*free_state)(void *state);
 } mw_learner;
 
 extern const mw_learner mw_learner_linear;
 extern const mw_learner mw_learner_forest;
 extern const mw_learner mw_learner_isolation;
+
+/* Does the model go to state.arrow instead of model.onnx? */
+bool mw_model__needs_state(const mw_model *model);
 
 /* NULL when there is none of that name. */
 const mw_learner *mw_learner_find(const char *name);

@@ -1,5 +1,6 @@
 /*
- * learner_isolation.c -- isolation forest: parameters, the threshold, and its ONNX graph.
+ * learner_isolation.c -- isolation forest, plain and extended: parameters, the threshold, and what is saved. The plain
+ * one is an ONNX graph; ONNX has no trees that split by hyperplanes, so the extended one is a table (state.arrow).
  *
  * Threshold: with q the (1 - contamination) quantile of the training scores, the rows above q are
  * flagged. The stored number lies half-way between the highest score not flagged and the lowest
@@ -15,7 +16,7 @@
 #include "core/base/math.h"
 #include "core/text/number.h"
 #include "learn/stat/quantile.h"
-#include "learn/tree/isolation.h"
+#include "learn/model/isolation_state.h"
 
 /* scikit-learn flags what is above 0.5. Rows that are all alike get 0.5 but for the rounding of float32 leaves
  * (at most 1e-7), and are not flagged. */
@@ -33,6 +34,10 @@ static const mw_param isolation_params[] = {
      "Features each tree may split by: a whole number, or a share of all as 0.5 or 1.0."},
     {"bootstrap", MW_PARAM_BOOL, "false", 0, 0, NULL, 0, NULL, NULL,
      "Draw a tree's rows with replacement."},
+    {"ndim", MW_PARAM_INT, "1", 1, 1000, NULL, 0, "features", NULL,
+     "Features a split combines: 1 for the isolation forest as published, 2 or more for the "
+     "extended "
+     "one, which splits by random hyperplanes."},
     {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, 0, NULL, NULL,
      "Seed of the random draws."},
     {0},
@@ -40,14 +45,23 @@ static const mw_param isolation_params[] = {
 
 typedef struct isolation {
     mw_trees *trees;
-    double c; /* c(psi) of Liu et al., equation 1 */
+    double c;          /* c(psi) of Liu et al., equation 1 */
+    mw_planes *planes; /* the extended forest, in place of the two above; else NULL */
 } isolation;
 
 static void isolation_free(void *state) {
     isolation *i = state;
     if (!i) return;
     mw_trees_free(i->trees);
+    mw_planes_free(i->planes);
     mw_free(i);
+}
+
+static mw_status isolation_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
+                                 double *out, mw_err *err) {
+    const isolation *state = model->state;
+    return state->planes ? mw_planes_score(ctx, state->planes, matrix, out, err)
+                         : mw_isolation_score(ctx, state->trees, state->c, matrix, out, err);
 }
 
 /* A whole number of at least `least`, or, written with a point or an exponent, a share of n. More than n is n. */
@@ -101,14 +115,13 @@ static mw_status read_options(const mw_fit *fit, mw_isolation_options *options,
 
 static mw_status set_threshold(const mw_ctx *ctx, mw_model *model, mw_matrix matrix,
                                double contamination, mw_err *err) {
-    const isolation *state = model->state;
     if (mw_isnan(contamination)) {
         model->threshold = AUTO_THRESHOLD;
         return MW_OK;
     }
     double *scores = mw_alloc_array(ctx->mem, (size_t)matrix.n_rows, sizeof *scores);
     if (!scores) return mw_fail_nomem(err, "the training scores");
-    mw_status status = mw_isolation_score(ctx, state->trees, state->c, matrix, scores, err);
+    mw_status status = isolation_score(ctx, model, matrix, scores, err);
     if (!status) {
         double cut = mw_quantile(scores, matrix.n_rows, 1.0 - contamination);
         double below = 0, above = 1;
@@ -130,20 +143,21 @@ static mw_status isolation_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *m
     isolation *state = mw_calloc(model->mem, 1, sizeof *state);
     if (!state) return mw_fail_nomem(err, "the isolation forest");
     model->state = state;
-    status = mw_isolation_fit(ctx, &options, fit->matrix, &state->trees, &state->c, err);
-    if (!status) status = mw_trees_prepare(ctx, state->trees, err);
+    const int32_t ndim = (int32_t)mw_args_int(fit->params, "ndim");
+    if (ndim == 1)
+        status = mw_isolation_fit(ctx, &options, fit->matrix, &state->trees, &state->c, err);
+    else
+        status = mw_planes_fit(ctx, &options, ndim, fit->matrix, &state->planes, err);
+    if (!status && state->trees) status = mw_trees_prepare(ctx, state->trees, err);
     return status ? status : set_threshold(ctx, model, fit->matrix, contamination, err);
-}
-
-static mw_status isolation_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
-                                 double *out, mw_err *err) {
-    const isolation *state = model->state;
-    return mw_isolation_score(ctx, state->trees, state->c, matrix, out, err);
 }
 
 static void isolation_importance(const mw_model *model, double *importance) {
     const isolation *state = model->state;
-    mw_isolation_importance(state->trees, importance);
+    if (state->planes)
+        mw_planes_importance(state->planes, importance);
+    else
+        mw_isolation_importance(state->trees, importance);
 }
 
 /* ---- ONNX: score = 2 ^ (path length / -c) ---- */
@@ -214,6 +228,28 @@ static mw_status isolation_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_
     return mw_trees_prepare(ctx, state->trees, err);
 }
 
+/* ---- state.arrow ---- */
+
+static bool isolation_needs_state(const mw_model *model) {
+    const isolation *state = model->state;
+    return state->planes != NULL;
+}
+
+static mw_status isolation_save_state(const mw_ctx *ctx, const mw_model *model, mw_table **ret,
+                                      mw_err *err) {
+    const isolation *state = model->state;
+    return mw_isolation_to_table(ctx, state->planes, ret, err);
+}
+
+static mw_status isolation_load_state(const mw_ctx *ctx, const mw_table *table, mw_model *model,
+                                      mw_err *err) {
+    isolation *state = mw_calloc(model->mem, 1, sizeof *state);
+    if (!state) return mw_fail_nomem(err, "the isolation forest");
+    model->state = state;
+    return mw_isolation_of_table(ctx, table, mw_features_count(model->features), &state->planes,
+                                 err);
+}
+
 const mw_learner mw_learner_isolation = {
     .name = "isolation",
     .tasks = MW_TASKS_ANOMALY,
@@ -223,5 +259,9 @@ const mw_learner mw_learner_isolation = {
     .importance = isolation_importance,
     .export_graph = isolation_export,
     .import_graph = isolation_import,
+    .state_version = 1,
+    .needs_state = isolation_needs_state,
+    .save_state = isolation_save_state,
+    .load_state = isolation_load_state,
     .free_state = isolation_free,
 };

@@ -17,6 +17,10 @@ const mw_learner *mw_learner_find(const char *name) {
     return NULL;
 }
 
+bool mw_model__needs_state(const mw_model *model) {
+    return model->learner->state_version > 0 && model->learner->needs_state(model);
+}
+
 const mw_param *mw_model_params(const char *learner) {
     const mw_learner *found = mw_learner_find(learner);
     return found ? found->params : NULL;

@@ -40,12 +40,25 @@ static void write_columns(mw_json_writer *w, const mw_model *model) {
     mw_json_array_end(w);
 }
 
+static void write_file(mw_json_writer *w, const char *name, const mw_package *package) {
+    mw_json_add_string(w, "file", name);
+    mw_json_add_string(w, "sha256", package->sha256);
+    mw_json_add_int(w, "bytes", (int64_t)package->n_bytes);
+}
+
+static void write_state(mw_json_writer *w, const mw_model *model, const mw_package *package) {
+    mw_json_key(w, "state");
+    mw_json_object(w);
+    write_file(w, MW_MODEL_STATE, package);
+    mw_json_add_int(w, "version", model->learner->state_version);
+    mw_json_add_string(w, "output", mw_model__output_name(model));
+    mw_json_object_end(w);
+}
+
 static void write_onnx(mw_json_writer *w, const mw_model *model, const mw_package *package) {
     mw_json_key(w, "onnx");
     mw_json_object(w);
-    mw_json_add_string(w, "file", "model.onnx");
-    mw_json_add_string(w, "sha256", package->onnx_sha256);
-    mw_json_add_int(w, "bytes", (int64_t)package->onnx_bytes);
+    write_file(w, MW_MODEL_ONNX, package);
     mw_json_add_string(w, "input", MW_ONNX_INPUT);
     mw_json_add_string(w, "output", mw_model__output_name(model));
     mw_json_add_int(w, "opset", MW_ONNX_OPSET);
@@ -67,7 +80,7 @@ mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_p
     mw_json_writer_init(&w, &buf, 2);
     mw_json_object(&w);
     mw_json_add_string(&w, "format", FORMAT);
-    mw_json_add_int(&w, "format_version", MW_MODEL_FORMAT);
+    mw_json_add_int(&w, "format_version", mw_model__format(model));
     mw_json_add_string(&w, "producer", "millwright " MW_VERSION);
     mw_json_add_string(&w, "learner", model->learner->name);
     mw_json_add_string(&w, "task", mw_task_name(model->task));
@@ -80,7 +93,10 @@ mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_p
     mw_json_key(&w, "params");
     mw_json_write_raw(&w, mw_str_of(model->params_json));
     write_columns(&w, model);
-    write_onnx(&w, model, package);
+    if (package->has_state)
+        write_state(&w, model, package);
+    else
+        write_onnx(&w, model, package);
     mw_json_key(&w, "training");
     mw_json_write_raw(&w, extra.size ? extra : MW_STR("{}"));
     mw_json_object_end(&w);
@@ -251,16 +267,45 @@ static mw_status read_anchor(const mw_json *root, mw_model *model, mw_err *err) 
     return model->anchor >= 0 ? MW_OK : bad(err, "anchor");
 }
 
-static mw_status read_package(const mw_json *root, mw_package *package, mw_err *err) {
-    const mw_json *onnx = mw_json_get(root, "onnx");
-    const mw_json *sha = mw_json_get(onnx, "sha256");
-    int64_t bytes = mw_json_int(mw_json_get(onnx, "bytes"), -1);
+static mw_status read_file(const mw_json *file, const char *sha_name, const char *bytes_name,
+                           mw_package *package, mw_err *err) {
+    const mw_json *sha = mw_json_get(file, "sha256");
+    int64_t bytes = mw_json_int(mw_json_get(file, "bytes"), -1);
     if (!is_text(sha, MW_SHA256_HEX - 1) || sha->string.size != MW_SHA256_HEX - 1)
-        return bad(err, "onnx.sha256");
-    if (bytes < 1) return bad(err, "onnx.bytes");
-    *package = (mw_package){.onnx_bytes = (uint64_t)bytes};
-    mw_str_copy(package->onnx_sha256, sizeof package->onnx_sha256, sha->string);
+        return bad(err, sha_name);
+    if (bytes < 1) return bad(err, bytes_name);
+    package->n_bytes = (uint64_t)bytes;
+    mw_str_copy(package->sha256, sizeof package->sha256, sha->string);
     return MW_OK;
+}
+
+static mw_status read_state(const mw_json *state, const mw_learner *learner, mw_package *package,
+                            mw_err *err) {
+    int64_t version = mw_json_int(mw_json_get(state, "version"), -1);
+    if (learner->state_version == 0 || version < 1) return bad(err, "state.version");
+    if (version > learner->state_version) {
+        mw_fail(err, MW_EUNSUPPORTED, "state.arrow of '%s' has version %lld; this program reads %d",
+                learner->name, (long long)version, (int)learner->state_version);
+        return mw_err_hint(err, "load it with a newer Millwright");
+    }
+    package->has_state = true;
+    return read_file(state, "state.sha256", "state.bytes", package, err);
+}
+
+static mw_status read_package(const mw_json *root, const mw_learner *learner, mw_package *package,
+                              mw_err *err) {
+    const mw_json *state = mw_json_get(root, "state");
+    *package = (mw_package){0};
+    if (state) return read_state(state, learner, package, err);
+    return read_file(mw_json_get(root, "onnx"), "onnx.sha256", "onnx.bytes", package, err);
+}
+
+/* A graph holds the threshold itself; a state does not. */
+static mw_status read_threshold(const mw_json *root, const mw_package *package, mw_model *model,
+                                mw_err *err) {
+    if (!package->has_state || model->task != MW_TASK_ANOMALY) return MW_OK;
+    model->threshold = mw_json_number(mw_json_get(root, "threshold"), -1);
+    return model->threshold >= 0 && model->threshold <= 1 ? MW_OK : bad(err, "threshold");
 }
 
 static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *root,
@@ -271,7 +316,7 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     mw_model *model = NULL;
     mw_status status = check_format(root, err);
     if (!status) status = read_task(root, &learner, &task, err);
-    if (!status) status = read_package(root, package, err);
+    if (!status) status = read_package(root, learner, package, err);
     if (!status) status = read_features(ctx, arena, mw_json_get(root, "features"), &features, err);
     if (!status) status = mw_model__new(ctx->mem, learner, task, features, &model, err);
     mw_features_free(features);
@@ -280,6 +325,7 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     if (!status) status = read_params(root, model, err);
     if (!status) status = read_target(root, model, err);
     if (!status) status = read_anchor(root, model, err);
+    if (!status) status = read_threshold(root, package, model, err);
     if (status) {
         mw_model_free(model);
         return status;

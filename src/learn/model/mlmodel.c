@@ -1,5 +1,6 @@
 /*
- * mlmodel.c -- the MLmodel file: what mlflow.onnx and mlflow.pyfunc need to load the folder.
+ * mlmodel.c -- the MLmodel file: what mlflow.onnx and mlflow.pyfunc need to load the folder. A model in
+ * state.arrow has Millwright's flavor only.
  *
  * YAML by hand: keys are fixed, and every value that comes from outside stands in single quotes
  * with quotes doubled, which YAML 1.2 (7.3.2) takes as plain text. Signature: MLflow's tensor
@@ -67,6 +68,16 @@ static void add_time(mw_buf *buf, int64_t utc_us) {
                   c.day, c.hour, c.minute, c.second, c.us);
 }
 
+static const char onnx_flavors[] = "  onnx:\n"
+                                   "    code: null\n"
+                                   "    data: model.onnx\n"
+                                   "    onnx_version: '1.12.0'\n"
+                                   "    providers:\n"
+                                   "    - CPUExecutionProvider\n"
+                                   "  python_function:\n"
+                                   "    data: model.onnx\n"
+                                   "    loader_module: mlflow.onnx\n";
+
 mw_status mw_mlmodel_write(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_err *err) {
     mw_buf buf, json;
     mw_buf_init(&buf, ctx->mem, MLMODEL_MAX_BYTES);
@@ -78,17 +89,9 @@ mw_status mw_mlmodel_write(const mw_ctx *ctx, const mw_model *model, mw_dir *dir
                   "    data: metadata.json\n"
                   "    format_version: %d\n"
                   "    learner: %s\n"
-                  "    task: %s\n"
-                  "  onnx:\n"
-                  "    code: null\n"
-                  "    data: model.onnx\n"
-                  "    onnx_version: '1.12.0'\n"
-                  "    providers:\n"
-                  "    - CPUExecutionProvider\n"
-                  "  python_function:\n"
-                  "    data: model.onnx\n"
-                  "    loader_module: mlflow.onnx\n",
-                  MW_MODEL_FORMAT, model->learner->name, mw_task_name(model->task));
+                  "    task: %s\n",
+                  mw_model__format(model), model->learner->name, mw_task_name(model->task));
+    if (!mw_model__needs_state(model)) mw_buf_add(&buf, onnx_flavors);
     if (ctx->job_id) {
         mw_buf_add(&buf, "run_id: ");
         add_quoted(&buf, mw_str_of(ctx->job_id));

@@ -100,13 +100,15 @@ mw_status mw_model_permutation(const mw_ctx *ctx, const mw_model *model, mw_matr
                                mw_err *err);
 
 /*
- * Writes an MLflow model folder: MLmodel, model.onnx, metadata.json. `extra` is a JSON object (or empty)
+ * Writes an MLflow model folder: MLmodel, model.onnx (or, for what ONNX cannot hold, state.arrow), metadata.json. `extra` is a JSON object (or empty)
  * stored under metadata.json's "training" (metrics, data hash, range...). Parity of model.onnx with
  * mw_model_score on `check` rows (may be empty) is measured and stored; > 1e-5 is MW_EINTERNAL.
- * Same model, same bytes of model.onnx and metadata.json.
+ * Same model, same bytes of model.onnx or state.arrow and metadata.json.
  */
 mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
                         mw_matrix check, mw_err *err);
+/* The file of a model folder that says what the model computes: "model.onnx" or "state.arrow". */
+const char *mw_model_file(mw_dir *dir);
 /* Anything wrong with the folder gives MW_EDATA with what and where; newer formats are refused. */
 mw_status mw_model_load(const mw_ctx *ctx, mw_dir *dir, mw_model **ret, mw_err *err);
 

@@ -2,10 +2,12 @@
  * docs/formats/model.md). */
 #include "learn/model/package.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/math.h"
+#include "core/table/ipc.h"
 
 const char *mw_model__output_name(const mw_model *model) {
     if (model->task == MW_TASK_ANOMALY) return "score";
@@ -54,55 +56,131 @@ static mw_status measure_parity(const mw_ctx *ctx, const mw_model *model, const 
     return status;
 }
 
-mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
-                        mw_matrix check, mw_err *err) {
+static mw_status save_onnx(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_matrix check,
+                           mw_package *package, mw_err *err) {
     uint8_t *data = NULL;
     size_t size = 0;
-    mw_package package = {0};
-    mw_ctx_report(ctx, "writing the model", 0, 1);
     mw_status status = export_onnx(ctx, model, &data, &size, err);
     if (status) return status;
-    package.onnx_bytes = size;
-    status = mw_sha256_of(data, size, package.onnx_sha256, err);
-    if (!status) status = measure_parity(ctx, model, data, size, check, &package, err);
-    if (!status) status = mw_file_replace(ctx, dir, "model.onnx", data, size, err);
+    package->n_bytes = size;
+    status = mw_sha256_of(data, size, package->sha256, err);
+    if (!status) status = measure_parity(ctx, model, data, size, check, package, err);
+    if (!status) status = mw_file_replace(ctx, dir, MW_MODEL_ONNX, data, size, err);
     mw_free(data);
+    return status;
+}
+
+/* The file's bytes as they are on disk. */
+static mw_status sign_state(const mw_ctx *ctx, mw_dir *dir, mw_package *package, mw_err *err) {
+    char *data = NULL;
+    size_t size = 0;
+    mw_status status =
+        mw_file_read(ctx, dir, MW_MODEL_STATE, (size_t)MW_LIMIT(STATE_BYTES), &data, &size, err);
+    if (status) return status;
+    package->n_bytes = size;
+    status = mw_sha256_of(data, size, package->sha256, err);
+    mw_free(data);
+    return status;
+}
+
+static mw_status save_state(const mw_ctx *ctx, const mw_model *model, mw_dir *dir,
+                            mw_package *package, mw_err *err) {
+    char version[16];
+    mw_table *table = NULL;
+    mw_file *file = NULL;
+    (void)snprintf(version, sizeof version, "%d", (int)model->learner->state_version);
+    const mw_meta meta[] = {{"millwright.state", model->learner->name},
+                            {"millwright.state_version", version}};
+    package->has_state = true;
+    mw_status status = model->learner->save_state(ctx, model, &table, err);
+    if (!status) status = mw_file_create(ctx, dir, MW_MODEL_STATE, &file, err);
+    if (!status) {
+        status = mw_ipc_write(ctx, table, meta, sizeof meta / sizeof *meta, file, err);
+        if (status)
+            mw_file_abort(file);
+        else
+            status = mw_file_commit(file, err);
+    }
+    mw_table_free(table);
+    return status ? status : sign_state(ctx, dir, package, err);
+}
+
+mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
+                        mw_matrix check, mw_err *err) {
+    mw_package package = {0};
+    const bool state = mw_model__needs_state(model);
+    mw_ctx_report(ctx, "writing the model", 0, 1);
+    mw_status status = state ? save_state(ctx, model, dir, &package, err)
+                             : save_onnx(ctx, model, dir, check, &package, err);
+    /* A model of the other kind may have been here. */
+    if (!status) status = mw_dir_remove(ctx, dir, state ? MW_MODEL_ONNX : MW_MODEL_STATE, err);
     if (!status) status = mw_mlmodel_write(ctx, model, dir, err);
     if (!status) status = mw_metadata_write(ctx, model, &package, extra, dir, err);
     return status;
 }
 
-/* model.onnx as its bytes say, checked against metadata.json. */
-static mw_status load_onnx(const mw_ctx *ctx, mw_dir *dir, const mw_package *package,
-                           mw_onnx_doc **ret, mw_err *err) {
+const char *mw_model_file(mw_dir *dir) {
+    return mw_dir_has(dir, MW_MODEL_ONNX) || !mw_dir_has(dir, MW_MODEL_STATE) ? MW_MODEL_ONNX
+                                                                              : MW_MODEL_STATE;
+}
+
+/* The file with the model, its bytes as metadata.json says. */
+static mw_status read_signed(const mw_ctx *ctx, mw_dir *dir, const mw_package *package, char **ret,
+                             mw_err *err) {
+    const char *name = package->has_state ? MW_MODEL_STATE : MW_MODEL_ONNX;
+    int64_t most = package->has_state ? MW_LIMIT(STATE_BYTES) : MW_LIMIT(ONNX_BYTES);
     char *data = NULL;
     size_t size = 0;
     char hex[MW_SHA256_HEX];
-    mw_status status =
-        mw_file_read(ctx, dir, "model.onnx", (size_t)MW_LIMIT(ONNX_BYTES), &data, &size, err);
-    if (status == MW_ENOTFOUND) return mw_fail(err, MW_EDATA, "the model folder has no model.onnx");
+    mw_status status = mw_file_read(ctx, dir, name, (size_t)most, &data, &size, err);
+    if (status == MW_ENOTFOUND) return mw_fail(err, MW_EDATA, "the model folder has no %s", name);
     if (status) return status;
     status = mw_sha256_of(data, size, hex, err);
-    if (!status && (size != package->onnx_bytes || strcmp(hex, package->onnx_sha256) != 0)) {
-        status = mw_fail(err, MW_EDATA, "model.onnx is not the file metadata.json describes");
+    if (!status && (size != package->n_bytes || strcmp(hex, package->sha256) != 0)) {
+        status = mw_fail(err, MW_EDATA, "%s is not the file metadata.json describes", name);
         mw_err_hint(err, "the folder was changed after it was saved; train or copy it again");
     }
-    if (!status) status = mw_onnx_parse(ctx, (const uint8_t *)data, size, ret, err);
+    if (status)
+        mw_free(data);
+    else
+        *ret = data;
+    return status;
+}
+
+static mw_status load_onnx(const mw_ctx *ctx, mw_dir *dir, const mw_package *package,
+                           mw_model *model, mw_err *err) {
+    char *data = NULL;
+    mw_onnx_doc *doc = NULL;
+    mw_status status = read_signed(ctx, dir, package, &data, err);
+    if (!status) status = mw_onnx_parse(ctx, (const uint8_t *)data, package->n_bytes, &doc, err);
     mw_free(data);
+    if (!status && mw_onnx_doc_features(doc) != mw_features_count(model->features))
+        status = mw_fail(err, MW_EDATA, "model.onnx takes %d features, metadata.json lists %d",
+                         mw_onnx_doc_features(doc), mw_features_count(model->features));
+    if (!status) status = model->learner->import_graph(ctx, doc, model, err);
+    mw_onnx_doc_free(doc);
+    return status;
+}
+
+static mw_status load_state(const mw_ctx *ctx, mw_dir *dir, const mw_package *package,
+                            mw_model *model, mw_err *err) {
+    char *data = NULL;
+    mw_table *table = NULL;
+    mw_status status = read_signed(ctx, dir, package, &data, err);
+    mw_free(data);
+    if (!status) status = mw_ipc_read(ctx, dir, MW_MODEL_STATE, NULL, 0, &table, err);
+    if (!status) status = model->learner->load_state(ctx, table, model, err);
+    mw_table_free(table);
     return status;
 }
 
 mw_status mw_model_load(const mw_ctx *ctx, mw_dir *dir, mw_model **ret, mw_err *err) {
     mw_package package;
     mw_model *model = NULL;
-    mw_onnx_doc *doc = NULL;
     mw_status status = mw_metadata_read(ctx, dir, &package, &model, err);
-    if (!status) status = load_onnx(ctx, dir, &package, &doc, err);
-    if (!status && mw_onnx_doc_features(doc) != mw_features_count(model->features))
-        status = mw_fail(err, MW_EDATA, "model.onnx takes %d features, metadata.json lists %d",
-                         mw_onnx_doc_features(doc), mw_features_count(model->features));
-    if (!status) status = model->learner->import_graph(ctx, doc, model, err);
-    mw_onnx_doc_free(doc);
+    if (!status)
+        status = package.has_state ? load_state(ctx, dir, &package, model, err)
+                                   : load_onnx(ctx, dir, &package, model, err);
     if (status) {
         mw_model_free(model);
         return status;

@@ -3,6 +3,7 @@
  *
  * metadata.json   what the model is; written last, so a folder that has it is whole
  * model.onnx      what it computes; authoritative
+ * state.arrow     in its place, where ONNX has no operators for it
  * MLmodel         what MLflow needs; the only file with a time and a run id
  */
 #ifndef MW_LEARN_MODEL_PACKAGE_H
@@ -11,13 +12,22 @@
 #include "core/base/hash.h"
 #include "learn/model/learner.h"
 
-enum { MW_MODEL_FORMAT = 1 };
+/* A folder says the oldest version that has what it needs. */
+enum { MW_MODEL_FORMAT_ONNX = 1, MW_MODEL_FORMAT_STATE = 2, MW_MODEL_FORMAT = 2 };
+
+static inline int mw_model__format(const mw_model *model) {
+    return mw_model__needs_state(model) ? MW_MODEL_FORMAT_STATE : MW_MODEL_FORMAT_ONNX;
+}
 
 #define MW_PARITY_BOUND 1e-5
 
+#define MW_MODEL_ONNX "model.onnx"
+#define MW_MODEL_STATE "state.arrow"
+
 typedef struct mw_package {
-    char onnx_sha256[MW_SHA256_HEX];
-    uint64_t onnx_bytes;
+    bool has_state; /* state.arrow, not model.onnx, is the file of the two below */
+    char sha256[MW_SHA256_HEX];
+    uint64_t n_bytes;
     int64_t parity_rows;
     double parity_error; /* largest |onnx - own| / max(1, |own|) */
 } mw_package;
@@ -27,7 +37,7 @@ const char *mw_model__output_name(const mw_model *model);
 
 mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_package *package,
                             mw_str extra, mw_dir *dir, mw_err *err);
-/* A model without state, and what model.onnx must be. */
+/* A model without state, and what model.onnx or state.arrow must be. */
 mw_status mw_metadata_read(const mw_ctx *ctx, mw_dir *dir, mw_package *package, mw_model **ret,
                            mw_err *err);
 mw_status mw_mlmodel_write(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_err *err);

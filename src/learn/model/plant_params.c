@@ -30,6 +30,8 @@ const mw_param mw_plant_params[] = {
      "Windows each isolation tree is grown on."},
     {"contamination", MW_PARAM_FLOAT, "0.01", 0, 0.5, NULL, MW_PARAM_BODY, NULL, NULL,
      "Share of all windows that is flagged as an anomaly."},
+    {"ndim", MW_PARAM_INT, "1", 1, 1000, NULL, MW_PARAM_BODY, "features", NULL,
+     "Columns that a split of the isolation forest combines; 2 or more make the extended one."},
     {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, MW_PARAM_BODY, NULL, NULL,
      "Seed of the random draws; the same seed gives the same models."},
     {0},

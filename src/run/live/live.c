@@ -24,9 +24,9 @@ typedef struct entry {
 } entry;
 
 /* The files of a model's folder that are used here; all but the first may be missing. */
-static const char *const used_files[] = {"model.onnx", "metadata.json", "importance.json",
-                                         "anomalies.json"};
-enum { N_USED_FILES = 4 };
+static const char *const used_files[] = {"model.onnx", "state.arrow", "metadata.json",
+                                         "importance.json", "anomalies.json"};
+enum { N_USED_FILES = 5 };
 
 typedef struct file_mark {
     struct timespec modified;

@@ -88,7 +88,7 @@ static mw_status write_beside(const mw_ctx *ctx, const mw_model *model, mw_dir *
     if (!status) status = mw_dir_sub(ctx, parent, to->saving, MW_DIR_CREATE, &saving, err);
     if (status) return status;
     status = mw_model_save(ctx, model, saving, extra, check, err);
-    if (!status) status = mw_map_open(ctx, saving, "model.onnx", &map, err);
+    if (!status) status = mw_map_open(ctx, saving, mw_model_file(saving), &map, err);
     if (!status) {
         status = mw_sha256_of(map.data, map.size, sha256, err);
         mw_map_close(&map);

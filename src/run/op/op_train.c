@@ -185,7 +185,7 @@ static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record
     if (!status) status = mw_app_folder(app, ctx, "models", name, &folder, err);
     if (!status) status = mw_dir_sub(ctx, folder, "versions", MW_DIR_CREATE, &versions, err);
     if (!status) status = mw_dir_sub(ctx, models, name, MW_DIR_MUST_EXIST, &from, err);
-    if (!status) status = file_hash(ctx, from, "model.onnx", hex, err);
+    if (!status) status = file_hash(ctx, from, mw_model_file(from), hex, err);
     /* A folder of that number can only be left from a commit that never happened. */
     if (!status) status = mw_dir_remove(ctx, versions, number, err);
     if (!status) status = mw_dir_move(ctx, models, name, versions, number, err);

@@ -29,6 +29,9 @@ static const kase kases[] = {
     {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=5 contamination=0.2", 1e6, 1e8},
     {"isolation", MW_TASK_ANOMALY, 0,
      "n_estimators=9 max_samples=0.3 max_features=0.5 bootstrap=true contamination=auto", 1, 0},
+    {"isolation", MW_TASK_ANOMALY, 0, "ndim=2 n_estimators=30 max_samples=64", 1, 0},
+    {"isolation", MW_TASK_ANOMALY, 0, "ndim=3 n_estimators=5 contamination=0.2", 1e6, 1e8},
+    {"isolation", MW_TASK_ANOMALY, 0, "ndim=1000 n_estimators=5 bootstrap=true", 1e-6, 0},
 };
 enum { N_KASES = sizeof kases / sizeof *kases, ROWS = 300 };
 
@@ -63,7 +66,8 @@ static void round_trip(const kase *k) {
     if (k->task == MW_TASK_ANOMALY)
         assert_true(mw_model_threshold(again) == mw_model_threshold(model));
     assert_ok(mw_model_save(&ctx, again, second, MW_STR("{\"note\":1}"), p.matrix, &err));
-    assert_same_bytes(first, second, "model.onnx");
+    assert_string_equal(mw_model_file(first), mw_model_file(second));
+    assert_same_bytes(first, second, mw_model_file(first));
     assert_same_bytes(first, second, "metadata.json");
     mw_free(before);
     mw_free(after);
@@ -101,7 +105,7 @@ MW_TEST(threads_do_not_change_a_byte) {
             dirs[t] = mw_problem_dir(names[t]);
             assert_ok(mw_model_save(&ctx, model, dirs[t], MW_STR(""), p.matrix, &err));
             if (t > 0) {
-                assert_same_bytes(dirs[0], dirs[t], "model.onnx");
+                assert_same_bytes(dirs[0], dirs[t], mw_model_file(dirs[t]));
                 assert_same_bytes(dirs[0], dirs[t], "metadata.json");
             }
             mw_model_free(model);
@@ -143,7 +147,8 @@ MW_TEST(permutation_finds_what_matters) {
     static const kase few[] = {{"linear", MW_TASK_REGRESSION, 0, "", 1, 0},
                                {"forest", MW_TASK_REGRESSION, 0, "n_estimators=20", 1, 0},
                                {"forest", MW_TASK_BINARY, 2, "n_estimators=20", 1, 0},
-                               {"isolation", MW_TASK_ANOMALY, 0, "", 1, 0}};
+                               {"isolation", MW_TASK_ANOMALY, 0, "", 1, 0},
+                               {"isolation", MW_TASK_ANOMALY, 0, "ndim=2", 1, 0}};
     mw_ctx ctx;
     mw_err err;
     mw_problem_ctx(&ctx);
@@ -180,8 +185,8 @@ MW_TEST(contamination_flags_that_share) {
     mw_model_free(model);
     /* Rows that are all alike: nothing may be flagged. */
     for (int64_t i = 0; i < 1000 * MW_PROBLEM_FEATURES; i++) p.x[i] = 3;
-    static const char *const settings[] = {"", "contamination=auto", "contamination=0"};
-    for (int k = 0; k < 3; k++) {
+    static const char *const settings[] = {"", "contamination=auto", "contamination=0", "ndim=2"};
+    for (int k = 0; k < 4; k++) {
         model = mw_problem_fit(&ctx, &p, "isolation", MW_TASK_ANOMALY, settings[k]);
         scores = mw_problem_scores(&ctx, &p, model);
         for (int i = 0; i < 1000; i++) assert_true(scores[i] < mw_model_threshold(model));
@@ -290,6 +295,7 @@ MW_TEST(running_out_of_memory_is_clean) {
         {"linear", MW_TASK_REGRESSION, 0, "", 1, 0},
         {"forest", MW_TASK_MULTICLASS, 3, "n_estimators=2 max_depth=2", 1, 0},
         {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=2 max_samples=8", 1, 0},
+        {"isolation", MW_TASK_ANOMALY, 0, "ndim=2 n_estimators=2 max_samples=8", 1, 0},
     };
     for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
         mw_ctx ctx;

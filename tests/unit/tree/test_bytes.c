@@ -10,7 +10,7 @@
 #include "core/base/hash.h"
 #include "golden/tree/golden_trees.h"
 #include "learn/tree/forest.h"
-#include "learn/tree/isolation.h"
+#include "learn/tree/planes.h"
 
 static const mw_matrix golden = {golden_x, GOLDEN_ROWS, GOLDEN_FEATURES};
 
@@ -72,4 +72,31 @@ MW_TEST(isolation_forest) {
     mw_trees_free(trees);
 }
 
-MW_TEST_MAIN(MW_RUN(regression_forest), MW_RUN(class_forest), MW_RUN(isolation_forest))
+MW_TEST(extended_isolation_forest) {
+    mw_err err = {0};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.seed = 42;
+    const mw_isolation_options options = {.n_estimators = 20, .max_samples = 64};
+    mw_planes *p = NULL;
+    assert_ok(mw_planes_fit(&ctx, &options, 2, golden, &p, &err));
+    mw_sha256 *sha = NULL;
+    assert_ok(mw_sha256_new(&sha, &err));
+    for (int64_t i = 0; i < p->n_nodes; i++) {
+        const int32_t whole[3] = {p->nodes[i].left, p->nodes[i].split, (int32_t)p->covers[i]};
+        const double reals[2] = {p->nodes[i].threshold, p->lengths[i]};
+        mw_sha256_add(sha, whole, sizeof whole);
+        mw_sha256_add(sha, reals, sizeof reals);
+    }
+    for (int64_t i = 0; i < p->n_splits * p->ndim; i++) {
+        const double reals[3] = {p->terms[i].weight, p->terms[i].fill, p->terms[i].feature};
+        mw_sha256_add(sha, reals, sizeof reals);
+    }
+    char hex[MW_SHA256_HEX];
+    mw_sha256_finish(sha, hex);
+    assert_string_equal(hex, "9f521441772b9983aadd7b6a4368438e4b46a045e9d7072efe8bdebc8d97b6e4");
+    mw_planes_free(p);
+}
+
+MW_TEST_MAIN(MW_RUN(regression_forest), MW_RUN(class_forest), MW_RUN(isolation_forest),
+             MW_RUN(extended_isolation_forest))
