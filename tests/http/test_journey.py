@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The main job over HTTP, with a client made from openapi.json only, for two organizations."""
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -243,6 +244,30 @@ def pages_and_contract_are_served_offline(folder):
     server.stop()
 
 
+def an_extended_isolation_forest_is_served(folder):
+    rows = 300
+    write_wide(os.path.join(folder, "csv"), rows)
+    server = Server(folder)
+    client = Client(server.port)
+    assert client.call("train", {"ndim": 0})[0] == 422
+    assert client.call("train", {"ndim": 2})[0] == 200
+    status, found = client.call("anomalies", limit=1000)
+    assert status == 200 and len(found) == rows, len(found)
+    assert all(0 < a["score"] < 1 for a in found) and any(a["is_anomaly"] for a in found)
+    status, importance = client.call("feature_importance", model="anomaly")
+    assert status == 200 and abs(sum(f["importance"] for f in importance["features"]) - 1) < 1e-6, importance
+    path = os.path.join(folder, "orgs", "default", "models", "anomaly", "current", "state.arrow")
+    with open(path, "rb") as f:
+        sha = hashlib.sha256(f.read()).hexdigest()
+    models = {m["name"]: m for m in client.call("models_status")[1]["models"]}
+    assert models["anomaly"]["sha256"] == sha and models["anomaly"]["status"] == "ready", models
+    with open(path, "r+b") as f:
+        f.truncate(1000)
+    models = {m["name"]: m for m in client.call("models_status")[1]["models"]}
+    assert models["anomaly"]["status"] == "damaged" and models["regression"]["status"] == "ready", models
+    server.stop()
+
+
 def a_damaged_model_is_told_and_mended_by_training(folder):
     write_wide(os.path.join(folder, "csv"), 200)
     server = Server(folder)
@@ -273,7 +298,7 @@ def a_damaged_model_is_told_and_mended_by_training(folder):
 
 
 sys.exit(run_tap([
-    a_damaged_model_is_told_and_mended_by_training,
+    a_damaged_model_is_told_and_mended_by_training, an_extended_isolation_forest_is_served,
     two_organizations_train_and_are_kept_apart, summary_filters_and_statistics_are_exact,
     bad_requests_get_the_right_status, train_without_data_says_so, jobs_run_beside_serving_and_one_at_a_time,
     a_killed_worker_is_a_failure_with_its_reason, a_killed_server_leaves_nothing_half_written,

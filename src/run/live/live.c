@@ -23,7 +23,7 @@ typedef struct entry {
     mw_arena arena;
 } entry;
 
-/* The files of a model's folder that are used here; all but the first may be missing. */
+/* The files of a model's folder that are used here: one of the first two, the others where they are. */
 static const char *const used_files[] = {"model.onnx", "state.arrow", "metadata.json",
                                          "importance.json", "anomalies.json"};
 enum { N_USED_FILES = 5 };
