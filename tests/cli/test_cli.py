@@ -5,7 +5,6 @@
 """
 import concurrent.futures
 import gzip
-import hashlib
 import json
 import os
 import pty
@@ -378,29 +377,6 @@ def isolation_takes_no_target(cli):
     cli.fails(EINVAL, "train", "t.csv", "--learner", "isolation", "--target", "y", "--out", "m", says="without a target")
 
 
-def an_extended_isolation_forest_lives_in_state_arrow(cli):
-    words = ["--learner", "isolation", "--set", "contamination=0.1", "--set", "ndim=2"]
-    status, out, _ = train_table(cli, None, "m", *words)
-    assert status == 0 and json.loads(out)["metrics"]["flagged"] == 30
-    folder = cli.folder / "m"
-    assert sorted(f.name for f in folder.iterdir()) == ["MLmodel", "metadata.json", "state.arrow"]
-    state = (folder / "state.arrow").read_bytes()
-    assert json.loads(out)["model_sha256"] == hashlib.sha256(state).hexdigest()
-    cli.ok("predict", "m", "t.csv", "--out", "s.csv")
-    lines = (cli.folder / "s.csv").read_text().splitlines()
-    assert lines[0] == "score,is_anomaly" and sum(line.endswith(",1") for line in lines) == 30
-    for jobs in ("1", "3"):
-        assert train_table(cli, None, "m2", *words, "--jobs", jobs)[0] == 0
-        for name in ("state.arrow", "metadata.json"):
-            assert (folder / name).read_bytes() == (cli.folder / "m2" / name).read_bytes()
-    (folder / "state.arrow").write_bytes(state[:-9] + b"x" + state[-8:])
-    cli.fails(EDATA, "predict", "m", "t.csv", "--out", "x.csv", says="state.arrow")
-    assert train_table(cli, None, "m", "--learner", "isolation")[0] == 0  # a plain one takes its place
-    assert sorted(f.name for f in folder.iterdir()) == ["MLmodel", "metadata.json", "model.onnx"]
-    for wrong in ("max_samples=1", "max_features=2x", "contamination=0.7", "ndim=0"):
-        cli.fails(EINVAL, "train", "t.csv", "--learner", "isolation", "--set", wrong, "--out", "x", hint=False)
-
-
 def wrong_trainings_say_what_to_do(cli):
     cli.write("t.csv", table_csv())
     ends = ["--out", "m"]
@@ -690,7 +666,7 @@ TESTS = [no_arguments_show_the_overview_and_fail, help_of_every_verb_lists_every
          wrong_words_get_the_nearest_right_one, values_are_checked, journey_of_two_organizations, odd_names_are_names,
          what_cannot_be_read_changes_nothing, rejects_are_kept_and_told, quotes_hold_anything,
          the_same_name_replaces_and_says_so, a_damaged_segment_is_told_and_heals, tables_of_every_kind_of_target,
-         isolation_takes_no_target, an_extended_isolation_forest_lives_in_state_arrow, wrong_trainings_say_what_to_do, any_number_of_threads_gives_the_same_bytes,
+         isolation_takes_no_target, wrong_trainings_say_what_to_do, any_number_of_threads_gives_the_same_bytes,
          a_test_is_measured_on_what_was_held_back, predict_reads_as_the_model_learned, predict_writes_files_only,
          data_folders_that_are_none, full_and_read_only_disks, nobody_reads_the_output, ctrl_c_ends_cleanly,
          kill_at_any_moment, a_killed_training_leaves_the_old_model_or_the_new, a_model_never_replaces_other_files,
