@@ -71,13 +71,16 @@ awk -v OFS=, 'BEGIN {
         a = rand() * 100; b = rand() * 10; k = int(rand() * 4)
         print (i % 17 ? a : ""), b, substr("ABCD", k + 1, 1), int(i / 50) % 3, a * 0.3 + b * k + rand()
     } }' >"$folder/table.csv"
-for learner in forest linear isolation; do
-    target=(--target wear)
-    [[ $learner == isolation ]] && target=()
+for learner in forest linear isolation isolation:2; do
+    words=(--learner "${learner%:*}" --set seed=5)
+    case $learner in
+    isolation) ;;
+    isolation:*) words+=(--set "ndim=${learner#*:}") ;;
+    *) words+=(--target wear) ;;
+    esac
     for n in $threads; do
-        N_JOBS=$n $millwright train "$folder/table.csv" --learner $learner "${target[@]}" --set seed=5 \
-            --out "$folder/$learner-$n" >/dev/null
-        hashes "$folder/$learner-$n" model.onnx -o -name metadata.json >"$folder/$learner.$n"
+        N_JOBS=$n $millwright train "$folder/table.csv" "${words[@]}" --out "$folder/$learner-$n" >/dev/null
+        hashes "$folder/$learner-$n" model.onnx -o -name state.arrow -o -name metadata.json >"$folder/$learner.$n"
     done
     same "train FILE, $learner, at 1, 2, 3 and 8 threads" "$folder/$learner".[1238]
 done

@@ -148,7 +148,7 @@ typedef struct mw_version_record {
     int64_t created_us;
     const char
         *folder; /* name below models/{model}/versions/; NULL in a commit: the version number */
-    const char *sha256;  /* of model.onnx */
+    const char *sha256;  /* of model.onnx or state.arrow */
     const char *metrics; /* JSON object */
     const char *params;  /* JSON object */
     const char *data_hash;

@@ -82,7 +82,7 @@ static const mw_field model_fields[] = {
     {.name = "reason", .type = MW_FIELD_STRING, .nullable = true, .help = "why not"},
     {.name = "trained", .type = MW_FIELD_TIME, .help = "when"},
     {.name = "run_id", .type = MW_FIELD_STRING, .help = "the training behind it"},
-    {.name = "sha256", .type = MW_FIELD_STRING, .help = "of model.onnx"},
+    {.name = "sha256", .type = MW_FIELD_STRING, .help = "of model.onnx or state.arrow"},
     {.name = "data_hash", .type = MW_FIELD_STRING, .help = "identity of the data it learned from"},
     {.name = "metrics", .type = MW_FIELD_ANY, .help = "as measured at training"},
     {0}};
