@@ -58,4 +58,9 @@ bench-tree: all $(BENCH_PROGRAMS) | $(PEERS_VENV)/.stamp
 bench-tree-quality: all | $(PEERS_VENV)/.stamp
 	$(PEERS_VENV)/bin/python bench/tree_quality.py $(BENCH_TREE)
 
+##  make bench-isolation  seconds of the isolation forests beside scikit-learn and isotree, 1,000,000 x 28
+.PHONY: bench-isolation
+bench-isolation: $(O)/bench/isolation_speed | $(PEERS_VENV)/.stamp
+	$(PEERS_VENV)/bin/python bench/isolation_speed.py
+
 -include $(BENCH_SOURCES:%.c=$(O)/%.d)
