@@ -107,11 +107,10 @@ static void score_tree(const scoring *s, int32_t tree, int64_t begin, int64_t n,
     for (int64_t i = 0; i < n; i++) s->leaves[(begin + i) * width + tree - s->first] = rows[i];
 }
 
-/* Asks for the next block, which is read column by column, while the trees work on this one. It may not be whole:
- * asking for what is not there does no harm. */
-static void fetch(const float *rows, int32_t n_features) {
+/* Asks for the n rows of the next block, which is read column by column, while the trees work on this one. */
+static void fetch(const float *rows, int64_t n, int32_t n_features) {
     const char *at = (const char *)rows;
-    const int64_t size = (int64_t)ROWS * n_features * (int64_t)sizeof *rows;
+    const int64_t size = n * n_features * (int64_t)sizeof *rows;
     for (int64_t i = 0; i < size && i < MOST_FETCHED; i += 64) __builtin_prefetch(at + i);
 }
 
@@ -121,7 +120,9 @@ static mw_status score_block(const scoring *s, int64_t begin, int64_t n, int8_t 
     const size_t width = (size_t)s->scorer->trees->n_outputs;
     if (s->out) memset(s->out + (size_t)begin * width, 0, (size_t)n * width * sizeof *s->out);
     if (s->scorer->masks) mw_scorer__fill(s->scorer, rows, n, block);
-    if (begin + n < s->matrix.n_rows) fetch(rows + n * s->matrix.n_features, s->matrix.n_features);
+    const int64_t n_left = s->matrix.n_rows - begin - n;
+    if (n_left > 0)
+        fetch(rows + n * s->matrix.n_features, n_left < ROWS ? n_left : ROWS, s->matrix.n_features);
     for (int32_t t = s->first; t < s->last; t++) {
         mw_status status = (t - s->first) % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
         if (status) return status;
