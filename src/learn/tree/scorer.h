@@ -8,8 +8,9 @@
  * Lifetime  mw_scorer_new -> (mw_scorer_score | mw_scorer_row | mw_scorer_leaves)* -> mw_scorer_free
  * Memory    16 bytes a node to walk. Masks: at most 12 bytes for each eight leaves that a node's left
  *           side touches (about 20 bytes a node at 31 leaves), 4 for each distinct threshold, 8 for
- *           each leaf value. Joined masks: 4 bytes a tree for each distinct threshold. Scoring many rows takes 128 bytes for each column of ranks and thread: a
- *           column for each feature and 255 of its thresholds, and for each set that nodes split by.
+ *           each leaf value. Joined masks: 4 bytes a tree for each distinct threshold. Scoring many rows
+ *           takes 128 bytes for each column of ranks and thread: a column for each feature and 255 of its
+ *           thresholds, and for each set that nodes split by.
  * Threads   lock-free; a scorer is never written after mw_scorer_new.
  * Trees     [first, last) is the part of the ensemble to score, 0 <= first <= last <= n_trees.
  */
