@@ -22,7 +22,7 @@
 typedef struct mw_scorer mw_scorer;
 
 /* trees is borrowed and must stay as it is while the scorer lives. Cost: sorts the
- * thresholds and writes the layouts: 1 to 11 ms for 100 trees of 31 leaves.
+ * thresholds and writes the layouts.
  * Errors: MW_ENOMEM. */
 mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **ret, mw_err *err);
 void *mw_scorer_free(mw_scorer *scorer);
