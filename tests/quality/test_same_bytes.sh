@@ -26,7 +26,7 @@ hashes() { # FOLDER PATTERN...
     (cd "$1" && shift && find . -type f \( -name "$1" "${@:2}" \) -print0 | sort -z | xargs -0 sha256sum)
 }
 
-echo 1..7
+echo 1..8
 plant="--profile miner-long --days 4 --machines 4"
 for run in 1 2; do
     # shellcheck disable=SC2086
