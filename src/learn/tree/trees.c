@@ -13,6 +13,7 @@ void *mw_trees_free(mw_trees *trees) {
     mw_free(trees->roots);
     mw_free(trees->nodes);
     mw_free(trees->values);
+    mw_free(trees->base);
     mw_free(trees->set_starts);
     mw_free(trees->set_words);
     return mw_free(trees);
@@ -36,7 +37,7 @@ static void add_leaf(const mw_trees *trees, const mw_node *leaf, double *out) {
 }
 
 void mw_trees_score_row(const mw_trees *trees, const float *row, double *out) {
-    for (int32_t k = 0; k < trees->n_outputs; k++) out[k] = 0;
+    for (int32_t k = 0; k < trees->n_outputs; k++) out[k] = trees->base ? trees->base[k] : 0;
     for (int32_t t = 0; t < trees->n_trees; t++)
         add_leaf(trees, walk(trees, trees->roots[t], row), out);
 }

@@ -4,7 +4,7 @@
  * What      an immutable ensemble of binary trees over float32 features. Row x goes left at a
  *           node when x[feature] <= threshold, or, at a node by set, when x[feature] is a code of
  *           the set; or when x[feature] is NaN and the node sends missing values left. A row's
- *           output is the sum over trees of its leaves' values, added in tree order.
+ *           output is the base value, then its leaves' values, added in tree order.
  * Shapes    values [n_leaves][n_outputs]; a leaf's `left` is -1 and `right` is its row in values.
  * Threads   scoring is lock-free on a shared ensemble.
  * Order     filled by a learner or a reader -> mw_trees_prepare, once, for whoever scores it often
@@ -43,6 +43,7 @@ typedef struct mw_trees {
     int64_t *roots; /* [n_trees] node index */
     mw_node *nodes; /* [n_nodes], each tree's contiguous, parents before children */
     float *values;  /* [n_leaves][n_outputs] */
+    double *base;   /* [n_outputs] each sum starts with; NULL: zeros */
     int32_t n_sets;
     int64_t *set_starts;      /* [n_sets + 1] word index; NULL: no node is by set */
     uint32_t *set_words;      /* code c of a set is bit c % 32 of its word c / 32 */
