@@ -109,6 +109,9 @@ static mw_status sort_values(const finding *f, int32_t feature, uint64_t *keys, 
     return MW_OK;
 }
 
+/* Can its values, or that some are missing, tell rows apart? */
+static bool varies(const values *v) { return v->n > 1 || (v->n == 1 && v->missing); }
+
 static mw_status find_cuts(const finding *f, const values *v, mw_bins_column *c, mw_err *err) {
     float cuts[MW_BINS_MOST];
     int32_t n = 0;
@@ -117,7 +120,7 @@ static mw_status find_cuts(const finding *f, const values *v, mw_bins_column *c,
     else if (v->n > 0)
         n = cut_equally(v, f->options->max_bin, f->options->min_data_in_bin, cuts);
     c->n_bins = n + 1;
-    if (n == 0 && !v->missing) c->n_bins = 0; /* constant */
+    if (v->n == 0 || (n == 0 && !v->missing)) c->n_bins = 0;
     c->cuts = mw_memdup(f->ctx->mem, cuts, (size_t)n * sizeof *cuts);
     return c->cuts ? MW_OK : mw_fail_nomem(err, "the bins of a feature");
 }
@@ -139,8 +142,7 @@ static mw_status find_codes(const finding *f, int32_t feature, values *v, mw_bin
     c->by_code = true;
     c->n_bins = v->n < f->options->max_bin ? (int32_t)v->n : f->options->max_bin;
     c->n_codes = v->n > 0 ? (int32_t)v->value[v->n - 1] + 1 : 0;
-    if (v->n < 2 && !v->missing) c->n_bins = 0;
-    if (v->n == 0) c->n_bins = 0;
+    if (!varies(v)) c->n_bins = 0;
     c->codes = mw_alloc_array(f->ctx->mem, (size_t)c->n_bins, sizeof *c->codes);
     c->code_bins = mw_alloc(f->ctx->mem, (size_t)c->n_codes);
     if (!c->codes || !c->code_bins) return mw_fail_nomem(err, "the bins of a feature");
@@ -168,6 +170,7 @@ static mw_status find_range(void *arg, int64_t begin, int64_t end, int worker, m
         c->feature = (int32_t)i;
         status = sort_values(f, c->feature, keys, &v, err);
         if (status) break;
+        c->varies = varies(&v);
         status = f->options->by_code && f->options->by_code[i]
                      ? find_codes(f, c->feature, &v, c, err)
                      : find_cuts(f, &v, c, err);
@@ -201,6 +204,7 @@ static void column_done(mw_bins_column *c) {
 static void keep_varying(mw_bins *bins) {
     for (int32_t i = 0; i < bins->n_features; i++) {
         mw_bins_column *c = &bins->columns[i];
+        bins->n_varying += c->varies;
         if (c->n_bins == 0) {
             column_done(c);
             continue;

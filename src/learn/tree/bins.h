@@ -26,6 +26,7 @@ typedef struct mw_bins_column {
     int32_t feature; /* of the matrix */
     int32_t n_bins;  /* of values, 1..255 */
     uint32_t first;  /* slot of bin 0 in a histogram; n_bins + 1 slots */
+    bool varies;     /* has two values, or one and missing ones */
     bool by_code;
     float *cuts;    /* [n_bins - 1] ascending; NULL when by_code */
     int32_t *codes; /* by_code: [n_bins], the most frequent first; other codes count as missing */
@@ -36,7 +37,8 @@ typedef struct mw_bins_column {
 typedef struct mw_bins {
     mw_mem *mem;
     int32_t n_features;
-    int32_t n_columns; /* features that vary in the sample, in their order */
+    int32_t n_columns; /* features with more than one bin in the sample, in their order */
+    int32_t n_varying; /* features that vary there, though all of it may be in one bin */
     uint32_t n_slots;
     mw_bins_column *columns;
 } mw_bins;

@@ -350,6 +350,7 @@ mw_status mw_grower_grow(mw_grower *g, const mw_ctx *ctx, const mw_pair *pairs, 
     g->ctx = ctx;
     g->pairs = pairs;
     g->scale = scale;
+    g->seed = seed;
     g->n_nodes = 0;
     mw_status status = make_room(g, err);
     if (status) return status;

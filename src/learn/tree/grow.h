@@ -20,7 +20,8 @@ typedef struct mw_grow_options {
     int32_t max_depth;  /* 0: any */
     bool depth_wise;    /* all leaves of a level before the next level */
     bool extra_trees;   /* one random threshold a column and node */
-    int32_t n_by_node;  /* columns drawn at a node; 0: all */
+    int32_t n_by_level; /* columns drawn for each level; 0: all */
+    int32_t n_by_node;  /* columns drawn of those at a node; 0: all */
     size_t histogram_bytes;
     const int8_t *monotone; /* [n_columns], or NULL */
     const uint64_t *

@@ -159,19 +159,30 @@ static mw_status find_columns(void *arg, int64_t begin, int64_t end, int worker,
     return MW_OK;
 }
 
-/* n_by_node of the columns that are used, drawn by the node's own seed. */
-static void draw_columns(const mw_grower *g, uint64_t seed, uint8_t *drawn) {
-    int32_t left = 0, wanted = g->options.n_by_node;
-    for (int32_t c = 0; c < g->bins->n_columns; c++)
-        left += !g->options.is_used || g->options.is_used[c];
-    mw_rng rng;
-    mw_rng_init(&rng, seed, 1, 0);
-    for (int32_t c = 0; c < g->bins->n_columns; c++) {
-        drawn[c] = 0;
-        if (g->options.is_used && !g->options.is_used[c]) continue;
-        drawn[c] = (int64_t)mw_rng_below(&rng, (uint64_t)left--) < wanted;
-        wanted -= drawn[c];
+/* Keeps `wanted` of the columns that are marked; 0: all of them. */
+static void keep_some(mw_rng rng, int32_t wanted, int32_t n_columns, uint8_t *marked) {
+    int32_t left = 0;
+    for (int32_t c = 0; c < n_columns; c++) left += marked[c];
+    for (int32_t c = 0; c < n_columns && wanted > 0; c++) {
+        if (!marked[c]) continue;
+        marked[c] = (int64_t)mw_rng_below(&rng, (uint64_t)left--) < wanted;
+        wanted -= marked[c];
+        if (wanted == 0) memset(marked + c + 1, 0, (size_t)(n_columns - c - 1));
     }
+}
+
+/* Columns of a level by the tree's seed, and of those some by the node's own. */
+static void draw_columns(const mw_grower *g, const mw_grow__node *node, uint8_t *drawn) {
+    const int32_t n_columns = g->bins->n_columns;
+    mw_rng rng;
+    if (g->options.is_used)
+        memcpy(drawn, g->options.is_used, (size_t)n_columns);
+    else
+        memset(drawn, 1, (size_t)n_columns);
+    mw_rng_init(&rng, g->seed, 2, (uint64_t)node->shown.depth << 32);
+    keep_some(rng, g->options.n_by_level, n_columns, drawn);
+    mw_rng_init(&rng, node->draw, 1, 0);
+    keep_some(rng, g->options.n_by_node, n_columns, drawn);
 }
 
 static mw_status find_splits(mw_grower *g, finding *f, int worker, mw_err *err) {
@@ -179,9 +190,9 @@ static mw_status find_splits(mw_grower *g, finding *f, int worker, mw_err *err) 
     for (int side = 0; side < 2; side++) {
         const size_t at = (size_t)(2 * worker + side) * (size_t)n_columns;
         f->found[side] = g->found + at;
-        if (!f->nodes[side] || !g->options.n_by_node) continue;
+        if (!f->nodes[side] || (!g->options.n_by_node && !g->options.n_by_level)) continue;
         f->drawn[side] = g->drawn + at;
-        draw_columns(g, f->nodes[side]->draw, g->drawn + at);
+        draw_columns(g, f->nodes[side], g->drawn + at);
     }
     mw_status status = mw_pool_for(g->ctx, n_columns, COLUMNS_AT_ONCE, find_columns, f, err);
     for (int side = 0; side < 2 && !status; side++) {

@@ -23,6 +23,7 @@ struct mw_grower {
     mw_grow_options options;
     const mw_pair *pairs;
     mw_scale scale;
+    uint64_t seed; /* of the tree */
     int n_threads;
     uint32_t *rows[2]; /* [n_rows] each: children stand in the other one than their parent */
     mw_grow__node *nodes;

@@ -42,6 +42,10 @@ void mw_trees_score_row(const mw_trees *trees, const float *row, double *out) {
         add_leaf(trees, walk(trees, trees->roots[t], row), out);
 }
 
+int32_t mw_trees_leaf(const mw_trees *trees, int32_t tree, const float *row) {
+    return walk(trees, trees->roots[tree], row)->right;
+}
+
 mw_status mw_trees_prepare(const mw_ctx *ctx, mw_trees *trees, mw_err *err) {
     mw_scorer *scorer = NULL;
     mw_status status = mw_scorer_new(ctx, trees, &scorer, err);

@@ -93,5 +93,7 @@ mw_status mw_trees_score(const mw_ctx *ctx, const mw_trees *trees, mw_matrix mat
 
 /* The slow plain walk: the oracle of every other way. */
 void mw_trees_score_row(const mw_trees *trees, const float *row, double *out);
+/* The row of values that one tree gives. */
+int32_t mw_trees_leaf(const mw_trees *trees, int32_t tree, const float *row);
 
 #endif

@@ -1,0 +1,67 @@
+/* gbdt_parts.h -- what gbdt.c (rounds), gbdt_rows.c (rows and gradients) and gbdt_trees.c (what was grown) share. */
+#ifndef MW_LEARN_TREE_GBDT_PARTS_H
+#define MW_LEARN_TREE_GBDT_PARTS_H
+
+#include "learn/tree/gbdt.h"
+
+enum { MW_GBDT__CHUNK = 16384 };
+
+/* Random streams of a fit, in their upper half; the round is the lower. */
+#define MW_GBDT__BAG (UINT64_C(0x62616700) << 32)
+#define MW_GBDT__COLUMNS (UINT64_C(0x636f6c73) << 32)
+#define MW_GBDT__DROP (UINT64_C(0x64726f70) << 32)
+#define MW_GBDT__NODES (UINT64_C(0x6e6f6465) << 32)
+
+/* An ensemble that grows. */
+typedef struct mw_gbdt__shelf {
+    mw_trees *trees;
+    double *outputs; /* [leaves] before the weight of their tree */
+    int64_t nodes_capacity, leaves_capacity, outputs_capacity, trees_capacity;
+    int64_t starts_capacity, words_capacity;
+} mw_gbdt__shelf;
+
+typedef struct mw_gbdt__run {
+    const mw_ctx *ctx;
+    const mw_gbdt_options *options;
+    mw_gbdt_rows train;
+    const mw_gbdt_rows *valid;     /* or NULL */
+    int32_t n_outputs, first_tree; /* trees before it were there already */
+    mw_bins *bins;
+    mw_binned binned;
+    mw_grower *grower;
+    int8_t *monotone;     /* [n_columns], or NULL */
+    uint64_t *groups;     /* [n_columns], or NULL */
+    uint8_t *is_used;     /* [n_columns], or NULL */
+    double *scores;       /* [n_outputs][rows] */
+    double *valid_scores; /* [n_outputs][validation rows] */
+    void *gradients;      /* [n_outputs][rows] mw_gradient, then mw_pair in place */
+    mw_scale *scales;     /* [n_outputs] */
+    uint8_t *in_bag;      /* [rows]; NULL: all are */
+    uint32_t *bag;        /* [n_bag] rows, ascending */
+    int64_t n_bag;
+    uint64_t *scratch;     /* [rows] for renewed leaves, or NULL */
+    double *round_weights; /* DART: [rounds] */
+    int32_t *dropped;      /* DART: [n_dropped] rounds taken out for now */
+    int32_t n_dropped;
+    mw_gbdt__shelf shelf;
+} mw_gbdt__run;
+
+/* ---- gbdt_rows.c ---- */
+
+/* Draws the round's rows; gradients of all rows as integers. */
+mw_status mw_gbdt__gradients(mw_gbdt__run *run, int32_t round, mw_err *err);
+/* The columns of the round's trees. */
+void mw_gbdt__draw_columns(mw_gbdt__run *run, int32_t tree);
+
+/* ---- gbdt_trees.c ---- */
+
+mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *err);
+/* The grown tree of one output, its outputs times weight, onto the shelf; scores of all rows follow. */
+mw_status mw_gbdt__add_tree(mw_gbdt__run *run, int32_t output, double weight, mw_err *err);
+/* Drops the rounds from n_rounds on. */
+void mw_gbdt__truncate(mw_gbdt__run *run, int32_t n_rounds);
+/* DART: draws rounds and takes them out of the scores; puts them back with their new weight. */
+mw_status mw_gbdt__drop(mw_gbdt__run *run, int32_t round, mw_err *err);
+mw_status mw_gbdt__put_back(mw_gbdt__run *run, mw_err *err);
+
+#endif
