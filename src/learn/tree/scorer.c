@@ -38,6 +38,14 @@ void *mw_scorer_free(mw_scorer *scorer) {
     return mw_free(scorer);
 }
 
+void mw_scorer__start(const mw_scorer *scorer, int32_t first, int64_t n, double *out) {
+    const size_t n_outputs = (size_t)scorer->trees->n_outputs;
+    const double *base = first == 0 ? scorer->trees->base : NULL;
+    if (!base) memset(out, 0, (size_t)n * n_outputs * sizeof *out);
+    for (int64_t i = 0; base && i < n; i++)
+        memcpy(out + (size_t)i * n_outputs, base, n_outputs * sizeof *out);
+}
+
 typedef struct scoring {
     const mw_ctx *ctx;
     const mw_scorer *scorer;
@@ -117,8 +125,8 @@ static void fetch(const float *rows, int64_t n, int32_t n_features) {
 static mw_status score_block(const scoring *s, int64_t begin, int64_t n, int8_t *block,
                              mw_err *err) {
     const float *rows = s->matrix.x + begin * s->matrix.n_features;
-    const size_t width = (size_t)s->scorer->trees->n_outputs;
-    if (s->out) memset(s->out + (size_t)begin * width, 0, (size_t)n * width * sizeof *s->out);
+    if (s->out)
+        mw_scorer__start(s->scorer, s->first, n, s->out + begin * s->scorer->trees->n_outputs);
     if (s->scorer->masks) mw_scorer__fill(s->scorer, rows, n, block);
     const int64_t n_left = s->matrix.n_rows - begin - n;
     if (n_left > 0)

@@ -12,7 +12,9 @@
  *           takes 128 bytes for each column of ranks and thread: a column for each feature and 255 of its
  *           thresholds, and for each set that nodes split by.
  * Threads   lock-free; a scorer is never written after mw_scorer_new.
- * Trees     [first, last) is the part of the ensemble to score, 0 <= first <= last <= n_trees.
+ * Trees     [first, last) is the part of the ensemble to score, 0 <= first <= last <= n_trees. Sums start
+ *           with the ensemble's base values when first is 0, and with zeros otherwise: the sums of parts
+ *           that follow each other add up to the whole's.
  */
 #ifndef MW_LEARN_TREE_SCORER_H
 #define MW_LEARN_TREE_SCORER_H

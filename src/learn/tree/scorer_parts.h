@@ -93,6 +93,9 @@ struct mw_scorer {
     mw_scorer__masks *masks; /* or NULL */
 };
 
+/* out [n][n_outputs]: what the sums of n rows over trees from `first` on start with. */
+void mw_scorer__start(const mw_scorer *scorer, int32_t first, int64_t n, double *out);
+
 /* Fills nodes and depths. */
 mw_status mw_scorer__walk_new(mw_mem *mem, mw_scorer *scorer, mw_err *err);
 /* leaves [n <= 128]: rows of values of one tree, for n rows. */

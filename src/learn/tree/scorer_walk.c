@@ -160,7 +160,7 @@ static bool any_missing(const float *row, int32_t n_features) {
 
 void mw_scorer_row(const mw_scorer *scorer, int32_t first, int32_t last, const float *row,
                    double *out) {
-    for (int32_t k = 0; k < scorer->trees->n_outputs; k++) out[k] = 0;
+    mw_scorer__start(scorer, first, 1, out);
     if (scorer->masks && scorer->masks->states)
         mw_scorer__look_up(scorer, first, last, row, out);
     else if (scorer->trees->n_sets)

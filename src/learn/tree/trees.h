@@ -67,7 +67,8 @@ static inline bool mw_trees_in_set(const mw_trees *trees, int32_t set, float x) 
  *
  * Checks counts and limits, that roots ascend and cut the nodes into whole trees, that every node
  * but a root is the child of exactly one earlier node of its tree, that features and rows of values
- * and sets exist, and that thresholds are not NaN and values are finite.
+ * and sets exist, that sets hold a code, and that thresholds are not NaN and values, the base's too, are
+ * finite.
  *
  * Errors    MW_EDATA says which tree and node and what is wrong; MW_ENOMEM.
  */

@@ -64,7 +64,20 @@ static mw_status check_sets(const mw_trees *trees, mw_err *err) {
         int64_t n_words = trees->set_starts[i + 1] - trees->set_starts[i];
         if (n_words < 1 || n_words > (MW_LIMIT(CATEGORIES) + 31) / 32)
             return mw_fail(err, MW_EDATA, "set %d has %lld words", (int)i, (long long)n_words);
+        uint32_t any = 0;
+        for (int64_t w = 0; w < n_words; w++) any |= trees->set_words[trees->set_starts[i] + w];
+        if (!any) return mw_fail(err, MW_EDATA, "set %d holds no code", (int)i);
     }
+    return MW_OK;
+}
+
+static mw_status check_values(const mw_trees *trees, mw_err *err) {
+    for (int32_t k = 0; trees->base && k < trees->n_outputs; k++)
+        if (!mw_isfinite(trees->base[k]))
+            return mw_fail(err, MW_EDATA, "base value %d is not finite", (int)k);
+    for (int64_t i = 0; i < trees->n_leaves * trees->n_outputs; i++)
+        if (!mw_isfinite((double)trees->values[i]))
+            return mw_fail(err, MW_EDATA, "leaf value %lld is not finite", (long long)i);
     return MW_OK;
 }
 
@@ -73,10 +86,9 @@ mw_status mw_trees_check(const mw_trees *trees, mw_err *err) {
     if (status != MW_OK) return status;
     status = check_sets(trees, err);
     if (status != MW_OK) return status;
+    status = check_values(trees, err);
+    if (status != MW_OK) return status;
     if (trees->roots[0] != 0) return mw_fail(err, MW_EDATA, "tree 0 does not start at node 0");
-    for (int64_t i = 0; i < trees->n_leaves * trees->n_outputs; i++)
-        if (!mw_isfinite((double)trees->values[i]))
-            return mw_fail(err, MW_EDATA, "leaf value %lld is not finite", (long long)i);
     uint8_t *has_parent = mw_calloc(trees->mem, (size_t)trees->n_nodes, sizeof *has_parent);
     if (!has_parent) return mw_fail_nomem(err, "checking the trees");
     for (int32_t t = 0; t < trees->n_trees && status == MW_OK; t++) {

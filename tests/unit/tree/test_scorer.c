@@ -12,7 +12,7 @@ typedef struct mw_shape {
     int32_t n_trees, n_features, n_outputs;
     uint64_t leaves_least, leaves_most;
     uint64_t thresholds; /* how many values thresholds take, 0: any normal number */
-    bool sets;
+    bool sets, base;
 } mw_shape;
 
 enum { SET_WORDS = 3, N_SETS = 40 };
@@ -81,6 +81,10 @@ static mw_trees *random_trees(mw_rng *rng, const mw_shape *shape) {
     }
     for (int64_t i = 0; i < trees->n_leaves * shape->n_outputs; i++)
         trees->values[i] = (float)mw_rng_normal(rng);
+    if (shape->base) {
+        trees->base = mw_alloc_array(NULL, (size_t)shape->n_outputs, sizeof *trees->base);
+        for (int32_t k = 0; k < shape->n_outputs; k++) trees->base[k] = mw_rng_normal(rng);
+    }
     return trees;
 }
 
@@ -101,12 +105,13 @@ static float *random_rows(mw_rng *rng, const mw_trees *trees, int64_t n_rows) {
     return x;
 }
 
-/* The plain walk over some of the trees. */
+/* The plain walk over some of the trees; the base belongs to the first. */
 static void score_plainly(const mw_trees *trees, int32_t first, int32_t last, const float *row,
                           double *out) {
     mw_trees some = *trees;
     some.roots = trees->roots + first;
     some.n_trees = last - first;
+    if (first) some.base = NULL;
     mw_trees_score_row(&some, row, out);
 }
 
@@ -114,13 +119,15 @@ static void assert_leaves(const mw_ctx *ctx, const mw_scorer *scorer, const mw_t
                           int32_t first, int32_t last, mw_matrix matrix) {
     mw_err err = {0};
     const int32_t n = last - first, k = trees->n_outputs;
+    mw_trees leaves_only = *trees;
+    leaves_only.base = NULL;
     int32_t *leaves = mw_alloc_array(NULL, (size_t)(matrix.n_rows * n), sizeof *leaves);
     double *want = mw_alloc_array(NULL, (size_t)k, sizeof *want);
     assert_ok(mw_scorer_leaves(ctx, scorer, first, last, matrix, leaves, &err));
     for (int64_t row = 0; row < matrix.n_rows; row += 1 + matrix.n_rows / 50)
         for (int32_t t = 0; t < n; t++) {
-            score_plainly(trees, first + t, first + t + 1, matrix.x + row * matrix.n_features,
-                          want);
+            score_plainly(&leaves_only, first + t, first + t + 1,
+                          matrix.x + row * matrix.n_features, want);
             const float *values = trees->values + (int64_t)leaves[row * n + t] * k;
             for (int32_t i = 0; i < k; i++) assert_true(want[i] == (double)values[i]);
         }
@@ -165,13 +172,14 @@ static void assert_equal(const mw_trees *trees, mw_pool *pool, mw_rng *rng, int6
 
 MW_TEST(every_way_equals_the_plain_walk) {
     static const mw_shape shapes[] = {
-        {1, 1, 1, 1, 1, 5, false},     {9, 1, 1, 1, 40, 5, false},
-        {40, 6, 1, 2, 32, 9, false},   {40, 6, 1, 20, 32, 0, false},
-        {70, 28, 1, 31, 31, 0, false}, {30, 300, 3, 1, 64, 0, false},
-        {60, 2, 2, 60, 256, 0, false}, {20, 3, 5, 256, 256, 700, false},
-        {9, 2, 1, 1, 300, 0, false},   {5, 3, 2, 300, 2000, 0, false},
-        {30, 5, 1, 1, 32, 9, true},    {20, 3, 5, 1, 256, 0, true},
-        {6, 4, 1, 200, 400, 50, true}, {300, 1, 1, 20, 60, 0, false},
+        {1, 1, 1, 1, 1, 5, false, false},     {9, 1, 1, 1, 40, 5, false, true},
+        {40, 6, 1, 2, 32, 9, false, false},   {40, 6, 1, 20, 32, 0, false, true},
+        {70, 28, 1, 31, 31, 0, false, false}, {30, 300, 3, 1, 64, 0, false, true},
+        {60, 2, 2, 60, 256, 0, false, true},  {20, 3, 5, 256, 256, 700, false, false},
+        {9, 2, 1, 1, 300, 0, false, true},    {5, 3, 2, 300, 2000, 0, false, true},
+        {30, 5, 1, 1, 32, 9, true, true},     {20, 3, 5, 1, 256, 0, true, false},
+        {6, 4, 1, 200, 400, 50, true, true},  {300, 1, 1, 20, 60, 0, false, false},
+        {40, 6, 3, 20, 32, 0, false, true},
     };
     static const int64_t rows[] = {0, 1, 2, 6, 7, 15, 16, 17, 32, 33, 127, 129, 513, 1000};
     static const mw_cpu levels[] = {MW_CPU_SCALAR, MW_CPU_NEON, MW_CPU_AVX2, MW_CPU_AVX512};
@@ -203,11 +211,48 @@ MW_TEST(ranks_of_many_thresholds) {
     mw_rng rng;
     mw_rng_init(&rng, mw_test_seed(), 2, 0);
     for (int32_t n_trees = 1; n_trees <= 90; n_trees = 3 * n_trees + (n_trees == 1)) {
-        const mw_shape shape = {n_trees, 1, 1, 14, 250, 0, false};
+        const mw_shape shape = {n_trees, 1, 1, 14, 250, 0, false, false};
         mw_trees *trees = random_trees(&rng, &shape);
         assert_equal(trees, NULL, &rng, 300);
         mw_trees_free(trees);
     }
+}
+
+/* Sums of parts, the first of them with the base, are the whole's. */
+MW_TEST(base_values_belong_to_the_first_tree) {
+    mw_err err = {0};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_node nodes[2] = {{.feature = -1, .left = -1, .right = 0},
+                        {.feature = -1, .left = -1, .right = 1}};
+    int64_t roots[2] = {0, 1};
+    float values[4] = {1, 2, 4, 8}, x[9] = {0};
+    double base[2] = {16, 32}, out[18];
+    mw_trees trees = {.n_features = 1,
+                      .n_outputs = 2,
+                      .n_trees = 2,
+                      .n_nodes = 2,
+                      .n_leaves = 2,
+                      .roots = roots,
+                      .nodes = nodes,
+                      .values = values,
+                      .base = base};
+    static const struct {
+        int32_t first, last;
+        double out[2];
+    } parts[] = {{0, 0, {16, 32}}, {0, 1, {17, 34}}, {0, 2, {21, 42}},
+                 {1, 1, {0, 0}},   {1, 2, {4, 8}},   {2, 2, {0, 0}}};
+    mw_scorer *scorer = NULL;
+    assert_ok(mw_scorer_new(&ctx, &trees, &scorer, &err));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        for (int64_t n = 1; n <= 9; n += 4) {
+            const mw_matrix matrix = {x, n, 1};
+            assert_ok(
+                mw_scorer_score(&ctx, scorer, parts[i].first, parts[i].last, matrix, out, &err));
+            for (int64_t row = 0; row < n; row++)
+                assert_memory_equal(out + 2 * row, parts[i].out, sizeof parts[i].out);
+        }
+    mw_scorer_free(scorer);
 }
 
 MW_TEST(prepared_trees_use_their_scorer) {
@@ -216,7 +261,7 @@ MW_TEST(prepared_trees_use_their_scorer) {
     mw_err err = {0};
     mw_ctx ctx;
     mw_ctx_init(&ctx);
-    const mw_shape shape = {20, 4, 1, 31, 31, 0, false};
+    const mw_shape shape = {20, 4, 1, 31, 31, 0, false, true};
     mw_trees *trees = random_trees(&rng, &shape);
     float *x = random_rows(&rng, trees, 100);
     const mw_matrix matrix = {x, 100, 4}, narrow = {x, 100, 3};
@@ -243,7 +288,7 @@ MW_TEST(any_failed_allocation_is_survived) {
     mw_rng_init(&rng, 1, 4, 0);
     mw_ctx ctx;
     mw_ctx_init(&ctx);
-    const mw_shape shape = {20, 4, 1, 31, 31, 0, true};
+    const mw_shape shape = {20, 4, 1, 31, 31, 0, true, true};
     mw_trees *trees = random_trees(&rng, &shape);
     float *x = random_rows(&rng, trees, 100);
     double out[100];
@@ -267,4 +312,5 @@ MW_TEST(any_failed_allocation_is_survived) {
 }
 
 MW_TEST_MAIN(MW_RUN(every_way_equals_the_plain_walk), MW_RUN(ranks_of_many_thresholds),
-             MW_RUN(prepared_trees_use_their_scorer), MW_RUN(any_failed_allocation_is_survived))
+             MW_RUN(base_values_belong_to_the_first_tree), MW_RUN(prepared_trees_use_their_scorer),
+             MW_RUN(any_failed_allocation_is_survived))

@@ -135,6 +135,18 @@ MW_TEST(untrusted_trees) {
     trees->values[3] = __builtin_inff();
     assert_status(mw_trees_check(trees, &err), MW_EDATA);
     trees->values[3] = 0;
+    trees->base = mw_calloc(NULL, 2, sizeof *trees->base);
+    assert_ok(mw_trees_check(trees, &err));
+    trees->base[1] = __builtin_nan("");
+    assert_status(mw_trees_check(trees, &err), MW_EDATA);
+    trees->base[1] = -1e300;
+    assert_ok(mw_trees_check(trees, &err));
+    trees->set_starts = mw_calloc(NULL, 2, sizeof *trees->set_starts);
+    trees->set_words = mw_calloc(NULL, 2, sizeof *trees->set_words);
+    trees->n_sets = 1;
+    trees->set_starts[1] = 2;
+    assert_status(mw_trees_check(trees, &err), MW_EDATA); /* an empty set */
+    trees->set_words[0] = 1;
     assert_ok(mw_trees_check(trees, &err));
     trees->n_trees = 0;
     assert_status(mw_trees_check(trees, &err), MW_EDATA);
