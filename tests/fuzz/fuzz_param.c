@@ -11,12 +11,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const choices[] = {"red", "green", NULL};
+static const char *const choice_aliases[][2] = {{"rouge", "red"}, {NULL}};
 static const mw_param table[] = {
     {.name = "flag", .type = MW_PARAM_BOOL, .def = "false"},
     {.name = "count", .type = MW_PARAM_INT, .min = -5, .max = 1e15},
-    {.name = "rate", .type = MW_PARAM_FLOAT},
+    {.name = "rate", .type = MW_PARAM_FLOAT, .aliases = "eta step"},
     {.name = "text", .type = MW_PARAM_STRING, .min = 1, .max = 20},
-    {.name = "color", .type = MW_PARAM_ENUM, .choices = choices, .def = "red"},
+    {.name = "color",
+     .type = MW_PARAM_ENUM,
+     .choices = choices,
+     .choice_aliases = choice_aliases,
+     .def = "red"},
     {.name = "span", .type = MW_PARAM_DURATION, .def = "5min"},
     {.name = "list", .type = MW_PARAM_LIST, .max = 5},
     {.name = "since", .type = MW_PARAM_TIME},

@@ -35,9 +35,13 @@ bool mw_nearest_plausible(mw_str a, unsigned distance) {
     return distance < a.size && distance <= (a.size < 6 ? 1 : a.size / 3);
 }
 
-void mw_nearest_look(mw_nearest *best, mw_str typed, const char *word) {
-    unsigned distance = mw_nearest_distance(typed, mw_str_of(word));
+void mw_nearest_look_str(mw_nearest *best, mw_str typed, mw_str word) {
+    unsigned distance = mw_nearest_distance(typed, word);
     if (!mw_nearest_plausible(typed, distance)) return;
     if (best->word && distance >= best->distance) return;
-    *best = (mw_nearest){word, distance};
+    *best = (mw_nearest){word.data, (int)word.size, distance};
+}
+
+void mw_nearest_look(mw_nearest *best, mw_str typed, const char *word) {
+    mw_nearest_look_str(best, typed, mw_str_of(word));
 }

@@ -20,11 +20,13 @@ bool mw_nearest_plausible(mw_str a, unsigned distance);
 
 /* The best of the words seen so far; start from {0}. */
 typedef struct mw_nearest {
-    const char *word; /* borrowed; NULL: none that is plausible */
+    const char *word; /* [size] borrowed; NULL: none that is plausible */
+    int size;         /* for "%.*s"; a word given as text ends there */
     unsigned distance;
 } mw_nearest;
 
 /* Takes word as the best one when it is a plausible reading of typed, and nearer than the best. */
 void mw_nearest_look(mw_nearest *best, mw_str typed, const char *word);
+void mw_nearest_look_str(mw_nearest *best, mw_str typed, mw_str word);
 
 #endif

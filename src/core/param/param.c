@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/param/nearest.h"
 #include "core/text/datetime.h"
 #include "core/text/number.h"
 
@@ -20,6 +19,7 @@ typedef struct item {
 
 typedef struct value {
     source source;
+    mw_str word;        /* the name that the user set it by, as the table has it */
     int64_t whole;      /* BOOL, INT, DURATION, TIME */
     double number;      /* FLOAT */
     const char *text;   /* STRING, ENUM */
@@ -160,6 +160,13 @@ static mw_status find_choice(const mw_param *param, mw_str text, const char **re
     mw_nearest nearest = {0};
     char known[MW_ERR_HINT_MAX] = "", shown[SHOWN_BYTES + 4];
     size_t used = 0;
+    for (const char *const(*pair)[2] = param->choice_aliases; pair && (*pair)[0]; pair++) {
+        if (mw_str_is(text, (*pair)[0])) {
+            text = mw_str_of((*pair)[1]);
+            break;
+        }
+        mw_nearest_look(&nearest, text, (*pair)[0]);
+    }
     for (const char *const *choice = param->choices; *choice; choice++) {
         if (mw_str_is(text, *choice)) {
             *ret = *choice;
@@ -282,33 +289,42 @@ static mw_status set_text(mw_args *args, const mw_param *param, value *to, mw_st
 static void fail_unknown(const mw_args *args, mw_str name, mw_err *err) {
     char shown[SHOWN_BYTES + 4];
     mw_nearest nearest = {0};
-    for (size_t i = 0; i < args->n; i++) mw_nearest_look(&nearest, name, args->table[i].name);
+    for (size_t i = 0; i < args->n; i++) mw_param_look(&args->table[i], name, &nearest);
     mw_fail(err, MW_EINVAL, "unknown parameter \"%s\"", show(name, shown));
-    if (nearest.word) mw_err_hint(err, "did you mean \"%s\"?", nearest.word);
+    if (nearest.word) mw_err_hint(err, "did you mean \"%.*s\"?", nearest.size, nearest.word);
     mw_err_at(err, "%s", shown);
 }
 
-/* The row of that name, or NULL with err saying that there is none. */
-static const mw_param *find(const mw_args *args, mw_str name, mw_err *err) {
-    for (size_t i = 0; i < args->n; i++)
-        if (mw_str_is(name, args->table[i].name)) return &args->table[i];
-    fail_unknown(args, name, err);
-    return NULL;
+/* The row of that name or alias, or NULL with err saying that there is none. */
+static const mw_param *find(const mw_args *args, mw_str name, mw_str *word, mw_err *err) {
+    const mw_param *param = mw_param_find(args->table, name, word);
+    if (!param) fail_unknown(args, name, err);
+    return param;
 }
 
-static mw_status fail_twice(const mw_param *param, mw_err *err) {
-    mw_fail(err, MW_EINVAL, "%s is set twice", param->name);
+static mw_status fail_twice(const mw_param *param, mw_str before, mw_str word, mw_err *err) {
+    if (mw_str_eq(before, word))
+        mw_fail(err, MW_EINVAL, "%s is set twice", param->name);
+    else
+        mw_fail(err, MW_EINVAL, "%s is set twice: \"%.*s\" and \"%.*s\" are the same parameter",
+                param->name, (int)before.size, before.data, (int)word.size, word.data);
     mw_err_at(err, "%s", param->name);
     return MW_EINVAL;
 }
 
+static void set_by(value *to, mw_str word) {
+    to->source = BY_USER;
+    to->word = word;
+}
+
 mw_status mw_args_set(mw_args *args, mw_str name, mw_str text, mw_err *err) {
-    const mw_param *param = find(args, name, err);
+    mw_str word;
+    const mw_param *param = find(args, name, &word, err);
     if (!param) return MW_EINVAL;
     value *to = &args->values[param - args->table];
-    if (to->source == BY_USER && !is_list(param)) return fail_twice(param, err);
+    if (to->source == BY_USER && !is_list(param)) return fail_twice(param, to->word, word, err);
     mw_status status = set_text(args, param, to, text, err);
-    if (!status) to->source = BY_USER;
+    if (!status) set_by(to, word);
     return status;
 }
 
@@ -370,13 +386,14 @@ mw_status mw_args_set_json(mw_args *args, const mw_json *object, mw_err *err) {
     if (!object || object->kind != MW_JSON_OBJECT)
         return mw_fail(err, MW_EINVAL, "the parameters must be a JSON object");
     for (const mw_json *child = object->first; child; child = child->next) {
-        const mw_param *param = find(args, child->key, err);
+        mw_str word;
+        const mw_param *param = find(args, child->key, &word, err);
         if (!param) return MW_EINVAL;
         value *to = &args->values[param - args->table];
-        if (to->source == BY_USER) return fail_twice(param, err);
+        if (to->source == BY_USER) return fail_twice(param, to->word, word, err);
         mw_status status = set_json(args, param, to, child, err);
         if (status) return status;
-        to->source = BY_USER;
+        set_by(to, word);
     }
     return MW_OK;
 }

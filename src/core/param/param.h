@@ -9,6 +9,7 @@
 #ifndef MW_CORE_PARAM_PARAM_H
 #define MW_CORE_PARAM_PARAM_H
 
+#include "core/param/nearest.h"
 #include "core/text/json.h"
 
 typedef enum mw_param_type {
@@ -42,9 +43,11 @@ typedef struct mw_param {
     double min, max;            /* inclusive; both 0: no bound */
     const char *const *choices; /* NULL-terminated, for ENUM */
     unsigned flags;
-    const char *unit; /* "rows", "us", or NULL */
-    const char *env;  /* environment variable that sets the default, or NULL */
-    const char *help; /* one sentence, for people */
+    const char *unit;    /* "rows", "us", or NULL */
+    const char *env;     /* environment variable that sets the default, or NULL */
+    const char *help;    /* one sentence, for people */
+    const char *aliases; /* other names it may be set by, "eta shrinkage_rate", or NULL */
+    const char *const (*choice_aliases)[2]; /* {alias, choice} each, ended by {NULL}, or NULL */
 } mw_param;
 
 typedef struct mw_args mw_args;
@@ -54,10 +57,10 @@ mw_status mw_args_new(mw_mem *mem, const mw_param *table, mw_args **ret, mw_err 
 void *mw_args_free(mw_args *args);
 
 /*
- * Name as in the table (the command line turns --max-depth into max_depth); a BOOL flag without a value
- * is set to "true". A JSON null is a wrong type.
+ * Name or alias as in the table (the command line turns --max-depth into max_depth); a BOOL flag without
+ * a value is set to "true". A JSON null is a wrong type. A choice's alias is stored as the choice.
  * MW_EINVAL: unknown name (with the nearest known one as hint), wrong type, out of range, not a
- * choice, set twice. `pointer` of the error is the parameter's name. */
+ * choice, set twice, be it by two of its names. `pointer` of the error is the parameter's name. */
 mw_status mw_args_set(mw_args *args, mw_str name, mw_str value, mw_err *err);
 mw_status mw_args_set_json(mw_args *args, const mw_json *object, mw_err *err);
 /* Applies environment and defaults, then reports missing required ones. Needed before mw_args_list.
@@ -75,6 +78,13 @@ size_t mw_args_list(const mw_args *args, const char *name, const char *const **r
 /* The values as one JSON object in table order (unset ones left out), given, environment and default
  * alike: mw_args_set_json with the same table makes the same values of it in another process. */
 void mw_args_write_json(const mw_args *args, mw_json_writer *writer);
+
+/* The row of that name or alias; NULL: none. *word, when not NULL, is the table's own text of it. */
+const mw_param *mw_param_find(const mw_param *table, mw_str name, mw_str *word);
+/* The names of a row one by one, its own first, from {0} on; false after the last. */
+bool mw_param_next_name(const mw_param *param, mw_str *name);
+/* As mw_nearest_look, at every name of a row. */
+void mw_param_look(const mw_param *param, mw_str typed, mw_nearest *best);
 
 /* JSON schema of one parameter, and the help text of a table. */
 void mw_param_write_schema(const mw_param *param, mw_json_writer *writer);

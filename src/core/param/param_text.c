@@ -1,5 +1,6 @@
 /* param_text.c -- see param.h: what a table says about itself, to programs (schema) and people
  * (help). */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #include "core/text/datetime.h"
 #include "core/text/number.h"
 
-enum { LINE = 92, LEFT_MAX = 30, LEFT_MIN = 16, NOTE_MAX = 512 };
+enum { LINE = 92, LEFT_MAX = 30, LEFT_MIN = 16, NOTE_MAX = 1024 };
 
 static bool is_list(const mw_param *param) {
     return param->type == MW_PARAM_LIST || (param->flags & MW_PARAM_REPEATED) != 0;
@@ -89,20 +90,50 @@ static void put_bound(const mw_param *param, double bound, char out[MW_TIME_TEXT
         (void)mw_number_print(bound, out);
 }
 
+/* Adds to a text [NOTE_MAX] as much as it has room for. */
+__attribute__((format(printf, 2, 3))) static void put(char *text, const char *format, ...) {
+    size_t used = strlen(text);
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(text + used, NOTE_MAX - used, format, list);
+    va_end(list);
+}
+
+/* What else a parameter and its choices are called, after lead: "eta, shrinkage_rate, lossguide for leaf_wise".
+ * Options have their dashes. */
+static void put_aliases(char *text, const char *lead, const mw_param *param, bool option) {
+    mw_str name = mw_str_of(param->name);
+    for (; mw_param_next_name(param, &name); lead = ", ") {
+        put(text, option ? "%s--" : "%s", lead);
+        size_t start = strlen(text);
+        put(text, "%.*s", (int)name.size, name.data);
+        for (char *c = text + start; option && *c; c++)
+            if (*c == '_') *c = '-';
+    }
+    for (const char *const(*pair)[2] = param->choice_aliases; pair && (*pair)[0]; pair++) {
+        put(text, "%s%s for %s", lead, (*pair)[0], (*pair)[1]);
+        lead = ", ";
+    }
+}
+
+static bool has_aliases(const mw_param *param) { return param->aliases || param->choice_aliases; }
+
 static void write_description(const mw_param *param, mw_json_writer *writer) {
-    char text[NOTE_MAX], low[MW_TIME_TEXT_MAX], high[MW_TIME_TEXT_MAX];
-    int n = snprintf(text, sizeof text, "%s", param->help ? param->help : "");
-    size_t used = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-    const char *gap = used ? " " : "";
+    char text[NOTE_MAX] = "", low[MW_TIME_TEXT_MAX], high[MW_TIME_TEXT_MAX];
+    if (param->help) put(text, "%s", param->help);
+    const char *gap = text[0] ? " " : "";
     if (param->type == MW_PARAM_DURATION && is_bounded(param)) {
         put_bound(param, param->min, low);
         put_bound(param, param->max, high);
-        (void)snprintf(text + used, sizeof text - used, "%sA span like 5min, %s to %s.", gap, low,
-                       high);
+        put(text, "%sA span like 5min, %s to %s.", gap, low, high);
     } else if (param->type == MW_PARAM_DURATION) {
-        (void)snprintf(text + used, sizeof text - used, "%sA span like 5min.", gap);
+        put(text, "%sA span like 5min.", gap);
     } else if (param->unit) {
-        (void)snprintf(text + used, sizeof text - used, "%sUnit: %s.", gap, param->unit);
+        put(text, "%sUnit: %s.", gap, param->unit);
+    }
+    if (has_aliases(param)) {
+        put_aliases(text, text[0] ? " Also: " : "Also: ", param, false);
+        put(text, ".");
     }
     if (text[0]) mw_json_add_string(writer, "description", text);
 }
@@ -147,21 +178,17 @@ static size_t left_column(const mw_param *param, char out[NOTE_MAX]) {
 }
 
 static void add_note(char notes[NOTE_MAX], const char *what, const char *text) {
-    size_t used = strlen(notes);
-    (void)snprintf(notes + used, NOTE_MAX - used, "%s%s%s", used ? "; " : "", what, text);
+    put(notes, "%s%s%s", notes[0] ? "; " : "", what, text);
 }
 
-/* "required", "default 5min", "1 to 64 rows", "a|b|c", "may be repeated", "$AGG_INTERVAL". */
+/* "required", "default 5min", "1 to 64 rows", "a|b|c", "may be repeated", "$AGG_INTERVAL", "also --eta". */
 static void make_notes(const mw_param *param, char notes[NOTE_MAX]) {
     notes[0] = '\0';
     if (param->flags & MW_PARAM_REQUIRED) add_note(notes, "required", "");
     if (param->choices) {
         add_note(notes, "", "");
-        for (const char *const *choice = param->choices; *choice; choice++) {
-            size_t used = strlen(notes);
-            (void)snprintf(notes + used, NOTE_MAX - used, "%s%s",
-                           choice == param->choices ? "" : "|", *choice);
-        }
+        for (const char *const *choice = param->choices; *choice; choice++)
+            put(notes, "%s%s", choice == param->choices ? "" : "|", *choice);
     }
     bool sized = is_list(param) || param->type == MW_PARAM_STRING;
     if (is_bounded(param) && !sized && param->type != MW_PARAM_BOOL) {
@@ -178,6 +205,10 @@ static void make_notes(const mw_param *param, char notes[NOTE_MAX]) {
     if (param->flags & MW_PARAM_REPEATED) add_note(notes, "may be repeated", "");
     if (param->def) add_note(notes, "default ", param->def[0] ? param->def : "empty");
     if (param->env) add_note(notes, "environment ", param->env);
+    if (has_aliases(param)) {
+        add_note(notes, "also ", "");
+        put_aliases(notes, "", param, !(param->flags & MW_PARAM_POSITIONAL));
+    }
 }
 
 /* Adds words from column *at on, breaking before LINE to `left`. */

@@ -50,7 +50,7 @@ extern const mw_learner mw_learner_isolation;
 /* Does the model go to state.arrow instead of model.onnx? */
 bool mw_model__needs_state(const mw_model *model);
 
-/* NULL when there is none of that name. */
+/* By name or alias; NULL when there is none. */
 const mw_learner *mw_learner_find(const char *name);
 
 struct mw_model {

@@ -14,20 +14,22 @@
 #include "learn/tree/forest.h"
 
 static const mw_param forest_params[] = {
-    {"n_estimators", MW_PARAM_INT, "100", 1, 10000, NULL, 0, "trees", NULL, "Number of trees."},
-    {"max_depth", MW_PARAM_INT, "0", 0, 1000, NULL, 0, "levels", NULL,
-     "Deepest level of a tree; 0: unlimited."},
-    {"min_samples_split", MW_PARAM_INT, "2", 2, 1e9, NULL, 0, "rows", NULL,
-     "Fewest rows a node needs to be split."},
-    {"min_samples_leaf", MW_PARAM_INT, "1", 1, 1e9, NULL, 0, "rows", NULL,
-     "Fewest rows of a leaf."},
-    {"max_features", MW_PARAM_STRING, NULL, 1, 32, NULL, 0, NULL, NULL,
-     "Features tried at a split: a share in (0, 1], sqrt or log2. Unset: 1 for values, sqrt for "
-     "classes."},
-    {"bootstrap", MW_PARAM_BOOL, "true", 0, 0, NULL, 0, NULL, NULL,
-     "Grow each tree on rows drawn with replacement."},
-    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, 0, NULL, NULL,
-     "Seed of the random draws."},
+    {"n_estimators", MW_PARAM_INT, "100", 1, 10000, .unit = "trees", .help = "Number of trees.",
+     .aliases = "num_trees"},
+    {"max_depth", MW_PARAM_INT, "0", 0, 1000, .unit = "levels",
+     .help = "Deepest level of a tree; 0: unlimited."},
+    {"min_samples_split", MW_PARAM_INT, "2", 2, 1e9, .unit = "rows",
+     .help = "Fewest rows a node needs to be split."},
+    {"min_samples_leaf", MW_PARAM_INT, "1", 1, 1e9, .unit = "rows",
+     .help = "Fewest rows of a leaf.", .aliases = "min_data_in_leaf min_child_samples"},
+    {"max_features", MW_PARAM_STRING, NULL, 1, 32,
+     .help = "Features tried at a split: a share in (0, 1], sqrt or log2. Unset: 1 for values, "
+             "sqrt for classes.",
+     .aliases = "feature_fraction_bynode colsample_bynode"},
+    {"bootstrap", MW_PARAM_BOOL, "true", 0, 0,
+     .help = "Grow each tree on rows drawn with replacement."},
+    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, .help = "Seed of the random draws.",
+     .aliases = "random_state"},
     {0},
 };
 

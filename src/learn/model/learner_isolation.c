@@ -23,23 +23,22 @@
 #define AUTO_THRESHOLD (0.5 + 0x1p-20)
 
 static const mw_param isolation_params[] = {
-    {"n_estimators", MW_PARAM_INT, "100", 1, 10000, NULL, 0, "trees", NULL, "Number of trees."},
-    {"max_samples", MW_PARAM_STRING, "auto", 1, 32, NULL, 0, NULL, NULL,
-     "Rows each tree is grown on: a whole number, a share of all as 0.5 or 1.0, or auto: 256."},
-    {"contamination", MW_PARAM_STRING, "0.01", 1, 32, NULL, 0, NULL, NULL,
-     "Share of the training rows that is flagged, at most 0.5; sets the threshold. auto: 0.5 is "
-     "the "
-     "threshold."},
-    {"max_features", MW_PARAM_STRING, "1.0", 1, 32, NULL, 0, NULL, NULL,
-     "Features each tree may split by: a whole number, or a share of all as 0.5 or 1.0."},
-    {"bootstrap", MW_PARAM_BOOL, "false", 0, 0, NULL, 0, NULL, NULL,
-     "Draw a tree's rows with replacement."},
-    {"ndim", MW_PARAM_INT, "1", 1, 1000, NULL, 0, "features", NULL,
-     "Features a split combines: 1 for the isolation forest as published, 2 or more for the "
-     "extended "
-     "one, which splits by random hyperplanes."},
-    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, 0, NULL, NULL,
-     "Seed of the random draws."},
+    {"n_estimators", MW_PARAM_INT, "100", 1, 10000, .unit = "trees", .help = "Number of trees.",
+     .aliases = "num_trees"},
+    {"max_samples", MW_PARAM_STRING, "auto", 1, 32,
+     .help =
+         "Rows each tree is grown on: a whole number, a share of all as 0.5 or 1.0, or auto: 256."},
+    {"contamination", MW_PARAM_STRING, "0.01", 1, 32,
+     .help = "Share of the training rows that is flagged, at most 0.5; sets the threshold. auto: "
+             "0.5 is the threshold."},
+    {"max_features", MW_PARAM_STRING, "1.0", 1, 32,
+     .help = "Features each tree may split by: a whole number, or a share of all as 0.5 or 1.0."},
+    {"bootstrap", MW_PARAM_BOOL, "false", 0, 0, .help = "Draw a tree's rows with replacement."},
+    {"ndim", MW_PARAM_INT, "1", 1, 1000, .unit = "features",
+     .help = "Features a split combines: 1 for the isolation forest as published, 2 or more for "
+             "the extended one, which splits by random hyperplanes."},
+    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, .help = "Seed of the random draws.",
+     .aliases = "random_state"},
     {0},
 };
 

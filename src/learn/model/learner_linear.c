@@ -15,10 +15,11 @@
 #include "learn/linear/ridge.h"
 
 static const mw_param linear_params[] = {
-    {"alpha", MW_PARAM_FLOAT, "1", 0, 1e12, NULL, 0, NULL, NULL,
-     "Strength of the L2 penalty on standardized features."},
-    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, NULL, 0, NULL, NULL,
-     "Unused by this learner; kept so that all learners take one."},
+    {"alpha", MW_PARAM_FLOAT, "1", 0, 1e12,
+     .help = "Strength of the L2 penalty on standardized features."},
+    {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0,
+     .help = "Unused by this learner; kept so that all learners take one.",
+     .aliases = "random_state"},
     {0},
 };
 

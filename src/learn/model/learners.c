@@ -11,7 +11,16 @@ static const mw_learner *const learners[] = {
 
 enum { N_LEARNERS = sizeof learners / sizeof *learners };
 
+const char *const mw_model_learners[] = {"forest", "linear", "isolation", NULL};
+const char *const mw_model_learner_aliases[][2] = {
+    {"random_forest", "forest"}, {"ridge", "linear"}, {"isolation_forest", "isolation"}, {NULL}};
+
+_Static_assert(sizeof mw_model_learners / sizeof *mw_model_learners == N_LEARNERS + 1,
+               "a name per learner");
+
 const mw_learner *mw_learner_find(const char *name) {
+    for (const char *const(*pair)[2] = mw_model_learner_aliases; name && (*pair)[0]; pair++)
+        if (strcmp((*pair)[0], name) == 0) name = (*pair)[1];
     for (size_t i = 0; i < N_LEARNERS; i++)
         if (name && strcmp(learners[i]->name, name) == 0) return learners[i];
     return NULL;
@@ -24,10 +33,4 @@ bool mw_model__needs_state(const mw_model *model) {
 const mw_param *mw_model_params(const char *learner) {
     const mw_learner *found = mw_learner_find(learner);
     return found ? found->params : NULL;
-}
-
-const char *const *mw_model_learners(void) {
-    static const char *const names[] = {"linear", "forest", "isolation", NULL};
-    _Static_assert(sizeof names / sizeof *names == N_LEARNERS + 1, "a name per learner");
-    return names;
 }

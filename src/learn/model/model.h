@@ -57,7 +57,7 @@ mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, con
 typedef struct mw_model mw_model;
 
 typedef struct mw_fit {
-    const char *learner; /* "linear", "forest", "isolation" */
+    const char *learner; /* name or alias; see mw_model_learners */
     mw_task task;
     const mw_features *features; /* copied */
     const char *target;          /* name of the target column; NULL for isolation */
@@ -70,10 +70,11 @@ typedef struct mw_fit {
                                      and added to every prediction (missing: its mean); forest only */
 } mw_fit;
 
-/* The learner's parameter table; NULL when there is no such learner. */
+/* The parameter table of a learner, by name or alias; NULL when there is no such learner. */
 const mw_param *mw_model_params(const char *learner);
-/* NULL-terminated names, for --help and messages. */
-const char *const *mw_model_learners(void);
+/* The learners' names, and {alias, name} of those that have others: choices of a parameter. */
+extern const char *const mw_model_learners[];
+extern const char *const mw_model_learner_aliases[][2];
 
 mw_status mw_model_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model **ret, mw_err *err);
 void *mw_model_free(mw_model *model);

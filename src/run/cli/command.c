@@ -30,14 +30,12 @@ static const mw_param global_params[] = {
     {.name = "help", .type = MW_PARAM_BOOL, .def = "false", .help = "Show this."},
     {0}};
 
-static const mw_param *find(const mw_param *table, mw_str name) {
-    for (; table->name; table++) {
-        if (strlen(table->name) != name.size) continue;
-        size_t i = 0;
-        while (i < name.size && (name.data[i] == '-' ? '_' : name.data[i]) == table->name[i]) i++;
-        if (i == name.size) return table;
-    }
-    return NULL;
+/* The row that "max-depth", an option without its dashes, is a name of; *word as in mw_param_find. */
+static const mw_param *find(const mw_param *table, mw_str option, mw_str *word) {
+    char name[MW_NEAREST_MAX];
+    if (option.size >= sizeof name) return NULL;
+    for (size_t i = 0; i < option.size; i++) name[i] = option.data[i] == '-' ? '_' : option.data[i];
+    return mw_param_find(table, (mw_str){name, option.size}, word);
 }
 
 /* The next positional parameter that still takes a value. */
@@ -57,17 +55,13 @@ typedef struct parser {
     char **argv;
 } parser;
 
-static mw_status set(mw_args *args, const mw_param *param, mw_str value, mw_err *err) {
-    return mw_args_set(args, mw_str_of(param->name), value, err);
-}
-
 static bool is_option(const mw_param *param) {
     return !(param->flags & (MW_PARAM_HTTP_ONLY | MW_PARAM_POSITIONAL));
 }
 
 /* "--max-depth" of "max_depth"; out [128]. */
-static const char *option_text(const char *name, char out[128]) {
-    (void)snprintf(out, 128, "--%.100s", name);
+static const char *option_text(mw_str name, char out[128]) {
+    (void)snprintf(out, 128, "--%.*s", (int)(name.size < 100 ? name.size : 100), name.data);
     for (char *c = out; *c; c++)
         if (*c == '_') *c = '-';
     return out;
@@ -83,7 +77,7 @@ static const mw_param *find_twin(const parser *p, mw_str name) {
     for (const mw_op *const *op = mw_ops; *op; op++) {
         if (!(*op)->verb || strcmp((*op)->verb, p->verb) != 0) continue;
         const mw_param *table = mw_op_params(*op);
-        if (table != p->table && find(table, name)) return table;
+        if (table != p->table && find(table, name, NULL)) return table;
     }
     return NULL;
 }
@@ -93,7 +87,7 @@ static mw_status fail_option(const parser *p, mw_str name, mw_err *err) {
     const mw_param *const tables[] = {p->table, global_params};
     for (size_t i = 0; i < 2; i++)
         for (const mw_param *param = tables[i]; param->name; param++)
-            if (is_option(param)) mw_nearest_look(&nearest, name, param->name);
+            if (is_option(param)) mw_param_look(param, name, &nearest);
     char option[128];
     mw_fail(err, MW_EINVAL, "`%s` has no option --%.*s", p->verb,
             (int)(name.size < 100 ? name.size : 100), name.data);
@@ -102,8 +96,8 @@ static mw_status fail_option(const parser *p, mw_str name, mw_err *err) {
         return mw_err_hint(err, "`%s` with a %s has it: name one", p->verb,
                            first_positional(twin)->name);
     if (twin) return mw_err_hint(err, "`%s` without a file has it", p->verb);
-    if (nearest.word)
-        return mw_err_hint(err, "did you mean %s?", option_text(nearest.word, option));
+    mw_str near = {nearest.word, (size_t)nearest.size};
+    if (near.data) return mw_err_hint(err, "did you mean %s?", option_text(near, option));
     return mw_err_hint(err, "`millwright %s --help` lists the options", p->verb);
 }
 
@@ -111,14 +105,14 @@ static bool names_option(const mw_param *table, const char *word) {
     if (strncmp(word, "--", 2) != 0) return false;
     const char *equals = strchr(word, '=');
     mw_str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)};
-    const mw_param *param = find(table, name);
-    return (param && is_option(param)) || find(global_params, name);
+    const mw_param *param = find(table, name, NULL);
+    return (param && is_option(param)) || find(global_params, name, NULL);
 }
 
 /* The next word is the value, unless it is an option of this command: then the value was left out. */
-static mw_status fail_without_value(const mw_param *param, mw_err *err) {
+static mw_status fail_without_value(const mw_param *param, mw_str word, mw_err *err) {
     char option[128];
-    mw_fail(err, MW_EINVAL, "%s needs a value", option_text(param->name, option));
+    mw_fail(err, MW_EINVAL, "%s needs a value", option_text(word, option));
     mw_err_at(err, "%s", param->name);
     return mw_err_hint(err, "write it after the option, or %s=VALUE when it begins with --",
                        option);
@@ -128,23 +122,24 @@ static mw_status parse_option(parser *p, mw_err *err) {
     const char *option = p->argv[p->at] + 2;
     const char *equals = strchr(option, '=');
     mw_str name = {option, equals ? (size_t)(equals - option) : strlen(option)};
-    const mw_param *param = find(p->table, name);
+    mw_str word;
+    const mw_param *param = find(p->table, name, &word);
     mw_args *to = p->own;
     if (!param) {
-        param = find(global_params, name);
+        param = find(global_params, name, &word);
         to = p->global;
     }
     if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) return fail_option(p, name, err);
-    if (equals) return set(to, param, mw_str_of(equals + 1), err);
-    if (param->type == MW_PARAM_BOOL) return set(to, param, mw_str_of("true"), err);
+    if (equals) return mw_args_set(to, word, mw_str_of(equals + 1), err);
+    if (param->type == MW_PARAM_BOOL) return mw_args_set(to, word, mw_str_of("true"), err);
     if (p->at + 1 >= p->argc || names_option(p->table, p->argv[p->at + 1]))
-        return fail_without_value(param, err);
-    return set(to, param, mw_str_of(p->argv[++p->at]), err);
+        return fail_without_value(param, word, err);
+    return mw_args_set(to, word, mw_str_of(p->argv[++p->at]), err);
 }
 
 static mw_status parse_word(parser *p, const char *word, mw_err *err) {
     const mw_param *param = next_positional(p->table, p->own);
-    if (param && *word) return set(p->own, param, mw_str_of(word), err);
+    if (param && *word) return mw_args_set(p->own, mw_str_of(param->name), mw_str_of(word), err);
     if (param) {
         mw_fail(err, MW_EINVAL, "an empty word is no %s", param->name);
         return mw_err_at(err, "%s", param->name);
@@ -213,8 +208,8 @@ static bool has_positionals(int argc, char **argv, const mw_param *table) {
             continue;
         }
         if (strchr(argv[i], '=')) continue;
-        const mw_param *param = find(table, mw_str_of(argv[i] + 2));
-        if (!param) param = find(global_params, mw_str_of(argv[i] + 2));
+        const mw_param *param = find(table, mw_str_of(argv[i] + 2), NULL);
+        if (!param) param = find(global_params, mw_str_of(argv[i] + 2), NULL);
         bool takes_value = !param || param->type != MW_PARAM_BOOL;
         if (takes_value && i + 1 < argc && !names_option(table, argv[i + 1])) i++;
     }
@@ -276,7 +271,7 @@ static void add_usage(const mw_op *op, mw_buf *out) {
     }
     for (const mw_param *p = mw_op_params(op); p->name; p++) {
         if ((p->flags & MW_PARAM_POSITIONAL) || !(p->flags & MW_PARAM_REQUIRED)) continue;
-        mw_buf_printf(out, " %s ...", option_text(p->name, option));
+        mw_buf_printf(out, " %s ...", option_text(mw_str_of(p->name), option));
     }
     mw_buf_printf(out, " [options]\n\n%s.\n%s\n\n", op->summary, op->help);
     mw_param_write_help(mw_op_params(op), out);

@@ -386,7 +386,6 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     return status;
 }
 
-static const char *const learners[] = {"forest", "linear", "isolation", NULL};
 static const char *const tasks[] = {"regression", "binary", "multiclass", NULL};
 
 static const mw_param params[] = {
@@ -400,7 +399,8 @@ static const mw_param params[] = {
     {.name = "learner",
      .type = MW_PARAM_ENUM,
      .def = "forest",
-     .choices = learners,
+     .choices = mw_model_learners,
+     .choice_aliases = mw_model_learner_aliases,
      .help = "How to learn."},
     {.name = "task",
      .type = MW_PARAM_ENUM,

@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-static const mw_param *find(const mw_route *route, mw_str name) {
-    for (const mw_param *param = route->params; param->name; param++)
-        if (mw_str_is(name, param->name)) return param;
-    return NULL;
-}
-
 static unsigned place_of(const mw_route *route, const mw_param *param) {
     if (param->flags & MW_PARAM_CLI_ONLY) return 0;
     unsigned place = param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_BODY);
@@ -60,7 +54,7 @@ static mw_status read_query(mw_arena *arena, const mw_api_input *input, mw_args 
         bool found;
         mw_status status = mw_url_next_query(arena, &rest, &name, &value, &found, err);
         if (status != MW_OK || !found) return status;
-        const mw_param *param = find(route, name);
+        const mw_param *param = mw_param_find(route->params, name, NULL);
         if (!param && route->op->kind == MW_OP_JOB && mw_str_is(name, "wait")) {
             if (wait_given) {
                 mw_fail(err, MW_EINVAL, "wait is given twice");
@@ -94,7 +88,7 @@ static mw_status read_body(mw_arena *arena, const mw_api_input *input, mw_args *
     if (body->kind != MW_JSON_OBJECT)
         return mw_fail(err, MW_EINVAL, "the request body must be a JSON object");
     for (const mw_json *member = body->first; member; member = member->next) {
-        const mw_param *param = find(input->route, member->key);
+        const mw_param *param = mw_param_find(input->route->params, member->key, NULL);
         if (param && !(place_of(input->route, param) & MW_PARAM_BODY))
             return misplaced(input->route, param, member->key, "body", err);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "run/cli/command.h"
+#include "learn/model/model.h"
 #include "run/cli/verb_serve.h"
 #include "support/fault_loop.h"
 #include "support/harness.h"
@@ -127,6 +128,12 @@ static const struct bad_line {
     {"jobs --limit 0", "limit", ""},
     {"jobs --limit 5 --limit 6", "limit is set twice", ""},
     {"jobs --json --json", "json is set twice", ""},
+    {"train --random-state 3 --seed 4",
+     "seed is set twice: \"random_state\" and \"seed\" are the same parameter", ""},
+    {"train --random-stat 3", "no option --random-stat", "did you mean --random-state?"},
+    {"train --random-state", "--random-state needs a value", "--random-state=VALUE"},
+    {"train a.csv --out m --learner isolation_forst", "must be one of forest, linear, isolation",
+     "did you mean \"isolation_forest\"?"},
     {"jobs --json=maybe", "json", ""},
     {"jobs extra", "\"extra\" is one argument too many", "--help"},
     {"jobs -x", "there is no option -x", "two dashes"},
@@ -168,6 +175,7 @@ MW_TEST(both_forms_of_train) {
         {"train --target heat", "train"},
         {"train --n-estimators 5 --json", "train"},
         {"train --seed=3 --org acme", "train"},
+        {"train --random-state 3", "train"},
         {"train a.csv --target y --out m", "fit"},
         {"train a.csv --out=m --target y", "fit"},
         {"train --target y --out m a.csv", "fit"},
@@ -255,6 +263,35 @@ MW_TEST(help_names_every_option) {
     }
 }
 
+/* No two rows of a table share a name, and a choice's alias is not a choice but leads to one. */
+static void assert_names(const mw_param *table, const char *what) {
+    for (const mw_param *row = table; row->name; row++) {
+        for (mw_str name = {0}; mw_param_next_name(row, &name);)
+            if (mw_param_find(table, name, NULL) != row)
+                fail_msg("%s: two rows are called %.*s", what, (int)name.size, name.data);
+        for (const char *const(*pair)[2] = row->choice_aliases; pair && (*pair)[0]; pair++) {
+            bool found = false;
+            for (const char *const *choice = row->choices; *choice; choice++) {
+                found = found || strcmp((*pair)[1], *choice) == 0;
+                if (strcmp((*pair)[0], *choice) == 0)
+                    fail_msg("%s: %s is a choice and an alias", row->name, *choice);
+            }
+            if (!found) fail_msg("%s: %s leads to no choice", row->name, (*pair)[0]);
+        }
+    }
+}
+
+MW_TEST(every_name_leads_to_one_row) {
+    for (const mw_op *const *op = mw_ops; *op; op++) assert_names(mw_op_params(*op), (*op)->name);
+    assert_names(mw_serve_params, "serve");
+    for (const char *const *name = mw_model_learners; *name; name++) {
+        assert_non_null(mw_model_params(*name));
+        assert_names(mw_model_params(*name), *name);
+    }
+    for (const char *const(*pair)[2] = mw_model_learner_aliases; (*pair)[0]; pair++)
+        assert_ptr_equal(mw_model_params((*pair)[0]), mw_model_params((*pair)[1]));
+}
+
 /* The text between "  VERB) options=\"" and the quote. */
 static const char *completion_of(const char *script, const char *verb) {
     static char line[4096];
@@ -310,5 +347,5 @@ MW_TEST(any_failed_allocation) {
 MW_TEST_MAIN(MW_RUN(lines_mean_what_the_tables_say), MW_RUN(wrong_lines_say_what_and_how),
              MW_RUN(both_forms_of_train),
              MW_RUN(environment_comes_before_defaults_and_after_options),
-             MW_RUN(help_names_every_option), MW_RUN(completion_offers_every_verb_and_option),
-             MW_RUN(any_failed_allocation))
+             MW_RUN(help_names_every_option), MW_RUN(every_name_leads_to_one_row),
+             MW_RUN(completion_offers_every_verb_and_option), MW_RUN(any_failed_allocation))

@@ -453,6 +453,120 @@ MW_TEST(the_nearest_word_is_the_plausible_one) {
     assert_null(one_letter.word);
 }
 
+static const char *const growths[] = {"leaf_wise", "depth_wise", NULL};
+static const char *const growth_aliases[][2] = {
+    {"lossguide", "leaf_wise"}, {"depthwise", "depth_wise"}, {NULL}};
+
+static const mw_param named[] = {
+    {"learning_rate", MW_PARAM_FLOAT, "0.1", 0, 1, .help = "Step.",
+     .aliases = "eta shrinkage_rate"},
+    {"grow", MW_PARAM_ENUM, "leaf_wise", .choices = growths, .choice_aliases = growth_aliases},
+    {"drop", MW_PARAM_LIST, .aliases = "ignore_column", .help = "Columns."},
+    {"orders", MW_PARAM_LIST, .choices = growths, .choice_aliases = growth_aliases,
+     .aliases = "ways"},
+    {"file", MW_PARAM_STRING, .flags = MW_PARAM_POSITIONAL, .aliases = "data_file"},
+    {0}};
+
+static mw_args *fresh_named(void) {
+    mw_args *args = NULL;
+    assert_ok(mw_args_new(NULL, named, &args, &err));
+    return args;
+}
+
+/* What the values are written as. */
+static void named_are(mw_args *args, const char *want) {
+    mw_buf buf;
+    mw_buf_init(&buf, NULL, 10000);
+    assert_ok(mw_args_finish(args, &err));
+    write_json(args, &buf);
+    assert_string_equal(mw_buf_text(&buf), want);
+    mw_buf_done(&buf);
+    mw_args_free(args);
+}
+
+MW_TEST(an_alias_sets_its_parameter) {
+    static const char *const want =
+        "{\"learning_rate\":0.5,\"grow\":\"depth_wise\",\"drop\":[\"a\",\"b\"],"
+        "\"orders\":[\"leaf_wise\",\"depth_wise\"],\"file\":\"x\"}";
+    mw_args *args = fresh_named();
+    assert_ok(set(args, "shrinkage_rate", "0.5"));
+    assert_ok(set(args, "grow", "depthwise"));
+    assert_ok(set(args, "ignore_column", "a"));
+    assert_ok(set(args, "drop", "b"));
+    assert_ok(set(args, "ways", "lossguide,depth_wise"));
+    assert_ok(set(args, "data_file", "x"));
+    assert_true(mw_args_given(args, "learning_rate"));
+    named_are(args, want);
+    args = fresh_named();
+    assert_ok(set_json(args, "{\"eta\":0.5,\"grow\":\"depthwise\",\"ignore_column\":[\"a\",\"b\"],"
+                             "\"ways\":[\"lossguide\",\"depthwise\"],\"data_file\":\"x\"}"));
+    named_are(args, want);
+    args = fresh_named();
+    named_are(args, "{\"learning_rate\":0.1,\"grow\":\"leaf_wise\"}");
+}
+
+MW_TEST(two_names_of_one_parameter_are_refused) {
+    static const char *const both =
+        "learning_rate is set twice: \"eta\" and \"learning_rate\" are the same parameter";
+    mw_args *args = fresh_named();
+    assert_ok(set(args, "eta", "0.5"));
+    refused(set(args, "learning_rate", "0.5"), both, "", "learning_rate");
+    refused(set(args, "shrinkage_rate", "0.5"),
+            "learning_rate is set twice: \"eta\" and \"shrinkage_rate\" are the same parameter", "",
+            "learning_rate");
+    refused(set(args, "eta", "0.5"), "learning_rate is set twice", "", "learning_rate");
+    refused(set_json(args, "{\"learning_rate\":1}"), both, "", "learning_rate");
+    mw_args_free(args);
+    args = fresh_named();
+    refused(set_json(args, "{\"eta\":1,\"learning_rate\":1}"), both, "", "learning_rate");
+    mw_args_free(args);
+}
+
+MW_TEST(hints_know_aliases) {
+    mw_args *args = fresh_named();
+    refused(set(args, "shrinkage_rat", "1"), "unknown parameter \"shrinkage_rat\"",
+            "did you mean \"shrinkage_rate\"?", "shrinkage_rat");
+    refused(set(args, "ets", "1"), "unknown parameter \"ets\"", "did you mean \"eta\"?", "ets");
+    refused(set(args, "eta shrinkage_rate", "1"), "unknown parameter \"eta shrinkage_rate\"",
+            "did you mean \"shrinkage_rate\"?", "eta shrinkage_rate");
+    refused(set(args, "eta", "2"), "learning_rate must be between 0 and 1, not 2", "",
+            "learning_rate");
+    refused(set(args, "grow", "lossguid"),
+            "grow must be one of leaf_wise, depth_wise, not \"lossguid\"",
+            "did you mean \"lossguide\"?", "grow");
+    mw_args_free(args);
+}
+
+MW_TEST(schema_and_help_tell_aliases) {
+    mw_buf buf;
+    mw_json_writer writer;
+    mw_buf_init(&buf, NULL, 10000);
+    mw_json_writer_init(&writer, &buf, 0);
+    mw_json_array(&writer);
+    for (size_t i = 0; i < 2; i++) mw_param_write_schema(&named[i], &writer);
+    mw_json_array_end(&writer);
+    assert_string_equal(
+        mw_buf_text(&buf),
+        "[{\"type\":\"number\",\"minimum\":0,\"maximum\":1,\"default\":0.1,\"description\":"
+        "\"Step. Also: eta, shrinkage_rate.\"},"
+        "{\"type\":\"string\",\"enum\":[\"leaf_wise\",\"depth_wise\"],\"default\":\"leaf_wise\","
+        "\"description\":\"Also: lossguide for leaf_wise, depthwise for depth_wise.\"}]");
+    mw_buf_clear(&buf);
+    mw_param_write_help(named, &buf);
+    assert_string_equal(
+        mw_buf_text(&buf),
+        "  FILE               [also data_file]\n"
+        "  --learning-rate X  Step. [0 to 1; default 0.1; also --eta, --shrinkage-rate]\n"
+        "  --grow CHOICE      [leaf_wise|depth_wise; default leaf_wise; also lossguide for "
+        "leaf_wise,\n"
+        "                     depthwise for depth_wise]\n"
+        "  --drop A,B,...     Columns. [also --ignore-column]\n"
+        "  --orders A,B,...   [leaf_wise|depth_wise; also --ways, lossguide for leaf_wise, "
+        "depthwise\n"
+        "                     for depth_wise]\n");
+    mw_buf_done(&buf);
+}
+
 static mw_status scenario(mw_mem *mem) {
     mw_args *args = NULL;
     mw_status status = mw_args_new(mem, table, &args, &err);
@@ -486,5 +600,6 @@ MW_TEST_MAIN(MW_RUN(defaults_apply), MW_RUN(text_sets_every_type),
              MW_RUN(environment_comes_between_user_and_default),
              MW_RUN(a_default_that_does_not_fit_is_an_internal_error),
              MW_RUN(written_values_rebuild_the_same_values), MW_RUN(schemas), MW_RUN(help),
-             MW_RUN(distances), MW_RUN(the_nearest_word_is_the_plausible_one),
-             MW_RUN(every_allocation_may_fail))
+             MW_RUN(an_alias_sets_its_parameter), MW_RUN(two_names_of_one_parameter_are_refused),
+             MW_RUN(hints_know_aliases), MW_RUN(schema_and_help_tell_aliases), MW_RUN(distances),
+             MW_RUN(the_nearest_word_is_the_plausible_one), MW_RUN(every_allocation_may_fail))
