@@ -258,6 +258,7 @@ static mw_status forest_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_mod
     model->state = f;
     mw_status status = check_steps(doc, model, f, err);
     if (!status) status = mw_onnx_read_trees(ctx, doc, &f->trees, err);
+    if (!status) status = mw_onnx_expect_plain(f->trees, err);
     if (!status && f->trees->n_outputs != mw_model_outputs(model))
         status = mw_fail(err, MW_EDATA, "model.onnx gives %d values a row, metadata.json says %d",
                          f->trees->n_outputs, mw_model_outputs(model));

@@ -84,7 +84,16 @@ void mw_onnx_output(mw_onnx *onnx, const char *name, mw_onnx_type type, int64_t 
 mw_status mw_onnx_pack(const mw_ctx *ctx, mw_onnx *onnx, uint8_t **ret, size_t *ret_size,
                        mw_err *err);
 
-/* TreeEnsembleRegressor over the double tensor `input`: outputs [N][n_outputs] sums. */
+/*
+ * mw_onnx_add_trees -- TreeEnsembleRegressor over the double tensor `input`: outputs [N][n_outputs] sums.
+ *
+ * A node by set becomes as many nodes as its set has codes, each asking for one (onnx_trees_write.c).
+ * They ask for equality: a fraction, which mw_trees_in_set cuts off, goes right in a runtime. Categories
+ * have none, so split only them by set.
+ *
+ * Errors    MW_ETOOLARGE past MW_LIMIT(MODEL_NODES), counted as written; MW_EINTERNAL for a set without
+ *           codes; MW_ENOMEM; MW_ECANCELED.
+ */
 mw_status mw_onnx_add_trees(const mw_ctx *ctx, mw_onnx *onnx, const mw_trees *trees,
                             const char *input, const char *output, mw_err *err);
 
@@ -115,9 +124,13 @@ const Onnx__AttributeProto *mw_onnx_attribute(const Onnx__NodeProto *node, const
 
 /* Rebuilds the ensemble of the graph's TreeEnsembleRegressor. Every index, order and value is
  * checked: node ids run 0.. within their tree, children come after their parent and have one
- * parent, every node is reached, thresholds and values are finite. *ret belongs to mem. */
+ * parent, every node is reached, codes are those of categories, thresholds, values and base values are
+ * finite. What mw_onnx_add_trees wrote comes back as it was, gains excepted; of sets, each node has its
+ * own, in the nodes' order and no longer than its last code needs. *ret belongs to mem. */
 mw_status mw_onnx_read_trees(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_trees **ret,
                              mw_err *err);
+/* MW_EDATA when the trees have base values or sets, for learners that have neither. */
+mw_status mw_onnx_expect_plain(const mw_trees *trees, mw_err *err);
 
 /* ---- evaluating ---- */
 
