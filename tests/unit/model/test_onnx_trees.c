@@ -99,6 +99,45 @@ MW_TEST(trees_come_back_as_they_were) {
     assert_int_equal(mw_mem_used(ctx.mem), 0);
 }
 
+/* ---- the evaluator ---- */
+
+/* Both add in the same order, so that only the output's float32 differs. */
+MW_TEST(the_evaluator_equals_the_plain_walk) {
+    static const mw_trees_shape shapes[] = {{1, 3, 1, 3, 4, false},
+                                            {9, 6, 3, 20, 70, true},
+                                            {20, 9, 2, 60, 400, true},
+                                            {5, 2, 2, 20, 0, true}};
+    enum { N_ROWS = 300 };
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 2, 0);
+    mw_ctx ctx;
+    mw_err err;
+    mw_ctx_init(&ctx);
+    for (size_t i = 0; i < 12; i++) {
+        const mw_trees_shape *shape = &shapes[i % 4];
+        mw_trees *trees = mw_random_trees(&rng, shape);
+        float *x = mw_random_rows(&rng, shape, N_ROWS);
+        double got[N_ROWS * 3], want[3];
+        uint8_t *data = NULL;
+        size_t size = 0;
+        mw_onnx_doc *doc = NULL;
+        assert_ok(pack(&ctx, trees, &data, &size, &err));
+        assert_ok(mw_onnx_parse(&ctx, data, size, &doc, &err));
+        const mw_matrix matrix = {x, N_ROWS, shape->n_features};
+        assert_ok(mw_onnx_eval(&ctx, doc, matrix, "sums", shape->n_outputs, got, &err));
+        for (int64_t row = 0; row < N_ROWS; row++) {
+            mw_trees_score_row(trees, x + row * shape->n_features, want);
+            for (int32_t k = 0; k < shape->n_outputs; k++)
+                assert_true(got[row * shape->n_outputs + k] == (double)(float)want[k]);
+        }
+        mw_onnx_doc_free(doc);
+        mw_free(data);
+        mw_free(x);
+        mw_trees_free(trees);
+    }
+    assert_int_equal(mw_mem_used(ctx.mem), 0);
+}
+
 /* ---- by hand ---- */
 
 /* Feature 1 in {1, 4, 40} or missing: (feature 0 <= 0.5: 1, else 2); in {3}: 4, else 8. */
@@ -347,7 +386,7 @@ MW_TEST(any_failed_allocation_is_survived) {
     }
 }
 
-MW_TEST_MAIN(MW_RUN(trees_come_back_as_they_were), MW_RUN(sets_are_chains_of_equal_nodes),
-             MW_RUN(a_set_without_codes_is_not_written),
+MW_TEST_MAIN(MW_RUN(trees_come_back_as_they_were), MW_RUN(the_evaluator_equals_the_plain_walk),
+             MW_RUN(sets_are_chains_of_equal_nodes), MW_RUN(a_set_without_codes_is_not_written),
              MW_RUN(changed_sets_and_base_values_are_refused),
              MW_RUN(any_failed_allocation_is_survived))
