@@ -22,11 +22,16 @@ typedef struct mw_learner {
     const char *name;
     unsigned tasks; /* bit per mw_task */
     bool anchors;   /* knows mw_fit.anchor */
+    bool boosts;    /* knows mw_fit.weights, .valid and .init */
     const mw_param *params;
     /* Sets model->state (and model->threshold); ctx->seed is the parameter's. */
     mw_status (*fit)(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err);
     mw_status (*score)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
                        mw_err *err);
+    /* As mw_model_score_as, for PREDICTION and MARGIN; NULL: there are no rounds. */
+    mw_status (*score_as)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
+                          mw_output what, int32_t n_rounds, double *out, mw_err *err);
+    const mw_trees *(*trees)(const mw_model *model); /* prepared; NULL: no leaves to number */
     /* importance [count(features)], not yet normalized */
     void (*importance)(const mw_model *model, double *importance);
     /* Appends nodes, tensors and outputs; the input is named MW_ONNX_INPUT. */
@@ -46,6 +51,7 @@ typedef struct mw_learner {
 extern const mw_learner mw_learner_linear;
 extern const mw_learner mw_learner_forest;
 extern const mw_learner mw_learner_isolation;
+extern const mw_learner mw_learner_gbdt;
 
 /* Does the model go to state.arrow instead of model.onnx? */
 bool mw_model__needs_state(const mw_model *model);
@@ -62,6 +68,7 @@ struct mw_model {
     char **classes; /* [n_classes] */
     int32_t n_classes;
     char *params_json; /* one JSON object */
+    char *curves_json; /* of a fit by rounds, not of a loaded model; or NULL */
     int64_t n_rows;    /* rows it was fitted on */
     int32_t anchor;    /* feature that predictions are relative to; -1: none */
     double threshold;  /* isolation; NaN otherwise */
@@ -83,6 +90,12 @@ int32_t mw_features__find(const mw_features *features, mw_str name);
 /* Code of a category; -1 when unseen. */
 int32_t mw_feature__code(const mw_feature *feature, mw_str text);
 const char *mw_feature__kind_name(mw_feature_kind kind); /* "number", "bool", "category" */
+
+/* LabelEncoder from a class's index to its label, for a graph; MW_EDATA unless operator `node` of doc is that one. */
+void mw_onnx_add_labels(mw_onnx *onnx, const mw_model *model, const char *input,
+                        const char *output);
+mw_status mw_onnx_expect_labels(const mw_onnx_doc *doc, size_t node, const mw_model *model,
+                                mw_err *err);
 
 /* A model without state; the caller fills the rest and frees it on failure. */
 mw_status mw_model__new(mw_mem *mem, const mw_learner *learner, mw_task task,

@@ -129,6 +129,10 @@ static mw_status forest_score(const mw_ctx *ctx, const mw_model *model, mw_matri
     return status;
 }
 
+static const mw_trees *forest_trees(const mw_model *model) {
+    return ((const forest *)model->state)->trees;
+}
+
 static void forest_importance(const mw_model *model, double *importance) {
     const forest *f = model->state;
     mw_trees_gain_importance(f->trees, importance);
@@ -161,20 +165,12 @@ static const mw_onnx_step steps_classes[] = {
 
 static mw_status export_classes(const mw_ctx *ctx, const mw_model *model, mw_onnx *onnx,
                                 mw_err *err) {
-    size_t n = (size_t)model->n_classes;
     const forest *f = model->state;
     mw_onnx_add_step(onnx, &steps_classes[0]);
     mw_status status = mw_onnx_add_trees(ctx, onnx, f->trees, "features64", "probabilities", err);
     if (status) return status;
     mw_onnx_add_step(onnx, &steps_classes[2]);
-    Onnx__NodeProto *encoder = mw_onnx_node(onnx, "LabelEncoder", "class_index", "label");
-    int64_t *keys = mw_onnx_ints(onnx, encoder, "keys_int64s", n);
-    ProtobufCBinaryData *labels = mw_onnx_texts(onnx, encoder, "values_strings", n);
-    for (size_t i = 0; labels && i < n; i++) {
-        keys[i] = (int64_t)i;
-        labels[i].data = (uint8_t *)model->classes[i];
-        labels[i].len = strlen(model->classes[i]);
-    }
+    mw_onnx_add_labels(onnx, model, "class_index", "label");
     mw_onnx_output(onnx, "label", MW_ONNX_STRING, 0);
     mw_onnx_output(onnx, "probabilities", MW_ONNX_FLOAT, model->n_classes);
     return MW_OK;
@@ -211,20 +207,6 @@ static mw_status forest_export(const mw_ctx *ctx, const mw_model *model, mw_onnx
     return MW_OK;
 }
 
-static mw_status check_labels(const mw_onnx_doc *doc, const mw_model *model, mw_err *err) {
-    const Onnx__NodeProto *encoder = mw_onnx_doc_graph(doc)->node[3];
-    const Onnx__AttributeProto *keys = mw_onnx_attribute(encoder, "keys_int64s");
-    const Onnx__AttributeProto *labels = mw_onnx_attribute(encoder, "values_strings");
-    size_t n = (size_t)model->n_classes;
-    bool same = keys && labels && keys->n_ints == n && labels->n_strings == n;
-    for (size_t i = 0; same && i < n; i++) {
-        mw_str label = {(const char *)labels->strings[i].data, labels->strings[i].len};
-        same = keys->ints[i] == (int64_t)i && mw_str_is(label, model->classes[i]);
-    }
-    return same ? MW_OK
-                : mw_fail(err, MW_EDATA, "model.onnx: the labels do not agree with metadata.json");
-}
-
 static mw_status import_anchor(const mw_onnx_doc *doc, const mw_model *model, forest *f,
                                mw_err *err) {
     const void *anchor = NULL, *fill = NULL;
@@ -244,7 +226,7 @@ static mw_status check_steps(const mw_onnx_doc *doc, const mw_model *model, fore
     mw_status status;
     if (model->n_classes > 0) {
         status = mw_onnx_expect(doc, steps_classes, 4, err);
-        return status ? status : check_labels(doc, model, err);
+        return status ? status : mw_onnx_expect_labels(doc, 3, model, err);
     }
     if (model->anchor < 0) return mw_onnx_expect(doc, steps_regression, 2, err);
     status = mw_onnx_expect(doc, steps_anchored, N_ANCHORED, err);
@@ -272,6 +254,7 @@ const mw_learner mw_learner_forest = {
     .params = forest_params,
     .fit = forest_fit,
     .score = forest_score,
+    .trees = forest_trees,
     .importance = forest_importance,
     .export_graph = forest_export,
     .import_graph = forest_import,

@@ -7,13 +7,18 @@ static const mw_learner *const learners[] = {
     &mw_learner_linear,
     &mw_learner_forest,
     &mw_learner_isolation,
+    &mw_learner_gbdt,
 };
 
 enum { N_LEARNERS = sizeof learners / sizeof *learners };
 
-const char *const mw_model_learners[] = {"forest", "linear", "isolation", NULL};
-const char *const mw_model_learner_aliases[][2] = {
-    {"random_forest", "forest"}, {"ridge", "linear"}, {"isolation_forest", "isolation"}, {NULL}};
+const char *const mw_model_learners[] = {"forest", "gbdt", "linear", "isolation", NULL};
+const char *const mw_model_learner_aliases[][2] = {{"random_forest", "forest"},
+                                                   {"lightgbm", "gbdt"},
+                                                   {"xgboost", "gbdt"},
+                                                   {"ridge", "linear"},
+                                                   {"isolation_forest", "isolation"},
+                                                   {NULL}};
 
 _Static_assert(sizeof mw_model_learners / sizeof *mw_model_learners == N_LEARNERS + 1,
                "a name per learner");

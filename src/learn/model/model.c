@@ -49,6 +49,7 @@ void *mw_model_free(mw_model *model) {
     mw_free(model->classes);
     mw_free(model->target);
     mw_free(model->params_json);
+    mw_free(model->curves_json);
     mw_free(model->importance);
     mw_features_free(model->features);
     return mw_free(model);
@@ -85,6 +86,44 @@ static mw_status check_anchor(const mw_fit *fit, const mw_learner *learner, mw_e
                    fit->anchor);
 }
 
+static bool same_features(const mw_features *a, const mw_features *b) {
+    bool same = mw_features_count(a) == mw_features_count(b);
+    for (int32_t i = 0; same && i < mw_features_count(a); i++) {
+        const mw_feature *x = mw_features_at(a, i), *y = mw_features_at(b, i);
+        same = strcmp(x->name, y->name) == 0 && x->kind == y->kind &&
+               x->n_categories == y->n_categories;
+        for (int32_t k = 0; same && k < x->n_categories; k++)
+            same = strcmp(x->categories[k], y->categories[k]) == 0;
+    }
+    return same;
+}
+
+/* The model to go on from is of the same learner, features and classes. */
+static mw_status check_init(const mw_fit *fit, const mw_learner *learner, mw_err *err) {
+    const mw_model *init = fit->init;
+    if (!init) return MW_OK;
+    bool same = init->learner == learner && init->task == fit->task &&
+                init->n_classes == fit->n_classes && same_features(init->features, fit->features);
+    for (int32_t k = 0; same && k < fit->n_classes; k++)
+        same = strcmp(init->classes[k], fit->classes[k]) == 0;
+    if (same) return MW_OK;
+    mw_fail(err, MW_EINVAL,
+            "the model to go on from is of another learner, task, features or classes");
+    return mw_err_hint(err,
+                       "train it on the same columns; a new category or class needs a new model");
+}
+
+/* What only boosting knows. */
+static mw_status check_boosting(const mw_fit *fit, const mw_learner *learner, mw_err *err) {
+    const char *asked = fit->weights            ? "weights"
+                        : fit->valid.n_rows > 0 ? "validation rows"
+                        : fit->init             ? "model to go on from"
+                                                : NULL;
+    if (!asked || learner->boosts) return check_init(fit, learner, err);
+    mw_fail(err, MW_EINVAL, "learner '%s' takes no %s", learner->name, asked);
+    return mw_err_hint(err, "--learner gbdt does");
+}
+
 static mw_status check_fit(const mw_fit *fit, const mw_learner *learner, mw_err *err) {
     if (!(learner->tasks >> fit->task & 1)) {
         mw_fail(err, MW_EINVAL, "learner '%s' cannot do task '%s'", learner->name,
@@ -103,6 +142,7 @@ static mw_status check_fit(const mw_fit *fit, const mw_learner *learner, mw_err 
     if (fit->matrix.n_rows > UINT32_MAX)
         return mw_fail(err, MW_ETOOLARGE, "more than %u rows to learn from", UINT32_MAX);
     mw_status status = check_anchor(fit, learner, err);
+    if (!status) status = check_boosting(fit, learner, err);
     return status || fit->task == MW_TASK_ANOMALY ? status : check_y(fit, err);
 }
 
@@ -165,7 +205,7 @@ mw_status mw_model_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model **ret, mw_
     const mw_learner *learner = mw_learner_find(fit->learner);
     if (!learner) {
         mw_fail(err, MW_ENOTFOUND, "there is no learner '%s'", fit->learner ? fit->learner : "");
-        return mw_err_hint(err, "learners: linear, forest, isolation");
+        return mw_err_hint(err, "learners: forest, gbdt, linear, isolation");
     }
     mw_status status = check_fit(fit, learner, err);
     if (status) return status;
@@ -192,6 +232,8 @@ mw_status mw_model_score(const mw_ctx *ctx, const mw_model *model, mw_matrix mat
 int32_t mw_model_outputs(const mw_model *model) {
     return model->n_classes > 0 ? model->n_classes : 1;
 }
+
+const char *mw_model_curves(const mw_model *model) { return model->curves_json; }
 
 mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance,
                               mw_err *err) {

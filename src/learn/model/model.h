@@ -68,6 +68,12 @@ typedef struct mw_fit {
     const double *y;       /* [n_rows]; target or class index; NULL for isolation */
     const char *anchor;    /* NULL, or a number feature whose value is taken off y while fitting
                                      and added to every prediction (missing: its mean); forest only */
+    const double *weights; /* [n_rows] above 0, or NULL; gbdt only, as all that follows */
+    mw_matrix valid;       /* rows to measure on while fitting; n_rows 0: none */
+    const double *valid_y; /* [valid.n_rows] as y */
+    const double *valid_weights; /* [valid.n_rows], or NULL */
+    const mw_model
+        *init; /* a model of the same kind, features and classes to go on from, or NULL */
 } mw_fit;
 
 /* The parameter table of a learner, by name or alias; NULL when there is no such learner. */
@@ -84,13 +90,34 @@ int32_t mw_model_outputs(const mw_model *model); /* doubles per row of mw_model_
 mw_status mw_model_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
                          mw_err *err);
 
+typedef enum mw_output {
+    MW_OUTPUT_PREDICTION, /* what mw_model_score gives */
+    MW_OUTPUT_MARGIN,     /* before probabilities or the exponential are made of it */
+    MW_OUTPUT_LEAVES      /* the number of the leaf that each tree gives */
+} mw_output;
+
+/* Doubles per row of mw_model_score_as. MW_EINVAL: the learner has no such output, or no rounds. */
+mw_status mw_model_outputs_as(const mw_model *model, mw_output what, int32_t n_rounds, int32_t *ret,
+                              mw_err *err);
+/*
+ * Other outputs than mw_model_score's, or those of the first n_rounds rounds of boosting (0: all). Leaves are numbered
+ * within their tree, in the order of its nodes.
+ *
+ * Errors   as mw_model_outputs_as and mw_model_score.
+ */
+mw_status mw_model_score_as(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
+                            mw_output what, int32_t n_rounds, double *out, mw_err *err);
+
+/* Losses round by round as JSON, of a model that was just fitted; NULL: it was not fitted by rounds. */
+const char *mw_model_curves(const mw_model *model);
+
 const char *mw_model_learner(const mw_model *model);
 mw_task mw_model_task(const mw_model *model);
 const mw_features *mw_model_features(const mw_model *model);
 const char *const *mw_model_classes(const mw_model *model, int32_t *n);
 double mw_model_threshold(const mw_model *model); /* isolation: score from which a row is flagged */
 
-/* Native importance [count(features)], sums to 1: forest by gain, ridge by |standardized coefficient|,
+/* Native importance [count(features)], sums to 1: forest and gbdt by gain, ridge by |standardized coefficient|,
  * isolation by path-length share. */
 mw_status mw_model_importance(const mw_ctx *ctx, const mw_model *model, double *importance,
                               mw_err *err);

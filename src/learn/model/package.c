@@ -105,6 +105,13 @@ static mw_status save_state(const mw_ctx *ctx, const mw_model *model, mw_dir *di
     return status ? status : sign_state(ctx, dir, package, err);
 }
 
+/* Losses round by round; an older fit's are removed where this one has none. */
+static mw_status save_curves(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_err *err) {
+    if (!model->curves_json) return mw_dir_remove(ctx, dir, MW_MODEL_CURVES, err);
+    return mw_file_replace(ctx, dir, MW_MODEL_CURVES, model->curves_json,
+                           strlen(model->curves_json), err);
+}
+
 mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
                         mw_matrix check, mw_err *err) {
     mw_package package = {0};
@@ -114,6 +121,7 @@ mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, m
                              : save_onnx(ctx, model, dir, check, &package, err);
     /* A model of the other kind may have been here. */
     if (!status) status = mw_dir_remove(ctx, dir, state ? MW_MODEL_ONNX : MW_MODEL_STATE, err);
+    if (!status) status = save_curves(ctx, model, dir, err);
     if (!status) status = mw_mlmodel_write(ctx, model, dir, err);
     if (!status) status = mw_metadata_write(ctx, model, &package, extra, dir, err);
     return status;

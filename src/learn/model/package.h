@@ -4,6 +4,7 @@
  * metadata.json   what the model is; written last, so a folder that has it is whole
  * model.onnx      what it computes; authoritative
  * state.arrow     in its place, where ONNX has no operators for it
+ * curves.json     losses round by round, of a fit by rounds
  * MLmodel         what MLflow needs; the only file with a time and a run id
  */
 #ifndef MW_LEARN_MODEL_PACKAGE_H
@@ -23,6 +24,7 @@ static inline int mw_model__format(const mw_model *model) {
 
 #define MW_MODEL_ONNX "model.onnx"
 #define MW_MODEL_STATE "state.arrow"
+#define MW_MODEL_CURVES "curves.json"
 
 typedef struct mw_package {
     bool has_state; /* state.arrow, not model.onnx, is the file of the two below */

@@ -146,16 +146,6 @@ bool mw_objective_renews(const mw_objective *o) { return lines[o->kind].renews; 
 
 /* ---- softmax ---- */
 
-/* Probabilities of one row, from scores a stride apart; out may be the scores. */
-static void softmax(const double *scores, int64_t stride, int32_t n, double *out) {
-    double top = scores[0], sum = 0;
-    for (int32_t k = 1; k < n; k++) top = larger(top, scores[k * stride]);
-    for (int32_t k = 0; k < n; k++) out[k] = scores[k * stride] - top;
-    mw_exp_array(out, (size_t)n, out);
-    for (int32_t k = 0; k < n; k++) sum += out[k];
-    for (int32_t k = 0; k < n; k++) out[k] /= sum;
-}
-
 /* A block's exponentials class by class: the highest score is taken off each, their sum divides. */
 static void softmax_gradients(const mw_objective *o, mw_targets t, const double *scores,
                               int64_t begin, int64_t n, mw_gradient *out) {
@@ -336,11 +326,29 @@ mw_status mw_objective_start(const mw_ctx *ctx, const mw_objective *o, mw_target
     return mw_ctx_check(ctx, err);
 }
 
-void mw_objective_predict(const mw_objective *o, double *scores) {
-    if (o->kind == MW_OBJECTIVE_SOFTMAX)
-        softmax(scores, 1, o->n_outputs, scores);
-    else if (o->kind == MW_OBJECTIVE_LOGISTIC)
-        scores[0] = 1 / (1 + mw_exp(-scores[0]));
-    else if (lines[o->kind].counts)
-        scores[0] = mw_exp(scores[0]);
+/* Scores become shares of each row's sum of exponentials, the highest score taken off. */
+static void softmax(double *scores, int64_t n_rows, int32_t n) {
+    for (int64_t row = 0; row < n_rows; row++) {
+        double *s = scores + row * n, top = s[0];
+        for (int32_t k = 1; k < n; k++) top = larger(top, s[k]);
+        for (int32_t k = 0; k < n; k++) s[k] -= top;
+    }
+    mw_exp_array(scores, (size_t)(n_rows * n), scores);
+    for (int64_t row = 0; row < n_rows; row++) {
+        double *s = scores + row * n, sum = 0;
+        for (int32_t k = 0; k < n; k++) sum += s[k];
+        for (int32_t k = 0; k < n; k++) s[k] /= sum;
+    }
+}
+
+void mw_objective_predict(const mw_objective *o, double *scores, int64_t n_rows) {
+    if (o->kind == MW_OBJECTIVE_SOFTMAX) {
+        softmax(scores, n_rows, o->n_outputs);
+    } else if (o->kind == MW_OBJECTIVE_LOGISTIC) {
+        for (int64_t i = 0; i < n_rows; i++) scores[i] = -scores[i];
+        mw_exp_array(scores, (size_t)n_rows, scores);
+        for (int64_t i = 0; i < n_rows; i++) scores[i] = 1 / (1 + scores[i]);
+    } else if (lines[o->kind].counts) {
+        mw_exp_array(scores, (size_t)n_rows, scores);
+    }
 }

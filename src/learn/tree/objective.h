@@ -79,7 +79,7 @@ mw_status mw_objective_renew(const mw_ctx *ctx, const mw_objective *objective, m
                              const double *scores, const uint32_t *rows, int64_t n,
                              uint64_t *scratch, double *ret, mw_err *err);
 
-/* One row's scores [n_outputs] to what is predicted: a value, or probabilities (LOGISTIC: of class 1). */
-void mw_objective_predict(const mw_objective *objective, double *scores);
+/* Scores [n_rows][n_outputs] to what is predicted, in place: a value, or probabilities (LOGISTIC: of class 1). */
+void mw_objective_predict(const mw_objective *objective, double *scores, int64_t n_rows);
 
 #endif

@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* What a model folder may hold (see docs/formats/model.md). */
-static const char *const model_files[] = {"MLmodel", "metadata.json", "model.onnx",
-                                          "importance.json", "state.arrow"};
+static const char *const model_files[] = {"MLmodel",         "metadata.json", "model.onnx",
+                                          "importance.json", "state.arrow",   "curves.json"};
 
 typedef struct place {
     char path[PATH_MAX]; /* parent folder; the name follows its last slash */

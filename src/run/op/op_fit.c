@@ -2,9 +2,9 @@
  * op_fit.c -- `millwright train FILE.csv --target COLUMN --learner NAME --out DIR`: one model from
  * a plain table, without a store.
  *
- * All rows with a target are fitted, unless --test-share keeps the last rows of the file for
- * measuring, or
- * --test names another file. --json prints metrics, rows, seconds, peak_bytes and model_sha256.
+ * All rows with a target are fitted, unless --test-share keeps the last rows of the file for measuring, or --test names
+ * another file. --valid names one to measure on while fitting, --init-model a model to go on from. --json prints
+ * metrics, rows, seconds, peak_bytes and model_sha256.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +12,12 @@
 
 #include "core/base/hash.h"
 #include "core/base/math.h"
-#include "core/param/nearest.h"
 #include "core/text/number.h"
+#include "keep/ingest/profile.h"
 #include "run/op/app.h"
+#include "run/op/fit_rows.h"
 #include "run/op/labels.h"
 #include "run/op/model_folder.h"
-#include "keep/ingest/profile.h"
-#include "run/op/read_like.h"
 
 #define MAX_UNREADABLE_SHARE 0.05
 
@@ -28,14 +27,14 @@ typedef struct fit_job {
     mw_arena arena;
     mw_args *params; /* of the learner */
     mw_table *table;
-    mw_features *features;
-    mw_model *model;
-    float *x; /* [n_rows][n_features] rows that are fitted, then rows held back */
-    double *y;
+    mw_features *made; /* of the table; NULL with a model to go on from */
+    const mw_features *features;
+    mw_model *init, *model;
+    mw_fit_rows rows;  /* that are fitted, then rows held back */
+    mw_fit_rows valid; /* of --valid */
     mw_labels labels;
     int64_t n_fit, n_test; /* rows fitted, rows measured (0: the fitted ones are) */
     mw_plain_bad bad;
-    int64_t n_skipped; /* readable rows without a target */
     bool test_in_file;
     double read_s, features_s, fit_s, save_s;
 } fit_job;
@@ -73,51 +72,32 @@ static mw_status read_params(fit_job *job, const char *learner, mw_err *err) {
     return status ? status : mw_args_finish(job->params, err);
 }
 
-static mw_status check_column(const mw_table *table, const char *option, const char *name,
-                              mw_err *err) {
-    if (mw_table_column(table, name)) return MW_OK;
-    mw_fail(err, MW_ENOTFOUND, "--%s: there is no column \"%.100s\"", option, name);
-    mw_err_at(err, "%s", option);
-    mw_nearest nearest = {0};
-    for (int32_t i = 0; i < table->n_columns; i++)
-        mw_nearest_look(&nearest, mw_str_of(name), table->columns[i].name);
-    return nearest.word ? mw_err_hint(err, "did you mean \"%s\"?", nearest.word)
-                        : mw_err_hint(err, "column names are written as in the header");
-}
-
-/* Columns that are not features: the target, time and device. What is dropped was not read. */
+/* Columns that are not features: the target, weights, time and device. What is dropped was not read. */
 static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
-    const char *except[3];
+    const char *except[4];
     size_t n = 0;
     const char *device = mw_args_string(job->args, "device");
-    if (device && check_column(job->table, "device", device, err)) return MW_ENOTFOUND;
-    const char *const named[] = {target, mw_args_string(job->args, "time"), device};
-    for (size_t i = 0; i < 3; i++)
+    if (job->init) {
+        job->features = mw_model_features(job->init);
+        return MW_OK;
+    }
+    if (device && mw_fit_check_column(job->table, "device", device, err)) return MW_ENOTFOUND;
+    const char *const named[] = {target, mw_args_string(job->args, "weight"),
+                                 mw_args_string(job->args, "time"), device};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
         if (named[i]) except[n++] = named[i];
-    mw_status status = mw_features_of_table(job->ctx, job->table, except, n, &job->features, err);
+    mw_status status = mw_features_of_table(job->ctx, job->table, except, n, &job->made, err);
+    job->features = job->made;
     if (!status && mw_features_count(job->features) == 0)
         status = mw_fail(err, MW_EDATA, "no columns are left to learn from");
     return status;
 }
 
-/* Rows that are unreadable or without a target cannot be fitted: packs the others to the front of x and y. */
-static void pack_rows(fit_job *job) {
-    int64_t n = job->table->n_rows, kept = 0;
-    size_t width = (size_t)mw_features_count(job->features);
-    for (int64_t row = 0; row < n; row++) {
-        if (job->bad.marks && job->bad.marks[row]) continue;
-        if (job->y && mw_isnan(job->y[row])) continue;
-        if (kept != row) {
-            memcpy(job->x + (size_t)kept * width, job->x + (size_t)row * width,
-                   width * sizeof *job->x);
-            if (job->y) job->y[kept] = job->y[row];
-        }
-        kept++;
-    }
-    job->n_skipped = n - job->bad.n - kept;
-    double share = mw_args_float(job->args, "test_share");
-    job->n_test = (int64_t)mw_floor(share * (double)kept);
-    job->n_fit = kept - job->n_test;
+static void divide_rows(fit_job *job) {
+    mw_fit_rows_pack(&job->rows, mw_features_count(job->features), job->table->n_rows, &job->bad);
+    const double share = mw_args_float(job->args, "test_share");
+    job->n_test = (int64_t)mw_floor(share * (double)job->rows.n);
+    job->n_fit = job->rows.n - job->n_test;
     job->test_in_file = job->n_test > 0;
 }
 
@@ -129,6 +109,49 @@ static mw_status check_share(const fit_job *job, mw_err *err) {
             (long long)job->bad.n, (long long)job->table->n_rows, MAX_UNREADABLE_SHARE,
             job->bad.first);
     return mw_err_hint(err, "correct the file");
+}
+
+/* The target as the model to go on from has it: its classes, or numbers. */
+static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
+    int64_t n_unknown;
+    if (!job->init)
+        return mw_op__labels(job->ctx, &job->arena, job->table, target,
+                             mw_args_string(job->args, "task"), &job->labels, err);
+    job->labels.task = mw_model_task(job->init);
+    job->labels.classes =
+        (const char **)(uintptr_t)mw_model_classes(job->init, &job->labels.n_classes);
+    return mw_op__labels_as(&job->arena, job->table, target, job->labels.task, job->labels.classes,
+                            job->labels.n_classes, &job->labels.y, &n_unknown, err);
+}
+
+static mw_fit_like like_training(const fit_job *job) {
+    const char *target = job->rows.y ? mw_args_string(job->args, "target") : NULL;
+    return (mw_fit_like){.args = job->args,
+                         .features = job->features,
+                         .target = target,
+                         .type = target ? mw_table_column(job->table, target)->type : MW_FLOAT64,
+                         .task = job->labels.task,
+                         .classes = job->labels.classes,
+                         .n_classes = job->labels.n_classes};
+}
+
+static mw_status read_valid(fit_job *job, mw_err *err) {
+    const char *path = mw_args_string(job->args, "valid");
+    if (!path) return MW_OK;
+    mw_fit_like like = like_training(job);
+    like.weight = mw_args_string(job->args, "weight");
+    return mw_fit_rows_read(job->ctx, &job->arena, &like, path, &job->valid, err);
+}
+
+static mw_status open_init(fit_job *job, mw_err *err) {
+    const char *path = mw_args_string(job->args, "init_model");
+    mw_dir *dir;
+    if (!path) return MW_OK;
+    mw_status status = mw_dir_open(job->ctx, path, MW_DIR_MUST_EXIST, &dir, err);
+    if (status) return status;
+    status = mw_model_load(job->ctx, dir, &job->init, err);
+    mw_dir_close(dir);
+    return status;
 }
 
 static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
@@ -149,13 +172,16 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     if (!status) status = check_share(job, err);
     job->read_s = seconds_since(ctx, start);
     start = mw_clock_monotonic(ctx->clock);
-    if (!status && !unsupervised)
-        status = mw_op__labels(ctx, &job->arena, job->table, target,
-                               mw_args_string(job->args, "task"), &job->labels, err);
-    if (!status) job->y = job->labels.y;
+    if (!status) status = open_init(job, err);
+    if (!status && !unsupervised) status = take_labels(job, target, err);
+    if (!status) job->rows.y = job->labels.y;
+    const char *weight = mw_args_string(job->args, "weight");
+    if (!status && weight)
+        status = mw_fit_weights(ctx, job->table, weight, &job->rows.weights, err);
     if (!status) status = make_features(job, target, err);
-    if (!status) status = mw_features_matrix(ctx, job->features, job->table, &job->x, err);
-    if (!status) pack_rows(job);
+    if (!status) status = mw_features_matrix(ctx, job->features, job->table, &job->rows.x, err);
+    if (!status) divide_rows(job);
+    if (!status) status = read_valid(job, err);
     job->features_s = seconds_since(ctx, start);
     if (!status && job->n_fit == 0)
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
@@ -163,7 +189,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
 }
 
 static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
-    bool unsupervised = job->y == NULL;
+    bool unsupervised = job->rows.y == NULL;
     mw_fit fit = {.learner = learner,
                   .task = unsupervised ? MW_TASK_ANOMALY : job->labels.task,
                   .features = job->features,
@@ -171,8 +197,13 @@ static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
                   .classes = (const char *const *)job->labels.classes,
                   .n_classes = job->labels.n_classes,
                   .params = job->params,
-                  .matrix = {job->x, job->n_fit, mw_features_count(job->features)},
-                  .y = job->y};
+                  .matrix = {job->rows.x, job->n_fit, mw_features_count(job->features)},
+                  .y = job->rows.y,
+                  .weights = job->rows.weights,
+                  .valid = {job->valid.x, job->valid.n, mw_features_count(job->features)},
+                  .valid_y = job->valid.y,
+                  .valid_weights = job->valid.weights,
+                  .init = job->init};
     int64_t start = mw_clock_monotonic(job->ctx->clock);
     mw_ctx seeded = *job->ctx;
     seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
@@ -258,35 +289,12 @@ static mw_status score_and_write(const fit_job *job, const float *x, const doubl
 /* Metrics on --test FILE: its rows with a known target. */
 static mw_status measure_test_file(fit_job *job, const char *path, mw_json_writer *writer,
                                    mw_err *err) {
-    mw_table *table = NULL;
-    float *x = NULL;
-    double *y = NULL;
-    mw_plain_bad bad = {0};
-    int64_t n_unknown = 0, kept = 0;
-    const char *target = mw_args_string(job->args, "target");
-    mw_type type = job->y ? mw_table_column(job->table, target)->type : MW_FLOAT64;
-    mw_status status = mw_op__read_like(job->ctx, path, job->args, job->features,
-                                        job->y ? target : NULL, type, &table, &bad, err);
-    if (!status) status = mw_features_matrix(job->ctx, job->features, table, &x, err);
-    if (!status && job->y)
-        status = mw_op__labels_as(&job->arena, table, target, job->labels.task,
-                                  (const char *const *)job->labels.classes, job->labels.n_classes,
-                                  &y, &n_unknown, err);
-    if (!status) {
-        size_t width = (size_t)mw_features_count(job->features);
-        for (int64_t row = 0; row < table->n_rows; row++) {
-            if (bad.marks && bad.marks[row]) continue;
-            if (y && mw_isnan(y[row])) continue;
-            memmove(x + (size_t)kept * width, x + (size_t)row * width, width * sizeof *x);
-            if (y) y[kept] = y[row];
-            kept++;
-        }
-        status = kept ? score_and_write(job, x, y, kept, "test file", writer, err)
-                      : mw_fail(err, MW_EDATA, "%s has no rows to measure on", path);
-    }
-    mw_free(bad.marks);
-    mw_free(x);
-    mw_table_free(table);
+    const mw_fit_like like = like_training(job);
+    mw_fit_rows rows;
+    mw_status status = mw_fit_rows_read(job->ctx, &job->arena, &like, path, &rows, err);
+    if (status) return status;
+    status = score_and_write(job, rows.x, rows.y, rows.n, "test file", writer, err);
+    mw_fit_rows_done(&rows);
     return status;
 }
 
@@ -295,10 +303,11 @@ static mw_status measure(fit_job *job, mw_json_writer *writer, mw_err *err) {
     if (test) return measure_test_file(job, test, writer, err);
     size_t width = (size_t)mw_features_count(job->features);
     if (!job->test_in_file)
-        return score_and_write(job, job->x, job->y, job->n_fit, "training rows", writer, err);
-    return score_and_write(job, job->x + (size_t)job->n_fit * width,
-                           job->y ? job->y + job->n_fit : NULL, job->n_test, "last rows", writer,
-                           err);
+        return score_and_write(job, job->rows.x, job->rows.y, job->n_fit, "training rows", writer,
+                               err);
+    return score_and_write(job, job->rows.x + (size_t)job->n_fit * width,
+                           job->rows.y ? job->rows.y + job->n_fit : NULL, job->n_test, "last rows",
+                           writer, err);
 }
 
 /* ---- saving and telling ---- */
@@ -315,7 +324,7 @@ static mw_status save(fit_job *job, mw_str metrics, char sha256[MW_SHA256_HEX], 
     mw_json_write_raw(&writer, metrics);
     mw_json_object_end(&writer);
     int64_t n_check = job->n_fit < 1000 ? job->n_fit : 1000;
-    mw_matrix check = {job->x, n_check, mw_features_count(job->features)};
+    mw_matrix check = {job->rows.x, n_check, mw_features_count(job->features)};
     mw_status status = mw_buf_status(&extra, "the metrics", err);
     if (!status)
         status = mw_op__save_model(ctx, job->model, mw_args_string(job->args, "out"),
@@ -332,7 +341,7 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_string(writer, "task", mw_task_name(mw_model_task(job->model)));
     mw_json_add_string(writer, "target", mw_args_string(job->args, "target"));
     mw_json_add_int(writer, "rows", job->n_fit);
-    mw_json_add_int(writer, "rows_without_target", job->n_skipped);
+    mw_json_add_int(writer, "rows_without_target", job->rows.n_without_target);
     mw_json_add_int(writer, "unreadable_rows", job->bad.n);
     mw_json_add_int(writer, "features", mw_features_count(job->features));
     mw_json_key(writer, "metrics");
@@ -377,9 +386,11 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_arena_init(&job.arena, call->ctx->mem);
     mw_status status = run(&job, out, err);
     mw_model_free(job.model);
-    mw_features_free(job.features);
+    mw_model_free(job.init);
+    mw_features_free(job.made);
     mw_table_free(job.table);
-    mw_free(job.x);
+    mw_fit_rows_done(&job.rows);
+    mw_fit_rows_done(&job.valid);
     mw_free(job.bad.marks);
     mw_args_free(job.params);
     mw_arena_done(&job.arena);
@@ -417,6 +428,15 @@ static const mw_param params[] = {
      .min = 0,
      .max = 0.9,
      .help = "Share of the file's last rows kept for measuring; 0 fits all."},
+    {.name = "valid",
+     .type = MW_PARAM_STRING,
+     .help = "Another file to measure on round by round; --learner gbdt."},
+    {.name = "weight",
+     .type = MW_PARAM_STRING,
+     .help = "Column that says what a row counts for, above 0; --learner gbdt."},
+    {.name = "init_model",
+     .type = MW_PARAM_STRING,
+     .help = "A model folder to go on from: the new trees are added to its own; --learner gbdt."},
     {.name = "out",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED,
@@ -428,6 +448,8 @@ static const mw_param params[] = {
 static const char *const examples[] = {
     "millwright train housing.csv --target median_house_value --learner forest --set seed=1 --out "
     "m",
+    "millwright train readings.csv --target failed --learner gbdt --set early_stopping_rounds=20 "
+    "--set validation_fraction=0.2 --out m",
     "millwright train sensors.csv --learner isolation --drop label --out m --json", NULL};
 
 const mw_op mw_op_fit = {

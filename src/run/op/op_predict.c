@@ -3,7 +3,8 @@
  *
  * One line per data row, in file order, under a header: regression `prediction`; binary
  * `prediction,probability` (of the larger label); multiclass `prediction,probability_CLASS,...`;
- * isolation `score,is_anomaly`. A row that could not be read gives empty cells.
+ * isolation `score,is_anomaly`. --output margin: `margin`, or `margin_CLASS,...`; --output leaf: `tree_1,...`, the number of
+ * the leaf in each tree. A row that could not be read gives empty cells.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,26 +21,47 @@ enum { ROWS_AT_ONCE = 65536 };
 
 typedef struct scores {
     const mw_model *model;
+    mw_output what;
+    int32_t n_rounds, n_outputs; /* asked for (0: all); numbers of a row */
     const char *const *classes;
     int32_t n_classes;
     int64_t n_flagged;
 } scores;
 
+/* "WORD_LABEL", quoted where need be; after a comma unless it is the line's first. */
+static void add_name(mw_buf *line, const char *word, const char *label) {
+    mw_buf name;
+    mw_buf_init(&name, line->mem, (size_t)MW_LIMIT(STRING_BYTES) + 32);
+    mw_buf_printf(&name, "%s_%s", word, label);
+    if (line->size > 0) mw_buf_add_char(line, ',');
+    mw_csv_write_field(line, mw_buf_str(&name));
+    mw_buf_done(&name);
+}
+
+static void write_numbers_header(const scores *s, mw_buf *line) {
+    if (s->what == MW_OUTPUT_MARGIN && s->n_outputs == 1) mw_buf_add(line, "margin");
+    for (int32_t k = 0; s->what == MW_OUTPUT_MARGIN && s->n_outputs > 1 && k < s->n_outputs; k++)
+        add_name(line, "margin", s->classes[k]);
+    for (int32_t t = 1; s->what == MW_OUTPUT_LEAVES && t <= s->n_outputs; t++) {
+        char number[16];
+        (void)snprintf(number, sizeof number, "%d", (int)t);
+        add_name(line, "tree", number);
+    }
+    mw_buf_add_char(line, '\n');
+}
+
 static void write_header(const scores *s, mw_buf *line) {
+    if (s->what != MW_OUTPUT_PREDICTION) {
+        write_numbers_header(s, line);
+        return;
+    }
     switch (mw_model_task(s->model)) {
     case MW_TASK_REGRESSION: mw_buf_add(line, "prediction\n"); break;
     case MW_TASK_BINARY: mw_buf_add(line, "prediction,probability\n"); break;
     case MW_TASK_ANOMALY: mw_buf_add(line, "score,is_anomaly\n"); break;
     case MW_TASK_MULTICLASS:
         mw_buf_add(line, "prediction");
-        for (int32_t k = 0; k < s->n_classes; k++) {
-            mw_buf name;
-            mw_buf_init(&name, line->mem, (size_t)MW_LIMIT(STRING_BYTES) + 32);
-            mw_buf_printf(&name, "probability_%s", s->classes[k]);
-            mw_buf_add_char(line, ',');
-            mw_csv_write_field(line, mw_buf_str(&name));
-            mw_buf_done(&name);
-        }
+        for (int32_t k = 0; k < s->n_classes; k++) add_name(line, "probability", s->classes[k]);
         mw_buf_add_char(line, '\n');
         break;
     }
@@ -59,6 +81,14 @@ static void write_classes(const scores *s, const double *p, mw_buf *line) {
 }
 
 static void write_row(scores *s, const double *out, mw_buf *line) {
+    if (s->what != MW_OUTPUT_PREDICTION) {
+        for (int32_t k = 0; k < s->n_outputs; k++) {
+            if (k > 0) mw_buf_add_char(line, ',');
+            mw_buf_add_number(line, out[k]);
+        }
+        mw_buf_add_char(line, '\n');
+        return;
+    }
     switch (mw_model_task(s->model)) {
     case MW_TASK_REGRESSION:
         mw_buf_add_number(line, out[0]);
@@ -76,7 +106,8 @@ static void write_row(scores *s, const double *out, mw_buf *line) {
 }
 
 static void write_empty(const scores *s, mw_buf *line) {
-    int32_t cells = mw_model_task(s->model) == MW_TASK_REGRESSION   ? 1
+    int32_t cells = s->what != MW_OUTPUT_PREDICTION                 ? s->n_outputs
+                    : mw_model_task(s->model) == MW_TASK_REGRESSION ? 1
                     : mw_model_task(s->model) == MW_TASK_MULTICLASS ? 1 + s->n_classes
                                                                     : 2;
     for (int32_t i = 1; i < cells; i++) mw_buf_add_char(line, ',');
@@ -86,18 +117,20 @@ static void write_empty(const scores *s, mw_buf *line) {
 static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *table, const float *x,
                               const mw_plain_bad *bad, mw_file *file, mw_err *err) {
     int32_t width = mw_features_count(mw_model_features(s->model));
-    int32_t outputs = mw_model_outputs(s->model);
-    double *out = mw_alloc_array(ctx->mem, (size_t)ROWS_AT_ONCE * (size_t)outputs, sizeof *out);
+    const int32_t outputs = s->n_outputs;
+    const int64_t at_once = ROWS_AT_ONCE / (outputs < 1024 ? outputs : 1024);
+    double *out = mw_alloc_array(ctx->mem, (size_t)at_once * (size_t)outputs, sizeof *out);
     if (!out) return mw_fail_nomem(err, "the predictions");
     mw_buf lines;
     mw_buf_init(&lines, ctx->mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES) * 16);
     mw_status status = MW_OK;
     write_header(s, &lines);
-    for (int64_t from = 0; (from < table->n_rows || from == 0) && !status; from += ROWS_AT_ONCE) {
-        int64_t n = table->n_rows - from < ROWS_AT_ONCE ? table->n_rows - from : ROWS_AT_ONCE;
+    for (int64_t from = 0; (from < table->n_rows || from == 0) && !status; from += at_once) {
+        int64_t n = table->n_rows - from < at_once ? table->n_rows - from : at_once;
         mw_ctx_report(ctx, "scoring", (double)from, (double)table->n_rows);
         mw_matrix matrix = {x + from * width, n, width};
-        if (n > 0) status = mw_model_score(ctx, s->model, matrix, out, err);
+        if (n > 0)
+            status = mw_model_score_as(ctx, s->model, matrix, s->what, s->n_rounds, out, err);
         for (int64_t i = 0; i < n && !status; i++) {
             if (bad->marks && bad->marks[from + i])
                 write_empty(s, &lines);
@@ -137,6 +170,16 @@ static mw_status create_output(const mw_ctx *ctx, const char *path, mw_file **re
     return status;
 }
 
+static const char *const outputs[] = {"prediction", "margin", "leaf", NULL};
+
+/* What is asked for, as far as the model has it. */
+static mw_status read_output(const mw_args *args, scores *s, mw_err *err) {
+    const char *text = mw_args_string(args, "output");
+    while (strcmp(outputs[s->what], text) != 0) s->what++;
+    s->n_rounds = mw_args_has(args, "rounds") ? (int32_t)mw_args_int(args, "rounds") : 0;
+    return mw_model_outputs_as(s->model, s->what, s->n_rounds, &s->n_outputs, err);
+}
+
 static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, mw_err *err) {
     const mw_ctx *ctx = call->ctx;
     mw_table *table = NULL;
@@ -145,8 +188,10 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
     mw_plain_bad bad = {0};
     scores s = {.model = model};
     s.classes = mw_model_classes(model, &s.n_classes);
-    mw_status status = mw_op__read_like(ctx, mw_args_string(call->args, "file"), call->args,
-                                        mw_model_features(model), NULL, 0, &table, &bad, err);
+    mw_status status = read_output(call->args, &s, err);
+    if (!status)
+        status = mw_op__read_like(ctx, mw_args_string(call->args, "file"), call->args,
+                                  mw_model_features(model), NULL, 0, &table, &bad, err);
     if (!status) status = mw_features_matrix(ctx, mw_model_features(model), table, &x, err);
     if (!status) status = create_output(ctx, mw_args_string(call->args, "out"), &file, err);
     if (!status) {
@@ -197,6 +242,17 @@ static const mw_param params[] = {
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
      .help = "A table with the columns the model was trained on; others are ignored."},
+    {.name = "output",
+     .type = MW_PARAM_ENUM,
+     .def = "prediction",
+     .choices = outputs,
+     .help = "What to write: predictions; gbdt's sums of leaves before they become probabilities; "
+             "the number of the leaf in each tree."},
+    {.name = "rounds",
+     .type = MW_PARAM_INT,
+     .min = 1,
+     .max = 10000,
+     .help = "Score with the first rounds of a gbdt model only."},
     {.name = "out",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED,

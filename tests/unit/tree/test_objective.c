@@ -147,22 +147,22 @@ MW_TEST(leaves_are_quantiles_of_residuals) {
 MW_TEST(predictions_are_values_and_shares) {
     mw_objective o = {.kind = MW_OBJECTIVE_LOGISTIC, .n_outputs = 1};
     double s[3] = {0};
-    mw_objective_predict(&o, s);
+    mw_objective_predict(&o, s, 1);
     assert_true(s[0] == 0.5);
     s[0] = -800;
-    mw_objective_predict(&o, s);
+    mw_objective_predict(&o, s, 1);
     assert_true(s[0] >= 0 && s[0] < 1e-300);
     o = (mw_objective){.kind = MW_OBJECTIVE_SOFTMAX, .n_outputs = 3};
     memcpy(s, (double[]){1000, 1000, -1000}, sizeof s);
-    mw_objective_predict(&o, s);
+    mw_objective_predict(&o, s, 1);
     assert_true(s[0] == 0.5 && s[1] == 0.5 && s[2] == 0);
     o = (mw_objective){.kind = MW_OBJECTIVE_TWEEDIE, .n_outputs = 1};
     s[0] = 0;
-    mw_objective_predict(&o, s);
+    mw_objective_predict(&o, s, 1);
     assert_true(s[0] == 1);
     o.kind = MW_OBJECTIVE_HUBER;
     s[0] = -3;
-    mw_objective_predict(&o, s);
+    mw_objective_predict(&o, s, 1);
     assert_true(s[0] == -3);
 }
 

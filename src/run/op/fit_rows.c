@@ -1,0 +1,78 @@
+/* fit_rows.c -- see fit_rows.h. */
+#include "run/op/fit_rows.h"
+
+#include <string.h>
+
+#include "core/base/math.h"
+#include "core/param/nearest.h"
+#include "run/op/labels.h"
+#include "run/op/read_like.h"
+
+void mw_fit_rows_done(mw_fit_rows *rows) {
+    mw_free(rows->x);
+    mw_free(rows->weights);
+}
+
+mw_status mw_fit_check_column(const mw_table *table, const char *option, const char *name,
+                              mw_err *err) {
+    if (mw_table_column(table, name)) return MW_OK;
+    mw_fail(err, MW_ENOTFOUND, "--%s: there is no column \"%.100s\"", option, name);
+    mw_err_at(err, "%s", option);
+    mw_nearest nearest = {0};
+    for (int32_t i = 0; i < table->n_columns; i++)
+        mw_nearest_look(&nearest, mw_str_of(name), table->columns[i].name);
+    return nearest.word ? mw_err_hint(err, "did you mean \"%s\"?", nearest.word)
+                        : mw_err_hint(err, "column names are written as in the header");
+}
+
+void mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plain_bad *bad) {
+    const size_t size = (size_t)width;
+    rows->n = 0;
+    for (int64_t row = 0; row < n; row++) {
+        if (bad->marks && bad->marks[row]) continue;
+        if (rows->y && mw_isnan(rows->y[row])) continue;
+        const int64_t to = rows->n++;
+        if (to == row) continue;
+        memcpy(rows->x + (size_t)to * size, rows->x + (size_t)row * size, size * sizeof *rows->x);
+        if (rows->y) rows->y[to] = rows->y[row];
+        if (rows->weights) rows->weights[to] = rows->weights[row];
+    }
+    rows->n_without_target = n - bad->n - rows->n;
+}
+
+mw_status mw_fit_weights(const mw_ctx *ctx, const mw_table *table, const char *name, double **ret,
+                         mw_err *err) {
+    mw_status status = mw_fit_check_column(table, "weight", name, err);
+    if (status) return status;
+    const mw_column *column = mw_table_column(table, name);
+    if (column->type != MW_FLOAT64) {
+        mw_fail(err, MW_EDATA, "--weight: the column %s holds no numbers", name);
+        return mw_err_at(err, "weight");
+    }
+    *ret = mw_memdup(ctx->mem, column->number, (size_t)table->n_rows * sizeof **ret);
+    return *ret ? MW_OK : mw_fail_nomem(err, "the weights");
+}
+
+mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like *like,
+                           const char *path, mw_fit_rows *ret, mw_err *err) {
+    mw_table *table = NULL;
+    mw_plain_bad bad = {0};
+    int64_t n_unknown = 0;
+    *ret = (mw_fit_rows){0};
+    mw_status status = mw_op__read_like(ctx, path, like->args, like->features, like->target,
+                                        like->type, &table, &bad, err);
+    if (!status) status = mw_features_matrix(ctx, like->features, table, &ret->x, err);
+    if (!status && like->weight)
+        status = mw_fit_weights(ctx, table, like->weight, &ret->weights, err);
+    if (!status && like->target)
+        status = mw_op__labels_as(arena, table, like->target, like->task, like->classes,
+                                  like->n_classes, &ret->y, &n_unknown, err);
+    if (!status) mw_fit_rows_pack(ret, mw_features_count(like->features), table->n_rows, &bad);
+    if (!status && ret->n == 0)
+        status = mw_fail(err, MW_EDATA, "%s has no rows that can be used", path);
+    mw_free(bad.marks);
+    mw_table_free(table);
+    if (status) mw_fit_rows_done(ret);
+    if (status) *ret = (mw_fit_rows){0};
+    return status;
+}

@@ -1,0 +1,48 @@
+/*
+ * fit_rows.h -- rows of a plain table for a fit: features, target and weights, without those that cannot be used.
+ */
+#ifndef MW_RUN_OP_FIT_ROWS_H
+#define MW_RUN_OP_FIT_ROWS_H
+
+#include "core/base/arena.h"
+#include "keep/ingest/ingest.h"
+#include "learn/model/model.h"
+
+typedef struct mw_fit_rows {
+    float *x;        /* [n][width] owned */
+    double *y;       /* [n] borrowed from the arena it was made in, or NULL: no target */
+    double *weights; /* [n] owned, or NULL */
+    int64_t n;
+    int64_t n_without_target; /* readable rows left out */
+} mw_fit_rows;
+
+void mw_fit_rows_done(mw_fit_rows *rows);
+
+/* Leaves out rows that are unreadable or without a target; the others move to the front. n: rows of the table. */
+void mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plain_bad *bad);
+
+/* *ret [n_rows] of the table's column of weights; mw_free it. MW_ENOTFOUND, MW_EDATA when it holds no numbers. */
+mw_status mw_fit_weights(const mw_ctx *ctx, const mw_table *table, const char *name, double **ret,
+                         mw_err *err);
+
+/* What a file beside the training file is read like. */
+typedef struct mw_fit_like {
+    const mw_args *args; /* of the profile */
+    const mw_features *features;
+    const char *target; /* NULL: none */
+    const char *weight; /* NULL: none */
+    mw_type type;       /* of the target's column in the training file */
+    mw_task task;
+    const char *const *classes; /* [n_classes] */
+    int32_t n_classes;
+} mw_fit_like;
+
+/* Rows of another file. MW_EDATA when none can be used. */
+mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like *like,
+                           const char *path, mw_fit_rows *ret, mw_err *err);
+
+/* MW_ENOTFOUND, with the nearest name as hint, unless the table has that column; option: what named it. */
+mw_status mw_fit_check_column(const mw_table *table, const char *option, const char *name,
+                              mw_err *err);
+
+#endif
