@@ -132,7 +132,7 @@ static const struct bad_line {
      "seed is set twice: \"random_state\" and \"seed\" are the same parameter", ""},
     {"train --random-stat 3", "no option --random-stat", "did you mean --random-state?"},
     {"train --random-state", "--random-state needs a value", "--random-state=VALUE"},
-    {"train a.csv --out m --learner isolation_forst", "must be one of forest, linear, isolation",
+    {"train a.csv --out m --learner isolation_forst", "must be one of forest, gbdt, linear, isolation",
      "did you mean \"isolation_forest\"?"},
     {"jobs --json=maybe", "json", ""},
     {"jobs extra", "\"extra\" is one argument too many", "--help"},

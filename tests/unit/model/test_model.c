@@ -266,7 +266,7 @@ MW_TEST(bad_fits_are_refused) {
                    .matrix = p.matrix,
                    .y = p.y};
     mw_fit fit = good;
-    fit.learner = "gbdt";
+    fit.learner = "catboost";
     assert_status(mw_model_fit(&ctx, &fit, &model, &err), MW_ENOTFOUND);
     fit = good, fit.learner = "linear", fit.task = MW_TASK_BINARY;
     assert_status(mw_model_fit(&ctx, &fit, &model, &err), MW_EINVAL);

@@ -341,7 +341,7 @@ MW_TEST(changed_metadata_is_refused) {
         {"\"format\": \"millwright-model\"", "\"format\": \"other\"", MW_EDATA},
         {"\"format_version\": 1", "\"format_version\": 3", MW_EUNSUPPORTED},
         {"\"format_version\": 1", "\"format_version\": \"x\"", MW_EDATA},
-        {"\"learner\": \"linear\"", "\"learner\": \"gbdt\"", MW_EUNSUPPORTED},
+        {"\"learner\": \"linear\"", "\"learner\": \"catboost\"", MW_EUNSUPPORTED},
         {"\"learner\": \"linear\"", "\"learner\": \"forest\"", MW_EDATA},
         {"\"task\": \"regression\"", "\"task\": \"anomaly\"", MW_EDATA},
         {"\"anchor\": null", "\"anchor\": \"heat\"", MW_EDATA},
