@@ -1,11 +1,12 @@
 """Compares onnxruntime with our own scores on saved model folders.
 
 usage: onnx_parity.py OUT...     each OUT holds model folders with rows.f32 and scores.f64 beside
-                                 MLmodel (written by tests/quality/parity_models)
+                                 MLmodel (written by tests/quality/parity_models), and folders of
+                                 graphs with an NAME.f64 for each output (tests/quality/parity_trees)
 
 Bound (DESIGN 3.6): |a - b| <= 1e-5 max(1, |b|) for every value. Also: onnx.checker accepts the file,
 the interface is the one promised (one float input, no ZipMap, float outputs), labels are the largest
-probability, is_anomaly is score >= threshold, and mlflow.pyfunc loads the folder.
+probability, is_anomaly is score >= threshold, and mlflow.pyfunc loads the folder. Graphs: 1e-6.
 """
 
 import json
@@ -17,24 +18,46 @@ import onnx
 import onnxruntime
 
 BOUND = 1e-5
+GRAPH_BOUND = 1e-6
 
 
-def check_folder(folder):
-    metadata = json.loads((folder / "metadata.json").read_text())
-    model = onnx.load(folder / "model.onnx")
-    onnx.checker.check_model(model, full_check=True)
+def run(folder, rows):
+    """Outputs by name; the file passes onnx.checker."""
+    onnx.checker.check_model(onnx.load(folder / "model.onnx"), full_check=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
     )
-    n_features = len(metadata["features"])
     (only_input,) = session.get_inputs()
-    assert only_input.type == "tensor(float)" and only_input.shape[1] == n_features, only_input
-    rows = np.fromfile(folder / "rows.f32", np.float32).reshape(-1, n_features)
-    wanted = np.fromfile(folder / "scores.f64", np.float64).reshape(len(rows), -1)
+    rows = rows.reshape(-1, only_input.shape[1])
+    assert only_input.type == "tensor(float)", only_input
     names = [o.name for o in session.get_outputs()]
-    outputs = dict(zip(names, session.run(None, {only_input.name: rows})))
+    return rows, dict(zip(names, session.run(None, {only_input.name: rows})))
+
+
+def check_graph(folder):
+    rows, outputs = run(folder, np.fromfile(folder / "rows.f32", np.float32))
+    largest = 0
+    for file in folder.glob("*.f64"):
+        got = outputs[file.stem]
+        wanted = np.fromfile(file, np.float64).reshape(got.shape)
+        error = np.abs(got - wanted) / np.maximum(1, np.abs(wanted))
+        assert got.dtype == np.float32 and np.isfinite(wanted).all()
+        assert error.max() <= GRAPH_BOUND, f"{folder.name}, {file.stem}: {error.max()}"
+        largest = max(largest, error.max())
+    if "label" in outputs:
+        yes = outputs["both"][:, 1] > outputs["both"][:, 0]
+        assert (outputs["label"] == np.where(yes, "yes", "no")).all()
+    return largest, len(rows)
+
+
+def check_folder(folder):
+    metadata = json.loads((folder / "metadata.json").read_text())
+    model = onnx.load(folder / "model.onnx")
+    rows, outputs = run(folder, np.fromfile(folder / "rows.f32", np.float32))
+    assert rows.shape[1] == len(metadata["features"]), rows.shape
+    wanted = np.fromfile(folder / "scores.f64", np.float64).reshape(len(rows), -1)
     got = outputs[metadata["onnx"]["output"]]
     assert got.dtype == np.float32 and got.shape == wanted.shape, (got.dtype, got.shape)
     error = np.abs(got - wanted) / np.maximum(1, np.abs(wanted))
@@ -83,10 +106,12 @@ def main():
     roots = [pathlib.Path(p) for p in sys.argv[1:]]
     folders = sorted(f.parent for r in roots for f in r.rglob("scores.f64"))
     assert folders, "no model folders found"
-    for folder in folders:
-        error, n = check_folder(folder)
+    graphs = sorted(f.parent for r in roots for f in r.rglob("sums.f64"))
+    for folder in folders + graphs:
+        error, n = check_folder(folder) if folder in folders else check_graph(folder)
         print(f"{folder.name:28s} rows {n:6d}  largest error {error:.3g}")
-    print(f"onnxruntime {onnxruntime.__version__}: {len(folders)} models within {BOUND}")
+    print(f"onnxruntime {onnxruntime.__version__}: {len(folders)} models within {BOUND}", end="")
+    print(f", {len(graphs)} graphs within {GRAPH_BOUND}")
 
 
 if __name__ == "__main__":

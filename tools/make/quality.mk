@@ -1,17 +1,17 @@
 # What learned models are worth beside other programs (needs `make venv`).
 ##  make onnx-parity compare saved models with onnxruntime
 
-PARITY := $(O)/tests/quality/parity_models
+PARITY := $(O)/tests/quality/parity_models $(O)/tests/quality/parity_trees
 
-$(PARITY): $(PARITY).o $(TEST_SUPPORT) $(LIBRARY)
+$(PARITY): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
 
 .PHONY: onnx-parity
 onnx-parity: $(PARITY) | $(VENV)/.stamp
-	rm -rf $(O)/parity && $(PARITY) $(O)/parity
+	rm -rf $(O)/parity && $(foreach program,$(PARITY),$(program) $(O)/parity &&) true
 	$(VENV)/bin/python tests/quality/onnx_parity.py $(O)/parity
 
--include $(PARITY).d
+-include $(PARITY:%=%.d)
 
 # --- figures beside peers ---
 ##  make bench-quality  isolation and random forest beside scikit-learn, 22 sets and california_housing, 10 seeds (needs MILLWRIGHT_TEST_DATA)

@@ -59,10 +59,13 @@ static mw_status number_entries(const mw_ctx *ctx, entries *e, mw_err *err) {
     return mw_ctx_check(ctx, err);
 }
 
-/* Zero shares are left out (a missing target adds 0), but every leaf keeps one entry. */
-static bool leaf_writes(const mw_trees *trees, const mw_node *leaf, int32_t output) {
+/* Zero shares are left out (a missing target adds 0), but every leaf keeps one entry. onnxruntime 1.20
+ * drops the base value of a target that no leaf names: with base values, the first tree names them all. */
+static bool writes(const mw_trees *trees, int64_t at, int32_t output) {
+    const mw_node *leaf = &trees->nodes[at];
+    if (leaf->feature >= 0) return false;
     const float *values = trees->values + (int64_t)leaf->right * trees->n_outputs;
-    if (values[output] != 0.0f) return true;
+    if (values[output] != 0.0f || (trees->base && at < mw_onnx__tree_end(trees, 0))) return true;
     if (output > 0) return false;
     for (int32_t k = 0; k < trees->n_outputs; k++)
         if (values[k] != 0.0f) return false;
@@ -72,8 +75,7 @@ static bool leaf_writes(const mw_trees *trees, const mw_node *leaf, int32_t outp
 static size_t count_targets(const mw_trees *trees) {
     size_t n = 0;
     for (int64_t i = 0; i < trees->n_nodes; i++)
-        for (int32_t k = 0; trees->nodes[i].feature < 0 && k < trees->n_outputs; k++)
-            n += leaf_writes(trees, &trees->nodes[i], k);
+        for (int32_t k = 0; k < trees->n_outputs; k++) n += writes(trees, i, k);
     return n;
 }
 
@@ -182,8 +184,8 @@ static void write_targets(mw_onnx *onnx, Onnx__NodeProto *node, const entries *e
     for (int32_t tree = 0; tree < trees->n_trees; tree++) {
         for (int64_t i = trees->roots[tree]; i < mw_onnx__tree_end(trees, tree); i++) {
             const mw_node *leaf = &trees->nodes[i];
-            for (int32_t k = 0; leaf->feature < 0 && k < trees->n_outputs; k++) {
-                if (!leaf_writes(trees, leaf, k)) continue;
+            for (int32_t k = 0; k < trees->n_outputs; k++) {
+                if (!writes(trees, i, k)) continue;
                 targets[at] = k;
                 ids[at] = e->ids[i];
                 tree_ids[at] = tree;

@@ -56,7 +56,7 @@ static void assert_output(const char *output, int32_t columns, const double *wan
             fail_msg("%s, value %d: %.17g, not %.17g", output, i, got[i], want[i]);
 }
 
-/* e, its powers and what follows from them: decimal of Python 3.12 with 40 digits. */
+/* e, its powers and what follows from them: decimal of Python 3.11 with 40 digits. */
 MW_TEST(margins_become_shares) {
     static const double shares[] = {0.09003057317038046,
                                     0.24472847105479764,
