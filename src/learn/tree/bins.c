@@ -22,6 +22,7 @@ typedef struct finding {
     const mw_bins_options *options;
     mw_matrix matrix;
     const uint32_t *sample; /* [n_sample] rows, ascending; NULL: all */
+    float *drawn; /* [n_features][n_sample] their values; NULL: all rows are read where they are */
     int64_t n_sample;
     mw_bins_column *columns; /* [n_features] */
 } finding;
@@ -76,8 +77,19 @@ static int32_t cut_equally(const values *v, int32_t max_bin, int64_t least, floa
 }
 
 static float value_at(const finding *f, int32_t feature, int64_t i) {
-    int64_t row = f->sample ? (int64_t)f->sample[i] : i;
-    return f->matrix.x[row * f->matrix.n_features + feature];
+    return f->drawn ? f->drawn[feature * f->n_sample + i]
+                    : f->matrix.x[i * f->matrix.n_features + feature];
+}
+
+/* Sampled rows to columns: each row is read once. */
+static mw_status draw_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const finding *f = arg;
+    const int64_t width = f->matrix.n_features;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t k = 0; k < width; k++)
+            f->drawn[k * f->n_sample + i] = f->matrix.x[f->sample[i] * width + k];
+    (void)worker, (void)err;
+    return MW_OK;
 }
 
 /* keys [2][n_sample]; the values end up in its second half. */
@@ -183,7 +195,7 @@ static mw_status find_range(void *arg, int64_t begin, int64_t end, int worker, m
 }
 
 /* One row of each of n_sample equal ranges. */
-static uint32_t *draw_sample(const mw_ctx *ctx, int64_t n_rows, int64_t n_sample) {
+static uint32_t *draw_rows(const mw_ctx *ctx, int64_t n_rows, int64_t n_sample) {
     uint32_t *sample = mw_alloc_array(ctx->mem, (size_t)n_sample, sizeof *sample);
     mw_rng rng;
     mw_rng_init(&rng, ctx->seed, BINS_STREAM, 0);
@@ -192,6 +204,19 @@ static uint32_t *draw_sample(const mw_ctx *ctx, int64_t n_rows, int64_t n_sample
         sample[i] = (uint32_t)(begin + (int64_t)mw_rng_below(&rng, (uint64_t)(end - begin)));
     }
     return sample;
+}
+
+static mw_status draw_sample(finding *f, mw_err *err) {
+    enum { RANGE_ROWS = 4096 };
+    const size_t n_cells = (size_t)f->n_sample * (size_t)f->matrix.n_features;
+    uint32_t *sample = draw_rows(f->ctx, f->matrix.n_rows, f->n_sample);
+    f->sample = sample;
+    f->drawn = mw_alloc_array(f->ctx->mem, n_cells, sizeof *f->drawn);
+    mw_status status = sample && f->drawn
+                           ? mw_pool_for(f->ctx, f->n_sample, RANGE_ROWS, draw_range, f, err)
+                           : mw_fail_nomem(err, "the bins");
+    mw_free(sample);
+    return status;
 }
 
 static void column_done(mw_bins_column *c) {
@@ -209,38 +234,47 @@ static void keep_varying(mw_bins *bins) {
             column_done(c);
             continue;
         }
-        c->first = bins->n_slots;
         bins->n_slots += (uint32_t)c->n_bins + 1;
         bins->columns[bins->n_columns++] = *c;
     }
+}
+
+/* Slots one after another; where columns are full anyway, at even distances, which are faster to add to. */
+static void place_slots(mw_bins *bins) {
+    const uint32_t even = (uint32_t)bins->n_columns * MW_BINS_SLOTS;
+    uint32_t next = 0;
+    bins->evenly = bins->n_slots > even / 2;
+    for (int32_t i = 0; i < bins->n_columns; i++) {
+        bins->columns[i].first = next;
+        next += bins->evenly ? MW_BINS_SLOTS : (uint32_t)bins->columns[i].n_bins + 1;
+    }
+    bins->n_slots = next;
 }
 
 mw_status mw_bins_find(const mw_ctx *ctx, mw_matrix matrix, const mw_bins_options *options,
                        mw_bins **ret, mw_err *err) {
     finding f = {
         .ctx = ctx, .options = options, .matrix = matrix, .n_sample = options->sample_rows};
-    uint32_t *sample = NULL;
     mw_bins *bins = mw_calloc(ctx->mem, 1, sizeof *bins);
     if (!bins) return mw_fail_nomem(err, "the bins");
     bins->mem = ctx->mem;
     bins->n_features = matrix.n_features;
     bins->columns = f.columns =
         mw_calloc(ctx->mem, (size_t)matrix.n_features, sizeof *bins->columns);
+    mw_status status = bins->columns ? MW_OK : mw_fail_nomem(err, "the bins");
     if (matrix.n_rows <= f.n_sample)
         f.n_sample = matrix.n_rows;
-    else
-        f.sample = sample = draw_sample(ctx, matrix.n_rows, f.n_sample);
-    mw_status status = MW_OK;
-    if (!bins->columns || (!f.sample && f.n_sample < matrix.n_rows))
-        status = mw_fail_nomem(err, "the bins");
+    else if (!status)
+        status = draw_sample(&f, err);
     if (!status) status = mw_pool_for(ctx, matrix.n_features, 1, find_range, &f, err);
-    mw_free(sample);
+    mw_free(f.drawn);
     if (status) {
         bins->n_columns = bins->columns ? bins->n_features : 0;
         mw_bins_free(bins);
         return status;
     }
     keep_varying(bins);
+    place_slots(bins);
     *ret = bins;
     return MW_OK;
 }

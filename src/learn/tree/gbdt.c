@@ -11,7 +11,7 @@
 #include "core/base/threads.h"
 #include "learn/tree/gbdt_parts.h"
 
-enum { LOSS_ROWS = 65536, LOSS_CHUNK = 4096, HISTOGRAM_BYTES = 1 << 28 };
+enum { LOSS_ROWS = 16384, LOSS_CHUNK = 2048, HISTOGRAM_BYTES = 1 << 28 };
 
 void mw_gbdt_defaults(mw_gbdt_options *o) {
     *o = (mw_gbdt_options){.objective = {.kind = MW_OBJECTIVE_SQUARED,

@@ -49,7 +49,7 @@ typedef struct mw_gbdt_rows {
 typedef struct mw_gbdt_curves {
     int32_t n_rounds;
     int32_t best_round;                  /* from 0: the last one kept */
-    double *train_loss, *train_accuracy; /* [n_rounds], on at most 65,536 rows evenly spread */
+    double *train_loss, *train_accuracy; /* [n_rounds], on at most 16,384 rows evenly spread */
     double *valid_loss, *valid_accuracy; /* [n_rounds], or NULL without validation rows */
 } mw_gbdt_curves;
 

@@ -183,15 +183,20 @@ static mw_status most_range(void *arg, int64_t begin, int64_t end, int worker, m
     return MW_OK;
 }
 
+/* Both of a row at once: scaled, shifted above 0 and cut off, gradients to the nearest. */
 static mw_status round_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    typedef double two __attribute__((vector_size(16)));
+    typedef int32_t two_ints __attribute__((vector_size(8)));
     const rounding *r = arg;
-    mw_gradient *from = gradients_of(r->run, r->output);
+    mw_gradient *at = gradients_of(r->run, r->output);
+    const two by = {r->by_g, r->by_h};
     for (int64_t i = begin; i < end; i++) {
-        const uint32_t dither = (uint32_t)i * UINT32_C(2654435769); /* 2^32 over the golden ratio */
-        const double g = (double)from[i].g * r->by_g;
-        const double h = (double)from[i].h * r->by_h + (double)dither * 0x1p-32;
-        const mw_pair pair = {(int32_t)(g < 0 ? g - 0.5 : g + 0.5), (uint32_t)h};
-        memcpy(&from[i], &pair, sizeof pair);
+        const int32_t dither =
+            (int32_t)((uint32_t)i * UINT32_C(2654435769)); /* 2^32 by golden ratio */
+        const two shift = {(1 << G_BITS) + 0.5, (double)dither * 0x1p-32 + 0.5};
+        const two x = (two){(double)at[i].g, (double)at[i].h} * by + shift;
+        const two_ints whole = __builtin_convertvector(x, two_ints) - (two_ints){1 << G_BITS, 0};
+        memcpy(&at[i], &whole, sizeof whole);
     }
     (void)worker, (void)err;
     return MW_OK;

@@ -12,7 +12,7 @@
 #include "core/base/threads.h"
 #include "learn/tree/grow_parts.h"
 
-enum { CHUNK_ROWS = 16384, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
+enum { CHUNK_ROWS = 16384, MOVE_ROWS = 512, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
 
 /* ---- rows ---- */
 
@@ -37,10 +37,22 @@ static mw_status count_chunks(void *arg, int64_t begin, int64_t end, int worker,
 static mw_status move_chunks(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     moving *m = arg;
     const int64_t before = m->counts ? m->counts[begin / CHUNK_ROWS] : 0;
-    uint32_t *to[2] = {m->to + m->n_left + (begin - before), m->to + before};
-    for (int64_t i = begin; i < end; i++) {
-        const uint32_t row = m->from[i];
-        *to[m->left[m->bins[row]]]++ = row;
+    uint32_t *left_to = m->to + before, *right_to = m->to + m->n_left + (begin - before);
+    uint32_t left[MOVE_ROWS], right[MOVE_ROWS];
+    for (int64_t from = begin; from < end; from += MOVE_ROWS) {
+        const int64_t n = end - from < MOVE_ROWS ? end - from : MOVE_ROWS;
+        size_t n_left = 0, n_right = 0; /* each row is written to both and counts in one */
+        for (int64_t i = 0; i < n; i++) {
+            const uint32_t row = m->from[from + i];
+            const size_t goes_left = m->left[m->bins[row]];
+            left[n_left] = right[n_right] = row;
+            n_left += goes_left;
+            n_right += 1 - goes_left;
+        }
+        memcpy(left_to, left, n_left * sizeof *left);
+        memcpy(right_to, right, n_right * sizeof *right);
+        left_to += n_left;
+        right_to += n_right;
     }
     (void)worker, (void)err;
     return MW_OK;

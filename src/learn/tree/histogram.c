@@ -32,6 +32,19 @@ static inline void add_row(const uint8_t *bins, const mw_bins_column *columns, i
     for (int32_t c = 0; c < width; c++) *(pair_sum *)&slots[columns[c].first + bins[c]] += pair;
 }
 
+/* Columns at even distances: four at a time, whose distances are part of the instructions. */
+static inline void add_row_evenly(const uint8_t *bins, int32_t width, pair_sum pair,
+                                  mw_slot *slots) {
+    int32_t c = 0;
+    for (; c + 4 <= width; c += 4, slots += 4 * MW_BINS_SLOTS) {
+        *(pair_sum *)&slots[bins[c]] += pair;
+        *(pair_sum *)&slots[MW_BINS_SLOTS + bins[c + 1]] += pair;
+        *(pair_sum *)&slots[2 * MW_BINS_SLOTS + bins[c + 2]] += pair;
+        *(pair_sum *)&slots[3 * MW_BINS_SLOTS + bins[c + 3]] += pair;
+    }
+    for (; c < width; c++, slots += MW_BINS_SLOTS) *(pair_sum *)&slots[bins[c]] += pair;
+}
+
 void mw_histogram_add(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,
                       int count_bits, const uint32_t *rows, uint32_t first, int64_t n,
                       int32_t begin, int32_t end, mw_slot *slots) {
@@ -39,11 +52,16 @@ void mw_histogram_add(const mw_bins *bins, const mw_binned *binned, const mw_pai
     const mw_bins_column *columns = bins->columns + begin;
     const uint8_t *table = binned->rows + begin;
     const int32_t width = end - begin;
+    mw_slot *evenly = slots + (size_t)begin * MW_BINS_SLOTS;
     for (int64_t i = 0; i < n; i++) {
         const size_t row = rows ? rows[i] : first + (size_t)i;
         if (rows && i + AHEAD < n)
             ask_for(table + rows[i + AHEAD] * stride, width, &pairs[rows[i + AHEAD]]);
-        add_row(table + row * stride, columns, width, sum_of(pairs[row], count_bits), slots);
+        const pair_sum pair = sum_of(pairs[row], count_bits);
+        if (bins->evenly)
+            add_row_evenly(table + row * stride, width, pair, evenly);
+        else
+            add_row(table + row * stride, columns, width, pair, slots);
     }
 }
 

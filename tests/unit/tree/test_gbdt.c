@@ -198,7 +198,7 @@ static double plain_loss(const mw_gbdt_options *o, const mw_trees *trees, const 
     }
     for (int64_t i = 0; i < t->n; i++) {
         mw_objective_add_loss(&o->objective, t->rows.targets, scores, i, &part);
-        if (i % 4096 != 4095 && i + 1 < t->n) continue;
+        if (i % 2048 != 2047 && i + 1 < t->n) continue;
         all.loss += part.loss;
         all.weight += part.weight;
         part = (mw_loss){0};
