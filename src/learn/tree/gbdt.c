@@ -147,7 +147,7 @@ static mw_status start_scores(mw_gbdt__run *run, const mw_trees *init, mw_err *e
         status = mw_objective_start(run->ctx, &run->options->objective, run->train.targets,
                                     run->shelf.trees->base, err);
     if (status) return status;
-    run->scores = mw_alloc_array(mem, n, sizeof *run->scores);
+    run->scores = mw_alloc_aligned(mem, n * sizeof *run->scores);
     if (!run->scores) return mw_fail_nomem(err, "the scores");
     status = score_rows(run, run->train.matrix, run->scores, err);
     if (status || !run->valid) return status;
@@ -314,7 +314,7 @@ static mw_status prepare(mw_gbdt__run *run, mw_err *err) {
     const bool dart = o->boosting == MW_BOOSTING_DART;
     const size_t rounds = (size_t)o->n_estimators;
     run->n_bag = run->train.matrix.n_rows;
-    run->gradients = mw_alloc_array(ctx->mem, n * n_outputs, sizeof(mw_pair));
+    run->gradients = mw_alloc_aligned(ctx->mem, n * n_outputs * sizeof(mw_pair));
     run->scales = mw_alloc_array(ctx->mem, n_outputs, sizeof *run->scales);
     if (draws) run->in_bag = mw_alloc(ctx->mem, n);
     if (draws) run->bag = mw_alloc_array(ctx->mem, n, sizeof *run->bag);

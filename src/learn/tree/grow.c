@@ -29,7 +29,7 @@ mw_status mw_grower_new(const mw_ctx *ctx, const mw_bins *bins, const mw_binned 
     const size_t cells = 2 * n_threads * (size_t)bins->n_columns;
     const size_t most = options->histogram_bytes / (bins->n_slots * sizeof(mw_slot) + 1);
     g->histograms_most = most < 4 ? 4 : most < INT32_MAX ? (int32_t)most : INT32_MAX;
-    for (int i = 0; i < 2; i++) g->rows[i] = mw_alloc_array(g->mem, n_rows, sizeof *g->rows[i]);
+    for (int i = 0; i < 2; i++) g->rows[i] = mw_alloc_aligned(g->mem, n_rows * sizeof *g->rows[i]);
     g->scratch = mw_calloc(g->mem, n_threads, sizeof *g->scratch);
     g->found = mw_alloc_array(g->mem, cells, sizeof *g->found);
     g->drawn = mw_alloc(g->mem, cells);
