@@ -21,7 +21,7 @@ typedef struct mw_gbdt_options {
     mw_objective objective;
     mw_bins_options bins;
     mw_grow_options
-        grow; /* monotone and groups by feature here: [n_features] or NULL; is_used NULL */
+        grow; /* by feature here: monotone, groups [n_features] or NULL. Not read: is_used, histogram_bytes */
     int32_t n_estimators; /* rounds, >= 1 */
     double learning_rate; /* above 0 */
     bool boost_from_average;
@@ -66,7 +66,8 @@ void mw_gbdt_curves_done(mw_gbdt_curves *curves);
  *
  * Stops     before n_estimators when early_stopping_rounds rounds brought no lower loss (what came after the best
  *           round is dropped), and when nothing can be split any more.
- * Memory    2 bytes a cell; 24 bytes a row and 16 for each output; 16 bytes a bin for each open leaf.
+ * Memory    2 bytes a cell; 8 bytes a row and 16 for each output; histograms of 4 KiB a column for up to 64 leaves, or
+ *           16 MiB of them when they are smaller, 256 MiB at most.
  * Errors    MW_EDATA: infinite values, targets or weights that the objective does not take, no feature that varies,
  *           scores beyond all numbers; MW_EINVAL; MW_ETOOLARGE; MW_ENOMEM; MW_ECANCELED.
  */
