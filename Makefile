@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 # --- configuration --------------------------------------------------------------------------------
-# BUILD: release | asan | tsan | fuzz. Each has its own folder below build/.
+# BUILD: release | asan | tsan | fuzz | arm64. Each has its own folder below build/.
 BUILD ?= release
 CC := gcc
 O := build/$(BUILD)
@@ -20,8 +20,15 @@ CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 CFLAGS_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer
+CFLAGS_arm64 := $(CFLAGS_release)
 ifeq ($(BUILD),fuzz)
 CC := clang
+endif
+# Headers and libraries of another machine lie below SYSROOT (tools/make/tests.mk fills it).
+ARM64_ROOT := build/arm64-root
+ifeq ($(BUILD),arm64)
+SYSROOT := $(ARM64_ROOT)
+CC := aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)
 endif
 
 VERSION := $(shell cat VERSION)
@@ -31,10 +38,17 @@ LDFLAGS := -pthread -Wl,--as-needed $(filter -fsanitize=% -fno-sanitize%,$(CFLAG
 ifeq ($(BUILD),fuzz)
 LDFLAGS := -pthread -Wl,--as-needed -fsanitize=address,undefined
 endif
+# A program for arm64 names its loader and libraries: qemu's -L would have it see SYSROOT as the root folder.
+ifeq ($(BUILD),arm64)
+ARM64_LIB := $(abspath $(SYSROOT))/lib
+ARM64_USR_LIB := $(abspath $(SYSROOT))/usr/lib/aarch64-linux-gnu
+LDFLAGS += -Wl,--dynamic-linker=$(ARM64_LIB)/ld-linux-aarch64.so.1 \
+           -Wl,--disable-new-dtags,-rpath,$(ARM64_LIB)/aarch64-linux-gnu:$(ARM64_USR_LIB)
+endif
 # Reference LAPACK and BLAS are linked statically: their bits then depend on nothing installed later.
 TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch 2>/dev/null)
-GCC_LIB := $(shell dirname "$$(gcc -print-libgcc-file-name 2>/dev/null)")
-LAPACK := -L/usr/lib/$(TRIPLET)/lapack -L/usr/lib/$(TRIPLET)/blas -L$(GCC_LIB) \
+GCC_LIB := /usr/lib/gcc/$(TRIPLET)/$(shell gcc -dumpversion 2>/dev/null)
+LAPACK := $(addprefix -L$(SYSROOT),/usr/lib/$(TRIPLET)/lapack /usr/lib/$(TRIPLET)/blas $(GCC_LIB)) \
           -l:liblapack.a -l:libblas.a -l:libgfortran.a $(if $(filter x86_64%,$(TRIPLET)),-l:libquadmath.a)
 LIBS := -lsqlite3 -luv -lcrypto -lprotobuf-c -lz -lzstd -lxxhash -lsleef $(LAPACK) -lm
 

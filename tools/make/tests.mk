@@ -1,8 +1,9 @@
 # Tests: C programs and scripts that print TAP, run through prove. Each C test has a process and a time limit.
 ##  make test        build and run every fast test (unit, fuzz corpora, HTTP, command line)
 ##  make unit        only the C unit tests
-##  make test-full   all that and sanitizers, faults, valgrind, fuzzing, real data, browser, clean room (at most 60 minutes)
+##  make test-full   all that and sanitizers, faults, valgrind, arm64, fuzzing, real data, browser, clean room (at most 60 minutes)
 ##  make asan, tsan  unit and fault tests under gcc's sanitizers
+##  make arm64       unit tests of core and learn on arm64 under qemu; files of both machines compared byte by byte
 ##  make fuzz        every fuzzer for FUZZ_SECONDS (default 600) seconds
 ##  make fuzz-pyarrow  random tables by the reader and by pyarrow's, cell by cell, for FUZZ_SECONDS seconds
 
@@ -90,6 +91,25 @@ valgrind: deps-full
 	@$(MAKE) -j$(JOBS) --no-print-directory build-unit
 	MW_TEST_SLOW=1 prove -j$(JOBS) -e 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    $(VALGRIND_TESTS) $(REPLAYS)
+
+# The other machine: its compiler and qemu are packages, its libraries are unpacked below build/.
+ARM64_FOLDERS ?= base text param table stat metric linear tree model
+# And what else has NEON code, or other code where there is no AVX.
+ARM64_TESTS = $(filter $(ARM64_FOLDERS:%=$(O)/tests/unit/%/%) $(addprefix $(O)/tests/unit/ingest/test_,transcode quality),$(UNIT_TESTS))
+ARM64_STAMP := $(ARM64_ROOT)/.packages
+$(ARM64_STAMP): tools/arm64-root tools/make/deps.mk
+	@tools/arm64-root $(ARM64_ROOT) $(PACKAGES_arm64)
+	@touch $@
+
+.PHONY: arm64 build-arm64 arm64-run
+arm64: deps-full $(ARM64_STAMP)
+	@$(MAKE) -j$(JOBS) --no-print-directory all
+	@$(MAKE) BUILD=arm64 -j$(JOBS) --no-print-directory build-arm64
+	@$(MAKE) BUILD=arm64 --no-print-directory arm64-run
+build-arm64: $(BINARY) $(ARM64_TESTS)
+arm64-run:
+	MW_TEST_SLOW=1 prove -j$(JOBS) -e qemu-aarch64 $(ARM64_TESTS)
+	prove -e '' tests/quality/arm64_same_bytes.sh
 
 FUZZ_SECONDS ?= 600
 .PHONY: fuzz
