@@ -28,7 +28,8 @@ write() {
     "$@" generate --profile miner-long --days 2 --machines 3 --seed 7 --out "$out/csv" >/dev/null
     "$@" ingest "$out/csv" --data "$out/data" >/dev/null
     "$@" train --data "$out/data" --seed 5 --n-estimators 20 >/dev/null
-    for learner in forest:--target:wear forest:--target:state isolation isolation:--set:ndim=2; do
+    for learner in forest:--target:wear forest:--target:state gbdt:--target:wear gbdt:--target:state gbdt:--target:kind:--set:boosting=dart \
+        isolation isolation:--set:ndim=2; do
         model=$out/${learner//[:=-]/_}
         # shellcheck disable=SC2086
         "$@" train "$folder/table.csv" --set seed=5 --set n_estimators=20 --learner ${learner//:/ } --out "$model" >/dev/null
