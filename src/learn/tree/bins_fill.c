@@ -1,9 +1,11 @@
 /*
  * bins_fill.c -- the bin of every cell.
  *
- * A cell's bin is the number of cuts below its value: a binary search without branches over the cuts, padded to a power
- * of two, eight cells at a time so that their searches overlap. Rows come in blocks whose cells stay in the cache while
- * each of their columns is taken out.
+ * A cell's bin is the number of cuts below its value. A table of equal ranges from the first cut to the last says how many
+ * cuts are below the value's range; as many as one range holds at most are left to a binary search without branches, eight
+ * cells at a time so that their searches overlap. A value's range is found by rounded arithmetic that never falls as the
+ * value rises, so it is right to the last bit. Rows come in blocks whose cells stay in the cache while each of their columns
+ * is taken out.
  */
 #include <string.h>
 
@@ -11,31 +13,66 @@
 #include "core/base/threads.h"
 #include "learn/tree/bins.h"
 
-enum { LANES = 8, BLOCK_ROWS = 256, RANGE_ROWS = 16 * BLOCK_ROWS, CUTS = MW_BINS_MOST + 1 };
+enum {
+    LANES = 8,
+    BLOCK_ROWS = 256,
+    RANGE_ROWS = 16 * BLOCK_ROWS,
+    CUTS = 2 * (MW_BINS_MOST + 1), /* the last ones infinite, so that a search may look beyond */
+    RANGES = 1024
+};
+
+/* Where to look for a column's values. */
+typedef struct guide {
+    float cuts[CUTS];
+    float low, scale; /* range of x: (x - low) * scale + 1, within [0, RANGES) */
+    uint32_t half;    /* largest step of a search within one range; 0: there is at most no cut */
+    uint8_t below[RANGES]; /* cuts in lower ranges */
+} guide;
 
 typedef struct filling {
     const mw_ctx *ctx;
     const mw_bins *bins;
     mw_matrix matrix;
-    const float *cuts; /* [n_columns][CUTS] padded with infinity */
+    const guide *guides; /* [n_columns] */
     mw_binned *out;
     _Atomic int64_t n_done;
 } filling;
 
-static void search(const float *values, const float *cuts, uint32_t half, uint8_t missing,
-                   uint8_t *out) {
-    uint32_t at[LANES] = {0};
-    for (uint32_t step = half; step > 0; step /= 2)
-        for (int i = 0; i < LANES; i++)
-            at[i] += step & (uint32_t) - (int32_t)(cuts[at[i] + step - 1] < values[i]);
-    for (int i = 0; i < LANES; i++) out[i] = values[i] != values[i] ? missing : (uint8_t)at[i];
+static inline int32_t range_of(const guide *g, float x) {
+    float at = (x - g->low) * g->scale + 1;
+    at = at > 0 ? at : 0; /* and NaN */
+    return (int32_t)(at < RANGES - 1 ? at : RANGES - 1);
 }
 
-/* The largest step of a search among n_bins - 1 cuts. */
-static uint32_t half_of(int32_t n_bins) {
-    uint32_t half = 1;
-    while (2 * half < (uint32_t)n_bins) half *= 2;
-    return half;
+static void guide_init(guide *g, const mw_bins_column *column) {
+    const int32_t n = column->by_code ? 0 : column->n_bins - 1;
+    int32_t counts[RANGES] = {0}, most = 0, sum = 0;
+    *g = (guide){0};
+    for (int32_t i = 0; i < CUTS; i++) g->cuts[i] = i < n ? column->cuts[i] : (float)MW_INFINITY;
+    const float width = n > 0 ? g->cuts[n - 1] - g->cuts[0] : 0;
+    if (width > 0 && width < (float)MW_INFINITY) {
+        g->low = g->cuts[0];
+        g->scale = (RANGES - 2) / width;
+        if (!(g->scale < (float)MW_INFINITY)) g->low = g->scale = 0;
+    }
+    for (int32_t i = 0; i < n; i++) counts[range_of(g, g->cuts[i])]++;
+    for (int32_t r = 0; r < RANGES; r++) {
+        g->below[r] = (uint8_t)sum;
+        sum += counts[r];
+        most = counts[r] > most ? counts[r] : most;
+    }
+    uint32_t above = 1;
+    while (above <= (uint32_t)most) above *= 2;
+    g->half = above / 2;
+}
+
+static void search(const float *values, const guide *g, uint8_t missing, uint8_t *out) {
+    uint32_t at[LANES];
+    for (int i = 0; i < LANES; i++) at[i] = g->below[range_of(g, values[i])];
+    for (uint32_t step = g->half; step > 0; step /= 2)
+        for (int i = 0; i < LANES; i++)
+            at[i] += step & (uint32_t) - (int32_t)(g->cuts[at[i] + step - 1] < values[i]);
+    for (int i = 0; i < LANES; i++) out[i] = values[i] != values[i] ? missing : (uint8_t)at[i];
 }
 
 static uint8_t bin_of_code(const mw_bins_column *c, float x) {
@@ -43,7 +80,7 @@ static uint8_t bin_of_code(const mw_bins_column *c, float x) {
 }
 
 /* bins [BLOCK_ROWS] of one column for n rows from `row` on. */
-static void fill_column(const filling *f, const mw_bins_column *c, const float *cuts, int64_t row,
+static void fill_column(const filling *f, const mw_bins_column *c, const guide *g, int64_t row,
                         int64_t n, uint8_t *bins) {
     const int64_t width = f->matrix.n_features;
     const float *x = f->matrix.x + row * width + c->feature;
@@ -51,12 +88,11 @@ static void fill_column(const filling *f, const mw_bins_column *c, const float *
         for (int64_t i = 0; i < n; i++) bins[i] = bin_of_code(c, x[i * width]);
         return;
     }
-    const uint32_t half = half_of(c->n_bins);
     float values[LANES] = {0};
     for (int64_t i = 0; i < n; i += LANES) {
         const int64_t m = n - i < LANES ? n - i : LANES;
         for (int64_t k = 0; k < m; k++) values[k] = x[(i + k) * width];
-        search(values, cuts, half, (uint8_t)c->n_bins, bins + i);
+        search(values, g, (uint8_t)c->n_bins, bins + i);
     }
 }
 
@@ -69,7 +105,7 @@ static mw_status fill_range(void *arg, int64_t begin, int64_t end, int worker, m
         mw_status status = mw_ctx_check(f->ctx, err);
         if (status) return status;
         for (int32_t c = 0; c < n_columns; c++) {
-            fill_column(f, &f->bins->columns[c], f->cuts + (size_t)c * CUTS, row, n, bins);
+            fill_column(f, &f->bins->columns[c], &f->guides[c], row, n, bins);
             memcpy(f->out->columns + c * f->out->n_rows + row, bins, (size_t)n);
             uint8_t *rows = f->out->rows ? f->out->rows + row * n_columns + c : NULL;
             for (int64_t i = 0; rows && i < n; i++) rows[i * n_columns] = bins[i];
@@ -84,21 +120,16 @@ mw_status mw_bins_fill(const mw_ctx *ctx, const mw_bins *bins, mw_matrix matrix,
                        mw_binned *ret, mw_err *err) {
     const size_t n_columns = (size_t)bins->n_columns, n_cells = (size_t)matrix.n_rows * n_columns;
     mw_binned out = {.n_rows = matrix.n_rows};
-    float *cuts = mw_alloc_array(ctx->mem, n_columns * CUTS, sizeof *cuts);
+    guide *guides = mw_alloc_array(ctx->mem, n_columns, sizeof *guides);
     out.columns = mw_alloc_aligned(ctx->mem, n_cells);
     if (by_row) out.rows = mw_alloc_aligned(ctx->mem, n_cells);
     mw_status status = MW_OK;
-    if (!cuts || !out.columns || (by_row && !out.rows))
+    if (!guides || !out.columns || (by_row && !out.rows))
         status = mw_fail_nomem(err, "the bins of the rows");
-    for (size_t c = 0; !status && c < n_columns; c++) {
-        const mw_bins_column *column = &bins->columns[c];
-        for (int32_t i = 0; i < CUTS; i++)
-            cuts[c * CUTS + (size_t)i] =
-                !column->by_code && i < column->n_bins - 1 ? column->cuts[i] : (float)MW_INFINITY;
-    }
-    filling f = {.ctx = ctx, .bins = bins, .matrix = matrix, .cuts = cuts, .out = &out};
+    for (size_t c = 0; !status && c < n_columns; c++) guide_init(&guides[c], &bins->columns[c]);
+    filling f = {.ctx = ctx, .bins = bins, .matrix = matrix, .guides = guides, .out = &out};
     if (!status) status = mw_pool_for(ctx, matrix.n_rows, RANGE_ROWS, fill_range, &f, err);
-    mw_free(cuts);
+    mw_free(guides);
     if (status)
         mw_binned_done(&out);
     else
