@@ -3,7 +3,7 @@
  * tree per item of the thread pool, and the trees put together in their order.
  *
  * The semantics are scikit-learn's RandomForestRegressor and RandomForestClassifier; see
- * forest_split.c and forest_grow.c for the two halves of growing.
+ * forest_split.c and forest_grow.c for the two halves of growing, and forest_bins*.c for those on bins.
  */
 #include "learn/tree/forest.h"
 
@@ -11,13 +11,19 @@
 
 #include "core/base/limits.h"
 #include "core/base/threads.h"
-#include "learn/tree/forest_grow.h"
+#include "learn/tree/forest_bins.h"
+
+/* One of the two has its buffers, once the thread has its first tree. */
+typedef struct worker {
+    bool ready;
+    mw_forest__worker exact;
+    mw_forest__bin_worker on_bins;
+} worker;
 
 typedef struct fitting {
     const mw_ctx *ctx;
     const mw_forest__data *data;
-    mw_forest__worker
-        *workers;           /* [mw_pool_threads]; data is NULL until a thread has its first tree */
+    worker *workers;        /* [mw_pool_threads] */
     mw_forest__tree *trees; /* [n_estimators] */
     int32_t n_trees;
     _Atomic int64_t n_done;
@@ -31,7 +37,8 @@ void mw_forest_defaults(mw_forest_options *options) {
                                    .min_samples_leaf = 1,
                                    .max_features = 1.0,
                                    .bootstrap = true,
-                                   .n_classes = 0};
+                                   .n_classes = 0,
+                                   .max_bin = 0};
 }
 
 static mw_status check_options(const mw_forest_options *options, mw_err *err) {
@@ -43,6 +50,7 @@ static mw_status check_options(const mw_forest_options *options, mw_err *err) {
         {"max_depth", options->max_depth, 0, INT32_MAX},
         {"min_samples_split", options->min_samples_split, 2, INT32_MAX},
         {"min_samples_leaf", options->min_samples_leaf, 1, INT32_MAX},
+        {"max_bin", options->max_bin == 0 ? 2 : options->max_bin, 2, MW_BINS_MOST},
         {"n_classes", options->n_classes == 0 ? 2 : options->n_classes, 2, MW_LIMIT(CATEGORIES)},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
@@ -65,19 +73,38 @@ static mw_status fail_too_many_nodes(mw_err *err) {
     return mw_err_hint(err, "raise min_samples_leaf, set max_depth or grow fewer trees");
 }
 
+static mw_status worker_init(const fitting *fit, worker *w, mw_err *err) {
+    w->ready = true;
+    return fit->data->bins ? mw_forest__bin_worker_init(fit->ctx, fit->data, &w->on_bins, err)
+                           : mw_forest__worker_init(fit->ctx, fit->data, &w->exact, err);
+}
+
+static void worker_done(worker *w) {
+    mw_forest__worker_done(&w->exact);
+    mw_forest__bin_worker_done(&w->on_bins);
+}
+
+/* Grows tree number t into its place. */
+static mw_status grow_tree(fitting *fit, worker *w, int32_t t, mw_err *err) {
+    const bool on_bins = fit->data->bins != NULL;
+    mw_forest__tree *tree = on_bins ? &w->on_bins.tree : &w->exact.tree;
+    *tree = (mw_forest__tree){0};
+    mw_status status = on_bins ? mw_forest__bin_tree_grow(&w->on_bins, t, err)
+                               : mw_forest__tree_grow(&w->exact, t, err);
+    if (status != MW_OK) return status;
+    fit->trees[t] = *tree;
+    *tree = (mw_forest__tree){0};
+    return MW_OK;
+}
+
 static mw_status grow_range(void *arg, int64_t begin, int64_t end, int worker_index, mw_err *err) {
     fitting *fit = arg;
-    mw_forest__worker *worker = &fit->workers[worker_index];
-    if (!worker->data) {
-        mw_status status = mw_forest__worker_init(fit->ctx, fit->data, worker, err);
-        if (status != MW_OK) return status;
-    }
+    worker *w = &fit->workers[worker_index];
+    mw_status status = w->ready ? MW_OK : worker_init(fit, w, err);
+    if (status != MW_OK) return status;
     for (int64_t t = begin; t < end; t++) {
-        worker->tree = (mw_forest__tree){0};
-        mw_status status = mw_forest__tree_grow(worker, (int32_t)t, err);
+        status = grow_tree(fit, w, (int32_t)t, err);
         if (status != MW_OK) return status;
-        fit->trees[t] = worker->tree;
-        worker->tree = (mw_forest__tree){0};
         int64_t n_nodes = atomic_fetch_add(&fit->n_nodes, fit->trees[t].n_nodes);
         if (n_nodes + fit->trees[t].n_nodes > MW_LIMIT(MODEL_NODES))
             return fail_too_many_nodes(err);
@@ -142,7 +169,7 @@ static mw_status grow_all(const mw_ctx *ctx, const mw_forest__data *data, mw_tre
     if (status == MW_OK)
         status = join(&fit, data->n_features,
                       data->options.n_classes > 0 ? data->options.n_classes : 1, ret, err);
-    for (int i = 0; fit.workers && i < n_threads; i++) mw_forest__worker_done(&fit.workers[i]);
+    for (int i = 0; fit.workers && i < n_threads; i++) worker_done(&fit.workers[i]);
     for (int32_t t = 0; fit.trees && t < n_trees; t++) {
         mw_free(fit.trees[t].nodes);
         mw_free(fit.trees[t].values);

@@ -1,5 +1,5 @@
 /*
- * forest.h -- random forest (Breiman 2001): bagged, exactly split trees for regression and classes.
+ * forest.h -- random forest (Breiman 2001): bagged trees for regression and classes, exactly split or on bins.
  */
 #ifndef MW_LEARN_TREE_FOREST_H
 #define MW_LEARN_TREE_FOREST_H
@@ -14,6 +14,7 @@ typedef struct mw_forest_options {
     double max_features;       /* share of features tried at a node, (0, 1]; at least one feature */
     bool bootstrap;            /* true */
     int32_t n_classes;         /* 0: regression (variance); >= 2: classes (Gini) */
+    int32_t max_bin; /* 0: exact; 2..255: thresholds lie between as many bins of a feature */
 } mw_forest_options;
 
 void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for regression */
@@ -32,9 +33,11 @@ void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for r
  * Missing   both sides are tried and the better kept; with none at a node they go to the side
  *           with more rows.
  * Order     same seed, same bytes at any thread count.
+ * Bins      max_bin > 0: the same search over bins instead of values; with a bin for each value (at most max_bin
+ *           distinct ones) the trees are the exact ones to the last byte. Cuts are found on 200,000 rows.
  * Cost      O(n_features * n_rows log n_rows) for a tree that comes out balanced.
- * Memory    8 bytes a cell (n_rows * n_features), as much again for each working thread;
- *           28 bytes a node, twice that for a moment at the end.
+ * Memory    exact: 8 bytes a cell (n_rows * n_features), as much again for each working thread; on bins: 1 byte a cell,
+ *           40 bytes a row and thread. 28 bytes a node, twice that for a moment at the end.
  * Errors    MW_EINVAL names the option; MW_EDATA names the row (and feature); MW_ETOOLARGE when
  *           the model would have more nodes than one may; MW_ENOMEM; MW_ECANCELED.
  */

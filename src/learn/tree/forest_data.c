@@ -1,5 +1,5 @@
 /*
- * forest_data.c -- what is done once for all trees: columns sorted, target made integer.
+ * forest_data.c -- what is done once for all trees: columns sorted (or binned: forest_bins.c), target made integer.
  *
  * The target is centered and scaled by a power of two so that no sum over all rows leaves an int64;
  * that keeps at least 30 bits of the largest |y - mean| at the row limit and 45 bits at 100,000
@@ -46,6 +46,15 @@ static mw_status sort_columns(void *arg, int64_t begin, int64_t end, int worker,
     return status;
 }
 
+static mw_status sort_all(const mw_ctx *ctx, mw_matrix matrix, mw_forest__data *data, mw_err *err) {
+    const size_t n_cells = (size_t)matrix.n_rows * (size_t)matrix.n_features;
+    data->order = mw_alloc_array(ctx->mem, n_cells, sizeof *data->order);
+    data->sorted = mw_alloc_array(ctx->mem, n_cells, sizeof *data->sorted);
+    if (!data->order || !data->sorted) return mw_fail_nomem(err, "sorting the columns");
+    sorting s = {ctx, matrix, data};
+    return mw_pool_for(ctx, matrix.n_features, 1, sort_columns, &s, err);
+}
+
 /* The largest power of two by which n values of at most `largest` can be multiplied and summed. */
 static double integer_scale(double largest, int64_t n) {
     const double room = 0x1p62 / (double)n;
@@ -84,7 +93,6 @@ mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *optio
                                mw_matrix matrix, const double *y, mw_forest__data *data,
                                mw_err *err) {
     const size_t n_rows = (size_t)matrix.n_rows;
-    const size_t n_cells = n_rows * (size_t)matrix.n_features;
     double n_tried = mw_floor(options->max_features * (double)matrix.n_features);
     *data = (mw_forest__data){.n_rows = matrix.n_rows,
                               .n_features = matrix.n_features,
@@ -93,22 +101,16 @@ mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *optio
                               .gain_unit = 1,
                               .options = *options};
     data->target = mw_alloc_array(ctx->mem, n_rows, sizeof *data->target);
-    data->order = mw_alloc_array(ctx->mem, n_cells, sizeof *data->order);
-    data->sorted = mw_alloc_array(ctx->mem, n_cells, sizeof *data->sorted);
-    mw_status status = MW_OK;
-    if (!data->target || !data->order || !data->sorted) {
-        status = mw_fail_nomem(err, "sorting the columns");
-        goto fail;
-    }
+    mw_status status = data->target ? MW_OK : mw_fail_nomem(err, "the training target");
+    if (status != MW_OK) goto fail;
     if (options->n_classes == 0)
         status = quantize(data, err);
     else
         for (size_t row = 0; row < n_rows; row++) data->target[row] = (int64_t)y[row];
-    if (status != MW_OK) goto fail;
-    sorting s = {ctx, matrix, data};
-    status = mw_pool_for(ctx, matrix.n_features, 1, sort_columns, &s, err);
-    if (status != MW_OK) goto fail;
-    return MW_OK;
+    if (status == MW_OK)
+        status = options->max_bin > 0 ? mw_forest__bins_init(ctx, matrix, data, err)
+                                      : sort_all(ctx, matrix, data, err);
+    if (status == MW_OK) return MW_OK;
 fail:
     mw_forest__data_done(data);
     return status;
@@ -118,4 +120,9 @@ void mw_forest__data_done(mw_forest__data *data) {
     data->target = mw_free(data->target);
     data->order = mw_free(data->order);
     data->sorted = mw_free(data->sorted);
+    data->bins = mw_bins_free(data->bins);
+    mw_binned_done(&data->binned);
+    data->columns = mw_free(data->columns);
+    data->low = mw_free(data->low);
+    data->high = mw_free(data->high);
 }

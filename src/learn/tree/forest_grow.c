@@ -10,17 +10,9 @@
  */
 #include <string.h>
 
-#include "core/base/limits.h"
 #include "learn/tree/forest_grow.h"
 
-/* "fore" in ASCII above the tree's number: no other user of the seed has these streams. */
-#define FOREST_STREAM (UINT64_C(0x666f7265) << 32)
-
-enum { FIRST_NODES = 256, FIRST_JOBS = 64, CELLS_PER_CHECK = 1 << 17 };
-
-static int32_t n_outputs(const mw_forest__data *data) {
-    return data->options.n_classes > 0 ? data->options.n_classes : 1;
-}
+enum { FIRST_JOBS = 64, CELLS_PER_CHECK = 1 << 17 };
 
 mw_status mw_forest__worker_init(const mw_ctx *ctx, const mw_forest__data *data,
                                  mw_forest__worker *worker, mw_err *err) {
@@ -69,16 +61,10 @@ static inline bool check_is_due(int64_t i) {
 
 static mw_status draw_rows(mw_forest__worker *worker, mw_err *err) {
     const mw_forest__data *data = worker->data;
-    const int64_t n = data->n_rows;
     uint32_t *local = worker->local; /* first how often a row was drawn, then its index */
-    for (int64_t row = 0; row < n; row++) local[row] = data->options.bootstrap ? 0 : 1;
-    mw_status status = MW_OK;
-    for (int64_t draw = 0; data->options.bootstrap && draw < n && status == MW_OK; draw++) {
-        local[mw_rng_below(&worker->rng, (uint64_t)n)]++;
-        if (check_is_due(draw)) status = mw_ctx_check(worker->ctx, err);
-    }
+    mw_status status = mw_forest__draw_rows(worker->ctx, data, &worker->rng, local, err);
     int64_t n_drawn = 0;
-    for (int64_t row = 0; row < n && status == MW_OK; row++) {
+    for (int64_t row = 0; row < data->n_rows && status == MW_OK; row++) {
         if (check_is_due(row)) status = mw_ctx_check(worker->ctx, err);
         const uint32_t weight = local[row];
         local[row] = weight > 0 ? (uint32_t)n_drawn : UINT32_MAX;
@@ -111,34 +97,6 @@ static mw_status fill_cells(mw_forest__worker *worker, mw_err *err) {
 }
 
 /* ---- nodes ---- */
-
-static mw_status reserve_nodes(mw_forest__worker *worker, int64_t n_more, mw_err *err) {
-    mw_forest__tree *tree = &worker->tree;
-    if (tree->n_nodes + n_more > MW_LIMIT(MODEL_NODES)) {
-        mw_fail(err, MW_ETOOLARGE, "a tree has more than %lld nodes",
-                (long long)MW_LIMIT(MODEL_NODES));
-        return mw_err_hint(err, "raise min_samples_leaf or set max_depth");
-    }
-    if (tree->n_nodes + n_more <= tree->nodes_capacity) return MW_OK;
-    int64_t capacity = tree->nodes_capacity ? 2 * tree->nodes_capacity : FIRST_NODES;
-    mw_node *nodes = mw_realloc(worker->ctx->mem, tree->nodes, (size_t)capacity * sizeof *nodes);
-    if (!nodes) return mw_fail_nomem(err, "the nodes of a tree");
-    tree->nodes = nodes;
-    tree->nodes_capacity = capacity;
-    return MW_OK;
-}
-
-static mw_status reserve_leaf(mw_forest__worker *worker, mw_err *err) {
-    mw_forest__tree *tree = &worker->tree;
-    if (tree->n_leaves < tree->values_capacity) return MW_OK;
-    int64_t capacity = tree->values_capacity ? 2 * tree->values_capacity : FIRST_NODES / 2;
-    size_t bytes = (size_t)capacity * (size_t)n_outputs(worker->data) * sizeof *tree->values;
-    float *values = mw_realloc(worker->ctx->mem, tree->values, bytes);
-    if (!values) return mw_fail_nomem(err, "the leaves of a tree");
-    tree->values = values;
-    tree->values_capacity = capacity;
-    return MW_OK;
-}
 
 static mw_forest__sums sum_members(const mw_forest__worker *worker, int64_t begin, int64_t end) {
     mw_forest__sums sums = {.n = end - begin};
@@ -192,20 +150,18 @@ static double mean_target(const mw_forest__worker *worker, int64_t begin, int64_
 
 static mw_status add_leaf(mw_forest__worker *worker, int64_t node, int64_t begin, int64_t end,
                           mw_err *err) {
-    mw_status status = reserve_leaf(worker, err);
-    if (status != MW_OK) return status;
     const mw_forest__data *data = worker->data;
-    mw_forest__tree *tree = &worker->tree;
     const int64_t weight = sum_members(worker, begin, end).weight;
     const double n_trees = (double)data->options.n_estimators;
-    float *values = tree->values + tree->n_leaves * n_outputs(data);
+    float *values;
+    mw_status status =
+        mw_forest__add_leaf(worker->ctx->mem, data, &worker->tree, node, weight, &values, err);
+    if (status != MW_OK) return status;
     if (data->options.n_classes == 0)
         values[0] = (float)(mean_target(worker, begin, end) / n_trees);
     count_classes(worker, begin, end);
     for (int32_t c = 0; c < data->options.n_classes; c++)
         values[c] = (float)((double)worker->counts[c] / ((double)weight * n_trees));
-    tree->nodes[node] = (mw_node){
-        .feature = -1, .left = -1, .right = (int32_t)tree->n_leaves++, .cover = (uint32_t)weight};
     return MW_OK;
 }
 
@@ -283,11 +239,10 @@ static mw_status push(mw_forest__worker *worker, mw_forest__job job, mw_err *err
 
 static mw_status split_node(mw_forest__worker *worker, mw_forest__job job, int64_t weight,
                             const mw_forest__split *split, mw_err *err) {
-    mw_status status = reserve_nodes(worker, 2, err);
-    if (status != MW_OK) return status;
     mw_forest__tree *tree = &worker->tree;
     const int64_t left = tree->n_nodes, right = left + 1;
-    tree->n_nodes += 2;
+    mw_status status = mw_forest__add_nodes(worker->ctx->mem, tree, 2, err);
+    if (status != MW_OK) return status;
     tree->nodes[job.node] = (mw_node){.feature = split->feature,
                                       .threshold = split->threshold,
                                       .left = (int32_t)left,
@@ -320,25 +275,13 @@ static mw_status grow_node(mw_forest__worker *worker, mw_forest__job job, mw_err
     return split_node(worker, job, sums.weight, &split, err);
 }
 
-/* Gives back what doubling left over; a refusal leaves the larger block in place. */
-static void shrink(mw_forest__worker *worker) {
-    mw_forest__tree *tree = &worker->tree;
-    mw_mem *mem = worker->ctx->mem;
-    mw_node *nodes = mw_realloc(mem, tree->nodes, (size_t)tree->n_nodes * sizeof *nodes);
-    if (nodes) tree->nodes = nodes;
-    size_t bytes = (size_t)(tree->n_leaves * n_outputs(worker->data)) * sizeof *tree->values;
-    float *values = mw_realloc(mem, tree->values, bytes);
-    if (values) tree->values = values;
-}
-
 mw_status mw_forest__tree_grow(mw_forest__worker *worker, int32_t index, mw_err *err) {
-    mw_rng_init(&worker->rng, worker->ctx->seed, FOREST_STREAM | (uint64_t)index, 0);
+    worker->rng = mw_forest__rng(worker->ctx, index);
     for (int32_t f = 0; f < worker->data->n_features; f++) worker->features[f] = (uint32_t)f;
     mw_status status = draw_rows(worker, err);
     if (status == MW_OK) status = fill_cells(worker, err);
-    if (status == MW_OK) status = reserve_nodes(worker, 1, err);
+    if (status == MW_OK) status = mw_forest__add_nodes(worker->ctx->mem, &worker->tree, 1, err);
     if (status != MW_OK) return status;
-    worker->tree.n_nodes = 1;
     worker->stack_size = 0;
     if (!may_split(worker, 0, worker->n_drawn, 0))
         return add_leaf(worker, 0, 0, worker->n_drawn, err);
@@ -347,6 +290,6 @@ mw_status mw_forest__tree_grow(mw_forest__worker *worker, int32_t index, mw_err 
         if (n % 64 == 0) status = mw_ctx_check(worker->ctx, err);
         if (status == MW_OK) status = grow_node(worker, worker->stack[--worker->stack_size], err);
     }
-    if (status == MW_OK) shrink(worker);
+    if (status == MW_OK) mw_forest__shrink(worker->ctx->mem, worker->data, &worker->tree);
     return status;
 }

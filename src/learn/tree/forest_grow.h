@@ -1,10 +1,11 @@
 /*
- * forest_grow.h -- one exactly split tree at a time; shared by the forest_*.c files only.
+ * forest_grow.h -- one tree at a time, exactly split or on bins; shared by the forest_*.c files only.
  *
- * What      mw_forest__data is the training set in the form growing needs: every column sorted
- *           once, the target as integers. mw_forest__worker holds the buffers of one thread.
+ * What      mw_forest__data is the training set in the form growing needs: the target as integers, and either every
+ *           column sorted once (exact) or every cell's bin. A worker holds the buffers of one thread: mw_forest__worker
+ *           for exact trees, mw_forest__bin_worker (forest_bins.h) for trees on bins.
  * Lifetime  data_init -> (worker_init -> tree_grow* -> worker_done)* -> data_done
- * Memory    data: 8 bytes a cell; a worker: 8 bytes a cell and 40 bytes a row.
+ * Memory    exact: 8 bytes a cell; a worker 8 bytes a cell and 40 bytes a row. On bins: 1 byte a cell; a worker 52 bytes a row.
  * Threads   data is read-only once made; one worker per thread.
  * Order     a tree depends on (data, options, seed, its number) and on nothing else.
  */
@@ -12,6 +13,7 @@
 #define MW_LEARN_TREE_FOREST_GROW_H
 
 #include "core/base/rng.h"
+#include "learn/tree/bins.h"
 #include "learn/tree/forest.h"
 
 typedef struct mw_forest__data {
@@ -21,15 +23,72 @@ typedef struct mw_forest__data {
     const double *y;  /* [n_rows] borrowed */
     int64_t *target;  /* [n_rows] y - mean, scaled by a power of two; or the class */
     double gain_unit; /* times a split's gain gives it in target variances; 1 for classes */
-    uint32_t *order;  /* [n_features][n_rows] rows by value, missing ones last */
-    float *sorted;    /* [n_features][n_rows] the values in that order */
     mw_forest_options options;
+    /* exact */
+    uint32_t *order; /* [n_features][n_rows] rows by value, missing ones last */
+    float *sorted;   /* [n_features][n_rows] the values in that order */
+    /* on bins; forest_bins.c */
+    mw_bins *bins; /* NULL: exact */
+    mw_binned binned;
+    int32_t *columns;  /* [n_features] column of the bins; -1: the feature does not vary */
+    float *low, *high; /* [n_slots] least and greatest value of each bin */
 } mw_forest__data;
 
 mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *options,
                                mw_matrix matrix, const double *y, mw_forest__data *data,
                                mw_err *err);
 void mw_forest__data_done(mw_forest__data *data);
+
+/* What data_init does of it for growing on bins; data_done frees it in any case. */
+mw_status mw_forest__bins_init(const mw_ctx *ctx, mw_matrix matrix, mw_forest__data *data,
+                               mw_err *err);
+
+/* ---- what every way of growing needs; forest_tree.c ---- */
+
+/* A grown tree; node and value indices count from its own start. */
+typedef struct mw_forest__tree {
+    mw_node *nodes;
+    float *values; /* [n_leaves][n_outputs] */
+    int64_t n_nodes, nodes_capacity;
+    int64_t n_leaves, values_capacity; /* in leaves */
+} mw_forest__tree;
+
+mw_rng mw_forest__rng(const mw_ctx *ctx, int32_t index); /* tree number `index`'s own */
+
+/* counts [n_rows]: how often each row is in the tree. */
+mw_status mw_forest__draw_rows(const mw_ctx *ctx, const mw_forest__data *data, mw_rng *rng,
+                               uint32_t *counts, mw_err *err);
+
+/* The next of a node's features, without replacement: features [n_features] holds those seen first. */
+static inline uint32_t mw_forest__draw_feature(mw_rng *rng, uint32_t *features, int32_t n_features,
+                                               int32_t n_seen) {
+    uint32_t drawn =
+        (uint32_t)n_seen + (uint32_t)mw_rng_below(rng, (uint64_t)(n_features - n_seen));
+    uint32_t feature = features[drawn];
+    features[drawn] = features[n_seen];
+    features[n_seen] = feature;
+    return feature;
+}
+
+/* Half way in float32, but never as large as high: then low itself. */
+static inline float mw_forest__threshold(float low, float high) {
+    float middle = low / 2 + high / 2;
+    return middle >= low && middle < high ? middle : low;
+}
+
+int32_t mw_forest__n_outputs(const mw_forest__data *data);
+
+/* n more nodes at the end, not filled. */
+mw_status mw_forest__add_nodes(mw_mem *mem, mw_forest__tree *tree, int64_t n, mw_err *err);
+
+/* Makes a node a leaf; *ret_values [n_outputs] is where its values go. */
+mw_status mw_forest__add_leaf(mw_mem *mem, const mw_forest__data *data, mw_forest__tree *tree,
+                              int64_t node, int64_t weight, float **ret_values, mw_err *err);
+
+/* Gives back what doubling left over; a refusal leaves the larger block in place. */
+void mw_forest__shrink(mw_mem *mem, const mw_forest__data *data, mw_forest__tree *tree);
+
+/* ---- exact trees ---- */
 
 /* A row that was drawn: its weight is how often. */
 typedef struct mw_forest__row {
@@ -49,14 +108,6 @@ typedef struct mw_forest__job {
     int64_t node;
     int32_t depth;
 } mw_forest__job;
-
-/* A grown tree; node and value indices count from its own start. */
-typedef struct mw_forest__tree {
-    mw_node *nodes;
-    float *values; /* [n_leaves][n_outputs] */
-    int64_t n_nodes, nodes_capacity;
-    int64_t n_leaves, values_capacity; /* in leaves */
-} mw_forest__tree;
 
 typedef struct mw_forest__worker {
     const mw_forest__data *data;

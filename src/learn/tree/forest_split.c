@@ -29,19 +29,13 @@ typedef struct search {
     mw_forest__split split;
 } search;
 
-/* Half way in float32, but never as large as high: then low itself. */
-static float threshold_between(float low, float high) {
-    float middle = low / 2 + high / 2;
-    return middle >= low && middle < high ? middle : low;
-}
-
 static void keep_best(search *s, int32_t feature, int64_t at, double value) {
     s->best = value;
     s->split.feature = feature;
     s->split.missing_left = s->missing_left;
     bool all_present = at + 1 == s->n_present;
     s->split.threshold =
-        all_present ? FLT_MAX : threshold_between(s->cells[at].value, s->cells[at + 1].value);
+        all_present ? FLT_MAX : mw_forest__threshold(s->cells[at].value, s->cells[at + 1].value);
     if (s->missing.n == 0) s->split.missing_left = 2 * (at + 1) > s->node->n;
 }
 
@@ -186,11 +180,8 @@ mw_status mw_forest__split_find(mw_forest__worker *worker, int64_t begin, int64_
     search s = {.worker = worker, .node = node, .best = -1, .split = {.feature = -1}};
     int32_t n_seen = 0, n_constant = 0;
     while (n_seen < data->n_features && (n_seen < data->n_tried || n_seen == n_constant)) {
-        uint32_t n_left = (uint32_t)(data->n_features - n_seen);
-        uint32_t drawn = (uint32_t)n_seen + (uint32_t)mw_rng_below(&worker->rng, n_left);
-        uint32_t feature = worker->features[drawn];
-        worker->features[drawn] = worker->features[n_seen];
-        worker->features[n_seen++] = feature;
+        const uint32_t feature =
+            mw_forest__draw_feature(&worker->rng, worker->features, data->n_features, n_seen++);
         s.cells = worker->cells + (int64_t)feature * worker->n_drawn + begin;
         bool constant;
         mw_status status =

@@ -1,0 +1,253 @@
+/*
+ * forest_bins_grow.c -- growing one tree on bins: the order of nodes, the two sides of a split, blocks.
+ *
+ * Nodes come in the exact forest's order (forest_grow.c): depth first, left before right, siblings side by side. The
+ * rows of a node are one range of `index` and `pairs`, which a split partitions stably; bins are not moved. From
+ * MW_FOREST__BLOCK rows down they are copied once, and what is below reads that copy only: most of a full tree's work is
+ * in its small nodes.
+ */
+#include <string.h>
+
+#include "learn/tree/forest_bins.h"
+
+enum { FIRST_JOBS = 64, ROWS_PER_CHECK = 1 << 17 };
+
+mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *data,
+                                     mw_forest__bin_worker *worker, mw_err *err) {
+    const size_t n_rows = (size_t)data->n_rows, n_features = (size_t)data->n_features;
+    const size_t n_classes = (size_t)data->options.n_classes;
+    mw_mem *mem = ctx->mem;
+    worker->data = data;
+    worker->ctx = ctx;
+    worker->stack_capacity = FIRST_JOBS;
+    worker->index = mw_alloc_array(mem, n_rows, sizeof *worker->index);
+    worker->pairs = mw_alloc_array(mem, n_rows, sizeof *worker->pairs);
+    worker->scratch_index = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_index);
+    worker->scratch_pairs = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_pairs);
+    worker->block = mw_alloc_array(mem, (size_t)data->bins->n_columns, MW_FOREST__BLOCK);
+    worker->features = mw_alloc_array(mem, n_features, sizeof *worker->features);
+    worker->counts = mw_alloc_array(mem, 3 * n_classes + 1, sizeof *worker->counts);
+    worker->stack = mw_alloc_array(mem, FIRST_JOBS, sizeof *worker->stack);
+    if (worker->index && worker->pairs && worker->scratch_index && worker->scratch_pairs &&
+        worker->block && worker->features && worker->counts && worker->stack)
+        return MW_OK;
+    return mw_fail_nomem(err, "growing trees");
+}
+
+void mw_forest__bin_worker_done(mw_forest__bin_worker *worker) {
+    mw_free(worker->index);
+    mw_free(worker->pairs);
+    mw_free(worker->scratch_index);
+    mw_free(worker->scratch_pairs);
+    mw_free(worker->block);
+    mw_free(worker->features);
+    mw_free(worker->counts);
+    mw_free(worker->stack);
+    mw_free(worker->tree.nodes);
+    mw_free(worker->tree.values);
+}
+
+/* ---- the rows of a tree ---- */
+
+static mw_status take_rows(mw_forest__bin_worker *worker, mw_forest__bin_node *root, mw_err *err) {
+    const mw_forest__data *data = worker->data;
+    uint32_t *counts = worker->scratch_index;
+    const bool plain = data->options.n_classes > 2; /* the class itself */
+    mw_status status = mw_forest__draw_rows(worker->ctx, data, &worker->rng, counts, err);
+    int64_t n = 0;
+    *root = (mw_forest__bin_node){0};
+    for (int64_t row = 0; row < data->n_rows && status == MW_OK; row++) {
+        if (row % ROWS_PER_CHECK == 0) status = mw_ctx_check(worker->ctx, err);
+        const uint32_t weight = counts[row];
+        const int64_t target = data->target[row];
+        worker->index[n] = (uint32_t)row;
+        worker->pairs[n] =
+            (mw_forest__pair){plain ? target : target * weight, (uint64_t)weight << 32 | 1};
+        if (weight == 0) continue;
+        root->sums = mw_forest__plus(root->sums, worker->pairs[n++]);
+    }
+    worker->n_drawn = root->end = n;
+    return status;
+}
+
+static uint32_t row_of(const mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                       int64_t i) {
+    const uint32_t at = worker->index[i];
+    return node->in_block ? worker->block_rows[at] : at;
+}
+
+/* Takes a small node's bins to the block; nodes of another block are all done by now. */
+static void open_block(mw_forest__bin_worker *worker, mw_forest__bin_node *node) {
+    const mw_forest__data *data = worker->data;
+    const int64_t n = node->end - node->begin;
+    uint32_t *index = worker->index + node->begin;
+    memcpy(worker->block_rows, index, (size_t)n * sizeof *index);
+    for (int32_t c = 0; c < data->bins->n_columns; c++) {
+        const uint8_t *cells = data->binned.columns + c * data->n_rows;
+        uint8_t *block = worker->block + (size_t)c * MW_FOREST__BLOCK;
+        for (int64_t i = 0; i < n; i++) block[i] = cells[index[i]];
+    }
+    for (int64_t i = 0; i < n; i++) index[i] = (uint32_t)i;
+    node->in_block = true;
+}
+
+/* ---- leaves ---- */
+
+/* A node whose rows all have one target is not split; it holds at least one row. */
+static bool is_pure(const mw_forest__bin_worker *worker, const mw_forest__bin_node *node) {
+    const int32_t n_classes = worker->data->options.n_classes;
+    if (n_classes == 2)
+        return node->sums.sum == 0 || node->sums.sum == mw_forest__weight(node->sums);
+    if (n_classes > 2) {
+        for (int64_t i = node->begin + 1; i < node->end; i++)
+            if (worker->pairs[i].sum != worker->pairs[node->begin].sum) return false;
+        return true;
+    }
+    const double *y = worker->data->y;
+    const double first = y[row_of(worker, node, node->begin)];
+    for (int64_t i = node->begin + 1; i < node->end; i++)
+        if (y[row_of(worker, node, i)] != first) return false;
+    return true;
+}
+
+static bool may_split(const mw_forest__bin_worker *worker, const mw_forest__bin_node *node) {
+    const mw_forest_options *options = &worker->data->options;
+    const int64_t n = node->end - node->begin;
+    if (n < options->min_samples_split || n < 2 * (int64_t)options->min_samples_leaf) return false;
+    if (options->max_depth > 0 && node->depth >= options->max_depth) return false;
+    return !is_pure(worker, node);
+}
+
+/* The mean as the first row's target plus a mean difference: exact when all targets are equal. */
+static double mean_target(const mw_forest__bin_worker *worker, const mw_forest__bin_node *node) {
+    const double *y = worker->data->y;
+    const double first = y[row_of(worker, node, node->begin)];
+    double sum = 0;
+    for (int64_t i = node->begin; i < node->end; i++)
+        sum += (double)mw_forest__weight(worker->pairs[i]) * (y[row_of(worker, node, i)] - first);
+    return first + sum / (double)mw_forest__weight(node->sums);
+}
+
+static void count_classes(mw_forest__bin_worker *worker, const mw_forest__bin_node *node) {
+    const int32_t n_classes = worker->data->options.n_classes;
+    int64_t *counts = worker->counts;
+    if (n_classes == 2) {
+        counts[1] = node->sums.sum;
+        counts[0] = mw_forest__weight(node->sums) - node->sums.sum;
+    } else if (n_classes > 2) {
+        memset(counts, 0, (size_t)n_classes * sizeof *counts);
+        for (int64_t i = node->begin; i < node->end; i++)
+            counts[worker->pairs[i].sum] += mw_forest__weight(worker->pairs[i]);
+    }
+}
+
+static mw_status add_leaf(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                          mw_err *err) {
+    const mw_forest__data *data = worker->data;
+    const int64_t weight = mw_forest__weight(node->sums);
+    const double n_trees = (double)data->options.n_estimators;
+    float *values;
+    mw_status status = mw_forest__add_leaf(worker->ctx->mem, data, &worker->tree, node->node,
+                                           weight, &values, err);
+    if (status != MW_OK) return status;
+    if (data->options.n_classes == 0) values[0] = (float)(mean_target(worker, node) / n_trees);
+    count_classes(worker, node);
+    for (int32_t c = 0; c < data->options.n_classes; c++)
+        values[c] = (float)((double)worker->counts[c] / ((double)weight * n_trees));
+    return MW_OK;
+}
+
+/* ---- splitting ---- */
+
+/* Stable: left rows stay in front, right ones go through the scratch. */
+static mw_status partition(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                           const mw_forest__bin_split *split, mw_err *err) {
+    const uint8_t *cells = mw_forest__cells(worker, node, split->column);
+    const int32_t missing = worker->data->bins->columns[split->column].n_bins;
+    uint32_t *index = worker->index + node->begin, *right_index = worker->scratch_index;
+    mw_forest__pair *pairs = worker->pairs + node->begin, *right_pairs = worker->scratch_pairs;
+    int64_t n_left = 0, n_right = 0;
+    for (int64_t i = 0; i < node->end - node->begin; i++) {
+        const uint32_t at = index[i];
+        const mw_forest__pair pair = pairs[i];
+        const int32_t bin = cells[at];
+        const bool left = bin <= split->bin || (bin == missing && split->missing_left);
+        index[n_left] = at;
+        pairs[n_left] = pair;
+        right_index[n_right] = at;
+        right_pairs[n_right] = pair;
+        n_left += left;
+        n_right += !left;
+        if (i % ROWS_PER_CHECK != ROWS_PER_CHECK - 1) continue;
+        mw_status status = mw_ctx_check(worker->ctx, err);
+        if (status != MW_OK) return status;
+    }
+    memcpy(index + n_left, right_index, (size_t)n_right * sizeof *index);
+    memcpy(pairs + n_left, right_pairs, (size_t)n_right * sizeof *pairs);
+    return MW_OK;
+}
+
+static mw_status push(mw_forest__bin_worker *worker, mw_forest__bin_node node, mw_err *err) {
+    if (worker->stack_size == worker->stack_capacity) {
+        size_t bytes = 2 * (size_t)worker->stack_capacity * sizeof *worker->stack;
+        mw_forest__bin_node *stack = mw_realloc(worker->ctx->mem, worker->stack, bytes);
+        if (!stack) return mw_fail_nomem(err, "growing a tree");
+        worker->stack = stack;
+        worker->stack_capacity *= 2;
+    }
+    worker->stack[worker->stack_size++] = node;
+    return MW_OK;
+}
+
+static mw_status split_node(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                            const mw_forest__bin_split *split, mw_err *err) {
+    mw_forest__tree *tree = &worker->tree;
+    const int64_t left = tree->n_nodes, right = left + 1;
+    mw_status status = mw_forest__add_nodes(worker->ctx->mem, tree, 2, err);
+    if (status == MW_OK) status = partition(worker, node, split, err);
+    if (status != MW_OK) return status;
+    tree->nodes[node->node] = (mw_node){.feature = split->feature,
+                                        .threshold = split->threshold,
+                                        .left = (int32_t)left,
+                                        .right = (int32_t)right,
+                                        .cover = (uint32_t)mw_forest__weight(node->sums),
+                                        .missing_left = split->missing_left,
+                                        .gain = (float)(split->gain * worker->data->gain_unit)};
+    const int64_t middle = node->begin + mw_forest__n_distinct(split->left);
+    const int32_t depth = node->depth + 1;
+    const mw_forest__bin_node children[2] = {
+        {middle, node->end, right, depth, node->in_block, mw_forest__less(node->sums, split->left)},
+        {node->begin, middle, left, depth, node->in_block, split->left}};
+    for (int i = 0; i < 2 && status == MW_OK; i++)
+        status = may_split(worker, &children[i]) ? push(worker, children[i], err)
+                                                 : add_leaf(worker, &children[i], err);
+    return status;
+}
+
+static mw_status grow_node(mw_forest__bin_worker *worker, mw_forest__bin_node node, mw_err *err) {
+    if (!node.in_block && node.end - node.begin <= MW_FOREST__BLOCK) open_block(worker, &node);
+    count_classes(worker, &node);
+    mw_forest__bin_split split;
+    mw_status status = mw_forest__bin_split_find(worker, &node, &split, err);
+    if (status != MW_OK) return status;
+    return split.feature < 0 ? add_leaf(worker, &node, err)
+                             : split_node(worker, &node, &split, err);
+}
+
+mw_status mw_forest__bin_tree_grow(mw_forest__bin_worker *worker, int32_t index, mw_err *err) {
+    const mw_forest__data *data = worker->data;
+    mw_forest__bin_node root;
+    worker->rng = mw_forest__rng(worker->ctx, index);
+    worker->stack_size = 0;
+    for (int32_t f = 0; f < data->n_features; f++) worker->features[f] = (uint32_t)f;
+    mw_status status = take_rows(worker, &root, err);
+    if (status == MW_OK) status = mw_forest__add_nodes(worker->ctx->mem, &worker->tree, 1, err);
+    if (status != MW_OK) return status;
+    status = may_split(worker, &root) ? push(worker, root, err) : add_leaf(worker, &root, err);
+    for (uint64_t n = 0; status == MW_OK && worker->stack_size > 0; n++) {
+        if (n % 64 == 0) status = mw_ctx_check(worker->ctx, err);
+        if (status == MW_OK) status = grow_node(worker, worker->stack[--worker->stack_size], err);
+    }
+    if (status == MW_OK) mw_forest__shrink(worker->ctx->mem, data, &worker->tree);
+    return status;
+}

@@ -1,0 +1,314 @@
+/* test_forest_bins.c -- forests on bins beside the exact forest, which they equal while every value has a bin of its
+ * own, and what they do at the edges. */
+#include "support/harness.h"
+
+#include <float.h>
+#include <string.h>
+
+#include "core/base/math.h"
+#include "core/base/rng.h"
+#include "core/base/threads.h"
+#include "learn/tree/forest.h"
+
+typedef struct sample {
+    float *x;
+    double *y;
+    mw_matrix matrix;
+} sample;
+
+enum { MOST_DISTINCT = 250 };
+
+static sample sample_alloc(int64_t n_rows, int32_t n_features) {
+    sample s = {.x = mw_alloc_array(NULL, (size_t)(n_rows * n_features), sizeof(float)),
+                .y = mw_alloc_array(NULL, (size_t)n_rows, sizeof(double))};
+    s.matrix = (mw_matrix){s.x, n_rows, n_features};
+    return s;
+}
+
+/* Columns in turn: many distinct values far from evenly spaced, few, constant, holed. At most MOST_DISTINCT of each. */
+static sample sample_new(uint64_t seed, int64_t n_rows, int32_t n_features, int n_classes) {
+    mw_rng rng;
+    mw_rng_init(&rng, seed, 99, 0);
+    sample s = sample_alloc(n_rows, n_features);
+    for (int64_t row = 0; row < n_rows; row++) {
+        float *x = s.x + row * n_features;
+        for (int32_t f = 0; f < n_features; f++) {
+            const double whole = (double)mw_rng_below(&rng, MOST_DISTINCT);
+            x[f] = (float)((whole - 100) * mw_exp(whole / 20));
+            if (f % 4 == 1) x[f] = (float)mw_floor(whole / 60);
+            if (f % 4 == 2) x[f] = 7;
+            if (f % 4 == 3 && mw_rng_below(&rng, 3) == 0) x[f] = __builtin_nanf("");
+        }
+        const bool holed = n_features > 3 && __builtin_isnan(x[3]);
+        s.y[row] = (double)(x[0] > 100) + (holed ? 0.5 : 0) + mw_rng_normal(&rng);
+        if (n_classes > 0) {
+            const double class = mw_floor(s.y[row] + 1);
+            s.y[row] = class < 0 ? 0 : class > n_classes - 1 ? n_classes - 1 : class;
+        }
+    }
+    return s;
+}
+
+static void sample_free(sample *s) {
+    mw_free(s->x);
+    mw_free(s->y);
+}
+
+static mw_forest_options few_trees(int32_t n_estimators, int32_t n_classes) {
+    mw_forest_options options;
+    mw_forest_defaults(&options);
+    options.n_estimators = n_estimators;
+    options.n_classes = n_classes;
+    options.max_bin = 255;
+    return options;
+}
+
+static mw_trees *fit(const mw_ctx *ctx, mw_forest_options options, const sample *s) {
+    mw_err err = {0};
+    mw_trees *trees = NULL;
+    assert_ok(mw_forest_fit(ctx, &options, s->matrix, s->y, &trees, &err));
+    assert_ok(mw_trees_check(trees, &err));
+    return trees;
+}
+
+static void assert_same_node(const mw_node *a, const mw_node *b) {
+    assert_int_equal(a->feature, b->feature);
+    assert_memory_equal(&a->threshold, &b->threshold, sizeof a->threshold);
+    assert_true(a->left == b->left && a->right == b->right && a->cover == b->cover);
+    assert_int_equal(a->missing_left, b->missing_left);
+    assert_memory_equal(&a->gain, &b->gain, sizeof a->gain);
+}
+
+static void assert_same_trees(const mw_trees *a, const mw_trees *b) {
+    assert_true(a->n_trees == b->n_trees && a->n_leaves == b->n_leaves);
+    assert_int_equal(a->n_nodes, b->n_nodes);
+    assert_memory_equal(a->roots, b->roots, (size_t)a->n_trees * sizeof *a->roots);
+    for (int64_t i = 0; i < a->n_nodes; i++) assert_same_node(&a->nodes[i], &b->nodes[i]);
+    assert_memory_equal(a->values, b->values,
+                        (size_t)(a->n_leaves * a->n_outputs) * sizeof *a->values);
+}
+
+static void check_beside_exact(const mw_ctx *ctx, mw_forest_options options, const sample *s) {
+    mw_trees *on_bins = fit(ctx, options, s);
+    options.max_bin = 0;
+    mw_trees *exact = fit(ctx, options, s);
+    assert_same_trees(on_bins, exact);
+    mw_trees_free(on_bins);
+    mw_trees_free(exact);
+}
+
+MW_TEST(equals_the_exact_forest) {
+    static const int64_t sizes[] = {1, 2, 3, 17, 70, 300, 2048, 2049, 9000};
+    static const int32_t classes[] = {0, 2, 3, 5};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t k = 0; k < sizeof classes / sizeof *classes; k++) {
+            sample s = sample_new(mw_test_seed() + i, sizes[i], 9, classes[k]);
+            ctx.seed = mw_test_seed() + k;
+            mw_forest_options options = few_trees(2, classes[k]);
+            check_beside_exact(&ctx, options, &s);
+            options.max_features = 0.4;
+            options.min_samples_leaf = 1 + (int32_t)(i % 4);
+            options.min_samples_split = 2 + (int32_t)(k * 5);
+            check_beside_exact(&ctx, options, &s);
+            options.bootstrap = false;
+            options.max_depth = 6;
+            check_beside_exact(&ctx, options, &s);
+            sample_free(&s);
+        }
+}
+
+MW_TEST(same_bytes_at_any_thread_count) {
+    static const int counts[] = {1, 2, 3, 8};
+    for (int n_classes = 0; n_classes <= 3; n_classes++) {
+        if (n_classes == 1) continue;
+        sample s = sample_new(mw_test_seed(), 3000, 6, n_classes);
+        mw_trees *first = NULL;
+        for (size_t c = 0; c < 4; c++) {
+            mw_err err = {0};
+            mw_ctx ctx;
+            mw_ctx_init(&ctx);
+            ctx.seed = 42;
+            assert_ok(mw_pool_new(NULL, counts[c], &ctx.pool, &err));
+            mw_trees *trees = fit(&ctx, few_trees(11, n_classes), &s);
+            if (first) {
+                assert_same_trees(trees, first);
+                mw_trees_free(trees);
+            } else
+                first = trees;
+            mw_pool_free(ctx.pool);
+        }
+        mw_trees_free(first);
+        sample_free(&s);
+    }
+}
+
+/* Every training row's own target comes back from a full tree on all rows, at any magnitude. */
+static void assert_gives_back(const sample *s) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_forest_options options = few_trees(1, 0);
+    options.bootstrap = false;
+    mw_trees *trees = fit(&ctx, options, s);
+    for (int64_t row = 0; row < s->matrix.n_rows; row++) {
+        double scored;
+        mw_trees_score_row(trees, s->x + row * s->matrix.n_features, &scored);
+        assert_true(scored == (double)(float)s->y[row]);
+    }
+    mw_trees_free(trees);
+}
+
+MW_TEST(extreme_magnitudes) {
+    sample s = sample_alloc(200, 3);
+    for (int i = 0; i < 200; i++) {
+        s.x[3 * i] = (i % 2 ? 1e38F : -1e38F) * (1 + (float)(i / 2) / 100);
+        s.x[3 * i + 1] = 1e-38F * (float)i;
+        s.x[3 * i + 2] = i < 100 ? FLT_MAX : -FLT_MAX;
+        s.y[i] = (i * 7919) % 200 * 1e-30;
+    }
+    assert_gives_back(&s);
+    for (int i = 0; i < 200; i++) s.y[i] = ((i * 7919) % 200 - 100) * 3e36;
+    assert_gives_back(&s);
+    sample_free(&s);
+}
+
+MW_TEST(equal_rows_and_constant_targets) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    sample s = sample_alloc(50, 2);
+    for (int i = 0; i < 50; i++) {
+        s.x[2 * i] = s.x[2 * i + 1] = 3;
+        s.y[i] = i % 2;
+    }
+    mw_forest_options options = few_trees(3, 0);
+    options.bootstrap = false;
+    mw_trees *trees = fit(&ctx, options, &s); /* nothing to split by */
+    assert_int_equal(trees->n_nodes, 3);
+    assert_true(trees->values[0] == 0.5F / 3);
+    mw_trees_free(trees);
+    for (int i = 0; i < 50; i++) {
+        s.x[2 * i] = i % 5 ? (float)i : __builtin_nanf("");
+        s.y[i] = 1;
+    }
+    for (int32_t n_classes = 0; n_classes <= 3; n_classes += 3) {
+        trees = fit(&ctx, few_trees(3, n_classes), &s); /* nothing to split for */
+        assert_int_equal(trees->n_nodes, 3);
+        mw_trees_free(trees);
+    }
+    for (int i = 0; i < 100; i++) s.x[i] = __builtin_nanf("");
+    for (int i = 0; i < 50; i++) s.y[i] = i;
+    trees = fit(&ctx, few_trees(2, 0), &s);
+    assert_int_equal(trees->n_nodes, 2);
+    mw_trees_free(trees);
+    sample_free(&s);
+}
+
+MW_TEST(many_columns_mostly_missing) {
+    enum { ROWS = 300, COLUMNS = 1000 };
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 5, 0);
+    sample s = sample_alloc(ROWS, COLUMNS);
+    for (int64_t i = 0; i < ROWS * COLUMNS; i++)
+        s.x[i] = mw_rng_below(&rng, 10) ? __builtin_nanf("") : (float)mw_rng_below(&rng, 100);
+    for (int i = 0; i < ROWS; i++) s.y[i] = mw_rng_normal(&rng);
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_forest_options options = few_trees(3, 0);
+    options.max_features = 0.05;
+    check_beside_exact(&ctx, options, &s);
+    sample_free(&s);
+}
+
+/* More distinct values than bins, and than 16 bits hold: still a better fit than any single split. */
+MW_TEST(more_values_than_bins) {
+    enum { ROWS = 70000 };
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 6, 0);
+    sample s = sample_alloc(ROWS, 2);
+    for (int64_t i = 0; i < ROWS; i++) {
+        s.x[2 * i] = (float)i;
+        s.x[2 * i + 1] = (float)mw_rng_normal(&rng);
+        s.y[i] = (double)(i % 35000) / 35000;
+    }
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_trees *trees = fit(&ctx, few_trees(2, 0), &s);
+    double squares = 0;
+    for (int64_t i = 0; i < ROWS; i++) {
+        double scored;
+        mw_trees_score_row(trees, s.x + 2 * i, &scored);
+        squares += (scored - s.y[i]) * (scored - s.y[i]);
+    }
+    assert_true(mw_sqrt(squares / ROWS) < 0.1);
+    mw_trees_free(trees);
+    sample_free(&s);
+}
+
+MW_TEST(bad_number_of_bins) {
+    mw_err err = {0};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    sample s = sample_new(1, 10, 2, 0);
+    static const int32_t wrong[] = {-1, 1, 256};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        mw_forest_options options = few_trees(1, 0);
+        mw_trees *trees = NULL;
+        options.max_bin = wrong[i];
+        assert_status(mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err), MW_EINVAL);
+        assert_string_equal(err.pointer, "max_bin");
+        assert_null(trees);
+    }
+    sample_free(&s);
+}
+
+MW_TEST(every_allocation_fails_once) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    sample s = sample_new(mw_test_seed(), 400, 5, 0);
+    const size_t used = mw_mem_used(ctx.mem);
+    for (uint64_t n = 1;; n++) {
+        mw_err err = {0};
+        mw_trees *trees = NULL;
+        mw_forest_options options = few_trees(3, 0);
+        mw_alloc_fail_at(n);
+        mw_status status = mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err);
+        const int fired = mw_alloc_fault_fired();
+        mw_alloc_fail_at(0);
+        assert_true(status == MW_OK || (fired && status == MW_ENOMEM));
+        assert_int_equal(trees == NULL, status != MW_OK);
+        mw_trees_free(trees);
+        assert_int_equal(mw_mem_used(ctx.mem), used);
+        if (!fired) {
+            assert_true(n > 20);
+            break;
+        }
+    }
+    sample_free(&s);
+}
+
+static void cancel_on_progress(void *self, const char *stage, double done, double total) {
+    (void)done, (void)total;
+    if (strcmp(stage, "growing trees") == 0) atomic_store((atomic_bool *)self, true);
+}
+
+MW_TEST(stops_when_canceled) {
+    mw_err err = {0};
+    mw_cancel cancel = {0};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.cancel = &cancel;
+    ctx.progress = (mw_progress){cancel_on_progress, &cancel.requested};
+    sample s = sample_new(mw_test_seed(), 500, 4, 0);
+    mw_forest_options options = few_trees(50, 0);
+    mw_trees *trees = NULL;
+    assert_status(mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err), MW_ECANCELED);
+    assert_null(trees);
+    sample_free(&s);
+}
+
+MW_TEST_MAIN(MW_RUN(equals_the_exact_forest), MW_RUN(same_bytes_at_any_thread_count),
+             MW_RUN(extreme_magnitudes), MW_RUN(equal_rows_and_constant_targets),
+             MW_RUN(many_columns_mostly_missing), MW_RUN(more_values_than_bins),
+             MW_RUN(bad_number_of_bins), MW_RUN(every_allocation_fails_once),
+             MW_RUN(stops_when_canceled))
