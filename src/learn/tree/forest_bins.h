@@ -5,6 +5,8 @@
  *           at most 256 slots, which is searched as the exact forest searches its cells: the same candidates, the same
  *           doubles, the same ties. Where every distinct value has a bin of its own, the trees are the exact forest's.
  * Blocks    a node of few rows takes its rows' bins into a block that fits the cache, and its whole subtree grows there.
+ *           A node of fewer still (MW_FOREST__FEW) goes back to the values: there a bin is one distinct value of the
+ *           node, so that what bins are too coarse for is split exactly.
  * Memory    a worker: 40 bytes a row and the block.
  */
 #ifndef MW_LEARN_TREE_FOREST_BINS_H
@@ -12,7 +14,12 @@
 
 #include "learn/tree/forest_grow.h"
 
-enum { MW_FOREST__BLOCK = 2048, MW_FOREST__SLOTS = MW_BINS_MOST + 1 };
+enum {
+    MW_FOREST__SLOTS = MW_BINS_MOST + 1,
+    MW_FOREST__BLOCK = 2048, /* rows: 28 columns are 56 KiB */
+    MW_FOREST__FEW = 63,     /* rows: a bit for each, and one for missing values */
+    MW_FOREST__FEW_SLOTS = MW_FOREST__FEW + 1
+};
 
 /* Sums over drawn rows. Two classes: `sum` counts the second one; more: a row's is its class, a node's is unused. */
 typedef struct mw_forest__pair {
@@ -31,28 +38,46 @@ static inline mw_forest__pair mw_forest__less(mw_forest__pair a, mw_forest__pair
     return (mw_forest__pair){a.sum - b.sum, a.held - b.held};
 }
 
+/* What the index of a node's rows counts, and so where their bins are. */
+typedef enum mw_forest__where {
+    MW_FOREST__IN_TABLE,
+    MW_FOREST__IN_BLOCK,
+    MW_FOREST__IN_FEW
+} mw_forest__where;
+
 typedef struct mw_forest__bin_node {
     int64_t begin, end; /* its rows */
     int64_t node;
     int32_t depth;
-    bool in_block;
+    mw_forest__where where;
     mw_forest__pair sums;
 } mw_forest__bin_node;
+
+/* Bins of a small node's rows; a column is filled when it is first asked for. */
+typedef struct mw_forest__block {
+    uint8_t *cells;  /* [n_columns][BLOCK or FEW_SLOTS] */
+    uint8_t *filled; /* [n_columns] */
+    int64_t n_rows;
+    uint32_t rows[MW_FOREST__BLOCK]; /* of the table, by place */
+} mw_forest__block;
 
 typedef struct mw_forest__bin_worker {
     const mw_forest__data *data;
     const mw_ctx *ctx;
     mw_rng rng;
     int64_t n_drawn;
-    uint32_t *index;         /* [n_drawn] by node: row of the table; in a block: its place there */
+    uint32_t *index;         /* [n_drawn] by node: row of the table, or its place in a block */
     mw_forest__pair *pairs;  /* [n_drawn] in that order */
     uint32_t *scratch_index; /* [n_rows] */
     mw_forest__pair *scratch_pairs;
-    uint8_t *block;                        /* [n_columns][BLOCK] */
-    uint32_t block_rows[MW_FOREST__BLOCK]; /* row of a place */
-    uint32_t *features;                    /* [n_features] permutation to draw from */
-    int64_t *counts; /* [3][n_classes]: node, left of the candidate, missing */
-    _Alignas(16) mw_forest__pair slots[MW_FOREST__SLOTS]; /* zeros between columns */
+    mw_forest__block block, few;
+    float *few_values;  /* [n_columns][FEW_SLOTS] the value of a bin there */
+    uint32_t *features; /* [n_features] permutation to draw from */
+    int64_t *counts;    /* [3][n_classes]: node, left of the candidate, missing */
+    /* of the column looked at; slots are zeros between columns */
+    _Alignas(16) mw_forest__pair slots[MW_FOREST__SLOTS];
+    mw_forest__pair lefts[MW_FOREST__SLOTS + 1]; /* sums up to each bin that the node holds */
+    uint8_t found[MW_FOREST__SLOTS];             /* those bins, ascending */
     mw_forest__bin_node *stack;
     int64_t stack_size, stack_capacity;
     mw_forest__tree tree;
@@ -65,11 +90,32 @@ void mw_forest__bin_worker_done(mw_forest__bin_worker *worker);
 /* Grows tree number `index`; the result is worker->tree, the caller's to take or free. */
 mw_status mw_forest__bin_tree_grow(mw_forest__bin_worker *worker, int32_t index, mw_err *err);
 
-/* The bins of a column, by what `index` holds. */
-static inline const uint8_t *mw_forest__cells(const mw_forest__bin_worker *worker,
-                                              const mw_forest__bin_node *node, int32_t column) {
-    return node->in_block ? worker->block + (size_t)column * MW_FOREST__BLOCK
-                          : worker->data->binned.columns + column * worker->data->n_rows;
+/* ---- forest_bins_block.c ---- */
+
+mw_status mw_forest__blocks_init(mw_mem *mem, int32_t n_columns, mw_forest__bin_worker *worker,
+                                 mw_err *err);
+void mw_forest__blocks_done(mw_forest__bin_worker *worker);
+
+/* Moves a node that is small enough to a block of its own; nodes of another one are all done by now. */
+void mw_forest__open_block(mw_forest__bin_worker *worker, mw_forest__bin_node *node);
+
+/* One column of a node: rows have bins 0..n_bins - 1, or n_bins where they are missing. */
+typedef struct mw_forest__column {
+    const uint8_t *cells; /* by what `index` holds */
+    int32_t n_bins;
+    const float *low, *high; /* [n_bins] least and greatest value */
+} mw_forest__column;
+
+mw_forest__column mw_forest__column_of(mw_forest__bin_worker *worker,
+                                       const mw_forest__bin_node *node, int32_t column);
+
+/* The row of the table that index[i] stands for. */
+static inline uint32_t mw_forest__row_of(const mw_forest__bin_worker *worker,
+                                         const mw_forest__bin_node *node, int64_t i) {
+    const uint32_t at = worker->index[i];
+    return node->where == MW_FOREST__IN_FEW     ? worker->few.rows[at]
+           : node->where == MW_FOREST__IN_BLOCK ? worker->block.rows[at]
+                                                : at;
 }
 
 typedef struct mw_forest__bin_split {

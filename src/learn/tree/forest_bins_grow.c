@@ -2,9 +2,8 @@
  * forest_bins_grow.c -- growing one tree on bins: the order of nodes, the two sides of a split, blocks.
  *
  * Nodes come in the exact forest's order (forest_grow.c): depth first, left before right, siblings side by side. The
- * rows of a node are one range of `index` and `pairs`, which a split partitions stably; bins are not moved. From
- * MW_FOREST__BLOCK rows down they are copied once, and what is below reads that copy only: most of a full tree's work is
- * in its small nodes.
+ * rows of a node are one range of `index` and `pairs`, which a split partitions stably; bins are not moved, but copied once
+ * for small nodes (forest_bins_block.c): most of a full tree's work is in those.
  */
 #include <string.h>
 
@@ -24,13 +23,12 @@ mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *d
     worker->pairs = mw_alloc_array(mem, n_rows, sizeof *worker->pairs);
     worker->scratch_index = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_index);
     worker->scratch_pairs = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_pairs);
-    worker->block = mw_alloc_array(mem, (size_t)data->bins->n_columns, MW_FOREST__BLOCK);
     worker->features = mw_alloc_array(mem, n_features, sizeof *worker->features);
     worker->counts = mw_alloc_array(mem, 3 * n_classes + 1, sizeof *worker->counts);
     worker->stack = mw_alloc_array(mem, FIRST_JOBS, sizeof *worker->stack);
     if (worker->index && worker->pairs && worker->scratch_index && worker->scratch_pairs &&
-        worker->block && worker->features && worker->counts && worker->stack)
-        return MW_OK;
+        worker->features && worker->counts && worker->stack)
+        return mw_forest__blocks_init(mem, data->bins->n_columns, worker, err);
     return mw_fail_nomem(err, "growing trees");
 }
 
@@ -39,7 +37,7 @@ void mw_forest__bin_worker_done(mw_forest__bin_worker *worker) {
     mw_free(worker->pairs);
     mw_free(worker->scratch_index);
     mw_free(worker->scratch_pairs);
-    mw_free(worker->block);
+    mw_forest__blocks_done(worker);
     mw_free(worker->features);
     mw_free(worker->counts);
     mw_free(worker->stack);
@@ -70,27 +68,6 @@ static mw_status take_rows(mw_forest__bin_worker *worker, mw_forest__bin_node *r
     return status;
 }
 
-static uint32_t row_of(const mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
-                       int64_t i) {
-    const uint32_t at = worker->index[i];
-    return node->in_block ? worker->block_rows[at] : at;
-}
-
-/* Takes a small node's bins to the block; nodes of another block are all done by now. */
-static void open_block(mw_forest__bin_worker *worker, mw_forest__bin_node *node) {
-    const mw_forest__data *data = worker->data;
-    const int64_t n = node->end - node->begin;
-    uint32_t *index = worker->index + node->begin;
-    memcpy(worker->block_rows, index, (size_t)n * sizeof *index);
-    for (int32_t c = 0; c < data->bins->n_columns; c++) {
-        const uint8_t *cells = data->binned.columns + c * data->n_rows;
-        uint8_t *block = worker->block + (size_t)c * MW_FOREST__BLOCK;
-        for (int64_t i = 0; i < n; i++) block[i] = cells[index[i]];
-    }
-    for (int64_t i = 0; i < n; i++) index[i] = (uint32_t)i;
-    node->in_block = true;
-}
-
 /* ---- leaves ---- */
 
 /* A node whose rows all have one target is not split; it holds at least one row. */
@@ -104,9 +81,9 @@ static bool is_pure(const mw_forest__bin_worker *worker, const mw_forest__bin_no
         return true;
     }
     const double *y = worker->data->y;
-    const double first = y[row_of(worker, node, node->begin)];
+    const double first = y[mw_forest__row_of(worker, node, node->begin)];
     for (int64_t i = node->begin + 1; i < node->end; i++)
-        if (y[row_of(worker, node, i)] != first) return false;
+        if (y[mw_forest__row_of(worker, node, i)] != first) return false;
     return true;
 }
 
@@ -121,10 +98,11 @@ static bool may_split(const mw_forest__bin_worker *worker, const mw_forest__bin_
 /* The mean as the first row's target plus a mean difference: exact when all targets are equal. */
 static double mean_target(const mw_forest__bin_worker *worker, const mw_forest__bin_node *node) {
     const double *y = worker->data->y;
-    const double first = y[row_of(worker, node, node->begin)];
+    const double first = y[mw_forest__row_of(worker, node, node->begin)];
     double sum = 0;
     for (int64_t i = node->begin; i < node->end; i++)
-        sum += (double)mw_forest__weight(worker->pairs[i]) * (y[row_of(worker, node, i)] - first);
+        sum += (double)mw_forest__weight(worker->pairs[i]) *
+               (y[mw_forest__row_of(worker, node, i)] - first);
     return first + sum / (double)mw_forest__weight(node->sums);
 }
 
@@ -162,16 +140,15 @@ static mw_status add_leaf(mw_forest__bin_worker *worker, const mw_forest__bin_no
 /* Stable: left rows stay in front, right ones go through the scratch. */
 static mw_status partition(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
                            const mw_forest__bin_split *split, mw_err *err) {
-    const uint8_t *cells = mw_forest__cells(worker, node, split->column);
-    const int32_t missing = worker->data->bins->columns[split->column].n_bins;
+    const mw_forest__column column = mw_forest__column_of(worker, node, split->column);
     uint32_t *index = worker->index + node->begin, *right_index = worker->scratch_index;
     mw_forest__pair *pairs = worker->pairs + node->begin, *right_pairs = worker->scratch_pairs;
     int64_t n_left = 0, n_right = 0;
     for (int64_t i = 0; i < node->end - node->begin; i++) {
         const uint32_t at = index[i];
         const mw_forest__pair pair = pairs[i];
-        const int32_t bin = cells[at];
-        const bool left = bin <= split->bin || (bin == missing && split->missing_left);
+        const int32_t bin = column.cells[at];
+        const bool left = bin <= split->bin || (bin == column.n_bins && split->missing_left);
         index[n_left] = at;
         pairs[n_left] = pair;
         right_index[n_right] = at;
@@ -216,8 +193,8 @@ static mw_status split_node(mw_forest__bin_worker *worker, const mw_forest__bin_
     const int64_t middle = node->begin + mw_forest__n_distinct(split->left);
     const int32_t depth = node->depth + 1;
     const mw_forest__bin_node children[2] = {
-        {middle, node->end, right, depth, node->in_block, mw_forest__less(node->sums, split->left)},
-        {node->begin, middle, left, depth, node->in_block, split->left}};
+        {middle, node->end, right, depth, node->where, mw_forest__less(node->sums, split->left)},
+        {node->begin, middle, left, depth, node->where, split->left}};
     for (int i = 0; i < 2 && status == MW_OK; i++)
         status = may_split(worker, &children[i]) ? push(worker, children[i], err)
                                                  : add_leaf(worker, &children[i], err);
@@ -225,7 +202,7 @@ static mw_status split_node(mw_forest__bin_worker *worker, const mw_forest__bin_
 }
 
 static mw_status grow_node(mw_forest__bin_worker *worker, mw_forest__bin_node node, mw_err *err) {
-    if (!node.in_block && node.end - node.begin <= MW_FOREST__BLOCK) open_block(worker, &node);
+    mw_forest__open_block(worker, &node);
     count_classes(worker, &node);
     mw_forest__bin_split split;
     mw_status status = mw_forest__bin_split_find(worker, &node, &split, err);

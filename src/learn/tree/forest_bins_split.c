@@ -1,18 +1,20 @@
 /*
  * forest_bins_split.c -- the best split of one node on bins; criteria and conventions are forest_split.c's.
  *
- * Values and two classes: one 16-byte addition a row and column into the slot of its bin, then one look at each bin that
- * the node holds. More classes: rows are put in the order of their bins (counting sort) and looked at one by one, so
- * that a column costs the same for any number of classes.
+ * One 16-byte addition a row and column into the slot of its bin; then the bins that the node holds are taken out in
+ * ascending order as sums of all up to each, which leaves the slots empty, and candidates are valued from those sums, two
+ * divisions at a time. With more than two classes rows are put in the order of their bins (counting sort) and counted one
+ * by one, so that a column costs the same for any number of classes.
  */
 #include <float.h>
 #include <string.h>
 
 #include "learn/tree/forest_bins.h"
 
-enum { ROWS_PER_CHECK = 1 << 17, FEW_ROWS = 64 };
+enum { ROWS_PER_CHECK = 1 << 17 };
 
 typedef int64_t pair_sum __attribute__((vector_size(16), may_alias));
+typedef double double2 __attribute__((vector_size(16)));
 
 typedef struct search {
     mw_forest__bin_worker *worker;
@@ -23,12 +25,12 @@ typedef struct search {
     double best; /* of the maximized quantity; -1: nothing yet */
     mw_forest__bin_split split;
     /* of the column looked at */
-    int32_t feature, column, n_bins;
-    const uint8_t *cells;
-    uint8_t found[MW_FOREST__SLOTS]; /* its bins at this node, ascending, without missing ones */
-    int32_t n_found;
+    mw_forest__column bins;
+    int32_t n_found; /* its bins at this node, without missing ones: worker->found */
     mw_forest__pair missing;
     bool missing_left;
+    int32_t best_at; /* candidate after found[best_at] became the best; -1: none did */
+    bool best_missing_left;
 } search;
 
 /* ---- histograms ---- */
@@ -38,83 +40,89 @@ static inline void add_row(search *s, int64_t i, uint8_t bin) {
 }
 
 /* Few rows: a bit for each bin tells which there are. */
-static void fill_few(search *s) {
-    uint64_t seen[MW_FOREST__SLOTS / 64] = {0};
+static void sum_few(search *s) {
+    mw_forest__bin_worker *worker = s->worker;
+    uint64_t seen = 0;
     for (int64_t i = 0; i < s->n; i++) {
-        const uint8_t bin = s->cells[s->index[i]];
-        seen[bin / 64] |= UINT64_C(1) << bin % 64;
+        const uint8_t bin = s->bins.cells[s->index[i]];
+        seen |= UINT64_C(1) << bin;
         add_row(s, i, bin);
     }
+    s->missing = worker->slots[MW_FOREST__FEW];
+    worker->slots[MW_FOREST__FEW] = (mw_forest__pair){0};
+    pair_sum left = {0};
     int32_t n = 0;
-    for (int32_t word = 0; word < MW_FOREST__SLOTS / 64; word++)
-        for (uint64_t left = seen[word]; left > 0; left &= left - 1)
-            s->found[n++] = (uint8_t)(64 * word + __builtin_ctzll(left));
+    for (seen &= ~(UINT64_C(1) << MW_FOREST__FEW); seen > 0; seen &= seen - 1) {
+        const int bin = __builtin_ctzll(seen);
+        pair_sum *slot = (pair_sum *)&worker->slots[bin];
+        left += *slot;
+        *slot = (pair_sum){0};
+        worker->found[n] = (uint8_t)bin;
+        *(pair_sum *)&worker->lefts[n++] = left;
+    }
     s->n_found = n;
 }
 
-static mw_status fill_many(search *s, mw_err *err) {
+static mw_status sum_many(search *s, mw_err *err) {
+    mw_forest__bin_worker *worker = s->worker;
     for (int64_t begin = 0; begin < s->n; begin += ROWS_PER_CHECK) {
         const int64_t end = s->n - begin < ROWS_PER_CHECK ? s->n : begin + ROWS_PER_CHECK;
-        for (int64_t i = begin; i < end; i++) add_row(s, i, s->cells[s->index[i]]);
-        mw_status status =
-            end - begin > ROWS_PER_CHECK / 16 ? mw_ctx_check(s->worker->ctx, err) : MW_OK;
+        for (int64_t i = begin; i < end; i++) add_row(s, i, s->bins.cells[s->index[i]]);
+        mw_status status = s->n > ROWS_PER_CHECK / 16 ? mw_ctx_check(worker->ctx, err) : MW_OK;
         if (status != MW_OK) return status;
     }
+    s->missing = worker->slots[s->bins.n_bins];
+    worker->slots[s->bins.n_bins] = (mw_forest__pair){0};
+    pair_sum left = {0};
     int32_t n = 0;
-    for (int32_t bin = 0; bin <= s->n_bins; bin++) {
-        s->found[n] = (uint8_t)bin;
-        n += s->worker->slots[bin].held > 0;
+    for (int32_t bin = 0; bin < s->bins.n_bins; bin++) {
+        pair_sum *slot = (pair_sum *)&worker->slots[bin];
+        const pair_sum sum = *slot;
+        left += sum;
+        *slot = (pair_sum){0};
+        worker->found[n] = (uint8_t)bin;
+        *(pair_sum *)&worker->lefts[n] = left;
+        n += sum[1] > 0;
     }
     s->n_found = n;
     return MW_OK;
 }
 
-static void clear_slots(search *s) {
-    for (int32_t i = 0; i < s->n_found; i++) s->worker->slots[s->found[i]] = (mw_forest__pair){0};
-    s->worker->slots[s->n_bins] = (mw_forest__pair){0};
-}
-
 /* ---- candidates ---- */
-
-static void keep_best(search *s, int32_t at, mw_forest__pair left, double value) {
-    const bool all_present = at + 1 == s->n_found;
-    const uint32_t first = s->worker->data->bins->columns[s->column].first;
-    s->best = value;
-    s->split.feature = s->feature;
-    s->split.column = s->column;
-    s->split.bin = s->found[at];
-    s->split.left = left;
-    s->split.missing_left = s->missing_left;
-    s->split.threshold = all_present
-                             ? FLT_MAX
-                             : mw_forest__threshold(s->worker->data->high[first + s->found[at]],
-                                                    s->worker->data->low[first + s->found[at + 1]]);
-    if (s->missing.held == 0) s->split.missing_left = 2 * mw_forest__n_distinct(left) > s->n;
-}
 
 /* Candidates lie after bins found[0]..found[end - 1]; behind the last one are the missing. */
 static int32_t candidates_end(const search *s) {
     return s->missing.held > 0 && !s->missing_left ? s->n_found : s->n_found - 1;
 }
 
-/* Have both sides min_samples_leaf rows, where `n_left` go left? */
-static inline bool is_allowed(const search *s, int64_t n_left) {
+/* Sums of the left side of a candidate. */
+static inline mw_forest__pair left_of(const search *s, int32_t at) {
+    const mw_forest__pair present = s->worker->lefts[at];
+    return s->missing_left ? mw_forest__plus(present, s->missing) : present;
+}
+
+static inline void consider(search *s, int32_t at, double value) {
+    if (!(value > s->best)) return;
     const int64_t least = s->worker->data->options.min_samples_leaf;
-    return n_left >= least && s->n - n_left >= least;
+    const int64_t n_left = mw_forest__n_distinct(left_of(s, at));
+    if (n_left < least || s->n - n_left < least) return;
+    s->best = value;
+    s->best_at = at;
+    s->best_missing_left = s->missing_left;
 }
 
 static void scan_values(search *s) {
     const double total = (double)mw_forest__weight(s->node->sums);
     const double mean = (double)s->node->sums.sum / total;
-    mw_forest__pair left = s->missing_left ? s->missing : (mw_forest__pair){0};
     const int32_t end = candidates_end(s);
-    for (int32_t i = 0; i < end; i++) {
-        left = mw_forest__plus(left, s->worker->slots[s->found[i]]);
-        const double weight = (double)mw_forest__weight(left);
-        const double distance = (double)left.sum - weight * mean;
-        const double value = distance * distance / (weight * (total - weight));
-        if (value > s->best && is_allowed(s, mw_forest__n_distinct(left)))
-            keep_best(s, i, left, value);
+    for (int32_t i = 0; i < end; i += 2) {
+        const mw_forest__pair a = left_of(s, i), b = left_of(s, i + 1);
+        const double2 weight = {(double)mw_forest__weight(a), (double)mw_forest__weight(b)};
+        const double2 sum = {(double)a.sum, (double)b.sum};
+        const double2 distance = sum - weight * mean;
+        const double2 value = distance * distance / (weight * (total - weight));
+        consider(s, i, value[0]);
+        if (i + 1 < end) consider(s, i + 1, value[1]);
     }
 }
 
@@ -122,30 +130,28 @@ static uint64_t squared(int64_t count) { return (uint64_t)count * (uint64_t)coun
 
 static void scan_two_classes(search *s) {
     const int64_t total = mw_forest__weight(s->node->sums), ones = s->node->sums.sum;
-    mw_forest__pair left = s->missing_left ? s->missing : (mw_forest__pair){0};
     const int32_t end = candidates_end(s);
     for (int32_t i = 0; i < end; i++) {
-        left = mw_forest__plus(left, s->worker->slots[s->found[i]]);
+        const mw_forest__pair left = left_of(s, i);
         const int64_t l = mw_forest__weight(left), r = total - l;
-        const uint64_t left_squares = squared(left.sum) + squared(l - left.sum);
-        const uint64_t right_squares = squared(ones - left.sum) + squared(r - (ones - left.sum));
-        const double value = (double)left_squares / (double)l + (double)right_squares / (double)r;
-        if (value > s->best && is_allowed(s, mw_forest__n_distinct(left)))
-            keep_best(s, i, left, value);
+        const double2 squares = {(double)(squared(left.sum) + squared(l - left.sum)),
+                                 (double)(squared(ones - left.sum) + squared(r - ones + left.sum))};
+        const double2 shares = squares / (double2){(double)l, (double)r};
+        consider(s, i, shares[0] + shares[1]);
     }
 }
 
 /* ---- more than two classes ---- */
 
-/* order [n]: places of the node's rows by bin, missing ones last. slots[bin].held counts distinct rows meanwhile. */
+/* order [n]: places of the node's rows by bin, missing ones last. */
 static void order_rows(search *s, uint32_t *order) {
     int64_t starts[MW_FOREST__SLOTS], at = 0;
     for (int32_t i = 0; i < s->n_found; i++) {
-        starts[s->found[i]] = at;
-        at += mw_forest__n_distinct(s->worker->slots[s->found[i]]);
+        starts[s->worker->found[i]] = at;
+        at = mw_forest__n_distinct(s->worker->lefts[i]);
     }
-    starts[s->n_bins] = at;
-    for (int64_t i = 0; i < s->n; i++) order[starts[s->cells[s->index[i]]]++] = (uint32_t)i;
+    starts[s->bins.n_bins] = at;
+    for (int64_t i = 0; i < s->n; i++) order[starts[s->bins.cells[s->index[i]]]++] = (uint32_t)i;
 }
 
 static void count_missing(search *s, const uint32_t *order) {
@@ -170,23 +176,20 @@ static void scan_classes(search *s, const uint32_t *order) {
         right_squares += squared(node[c] - left[c]);
     }
     const double total = (double)mw_forest__weight(s->node->sums);
-    mw_forest__pair sums = s->missing_left ? s->missing : (mw_forest__pair){0};
     const int32_t end = candidates_end(s);
-    for (int32_t i = 0; i < end; i++) {
-        const mw_forest__pair slot = s->worker->slots[s->found[i]];
-        for (int64_t n = mw_forest__n_distinct(slot); n > 0; n--) {
-            const mw_forest__pair pair = s->pairs[*order++];
+    for (int32_t i = 0, at = 0; i < end; i++) {
+        for (; at < mw_forest__n_distinct(s->worker->lefts[i]); at++) {
+            const mw_forest__pair pair = s->pairs[order[at]];
             const uint64_t w = (uint64_t)mw_forest__weight(pair);
             const int64_t c = pair.sum;
             left_squares += w * (2 * (uint64_t)left[c] + w);
             right_squares -= w * (2 * (uint64_t)(node[c] - left[c]) - w);
             left[c] += (int64_t)w;
         }
-        sums = mw_forest__plus(sums, slot);
-        const double l = (double)mw_forest__weight(sums), r = total - l;
-        const double value = (double)left_squares / l + (double)right_squares / r;
-        if (value > s->best && is_allowed(s, mw_forest__n_distinct(sums)))
-            keep_best(s, i, sums, value);
+        const double l = (double)mw_forest__weight(left_of(s, i)), r = total - l;
+        const double2 shares =
+            (double2){(double)left_squares, (double)right_squares} / (double2){l, r};
+        consider(s, i, shares[0] + shares[1]);
     }
 }
 
@@ -202,34 +205,48 @@ static void scan(search *s) {
         scan_classes(s, s->worker->scratch_index);
 }
 
+static void keep_best(search *s, int32_t feature, int32_t column) {
+    const uint8_t *found = s->worker->found;
+    const int32_t at = s->best_at;
+    s->missing_left = s->best_missing_left;
+    const mw_forest__pair left = left_of(s, at);
+    s->split = (mw_forest__bin_split){.feature = feature,
+                                      .column = column,
+                                      .bin = found[at],
+                                      .left = left,
+                                      .missing_left = s->missing.held > 0
+                                                          ? s->missing_left
+                                                          : 2 * mw_forest__n_distinct(left) > s->n,
+                                      .threshold = FLT_MAX};
+    if (at + 1 < s->n_found)
+        s->split.threshold =
+            mw_forest__threshold(s->bins.high[found[at]], s->bins.low[found[at + 1]]);
+}
+
 /* Sets *ret_constant when the feature offers no split at all. */
 static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_err *err) {
-    const mw_forest__data *data = s->worker->data;
+    mw_forest__bin_worker *worker = s->worker;
+    const int32_t n_classes = worker->data->options.n_classes;
+    const int32_t column = worker->data->columns[feature];
     *ret_constant = true;
-    s->feature = feature;
-    s->column = data->columns[feature];
-    if (s->column < 0) return MW_OK;
-    s->n_bins = data->bins->columns[s->column].n_bins;
-    s->cells = mw_forest__cells(s->worker, s->node, s->column);
+    if (column < 0) return MW_OK;
+    s->bins = mw_forest__column_of(worker, s->node, column);
     mw_status status = MW_OK;
-    if (s->n <= FEW_ROWS)
-        fill_few(s);
+    if (s->node->where == MW_FOREST__IN_FEW)
+        sum_few(s);
     else
-        status = fill_many(s, err);
-    if (status != MW_OK) return status;
-    s->missing = s->worker->slots[s->n_bins];
+        status = sum_many(s, err);
+    const bool any_missing = s->missing.held > 0;
+    if (status != MW_OK || s->n_found == 0 || (s->n_found == 1 && !any_missing)) return status;
+    *ret_constant = false;
+    if (n_classes > 2) order_rows(s, worker->scratch_index);
+    if (n_classes > 2 && any_missing) count_missing(s, worker->scratch_index);
     s->missing_left = false;
-    if (s->missing.held > 0) s->n_found--;
-    *ret_constant = s->n_found == 0 || (s->n_found == 1 && s->missing.held == 0);
-    if (!*ret_constant) {
-        if (data->options.n_classes > 2) order_rows(s, s->worker->scratch_index);
-        if (data->options.n_classes > 2 && s->missing.held > 0)
-            count_missing(s, s->worker->scratch_index);
-        scan(s);
-        s->missing_left = true;
-        if (s->missing.held > 0) scan(s);
-    }
-    clear_slots(s);
+    s->best_at = -1;
+    scan(s);
+    s->missing_left = true;
+    if (any_missing) scan(s);
+    if (s->best_at >= 0) keep_best(s, feature, column);
     return MW_OK;
 }
 

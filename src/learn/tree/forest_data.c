@@ -96,6 +96,7 @@ mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *optio
     double n_tried = mw_floor(options->max_features * (double)matrix.n_features);
     *data = (mw_forest__data){.n_rows = matrix.n_rows,
                               .n_features = matrix.n_features,
+                              .matrix = matrix,
                               .n_tried = n_tried < 1 ? 1 : (int32_t)n_tried,
                               .y = y,
                               .gain_unit = 1,

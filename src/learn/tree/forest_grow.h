@@ -28,7 +28,8 @@ typedef struct mw_forest__data {
     uint32_t *order; /* [n_features][n_rows] rows by value, missing ones last */
     float *sorted;   /* [n_features][n_rows] the values in that order */
     /* on bins; forest_bins.c */
-    mw_bins *bins; /* NULL: exact */
+    mw_bins *bins;    /* NULL: exact */
+    mw_matrix matrix; /* borrowed */
     mw_binned binned;
     int32_t *columns;  /* [n_features] column of the bins; -1: the feature does not vary */
     float *low, *high; /* [n_slots] least and greatest value of each bin */
