@@ -72,6 +72,7 @@ struct mw_model {
     int64_t n_rows;    /* rows it was fitted on */
     int32_t anchor;    /* feature that predictions are relative to; -1: none */
     double threshold;  /* isolation; NaN otherwise */
+    double oob_score;  /* forest, when asked for; NaN otherwise */
     double
         *importance; /* [count(features)] native, normalized to sum 1 (0 when nothing was used) */
     void *state;

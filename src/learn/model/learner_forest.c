@@ -11,7 +11,10 @@
 #include "core/base/limits.h"
 #include "core/base/math.h"
 #include "core/text/number.h"
+#include "learn/tree/bins.h"
 #include "learn/tree/forest.h"
+
+static const char *const class_weights[] = {"balanced", "balanced_subsample", NULL};
 
 static const mw_param forest_params[] = {
     {"n_estimators", MW_PARAM_INT, "100", 1, 10000, .unit = "trees", .help = "Number of trees.",
@@ -26,12 +29,27 @@ static const mw_param forest_params[] = {
      .help = "Features tried at a split: a share in (0, 1], sqrt or log2. Unset: 1 for values, "
              "sqrt for classes.",
      .aliases = "feature_fraction_bynode colsample_bynode"},
-    {"bootstrap", MW_PARAM_BOOL, "true", 0, 0,
-     .help = "Grow each tree on rows drawn with replacement."},
+    {"bootstrap", MW_PARAM_BOOL,
+     .help = "Grow each tree on rows drawn with replacement. Unset: yes, but not with "
+             "extra_trees."},
+    {"extra_trees", MW_PARAM_BOOL,
+     .help = "Extremely randomized trees: of each tried feature one threshold, drawn at random."},
+    {"exact", MW_PARAM_BOOL,
+     .help = "Look at every value of a feature instead of at most 255 bins of it. Unset: up to "
+             "20,000 rows."},
+    {"class_weight", MW_PARAM_ENUM, .choices = class_weights,
+     .help = "Make all classes weigh the same, among all rows or among each tree's draws. Unset: "
+             "by their rows."},
+    {"oob_score", MW_PARAM_BOOL,
+     .help = "Measure each row by the trees that did not draw it: R2, or the share of right "
+             "classes."},
     {"seed", MW_PARAM_INT, "42", 0, 9007199254740991.0, .help = "Seed of the random draws.",
      .aliases = "random_state"},
     {0},
 };
+
+/* Up to as many rows a forest is exact unless asked otherwise: it takes seconds, and models of plants stay as they were. */
+enum { EXACT_ROWS = 20000 };
 
 /* The share of features that text asks for. */
 static mw_status read_max_features(const char *text, int32_t n_features, bool classes, double *ret,
@@ -92,27 +110,55 @@ static mw_status take_off_anchor(const mw_ctx *ctx, const mw_fit *fit, mw_model 
     return MW_OK;
 }
 
+static mw_class_weight read_class_weight(const char *text) {
+    if (!text) return MW_CLASS_WEIGHT_NONE;
+    return strcmp(text, "balanced") == 0 ? MW_CLASS_WEIGHT_BALANCED
+                                         : MW_CLASS_WEIGHT_BALANCED_SUBSAMPLE;
+}
+
+static mw_status read_options(const mw_fit *fit, mw_forest_options *options, mw_err *err) {
+    const mw_args *params = fit->params;
+    mw_forest_defaults(options);
+    options->n_estimators = (int32_t)mw_args_int(params, "n_estimators");
+    options->max_depth = (int32_t)mw_args_int(params, "max_depth");
+    options->min_samples_split = (int32_t)mw_args_int(params, "min_samples_split");
+    options->min_samples_leaf = (int32_t)mw_args_int(params, "min_samples_leaf");
+    options->random_thresholds = mw_args_bool(params, "extra_trees");
+    options->bootstrap = mw_args_has(params, "bootstrap") ? mw_args_bool(params, "bootstrap")
+                                                          : !options->random_thresholds;
+    options->n_classes = fit->task == MW_TASK_REGRESSION ? 0 : fit->n_classes;
+    options->class_weight = read_class_weight(mw_args_string(params, "class_weight"));
+    const bool on_bins =
+        options->random_thresholds || options->class_weight != MW_CLASS_WEIGHT_NONE;
+    const bool exact = mw_args_has(params, "exact") ? mw_args_bool(params, "exact")
+                                                    : fit->matrix.n_rows <= EXACT_ROWS && !on_bins;
+    options->max_bin = exact ? 0 : MW_BINS_MOST;
+    return read_max_features(mw_args_string(params, "max_features"), fit->matrix.n_features,
+                             options->n_classes > 0, &options->max_features, err);
+}
+
+static mw_status take_oob_score(const mw_ctx *ctx, const mw_forest_options *options,
+                                mw_matrix matrix, const double *y, mw_model *model, mw_err *err) {
+    const forest *f = model->state;
+    mw_forest_oob oob;
+    mw_status status = mw_forest_oob_score(ctx, options, matrix, y, f->trees, &oob, err);
+    if (!status) model->oob_score = oob.score;
+    return status;
+}
+
 static mw_status forest_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err) {
     mw_forest_options options;
-    mw_forest_defaults(&options);
-    options.n_estimators = (int32_t)mw_args_int(fit->params, "n_estimators");
-    options.max_depth = (int32_t)mw_args_int(fit->params, "max_depth");
-    options.min_samples_split = (int32_t)mw_args_int(fit->params, "min_samples_split");
-    options.min_samples_leaf = (int32_t)mw_args_int(fit->params, "min_samples_leaf");
-    options.bootstrap = mw_args_bool(fit->params, "bootstrap");
-    options.n_classes = fit->task == MW_TASK_REGRESSION ? 0 : fit->n_classes;
-    mw_status status =
-        read_max_features(mw_args_string(fit->params, "max_features"), fit->matrix.n_features,
-                          options.n_classes > 0, &options.max_features, err);
+    mw_status status = read_options(fit, &options, err);
     if (status) return status;
     forest *f = mw_calloc(model->mem, 1, sizeof *f);
     if (!f) return mw_fail_nomem(err, "the forest");
     model->state = f;
     double *changes = NULL;
     if (model->anchor >= 0) status = take_off_anchor(ctx, fit, model, &changes, err);
-    if (!status)
-        status =
-            mw_forest_fit(ctx, &options, fit->matrix, changes ? changes : fit->y, &f->trees, err);
+    const double *y = changes ? changes : fit->y;
+    if (!status) status = mw_forest_fit(ctx, &options, fit->matrix, y, &f->trees, err);
+    if (!status && mw_args_bool(fit->params, "oob_score"))
+        status = take_oob_score(ctx, &options, fit->matrix, y, model, err);
     mw_free(changes);
     return status ? status : mw_trees_prepare(ctx, f->trees, err);
 }

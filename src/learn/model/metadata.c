@@ -90,6 +90,7 @@ mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_p
                                          : mw_features_at(model->features, model->anchor)->name);
     mw_json_add_int(&w, "rows", model->n_rows);
     mw_json_add_number(&w, "threshold", model->threshold);
+    if (mw_isfinite(model->oob_score)) mw_json_add_number(&w, "oob_score", model->oob_score);
     mw_json_key(&w, "params");
     mw_json_write_raw(&w, mw_str_of(model->params_json));
     write_columns(&w, model);
@@ -326,6 +327,7 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     if (!status) status = read_target(root, model, err);
     if (!status) status = read_anchor(root, model, err);
     if (!status) status = read_threshold(root, package, model, err);
+    if (!status) model->oob_score = mw_json_number(mw_json_get(root, "oob_score"), MW_NAN);
     if (status) {
         mw_model_free(model);
         return status;

@@ -15,8 +15,12 @@ mw_status mw_model__new(mw_mem *mem, const mw_learner *learner, mw_task task,
                         const mw_features *features, mw_model **ret, mw_err *err) {
     mw_model *model = mw_calloc(mem, 1, sizeof *model);
     if (!model) return mw_fail_nomem(err, "the model");
-    *model =
-        (mw_model){.mem = mem, .learner = learner, .task = task, .threshold = MW_NAN, .anchor = -1};
+    *model = (mw_model){.mem = mem,
+                        .learner = learner,
+                        .task = task,
+                        .threshold = MW_NAN,
+                        .oob_score = MW_NAN,
+                        .anchor = -1};
     mw_status status = mw_features__copy(mem, features, &model->features, err);
     if (!status) {
         model->importance = mw_calloc(mem, (size_t)mw_features_count(features), sizeof(double));
@@ -248,6 +252,7 @@ const char *mw_model_learner(const mw_model *model) { return model->learner->nam
 mw_task mw_model_task(const mw_model *model) { return model->task; }
 const mw_features *mw_model_features(const mw_model *model) { return model->features; }
 double mw_model_threshold(const mw_model *model) { return model->threshold; }
+double mw_model_oob_score(const mw_model *model) { return model->oob_score; }
 
 const char *const *mw_model_classes(const mw_model *model, int32_t *n) {
     *n = model->n_classes;

@@ -116,6 +116,8 @@ mw_task mw_model_task(const mw_model *model);
 const mw_features *mw_model_features(const mw_model *model);
 const char *const *mw_model_classes(const mw_model *model, int32_t *n);
 double mw_model_threshold(const mw_model *model); /* isolation: score from which a row is flagged */
+double mw_model_oob_score(
+    const mw_model *model); /* forest with oob_score: R2 or accuracy; NaN otherwise */
 
 /* Native importance [count(features)], sums to 1: forest and gbdt by gain, ridge by |standardized coefficient|,
  * isolation by path-length share. */

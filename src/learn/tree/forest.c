@@ -38,7 +38,9 @@ void mw_forest_defaults(mw_forest_options *options) {
                                    .max_features = 1.0,
                                    .bootstrap = true,
                                    .n_classes = 0,
-                                   .max_bin = 0};
+                                   .max_bin = 0,
+                                   .random_thresholds = false,
+                                   .class_weight = MW_CLASS_WEIGHT_NONE};
 }
 
 static mw_status check_options(const mw_forest_options *options, mw_err *err) {
@@ -63,6 +65,16 @@ static mw_status check_options(const mw_forest_options *options, mw_err *err) {
         mw_fail(err, MW_EINVAL, "max_features is %g, not above 0 and at most 1",
                 options->max_features);
         return mw_err_at(err, "max_features");
+    }
+    const bool weighted = options->class_weight != MW_CLASS_WEIGHT_NONE;
+    if (weighted && options->n_classes == 0) {
+        mw_fail(err, MW_EINVAL, "class weights are for classes, and the target is a number");
+        return mw_err_at(err, "class_weight");
+    }
+    if ((options->random_thresholds || weighted) && options->max_bin == 0) {
+        mw_fail(err, MW_EINVAL, "%s need bins, which an exact forest has not",
+                weighted ? "class weights" : "random thresholds");
+        return mw_err_at(err, "exact");
     }
     return MW_OK;
 }

@@ -6,6 +6,13 @@
 
 #include "learn/tree/trees.h"
 
+/* Weights of rows by class, so that all classes weigh the same among the rows, or among each tree's draws. */
+typedef enum mw_class_weight {
+    MW_CLASS_WEIGHT_NONE,
+    MW_CLASS_WEIGHT_BALANCED,
+    MW_CLASS_WEIGHT_BALANCED_SUBSAMPLE
+} mw_class_weight;
+
 typedef struct mw_forest_options {
     int32_t n_estimators;      /* 100 */
     int32_t max_depth;         /* 0: unlimited */
@@ -14,7 +21,9 @@ typedef struct mw_forest_options {
     double max_features;       /* share of features tried at a node, (0, 1]; at least one feature */
     bool bootstrap;            /* true */
     int32_t n_classes;         /* 0: regression (variance); >= 2: classes (Gini) */
-    int32_t max_bin; /* 0: exact; 2..255: thresholds lie between as many bins of a feature */
+    int32_t max_bin;        /* 0: exact; 2..255: thresholds lie between as many bins of a feature */
+    bool random_thresholds; /* extremely randomized trees; false. Needs max_bin > 0 */
+    mw_class_weight class_weight; /* none. Needs classes and max_bin > 0 */
 } mw_forest_options;
 
 void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for regression */
@@ -35,6 +44,9 @@ void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for r
  * Order     same seed, same bytes at any thread count.
  * Bins      max_bin > 0: the same search over bins instead of values; with a bin for each value (at most max_bin
  *           distinct ones) the trees are the exact ones to the last byte. Cuts are found on 200,000 rows.
+ * Random    thresholds: each tried feature has one, drawn evenly between the node's least and greatest value, to the
+ *           width of a bin; the best of these is taken.
+ * Weights   of classes count in gains, in the class shares of leaves and nowhere else: not in `cover` or min_samples_*.
  * Cost      O(n_features * n_rows log n_rows) for a tree that comes out balanced.
  * Memory    exact: 8 bytes a cell (n_rows * n_features), as much again for each working thread; on bins: 1 byte a cell,
  *           40 bytes a row and thread. 28 bytes a node, twice that for a moment at the end.
@@ -43,6 +55,24 @@ void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for r
  */
 mw_status mw_forest_fit(const mw_ctx *ctx, const mw_forest_options *options, mw_matrix matrix,
                         const double *y, mw_trees **ret, mw_err *err);
+
+/* Out-of-bag: of rows that at least one tree did not draw, predicted by such trees only. */
+typedef struct mw_forest_oob {
+    double
+        score; /* R2, or the share of rows with the right class; NaN: no such row, or R2 of a constant */
+    int64_t n_rows; /* such rows */
+} mw_forest_oob;
+
+/*
+ * mw_forest_oob_score -- of trees that mw_forest_fit has just grown with the same ctx->seed, options, matrix and y.
+ *
+ * Cost      drawing all trees' rows again and walking 37 % of them. Memory 72 bytes a row and 8 more an output.
+ * Order     the same number at any thread count.
+ * Errors    MW_EINVAL without options->bootstrap; MW_ENOMEM; MW_ECANCELED.
+ */
+mw_status mw_forest_oob_score(const mw_ctx *ctx, const mw_forest_options *options, mw_matrix matrix,
+                              const double *y, const mw_trees *trees, mw_forest_oob *ret,
+                              mw_err *err);
 
 /* importance [n_features]: mean decrease in impurity per tree, normalized to sum 1 (0: no split) */
 void mw_trees_gain_importance(const mw_trees *trees, double *importance);

@@ -55,7 +55,8 @@ typedef struct mw_forest__bin_node {
 
 /* Bins of a small node's rows; a column is filled when it is first asked for. */
 typedef struct mw_forest__block {
-    uint8_t *cells;  /* [n_columns][BLOCK or FEW_SLOTS] */
+    uint8_t *cells; /* [n_columns][stride] */
+    size_t stride;
     uint8_t *filled; /* [n_columns] */
     int64_t n_rows;
     uint32_t rows[MW_FOREST__BLOCK]; /* of the table, by place */
@@ -71,9 +72,11 @@ typedef struct mw_forest__bin_worker {
     uint32_t *scratch_index; /* [n_rows] */
     mw_forest__pair *scratch_pairs;
     mw_forest__block block, few;
-    float *few_values;  /* [n_columns][FEW_SLOTS] the value of a bin there */
-    uint32_t *features; /* [n_features] permutation to draw from */
-    int64_t *counts;    /* [3][n_classes]: node, left of the candidate, missing */
+    int64_t few_limit;     /* rows */
+    float *few_values;     /* [n_columns][FEW_SLOTS] the value of a bin there */
+    uint32_t *features;    /* [n_features] permutation to draw from */
+    double *class_weights; /* [n_classes], or NULL: ones */
+    int64_t *counts;       /* [3][n_classes]: node, left of the candidate, missing */
     /* of the column looked at; slots are zeros between columns */
     _Alignas(16) mw_forest__pair slots[MW_FOREST__SLOTS];
     mw_forest__pair lefts[MW_FOREST__SLOTS + 1]; /* sums up to each bin that the node holds */
@@ -92,8 +95,7 @@ mw_status mw_forest__bin_tree_grow(mw_forest__bin_worker *worker, int32_t index,
 
 /* ---- forest_bins_block.c ---- */
 
-mw_status mw_forest__blocks_init(mw_mem *mem, int32_t n_columns, mw_forest__bin_worker *worker,
-                                 mw_err *err);
+mw_status mw_forest__blocks_init(mw_mem *mem, mw_forest__bin_worker *worker, mw_err *err);
 void mw_forest__blocks_done(mw_forest__bin_worker *worker);
 
 /* Moves a node that is small enough to a block of its own; nodes of another one are all done by now. */
@@ -117,6 +119,17 @@ static inline uint32_t mw_forest__row_of(const mw_forest__bin_worker *worker,
            : node->where == MW_FOREST__IN_BLOCK ? worker->block.rows[at]
                                                 : at;
 }
+
+/* The node's weight of a class, of worker->counts. */
+static inline double mw_forest__weighted(const mw_forest__bin_worker *worker, int32_t class_index) {
+    const double count = (double)worker->counts[class_index];
+    return worker->class_weights ? worker->class_weights[class_index] * count : count;
+}
+
+/* worker->found and ->lefts of a column, [*ret_n_found]; missing rows apart. forest_bins_sums.c */
+mw_status mw_forest__sum_column(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                                mw_forest__column bins, int32_t *ret_n_found,
+                                mw_forest__pair *ret_missing, mw_err *err);
 
 typedef struct mw_forest__bin_split {
     int32_t feature; /* -1: none was found */

@@ -13,19 +13,21 @@
 typedef float values4 __attribute__((vector_size(16)));
 typedef int32_t counts4 __attribute__((vector_size(16)));
 
-static mw_status block_init(mw_mem *mem, size_t n_columns, size_t rows, mw_forest__block *block,
+static mw_status block_init(mw_mem *mem, size_t n_columns, size_t stride, mw_forest__block *block,
                             mw_err *err) {
-    block->cells = mw_alloc_array(mem, n_columns, rows);
+    block->stride = stride;
+    block->cells = mw_alloc_array(mem, n_columns, stride);
     block->filled = mw_alloc(mem, n_columns);
     return block->cells && block->filled ? MW_OK : mw_fail_nomem(err, "growing trees");
 }
 
-mw_status mw_forest__blocks_init(mw_mem *mem, int32_t n_columns, mw_forest__bin_worker *worker,
-                                 mw_err *err) {
-    const size_t n = (size_t)n_columns;
+mw_status mw_forest__blocks_init(mw_mem *mem, mw_forest__bin_worker *worker, mw_err *err) {
+    const size_t n = (size_t)worker->data->bins->n_columns;
+    const int64_t n_rows = worker->data->n_rows;
+    const size_t stride = n_rows < MW_FOREST__BLOCK ? (size_t)n_rows : MW_FOREST__BLOCK;
     worker->few_values = mw_alloc_array(mem, n, MW_FOREST__FEW_SLOTS * sizeof(float));
     if (!worker->few_values) return mw_fail_nomem(err, "growing trees");
-    mw_status status = block_init(mem, n, MW_FOREST__BLOCK, &worker->block, err);
+    mw_status status = block_init(mem, n, stride, &worker->block, err);
     return status ? status : block_init(mem, n, MW_FOREST__FEW_SLOTS, &worker->few, err);
 }
 
@@ -50,7 +52,7 @@ static void open_in(mw_forest__bin_worker *worker, mw_forest__bin_node *node,
 
 void mw_forest__open_block(mw_forest__bin_worker *worker, mw_forest__bin_node *node) {
     const int64_t n = node->end - node->begin;
-    if (n <= MW_FOREST__FEW && node->where != MW_FOREST__IN_FEW)
+    if (n <= worker->few_limit && node->where != MW_FOREST__IN_FEW)
         open_in(worker, node, MW_FOREST__IN_FEW);
     else if (n <= MW_FOREST__BLOCK && node->where == MW_FOREST__IN_TABLE)
         open_in(worker, node, MW_FOREST__IN_BLOCK);
@@ -75,7 +77,7 @@ static void rank_values(const mw_forest__data *data, int32_t column, const mw_fo
     union {
         float one[MW_FOREST__FEW_SLOTS];
         values4 four[MW_FOREST__FEW_SLOTS / 4];
-    } values;
+    } values = {.one = {0}};
     const float *x = data->matrix.x + data->bins->columns[column].feature;
     const int n4 = (int)block->n_rows / 4 + 1;
     for (int i = 0; i < 4 * n4; i++) {
@@ -97,7 +99,7 @@ mw_forest__column mw_forest__column_of(mw_forest__bin_worker *worker,
     const mw_bins_column *bins = &data->bins->columns[column];
     if (node->where == MW_FOREST__IN_FEW) {
         mw_forest__block *few = &worker->few;
-        uint8_t *cells = few->cells + (size_t)column * MW_FOREST__FEW_SLOTS;
+        uint8_t *cells = few->cells + (size_t)column * few->stride;
         float *values = worker->few_values + (size_t)column * MW_FOREST__FEW_SLOTS;
         if (!few->filled[column]) rank_values(data, column, few, cells, values);
         few->filled[column] = 1;
@@ -109,7 +111,7 @@ mw_forest__column mw_forest__column_of(mw_forest__bin_worker *worker,
         result.cells = data->binned.columns + column * data->n_rows;
         return result;
     }
-    uint8_t *cells = worker->block.cells + (size_t)column * MW_FOREST__BLOCK;
+    uint8_t *cells = worker->block.cells + (size_t)column * worker->block.stride;
     if (!worker->block.filled[column]) copy_bins(data, column, &worker->block, cells);
     worker->block.filled[column] = 1;
     result.cells = cells;

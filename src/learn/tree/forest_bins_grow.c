@@ -11,6 +11,9 @@
 
 enum { FIRST_JOBS = 64, ROWS_PER_CHECK = 1 << 17 };
 
+/* Ranking values costs the more, the more rows there are, and pays the more, the more columns are tried. */
+enum { FEW_IF_FEW_TRIED = 23 };
+
 mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *data,
                                      mw_forest__bin_worker *worker, mw_err *err) {
     const size_t n_rows = (size_t)data->n_rows, n_features = (size_t)data->n_features;
@@ -19,6 +22,7 @@ mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *d
     worker->data = data;
     worker->ctx = ctx;
     worker->stack_capacity = FIRST_JOBS;
+    worker->few_limit = 2 * data->n_tried >= data->n_features ? MW_FOREST__FEW : FEW_IF_FEW_TRIED;
     worker->index = mw_alloc_array(mem, n_rows, sizeof *worker->index);
     worker->pairs = mw_alloc_array(mem, n_rows, sizeof *worker->pairs);
     worker->scratch_index = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_index);
@@ -26,9 +30,13 @@ mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *d
     worker->features = mw_alloc_array(mem, n_features, sizeof *worker->features);
     worker->counts = mw_alloc_array(mem, 3 * n_classes + 1, sizeof *worker->counts);
     worker->stack = mw_alloc_array(mem, FIRST_JOBS, sizeof *worker->stack);
+    if (data->options.class_weight != MW_CLASS_WEIGHT_NONE) {
+        worker->class_weights = mw_alloc_array(mem, n_classes, sizeof *worker->class_weights);
+        if (!worker->class_weights) return mw_fail_nomem(err, "growing trees");
+    }
     if (worker->index && worker->pairs && worker->scratch_index && worker->scratch_pairs &&
         worker->features && worker->counts && worker->stack)
-        return mw_forest__blocks_init(mem, data->bins->n_columns, worker, err);
+        return mw_forest__blocks_init(mem, worker, err);
     return mw_fail_nomem(err, "growing trees");
 }
 
@@ -39,6 +47,7 @@ void mw_forest__bin_worker_done(mw_forest__bin_worker *worker) {
     mw_free(worker->scratch_pairs);
     mw_forest__blocks_done(worker);
     mw_free(worker->features);
+    mw_free(worker->class_weights);
     mw_free(worker->counts);
     mw_free(worker->stack);
     mw_free(worker->tree.nodes);
@@ -66,6 +75,23 @@ static mw_status take_rows(mw_forest__bin_worker *worker, mw_forest__bin_node *r
     }
     worker->n_drawn = root->end = n;
     return status;
+}
+
+/* Weights that give every class of the rows, or of the tree's draws, the same sum; their mean over those is 1. */
+static void balance_classes(mw_forest__bin_worker *worker) {
+    const mw_forest__data *data = worker->data;
+    const int32_t n_classes = data->options.n_classes;
+    const bool of_draws = data->options.class_weight == MW_CLASS_WEIGHT_BALANCED_SUBSAMPLE;
+    int64_t *counts = worker->counts;
+    memset(counts, 0, (size_t)n_classes * sizeof *counts);
+    for (int64_t i = 0; of_draws && i < worker->n_drawn; i++)
+        counts[data->target[worker->index[i]]] += mw_forest__weight(worker->pairs[i]);
+    for (int64_t row = 0; !of_draws && row < data->n_rows; row++) counts[data->target[row]]++;
+    int32_t n_present = 0;
+    for (int32_t c = 0; c < n_classes; c++) n_present += counts[c] > 0;
+    for (int32_t c = 0; c < n_classes; c++)
+        worker->class_weights[c] =
+            counts[c] > 0 ? (double)data->n_rows / (n_present * (double)counts[c]) : 0;
 }
 
 /* ---- leaves ---- */
@@ -130,8 +156,11 @@ static mw_status add_leaf(mw_forest__bin_worker *worker, const mw_forest__bin_no
     if (status != MW_OK) return status;
     if (data->options.n_classes == 0) values[0] = (float)(mean_target(worker, node) / n_trees);
     count_classes(worker, node);
+    double total = worker->class_weights ? 0 : (double)weight;
+    for (int32_t c = 0; worker->class_weights && c < data->options.n_classes; c++)
+        total += mw_forest__weighted(worker, c);
     for (int32_t c = 0; c < data->options.n_classes; c++)
-        values[c] = (float)((double)worker->counts[c] / ((double)weight * n_trees));
+        values[c] = (float)(mw_forest__weighted(worker, c) / (total * n_trees));
     return MW_OK;
 }
 
@@ -220,6 +249,7 @@ mw_status mw_forest__bin_tree_grow(mw_forest__bin_worker *worker, int32_t index,
     mw_status status = take_rows(worker, &root, err);
     if (status == MW_OK) status = mw_forest__add_nodes(worker->ctx->mem, &worker->tree, 1, err);
     if (status != MW_OK) return status;
+    if (worker->class_weights) balance_classes(worker);
     status = may_split(worker, &root) ? push(worker, root, err) : add_leaf(worker, &root, err);
     for (uint64_t n = 0; status == MW_OK && worker->stack_size > 0; n++) {
         if (n % 64 == 0) status = mw_ctx_check(worker->ctx, err);

@@ -1,10 +1,12 @@
 /*
  * forest_bins_split.c -- the best split of one node on bins; criteria and conventions are forest_split.c's.
  *
- * One 16-byte addition a row and column into the slot of its bin; then the bins that the node holds are taken out in
- * ascending order as sums of all up to each, which leaves the slots empty, and candidates are valued from those sums, two
+ * A column comes as the sums up to each bin that the node holds (forest_bins_sums.c); candidates are valued from those, two
  * divisions at a time. With more than two classes rows are put in the order of their bins (counting sort) and counted one
- * by one, so that a column costs the same for any number of classes.
+ * by one, so that a column costs the same for any number of classes. Class weights are applied to counts, in float64.
+ *
+ * Extremely randomized trees (Geurts, Ernst, Wehenkel: "Extremely randomized trees", Machine Learning 63, 2006) have one
+ * candidate a column, at a threshold drawn between the node's least and greatest value.
  */
 #include <float.h>
 #include <string.h>
@@ -13,7 +15,6 @@
 
 enum { ROWS_PER_CHECK = 1 << 17 };
 
-typedef int64_t pair_sum __attribute__((vector_size(16), may_alias));
 typedef double double2 __attribute__((vector_size(16)));
 
 typedef struct search {
@@ -22,77 +23,44 @@ typedef struct search {
     const uint32_t *index; /* of the node's first row on */
     const mw_forest__pair *pairs;
     int64_t n;
-    double best; /* of the maximized quantity; -1: nothing yet */
+    double total, mean; /* weight; target */
+    double best;        /* of the maximized quantity; -1: nothing yet */
     mw_forest__bin_split split;
     /* of the column looked at */
     mw_forest__column bins;
     int32_t n_found; /* its bins at this node, without missing ones: worker->found */
     mw_forest__pair missing;
     bool missing_left;
+    int32_t begin, end; /* of the candidates */
+    int32_t drawn_at;   /* random thresholds: the only candidate, and where it lies */
+    float drawn;
     int32_t best_at; /* candidate after found[best_at] became the best; -1: none did */
     bool best_missing_left;
 } search;
 
-/* ---- histograms ---- */
-
-static inline void add_row(search *s, int64_t i, uint8_t bin) {
-    *(pair_sum *)&s->worker->slots[bin] += *(const pair_sum *)&s->pairs[i];
-}
-
-/* Few rows: a bit for each bin tells which there are. */
-static void sum_few(search *s) {
-    mw_forest__bin_worker *worker = s->worker;
-    uint64_t seen = 0;
-    for (int64_t i = 0; i < s->n; i++) {
-        const uint8_t bin = s->bins.cells[s->index[i]];
-        seen |= UINT64_C(1) << bin;
-        add_row(s, i, bin);
-    }
-    s->missing = worker->slots[MW_FOREST__FEW];
-    worker->slots[MW_FOREST__FEW] = (mw_forest__pair){0};
-    pair_sum left = {0};
-    int32_t n = 0;
-    for (seen &= ~(UINT64_C(1) << MW_FOREST__FEW); seen > 0; seen &= seen - 1) {
-        const int bin = __builtin_ctzll(seen);
-        pair_sum *slot = (pair_sum *)&worker->slots[bin];
-        left += *slot;
-        *slot = (pair_sum){0};
-        worker->found[n] = (uint8_t)bin;
-        *(pair_sum *)&worker->lefts[n++] = left;
-    }
-    s->n_found = n;
-}
-
-static mw_status sum_many(search *s, mw_err *err) {
-    mw_forest__bin_worker *worker = s->worker;
-    for (int64_t begin = 0; begin < s->n; begin += ROWS_PER_CHECK) {
-        const int64_t end = s->n - begin < ROWS_PER_CHECK ? s->n : begin + ROWS_PER_CHECK;
-        for (int64_t i = begin; i < end; i++) add_row(s, i, s->bins.cells[s->index[i]]);
-        mw_status status = s->n > ROWS_PER_CHECK / 16 ? mw_ctx_check(worker->ctx, err) : MW_OK;
-        if (status != MW_OK) return status;
-    }
-    s->missing = worker->slots[s->bins.n_bins];
-    worker->slots[s->bins.n_bins] = (mw_forest__pair){0};
-    pair_sum left = {0};
-    int32_t n = 0;
-    for (int32_t bin = 0; bin < s->bins.n_bins; bin++) {
-        pair_sum *slot = (pair_sum *)&worker->slots[bin];
-        const pair_sum sum = *slot;
-        left += sum;
-        *slot = (pair_sum){0};
-        worker->found[n] = (uint8_t)bin;
-        *(pair_sum *)&worker->lefts[n] = left;
-        n += sum[1] > 0;
-    }
-    s->n_found = n;
-    return MW_OK;
-}
-
 /* ---- candidates ---- */
 
-/* Candidates lie after bins found[0]..found[end - 1]; behind the last one are the missing. */
-static int32_t candidates_end(const search *s) {
-    return s->missing.held > 0 && !s->missing_left ? s->n_found : s->n_found - 1;
+/* Candidates lie after bins found[begin]..found[end - 1]; behind the last one are the missing. */
+static void set_range(search *s) {
+    const bool with_last = s->missing.held > 0 && !s->missing_left;
+    s->begin = 0;
+    s->end = with_last ? s->n_found : s->n_found - 1;
+    if (!s->worker->data->options.random_thresholds || s->n_found < 2) return;
+    s->begin = s->drawn_at;
+    s->end = s->drawn_at + 1;
+}
+
+/* One threshold for the node's range of values; where it falls into a bin, all of that bin is above it. */
+static void draw_threshold(search *s) {
+    const uint8_t *found = s->worker->found;
+    const double low = (double)s->bins.low[found[0]];
+    const double high = (double)s->bins.high[found[s->n_found - 1]];
+    const float drawn = (float)(low + mw_rng_uniform(&s->worker->rng) * (high - low));
+    int32_t at = 0;
+    while (at + 2 < s->n_found && s->bins.high[found[at + 1]] <= drawn) at++;
+    const float left = s->bins.high[found[at]], right = s->bins.low[found[at + 1]];
+    s->drawn_at = at;
+    s->drawn = drawn >= left && drawn < right ? drawn : mw_forest__threshold(left, right);
 }
 
 /* Sums of the left side of a candidate. */
@@ -111,47 +79,65 @@ static inline void consider(search *s, int32_t at, double value) {
     s->best_missing_left = s->missing_left;
 }
 
-static void scan_values(search *s) {
-    const double total = (double)mw_forest__weight(s->node->sums);
-    const double mean = (double)s->node->sums.sum / total;
-    const int32_t end = candidates_end(s);
-    for (int32_t i = 0; i < end; i += 2) {
-        const mw_forest__pair a = left_of(s, i), b = left_of(s, i + 1);
-        const double2 weight = {(double)mw_forest__weight(a), (double)mw_forest__weight(b)};
-        const double2 sum = {(double)a.sum, (double)b.sum};
-        const double2 distance = sum - weight * mean;
-        const double2 value = distance * distance / (weight * (total - weight));
-        consider(s, i, value[0]);
-        if (i + 1 < end) consider(s, i + 1, value[1]);
-    }
+/* What regression maximizes, of two candidates by the sums of their left sides. */
+static inline double2 value_of(const search *s, mw_forest__pair a, mw_forest__pair b) {
+    const double2 weight = {(double)mw_forest__weight(a), (double)mw_forest__weight(b)};
+    const double2 sum = {(double)a.sum, (double)b.sum};
+    const double2 distance = sum - weight * s->mean;
+    return distance * distance / (weight * (s->total - weight));
 }
 
 static uint64_t squared(int64_t count) { return (uint64_t)count * (uint64_t)count; }
 
-static void scan_two_classes(search *s) {
-    const int64_t total = mw_forest__weight(s->node->sums), ones = s->node->sums.sum;
-    const int32_t end = candidates_end(s);
-    for (int32_t i = 0; i < end; i++) {
-        const mw_forest__pair left = left_of(s, i);
-        const int64_t l = mw_forest__weight(left), r = total - l;
-        const double2 squares = {(double)(squared(left.sum) + squared(l - left.sum)),
-                                 (double)(squared(ones - left.sum) + squared(r - ones + left.sum))};
-        const double2 shares = squares / (double2){(double)l, (double)r};
-        consider(s, i, shares[0] + shares[1]);
+static double value_of_weighted(const search *s, mw_forest__pair left) {
+    const double *w = s->worker->class_weights;
+    const int64_t ones = s->node->sums.sum - left.sum;
+    const int64_t zeros = mw_forest__weight(s->node->sums) - mw_forest__weight(left) - ones;
+    const double l0 = w[0] * (double)(mw_forest__weight(left) - left.sum);
+    const double l1 = w[1] * (double)left.sum, r0 = w[0] * (double)zeros, r1 = w[1] * (double)ones;
+    return (l0 * l0 + l1 * l1) / (l0 + l1) + (r0 * r0 + r1 * r1) / (r0 + r1);
+}
+
+/* What two classes maximize. */
+static inline double value_of_classes(const search *s, mw_forest__pair left) {
+    if (s->worker->class_weights) return value_of_weighted(s, left);
+    const int64_t l = mw_forest__weight(left), r = mw_forest__weight(s->node->sums) - l;
+    const int64_t ones = s->node->sums.sum - left.sum;
+    const double2 squares = {(double)(squared(left.sum) + squared(l - left.sum)),
+                             (double)(squared(ones) + squared(r - ones))};
+    const double2 shares = squares / (double2){(double)l, (double)r};
+    return shares[0] + shares[1];
+}
+
+static void scan_values(search *s) {
+    for (int32_t i = s->begin; i < s->end; i += 2) {
+        const double2 value = value_of(s, left_of(s, i), left_of(s, i + 1));
+        consider(s, i, value[0]);
+        if (i + 1 < s->end) consider(s, i + 1, value[1]);
     }
+}
+
+static void scan_two_classes(search *s) {
+    for (int32_t i = s->begin; i < s->end; i++) consider(s, i, value_of_classes(s, left_of(s, i)));
 }
 
 /* ---- more than two classes ---- */
 
 /* order [n]: places of the node's rows by bin, missing ones last. */
-static void order_rows(search *s, uint32_t *order) {
+static mw_status order_rows(search *s, uint32_t *order, mw_err *err) {
     int64_t starts[MW_FOREST__SLOTS], at = 0;
     for (int32_t i = 0; i < s->n_found; i++) {
         starts[s->worker->found[i]] = at;
         at = mw_forest__n_distinct(s->worker->lefts[i]);
     }
     starts[s->bins.n_bins] = at;
-    for (int64_t i = 0; i < s->n; i++) order[starts[s->bins.cells[s->index[i]]]++] = (uint32_t)i;
+    for (int64_t i = 0; i < s->n; i++) {
+        order[starts[s->bins.cells[s->index[i]]]++] = (uint32_t)i;
+        if (i % ROWS_PER_CHECK != ROWS_PER_CHECK - 1) continue;
+        mw_status status = mw_ctx_check(s->worker->ctx, err);
+        if (status != MW_OK) return status;
+    }
+    return MW_OK;
 }
 
 static void count_missing(search *s, const uint32_t *order) {
@@ -162,6 +148,11 @@ static void count_missing(search *s, const uint32_t *order) {
         const mw_forest__pair pair = s->pairs[order[i]];
         counts[pair.sum] += mw_forest__weight(pair);
     }
+}
+
+/* A node of many rows is counted in steps of a bin; whoever scans finds the same answer afterwards. */
+static bool is_canceled(const search *s) {
+    return s->n > ROWS_PER_CHECK && mw_ctx_check(s->worker->ctx, NULL) != MW_OK;
 }
 
 static void scan_classes(search *s, const uint32_t *order) {
@@ -175,9 +166,7 @@ static void scan_classes(search *s, const uint32_t *order) {
         left_squares += squared(left[c]);
         right_squares += squared(node[c] - left[c]);
     }
-    const double total = (double)mw_forest__weight(s->node->sums);
-    const int32_t end = candidates_end(s);
-    for (int32_t i = 0, at = 0; i < end; i++) {
+    for (int32_t i = s->begin, at = 0; i < s->end && !is_canceled(s); i++) {
         for (; at < mw_forest__n_distinct(s->worker->lefts[i]); at++) {
             const mw_forest__pair pair = s->pairs[order[at]];
             const uint64_t w = (uint64_t)mw_forest__weight(pair);
@@ -186,21 +175,51 @@ static void scan_classes(search *s, const uint32_t *order) {
             right_squares -= w * (2 * (uint64_t)(node[c] - left[c]) - w);
             left[c] += (int64_t)w;
         }
-        const double l = (double)mw_forest__weight(left_of(s, i)), r = total - l;
+        const double l = (double)mw_forest__weight(left_of(s, i)), r = s->total - l;
         const double2 shares =
             (double2){(double)left_squares, (double)right_squares} / (double2){l, r};
         consider(s, i, shares[0] + shares[1]);
     }
 }
 
+static void scan_weighted_classes(search *s, const uint32_t *order) {
+    const int32_t n_classes = s->worker->data->options.n_classes;
+    const double *weights = s->worker->class_weights;
+    const int64_t *node = s->worker->counts;
+    int64_t *left = s->worker->counts + n_classes;
+    const int64_t *missing = left + n_classes;
+    double squares[2] = {0}, sums[2] = {0}; /* of the left and the right side */
+    for (int32_t c = 0; c < n_classes; c++) {
+        left[c] = s->missing_left ? missing[c] : 0;
+        const double l = weights[c] * (double)left[c], r = weights[c] * (double)(node[c] - left[c]);
+        squares[0] += l * l, squares[1] += r * r;
+        sums[0] += l, sums[1] += r;
+    }
+    for (int32_t i = s->begin, at = 0; i < s->end && !is_canceled(s); i++) {
+        for (; at < mw_forest__n_distinct(s->worker->lefts[i]); at++) {
+            const mw_forest__pair pair = s->pairs[order[at]];
+            const int64_t c = pair.sum;
+            const double w = weights[c] * (double)mw_forest__weight(pair);
+            squares[0] += w * (2 * weights[c] * (double)left[c] + w);
+            squares[1] -= w * (2 * weights[c] * (double)(node[c] - left[c]) - w);
+            sums[0] += w, sums[1] -= w;
+            left[c] += mw_forest__weight(pair);
+        }
+        consider(s, i, squares[0] / sums[0] + squares[1] / sums[1]);
+    }
+}
+
 /* ---- columns ---- */
 
 static void scan(search *s) {
+    set_range(s);
     const int32_t n_classes = s->worker->data->options.n_classes;
     if (n_classes == 0)
         scan_values(s);
     else if (n_classes == 2)
         scan_two_classes(s);
+    else if (s->worker->class_weights)
+        scan_weighted_classes(s, s->worker->scratch_index);
     else
         scan_classes(s, s->worker->scratch_index);
 }
@@ -220,7 +239,9 @@ static void keep_best(search *s, int32_t feature, int32_t column) {
                                       .threshold = FLT_MAX};
     if (at + 1 < s->n_found)
         s->split.threshold =
-            mw_forest__threshold(s->bins.high[found[at]], s->bins.low[found[at + 1]]);
+            s->worker->data->options.random_thresholds
+                ? s->drawn
+                : mw_forest__threshold(s->bins.high[found[at]], s->bins.low[found[at + 1]]);
 }
 
 /* Sets *ret_constant when the feature offers no split at all. */
@@ -231,35 +252,66 @@ static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_
     *ret_constant = true;
     if (column < 0) return MW_OK;
     s->bins = mw_forest__column_of(worker, s->node, column);
-    mw_status status = MW_OK;
-    if (s->node->where == MW_FOREST__IN_FEW)
-        sum_few(s);
-    else
-        status = sum_many(s, err);
+    mw_status status =
+        mw_forest__sum_column(worker, s->node, s->bins, &s->n_found, &s->missing, err);
     const bool any_missing = s->missing.held > 0;
     if (status != MW_OK || s->n_found == 0 || (s->n_found == 1 && !any_missing)) return status;
     *ret_constant = false;
-    if (n_classes > 2) order_rows(s, worker->scratch_index);
+    if (n_classes > 2) status = order_rows(s, worker->scratch_index, err);
+    if (status != MW_OK) return status;
     if (n_classes > 2 && any_missing) count_missing(s, worker->scratch_index);
+    if (worker->data->options.random_thresholds && s->n_found > 1) draw_threshold(s);
     s->missing_left = false;
     s->best_at = -1;
     scan(s);
     s->missing_left = true;
     if (any_missing) scan(s);
     if (s->best_at >= 0) keep_best(s, feature, column);
-    return MW_OK;
+    return s->n > ROWS_PER_CHECK ? mw_ctx_check(worker->ctx, err) : MW_OK;
+}
+
+/* try_feature of a node of two rows, which a third of all nodes are: either is the left one. */
+static void try_feature_of_two(search *s, int32_t feature, const double value[2],
+                               bool *ret_constant) {
+    const int32_t column = s->worker->data->columns[feature];
+    *ret_constant = true;
+    if (column < 0) return;
+    const mw_forest__column bins = mw_forest__column_of(s->worker, s->node, column);
+    const uint8_t cells[2] = {bins.cells[s->index[0]], bins.cells[s->index[1]]};
+    if (cells[0] == cells[1]) return;
+    *ret_constant = false;
+    const int left = cells[1] < cells[0];
+    if (!(value[left] > s->best)) return;
+    s->best = value[left];
+    s->split = (mw_forest__bin_split){.feature = feature,
+                                      .column = column,
+                                      .bin = cells[left],
+                                      .left = s->pairs[left],
+                                      .threshold = FLT_MAX};
+    if (cells[!left] != bins.n_bins)
+        s->split.threshold = mw_forest__threshold(bins.high[cells[left]], bins.low[cells[!left]]);
 }
 
 static double gain_of(const search *s) {
     const mw_forest__bin_worker *worker = s->worker;
     const int32_t n_classes = worker->data->options.n_classes;
-    const double total = (double)mw_forest__weight(s->node->sums);
-    if (n_classes == 0) return s->best * total;
-    double squares = 0;
-    for (int32_t c = 0; c < n_classes; c++)
-        squares += (double)worker->counts[c] * (double)worker->counts[c];
+    if (n_classes == 0) return s->best * s->total;
+    double squares = 0, total = 0;
+    for (int32_t c = 0; c < n_classes; c++) {
+        const double weighted = mw_forest__weighted(worker, c);
+        squares += weighted * weighted;
+        total += weighted;
+    }
     double gain = s->best - squares / total;
     return gain > 0 ? gain : 0;
+}
+
+static void values_of_two(const search *s, double value[2]) {
+    if (s->worker->data->options.n_classes == 0) {
+        const double2 both = value_of(s, s->pairs[0], s->pairs[1]);
+        value[0] = both[0], value[1] = both[1];
+    } else
+        for (int i = 0; i < 2; i++) value[i] = value_of_classes(s, s->pairs[i]);
 }
 
 mw_status mw_forest__bin_split_find(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
@@ -270,14 +322,24 @@ mw_status mw_forest__bin_split_find(mw_forest__bin_worker *worker, const mw_fore
                 .index = worker->index + node->begin,
                 .pairs = worker->pairs + node->begin,
                 .n = node->end - node->begin,
+                .total = (double)mw_forest__weight(node->sums),
                 .best = -1,
                 .split = {.feature = -1}};
+    s.mean = (double)node->sums.sum / s.total;
+    const bool of_two =
+        s.n == 2 && data->options.n_classes <= 2 && !data->options.random_thresholds;
+    double value[2] = {0};
+    if (of_two) values_of_two(&s, value);
     int32_t n_seen = 0, n_constant = 0;
     while (n_seen < data->n_features && (n_seen < data->n_tried || n_seen == n_constant)) {
         const uint32_t feature =
             mw_forest__draw_feature(&worker->rng, worker->features, data->n_features, n_seen++);
         bool constant;
-        mw_status status = try_feature(&s, (int32_t)feature, &constant, err);
+        mw_status status = MW_OK;
+        if (of_two)
+            try_feature_of_two(&s, (int32_t)feature, value, &constant);
+        else
+            status = try_feature(&s, (int32_t)feature, &constant, err);
         if (status != MW_OK) return status;
         n_constant += constant;
     }

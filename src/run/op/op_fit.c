@@ -346,6 +346,8 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_int(writer, "features", mw_features_count(job->features));
     mw_json_key(writer, "metrics");
     mw_json_write_raw(writer, metrics);
+    const double oob_score = mw_model_oob_score(job->model);
+    if (mw_isfinite(oob_score)) mw_json_add_number(writer, "oob_score", oob_score);
     mw_json_key(writer, "seconds");
     mw_json_object(writer);
     mw_json_add_number(writer, "read", job->read_s);

@@ -23,7 +23,14 @@ static const kase kases[] = {
     {"forest", MW_TASK_REGRESSION, 0, "n_estimators=15 min_samples_leaf=4", 1e6, 0},
     {"forest", MW_TASK_REGRESSION, 0, "n_estimators=3 max_depth=1 bootstrap=false", 1e-6, 5},
     {"forest", MW_TASK_REGRESSION, 0, "anchor=load n_estimators=10", 1e4, 5},
+    {"forest", MW_TASK_REGRESSION, 0, "exact=false n_estimators=15", 1e6, 0},
     {"forest", MW_TASK_BINARY, 2, "n_estimators=10", 1, 0},
+    {"forest", MW_TASK_BINARY, 2, "exact=false n_estimators=10", 1, 0},
+    {"forest", MW_TASK_REGRESSION, 0, "extra_trees=true n_estimators=5", 1, 0},
+    {"forest", MW_TASK_REGRESSION, 0, "oob_score=true n_estimators=9", 1, 0},
+    {"forest", MW_TASK_BINARY, 2, "class_weight=balanced n_estimators=5", 1, 0},
+    {"forest", MW_TASK_MULTICLASS, 3, "class_weight=balanced_subsample n_estimators=5", 1, 0},
+    {"forest", MW_TASK_MULTICLASS, 3, "extra_trees=true n_estimators=5", 1, 0},
     {"forest", MW_TASK_MULTICLASS, 3, "n_estimators=10 max_features=0.5 max_depth=6", 1, 0},
     {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=30 max_samples=64", 1, 0},
     {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=5 contamination=0.2", 1e6, 1e8},
@@ -57,6 +64,9 @@ static void round_trip(const kase *k) {
     double *before = mw_problem_scores(&ctx, &p, model);
     double *after = mw_problem_scores(&ctx, &p, again);
     assert_memory_equal(before, after, sizeof *before * ROWS * (size_t)mw_model_outputs(model));
+    const double oob[2] = {mw_model_oob_score(model), mw_model_oob_score(again)};
+    assert_memory_equal(&oob[0], &oob[1], sizeof *oob);
+    assert_int_equal(__builtin_isnan(oob[0]), !strstr(k->settings, "oob_score"));
     double own[MW_PROBLEM_FEATURES], loaded[MW_PROBLEM_FEATURES];
     assert_ok(mw_model_importance(&ctx, model, own, &err));
     assert_ok(mw_model_importance(&ctx, again, loaded, &err));
@@ -293,6 +303,10 @@ MW_TEST(bad_fits_are_refused) {
 MW_TEST(running_out_of_memory_is_clean) {
     static const kase few[] = {
         {"linear", MW_TASK_REGRESSION, 0, "", 1, 0},
+        {"forest", MW_TASK_REGRESSION, 0, "extra_trees=true n_estimators=5", 1, 0},
+        {"forest", MW_TASK_BINARY, 2, "class_weight=balanced n_estimators=5", 1, 0},
+        {"forest", MW_TASK_MULTICLASS, 3, "class_weight=balanced_subsample n_estimators=5", 1, 0},
+        {"forest", MW_TASK_MULTICLASS, 3, "extra_trees=true n_estimators=5", 1, 0},
         {"forest", MW_TASK_MULTICLASS, 3, "n_estimators=2 max_depth=2", 1, 0},
         {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=2 max_samples=8", 1, 0},
         {"isolation", MW_TASK_ANOMALY, 0, "ndim=2 n_estimators=2 max_samples=8", 1, 0},

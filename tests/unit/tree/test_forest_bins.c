@@ -121,8 +121,9 @@ MW_TEST(equals_the_exact_forest) {
 
 MW_TEST(same_bytes_at_any_thread_count) {
     static const int counts[] = {1, 2, 3, 8};
-    for (int n_classes = 0; n_classes <= 3; n_classes++) {
-        if (n_classes == 1) continue;
+    static const int classes[] = {0, 2, 3, 0, 3};
+    for (int k = 0; k < 5; k++) {
+        const int n_classes = classes[k];
         sample s = sample_new(mw_test_seed(), 3000, 6, n_classes);
         mw_trees *first = NULL;
         for (size_t c = 0; c < 4; c++) {
@@ -131,7 +132,9 @@ MW_TEST(same_bytes_at_any_thread_count) {
             mw_ctx_init(&ctx);
             ctx.seed = 42;
             assert_ok(mw_pool_new(NULL, counts[c], &ctx.pool, &err));
-            mw_trees *trees = fit(&ctx, few_trees(11, n_classes), &s);
+            mw_forest_options options = few_trees(11, n_classes);
+            options.random_thresholds = k > 2;
+            mw_trees *trees = fit(&ctx, options, &s);
             if (first) {
                 assert_same_trees(trees, first);
                 mw_trees_free(trees);
@@ -142,6 +145,287 @@ MW_TEST(same_bytes_at_any_thread_count) {
         mw_trees_free(first);
         sample_free(&s);
     }
+}
+
+/* One column, evenly spread: the first thresholds are even draws between its ends, none twice. */
+MW_TEST(random_thresholds_are_even) {
+    enum { ROWS = 200, TREES = 400 };
+    sample s = sample_alloc(ROWS, 1);
+    for (int i = 0; i < ROWS; i++) {
+        s.x[i] = (float)i / (ROWS - 1);
+        s.y[i] = i;
+    }
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.seed = 7;
+    mw_forest_options options = few_trees(TREES, 0);
+    options.random_thresholds = true;
+    options.bootstrap = false;
+    mw_trees *trees = fit(&ctx, options, &s);
+    int quarters[4] = {0};
+    for (int t = 0; t < TREES; t++) {
+        const float threshold = trees->nodes[trees->roots[t]].threshold;
+        assert_true(threshold >= 0 && threshold < 1);
+        quarters[(int)(threshold * 4)]++;
+        if (t > 0) assert_true(threshold != trees->nodes[trees->roots[t - 1]].threshold);
+    }
+    for (int i = 0; i < 4; i++) /* 100 expected, sd 8.7 */
+        assert_true(quarters[i] > 60 && quarters[i] < 140);
+    for (int64_t i = 0; i < ROWS; i++) { /* full trees on all rows */
+        double scored;
+        mw_trees_score_row(trees, &s.x[i], &scored);
+        assert_true(mw_abs(scored - s.y[i]) < 1e-3);
+    }
+    mw_trees_free(trees);
+    sample_free(&s);
+}
+
+/* A column of missing values and one other value has one split; holes go to the better side. */
+MW_TEST(random_thresholds_with_missing_values) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    sample s = sample_alloc(40, 1);
+    mw_forest_options options = few_trees(5, 2);
+    options.random_thresholds = true;
+    options.bootstrap = false;
+    for (int i = 0; i < 40; i++) {
+        s.x[i] = i % 2 ? 3 : __builtin_nanf("");
+        s.y[i] = i % 2;
+    }
+    mw_trees *trees = fit(&ctx, options, &s);
+    assert_int_equal(trees->n_nodes, 5 * 3);
+    assert_true(trees->nodes[0].threshold == FLT_MAX && !trees->nodes[0].missing_left);
+    mw_trees_free(trees);
+    for (int i = 0; i < 40; i++) {
+        s.x[i] = i % 4 == 0 ? 0 : i % 4 == 1 ? 1 : __builtin_nanf("");
+        s.y[i] = i % 4 == 1;
+    }
+    trees = fit(&ctx, options, &s);
+    assert_int_equal(trees->n_nodes, 5 * 3);
+    assert_true(trees->nodes[0].missing_left);
+    mw_trees_free(trees);
+    sample_free(&s);
+}
+
+/* ---- class weights ---- */
+
+/* Classes that weigh the same already are left as they are, to the last byte. */
+MW_TEST(equal_classes_need_no_weights) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    for (int32_t n_classes = 2; n_classes <= 3; n_classes++) {
+        sample s = sample_new(mw_test_seed(), 300, 5, 0);
+        for (int i = 0; i < 300; i++) s.y[i] = i % n_classes;
+        mw_forest_options options = few_trees(2, n_classes);
+        options.bootstrap = false;
+        mw_trees *plain = fit(&ctx, options, &s);
+        options.class_weight = MW_CLASS_WEIGHT_BALANCED;
+        mw_trees *balanced = fit(&ctx, options, &s);
+        assert_same_trees(plain, balanced);
+        mw_trees_free(balanced);
+        options.class_weight = MW_CLASS_WEIGHT_BALANCED_SUBSAMPLE;
+        balanced = fit(&ctx, options, &s);
+        assert_same_trees(plain, balanced);
+        mw_trees_free(balanced);
+        mw_trees_free(plain);
+        sample_free(&s);
+    }
+}
+
+/* A class of a third of the other's rows has three times their weight: as if its rows were there three times. */
+MW_TEST(weights_are_like_repeated_rows) {
+    enum { ROWS = 200, REPEATED = 300 };
+    sample s = sample_alloc(ROWS, 1), r = sample_alloc(REPEATED, 1);
+    mw_rng rng;
+    mw_rng_init(&rng, 11, 8, 0);
+    int n = 0;
+    for (int i = 0; i < ROWS; i++) {
+        s.y[i] = i % 4 == 0;
+        s.x[i] = (float)(mw_rng_normal(&rng) + s.y[i]);
+        if (i % 10 == 3) s.x[i] = __builtin_nanf("");
+        for (int k = 0; k < (s.y[i] > 0 ? 3 : 1); k++) r.x[n] = s.x[i], r.y[n++] = s.y[i];
+    }
+    assert_int_equal(n, REPEATED);
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    for (int32_t n_classes = 2; n_classes <= 3; n_classes++) { /* the third one has no rows */
+        mw_forest_options options = few_trees(1, n_classes);
+        options.bootstrap = false;
+        options.max_depth = 3;
+        mw_trees *repeated = fit(&ctx, options, &r);
+        options.class_weight = MW_CLASS_WEIGHT_BALANCED;
+        mw_trees *weighted = fit(&ctx, options, &s);
+        assert_int_equal(repeated->n_nodes, weighted->n_nodes);
+        for (int64_t i = 0; i < weighted->n_nodes; i++) {
+            const mw_node *a = &repeated->nodes[i], *b = &weighted->nodes[i];
+            assert_true(a->feature == b->feature && a->threshold == b->threshold);
+            /* Weights are 2/3 and 2. */
+            assert_true(mw_abs((double)(b->gain - a->gain * 2 / 3)) < 1e-4);
+        }
+        for (int64_t i = 0; i < weighted->n_leaves * n_classes; i++)
+            assert_true(mw_abs((double)(repeated->values[i] - weighted->values[i])) < 1e-6);
+        mw_trees_free(repeated);
+        mw_trees_free(weighted);
+    }
+    sample_free(&s);
+    sample_free(&r);
+}
+
+/* Where nothing can be split, all classes have the same share, whatever was drawn. */
+MW_TEST(draws_are_balanced_by_tree) {
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    ctx.seed = mw_test_seed();
+    sample s = sample_alloc(500, 1);
+    for (int i = 0; i < 500; i++) {
+        s.x[i] = 1;
+        s.y[i] = i % 20 < 15 ? 0 : i % 20 < 19 ? 1 : 2;
+    }
+    mw_forest_options options = few_trees(8, 3);
+    options.class_weight = MW_CLASS_WEIGHT_BALANCED_SUBSAMPLE;
+    mw_trees *trees = fit(&ctx, options, &s);
+    assert_int_equal(trees->n_nodes, 8);
+    for (int i = 0; i < 8 * 3; i++) assert_true(mw_abs((double)trees->values[i] - 1 / 24.0) < 1e-7);
+    mw_trees_free(trees);
+    options.class_weight =
+        MW_CLASS_WEIGHT_BALANCED; /* of all rows: each tree's draws differ a little */
+    trees = fit(&ctx, options, &s);
+    double sums[3] = {0};
+    for (int i = 0; i < 8 * 3; i++) sums[i % 3] += (double)trees->values[i];
+    assert_true(mw_abs(sums[0] + sums[1] + sums[2] - 1) < 1e-6);
+    assert_true(sums[2] > 0.2 && sums[2] < 0.47 && sums[2] != 1 / 3.0);
+    mw_trees_free(trees);
+    sample_free(&s);
+}
+
+MW_TEST(weights_are_refused) {
+    mw_err err = {0};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_trees *trees = NULL;
+    sample s = sample_new(1, 10, 2, 0);
+    mw_forest_options options = few_trees(1, 0);
+    options.class_weight = MW_CLASS_WEIGHT_BALANCED;
+    assert_status(mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err), MW_EINVAL);
+    assert_string_equal(err.pointer, "class_weight");
+    options.n_classes = 2;
+    options.max_bin = 0;
+    assert_status(mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err), MW_EINVAL);
+    assert_string_equal(err.pointer, "exact");
+    assert_null(trees);
+    sample_free(&s);
+}
+
+/* ---- rows left out ---- */
+
+static const float *leaf_of(const mw_trees *trees, int32_t tree, const float *row) {
+    const mw_node *node = &trees->nodes[trees->roots[tree]];
+    while (node->left >= 0) {
+        const float x = row[node->feature];
+        const bool left = __builtin_isnan(x) ? node->missing_left : x <= node->threshold;
+        node = &trees->nodes[left ? node->left : node->right];
+    }
+    return trees->values + node->right * trees->n_outputs;
+}
+
+/* sums [n_rows][n_outputs] of leaves of trees without the row; n [n_rows] such trees. By the documented draws. */
+static void leave_out(const mw_trees *trees, const sample *s, uint64_t seed, double *sums, int *n) {
+    const int64_t n_rows = s->matrix.n_rows;
+    bool *drawn = mw_alloc_array(NULL, (size_t)n_rows, sizeof *drawn);
+    for (int32_t t = 0; t < trees->n_trees; t++) {
+        mw_rng rng;
+        mw_rng_init(&rng, seed, UINT64_C(0x666f7265) << 32 | (uint64_t)t, 0);
+        for (int64_t row = 0; row < n_rows; row++) drawn[row] = false;
+        for (int64_t i = 0; i < n_rows; i++) drawn[mw_rng_below(&rng, (uint64_t)n_rows)] = true;
+        for (int64_t row = 0; row < n_rows; row++) {
+            if (drawn[row]) continue;
+            n[row]++;
+            const float *leaf = leaf_of(trees, t, s->x + row * s->matrix.n_features);
+            for (int32_t k = 0; k < trees->n_outputs; k++)
+                sums[row * trees->n_outputs + k] += (double)leaf[k] * trees->n_trees;
+        }
+    }
+    mw_free(drawn);
+}
+
+static double plain_oob_score(const mw_trees *trees, const sample *s, uint64_t seed) {
+    enum { MOST_ROWS = 300, MOST_OUTPUTS = 3 };
+    static double sums[MOST_ROWS * MOST_OUTPUTS];
+    static int n[MOST_ROWS];
+    memset(sums, 0, sizeof sums);
+    memset(n, 0, sizeof n);
+    leave_out(trees, s, seed, sums, n);
+    double right = 0, rows = 0, mean = 0, errors = 0, squares = 0;
+    for (int64_t row = 0; row < s->matrix.n_rows; row++)
+        if (n[row] > 0) rows++, mean += s->y[row];
+    mean /= rows;
+    for (int64_t row = 0; row < s->matrix.n_rows; row++) {
+        if (n[row] == 0) continue;
+        const double *of = sums + row * trees->n_outputs;
+        int32_t top = 0;
+        for (int32_t k = 1; k < trees->n_outputs; k++) top = of[k] > of[top] ? k : top;
+        right += top == (int32_t)s->y[row];
+        errors += (s->y[row] - of[0] / n[row]) * (s->y[row] - of[0] / n[row]);
+        squares += (s->y[row] - mean) * (s->y[row] - mean);
+    }
+    return trees->n_outputs > 1 ? right / rows : 1 - errors / squares;
+}
+
+static void check_oob(mw_forest_options options, const sample *s) {
+    double first = 0;
+    for (int threads = 1; threads <= 3; threads += 2) {
+        mw_err err = {0};
+        mw_ctx ctx;
+        mw_ctx_init(&ctx);
+        ctx.seed = mw_test_seed();
+        assert_ok(mw_pool_new(NULL, threads, &ctx.pool, &err));
+        mw_trees *trees = fit(&ctx, options, s);
+        mw_forest_oob oob;
+        assert_ok(mw_forest_oob_score(&ctx, &options, s->matrix, s->y, trees, &oob, &err));
+        assert_true(mw_abs(oob.score - plain_oob_score(trees, s, ctx.seed)) < 1e-12);
+        assert_true(oob.n_rows > 0 && oob.n_rows <= s->matrix.n_rows);
+        if (threads == 1) first = oob.score;
+        assert_memory_equal(&oob.score, &first, sizeof first);
+        mw_trees_free(trees);
+        mw_pool_free(ctx.pool);
+    }
+}
+
+MW_TEST(rows_left_out_are_scored_by_other_trees) {
+    static const int32_t sizes[] = {1, 3, 64, 70};
+    for (int32_t n_classes = 0; n_classes <= 3; n_classes += 3)
+        for (size_t i = 0; i < 4; i++) {
+            sample s = sample_new(mw_test_seed() + i, 300, 5, n_classes);
+            mw_forest_options options = few_trees(sizes[i], n_classes);
+            check_oob(options, &s);
+            options.max_bin = 0;
+            check_oob(options, &s);
+            sample_free(&s);
+        }
+}
+
+MW_TEST(no_rows_left_out) {
+    mw_err err = {0};
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_forest_oob oob;
+    sample s = sample_new(1, 1, 2, 0);
+    mw_forest_options options = few_trees(3, 0);
+    mw_trees *trees = fit(&ctx, options, &s);
+    assert_ok(mw_forest_oob_score(&ctx, &options, s.matrix, s.y, trees, &oob, &err));
+    assert_true(oob.n_rows == 0 && __builtin_isnan(oob.score)); /* the only row is in every tree */
+    options.bootstrap = false;
+    assert_status(mw_forest_oob_score(&ctx, &options, s.matrix, s.y, trees, &oob, &err), MW_EINVAL);
+    assert_string_equal(err.pointer, "bootstrap");
+    options.bootstrap = true;
+    for (uint64_t n = 1; n <= 4; n++) {
+        mw_alloc_fail_at(n);
+        mw_status status = mw_forest_oob_score(&ctx, &options, s.matrix, s.y, trees, &oob, &err);
+        mw_alloc_fail_at(0);
+        assert_int_equal(status, MW_ENOMEM);
+    }
+    mw_trees_free(trees);
+    sample_free(&s);
 }
 
 /* Every training row's own target comes back from a full tree on all rows, at any magnitude. */
@@ -259,18 +543,24 @@ MW_TEST(bad_number_of_bins) {
         assert_string_equal(err.pointer, "max_bin");
         assert_null(trees);
     }
+    mw_forest_options options = few_trees(1, 0);
+    mw_trees *trees = NULL;
+    options.max_bin = 0;
+    options.random_thresholds = true; /* not in the exact forest */
+    assert_status(mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err), MW_EINVAL);
     sample_free(&s);
 }
 
 MW_TEST(every_allocation_fails_once) {
     mw_ctx ctx;
     mw_ctx_init(&ctx);
-    sample s = sample_new(mw_test_seed(), 400, 5, 0);
+    sample s = sample_new(mw_test_seed(), 400, 5, 2);
     const size_t used = mw_mem_used(ctx.mem);
     for (uint64_t n = 1;; n++) {
         mw_err err = {0};
         mw_trees *trees = NULL;
-        mw_forest_options options = few_trees(3, 0);
+        mw_forest_options options = few_trees(3, 2);
+        options.class_weight = MW_CLASS_WEIGHT_BALANCED;
         mw_alloc_fail_at(n);
         mw_status status = mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err);
         const int fired = mw_alloc_fault_fired();
@@ -308,6 +598,10 @@ MW_TEST(stops_when_canceled) {
 }
 
 MW_TEST_MAIN(MW_RUN(equals_the_exact_forest), MW_RUN(same_bytes_at_any_thread_count),
+             MW_RUN(random_thresholds_are_even), MW_RUN(random_thresholds_with_missing_values),
+             MW_RUN(rows_left_out_are_scored_by_other_trees), MW_RUN(no_rows_left_out),
+             MW_RUN(equal_classes_need_no_weights), MW_RUN(weights_are_like_repeated_rows),
+             MW_RUN(draws_are_balanced_by_tree), MW_RUN(weights_are_refused),
              MW_RUN(extreme_magnitudes), MW_RUN(equal_rows_and_constant_targets),
              MW_RUN(many_columns_mostly_missing), MW_RUN(more_values_than_bins),
              MW_RUN(bad_number_of_bins), MW_RUN(every_allocation_fails_once),
