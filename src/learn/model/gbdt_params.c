@@ -206,7 +206,8 @@ static int32_t feature_of(const mw_fit *fit, const mw_json *item) {
     if (item->kind == MW_JSON_STRING)
         return mw_features__find(fit->features, mw_json_string(item, ""));
     const double number = mw_json_number(item, -1);
-    return number >= 0 && number < fit->matrix.n_features ? (int32_t)number : -1;
+    const bool there = number >= 0 && number < fit->matrix.n_features && number == mw_floor(number);
+    return there ? (int32_t)number : -1;
 }
 
 static mw_status read_groups(const mw_ctx *ctx, const mw_fit *fit, mw_gbdt_wishes *w, mw_err *err) {

@@ -28,6 +28,8 @@ static void save(saved *s, const char *learner, mw_task task, int32_t n_classes,
     mw_err err;
     mw_problem_ctx(&ctx);
     mw_problem_make(&s->problem, 21, 120, n_classes, 1, 0);
+    for (int64_t i = 0; strstr(settings, "poisson") && i < 120; i++)
+        s->problem.y[i] *= s->problem.y[i]; /* no count is below 0 */
     mw_model *model = mw_problem_fit(&ctx, &s->problem, learner, task, settings);
     s->dir = mw_problem_dir("model");
     assert_ok(mw_model_save(&ctx, model, s->dir, MW_STR(""), s->problem.matrix, &err));
@@ -239,18 +241,19 @@ static void keep(void *arena, void *p) {
     (void)p;
 }
 
-static void apply_all(const char *learner, mw_task task, int32_t n_classes, const char *settings) {
+static void apply_each(const char *learner, mw_task task, int32_t n_classes, const char *settings,
+                       const change *list, size_t n) {
     saved s;
     mw_err err;
     save(&s, learner, task, n_classes, settings);
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    for (size_t i = 0; i < n; i++) {
         mw_arena arena;
         mw_arena_init(&arena, NULL);
         ProtobufCAllocator allocator = {take, keep, &arena};
         Onnx__ModelProto *m =
             onnx__model_proto__unpack(&allocator, s.onnx_size, (const uint8_t *)s.onnx);
         assert_non_null(m);
-        changes[i].apply(m);
+        list[i].apply(m);
         size_t size = onnx__model_proto__get_packed_size(m);
         uint8_t *data = mw_alloc(NULL, size + 1);
         onnx__model_proto__pack(m, data);
@@ -258,8 +261,8 @@ static void apply_all(const char *learner, mw_task task, int32_t n_classes, cons
         mw_free(data);
         mw_arena_done(&arena);
         mw_status status = load(&s, &err);
-        if (status != changes[i].code)
-            fail_msg("%s: %s gives %s (%s)", learner, changes[i].name, mw_status_name(status),
+        if (status != list[i].code)
+            fail_msg("%s: %s gives %s (%s)", learner, list[i].name, mw_status_name(status),
                      status ? err.message : "");
     }
     sign(&s, s.onnx, s.onnx_size);
@@ -267,10 +270,82 @@ static void apply_all(const char *learner, mw_task task, int32_t n_classes, cons
     done(&s);
 }
 
+static void apply_all(const char *learner, mw_task task, int32_t n_classes, const char *settings) {
+    apply_each(learner, task, n_classes, settings, changes, sizeof changes / sizeof *changes);
+}
+
 MW_TEST(changed_graphs_are_refused) {
     apply_all("forest", MW_TASK_REGRESSION, 0, "n_estimators=3 max_depth=3");
     apply_all("forest", MW_TASK_MULTICLASS, 3, "n_estimators=3 max_depth=3");
     apply_all("isolation", MW_TASK_ANOMALY, 0, "n_estimators=3 max_samples=16");
+    apply_all("gbdt", MW_TASK_REGRESSION, 0, "n_estimators=3 num_leaves=5");
+    apply_all("gbdt", MW_TASK_MULTICLASS, 3, "n_estimators=3 num_leaves=5");
+}
+
+/* ---- what only boosting's graphs have: base values, and steps that make predictions of margins ---- */
+
+/* Two steps, one of them the trees, change places. */
+static void steps_swapped(Onnx__ModelProto *m) {
+    Onnx__NodeProto *first = m->graph->node[1];
+    m->graph->node[1] = m->graph->node[2];
+    m->graph->node[2] = first;
+}
+static void step_left_out(Onnx__ModelProto *m) {
+    m->graph->n_node--;
+    for (size_t i = 2; i < m->graph->n_node; i++) m->graph->node[i] = m->graph->node[i + 1];
+}
+static void axis_other(Onnx__ModelProto *m) {
+    for (size_t i = 0; i < m->graph->n_node; i++)
+        for (size_t k = 0; k < m->graph->node[i]->n_attribute; k++)
+            if (strcmp(m->graph->node[i]->attribute[k]->name, "axis") == 0)
+                m->graph->node[i]->attribute[k]->i = 0;
+}
+static void labels_other(Onnx__ModelProto *m) {
+    Onnx__NodeProto *last = m->graph->node[m->graph->n_node - 1];
+    for (size_t i = 0; i < last->n_attribute; i++)
+        if (last->attribute[i]->n_strings) last->attribute[i]->strings[0].data[0] ^= 1;
+}
+static Onnx__TensorProto *one_of(Onnx__ModelProto *m) {
+    for (size_t i = 0; i < m->graph->n_initializer; i++)
+        if (strcmp(m->graph->initializer[i]->name, "one") == 0) return m->graph->initializer[i];
+    fail_msg("no constant");
+    return NULL;
+}
+static void constant_missing(Onnx__ModelProto *m) { one_of(m)->name[0] = 'x'; }
+static void constant_other(Onnx__ModelProto *m) {
+    const double two = 2;
+    memcpy(one_of(m)->raw_data.data, &two, sizeof two);
+}
+static void constant_short(Onnx__ModelProto *m) { one_of(m)->raw_data.len = 4; }
+static void base_nan(Onnx__ModelProto *m) {
+    set_double(list(m, "base_values_as_tensor"), __builtin_nan(""));
+}
+static void base_short(Onnx__ModelProto *m) {
+    list(m, "base_values_as_tensor")->t->raw_data.len -= 8;
+}
+static void one_output_more(Onnx__ModelProto *m) { list(m, "n_targets")->i++; }
+
+static const change for_rates[] = {MW_CHANGE(steps_swapped), MW_CHANGE(step_left_out),
+                                   MW_CHANGE(base_nan), MW_CHANGE(base_short),
+                                   MW_CHANGE(one_output_more)};
+static const change for_classes[] = {MW_CHANGE(steps_swapped), MW_CHANGE(step_left_out),
+                                     MW_CHANGE(axis_other),    MW_CHANGE(labels_other),
+                                     MW_CHANGE(base_nan),      MW_CHANGE(one_output_more)};
+static const change for_two[] = {MW_CHANGE(steps_swapped),    MW_CHANGE(step_left_out),
+                                 MW_CHANGE(axis_other),       MW_CHANGE(labels_other),
+                                 MW_CHANGE(constant_missing), MW_CHANGE(constant_other),
+                                 MW_CHANGE(constant_short),   MW_CHANGE(base_nan)};
+#define APPLY_EACH(task, n_classes, settings, list) \
+    apply_each("gbdt", task, n_classes, settings, list, sizeof(list) / sizeof *(list))
+
+MW_TEST(changed_steps_of_boosting_are_refused) {
+    APPLY_EACH(MW_TASK_BINARY, 2, "n_estimators=2", for_two);
+    APPLY_EACH(MW_TASK_MULTICLASS, 3, "n_estimators=2", for_classes);
+    APPLY_EACH(MW_TASK_BINARY, 2, "n_estimators=2 objective=multiclass", for_classes);
+}
+
+MW_TEST(changed_rates_of_boosting_are_refused) {
+    APPLY_EACH(MW_TASK_REGRESSION, 0, "n_estimators=2 objective=poisson", for_rates);
 }
 
 /* protobuf-c recurses once per level: without the scan this file would overflow the stack. */
@@ -308,7 +383,9 @@ MW_TEST(cut_and_flipped_files_do_no_harm) {
     } few[] = {{"linear", MW_TASK_REGRESSION, 0, ""},
                {"forest", MW_TASK_REGRESSION, 0, "anchor=load n_estimators=2 max_depth=3"},
                {"forest", MW_TASK_BINARY, 2, "n_estimators=2 max_depth=3"},
-               {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=2 max_samples=8"}};
+               {"isolation", MW_TASK_ANOMALY, 0, "n_estimators=2 max_samples=8"},
+               {"gbdt", MW_TASK_BINARY, 2, "n_estimators=2 num_leaves=4"},
+               {"gbdt", MW_TASK_MULTICLASS, 3, "n_estimators=2 num_leaves=3"}};
     for (size_t k = 0; k < sizeof few / sizeof *few; k++) {
         saved s;
         mw_rng rng;
@@ -402,6 +479,7 @@ MW_TEST(loading_respects_the_memory_ceiling) {
     done(&s);
 }
 
-MW_TEST_MAIN(MW_RUN(changed_graphs_are_refused), MW_RUN(nested_messages_are_refused),
+MW_TEST_MAIN(MW_RUN(changed_graphs_are_refused), MW_RUN(changed_steps_of_boosting_are_refused),
+             MW_RUN(changed_rates_of_boosting_are_refused), MW_RUN(nested_messages_are_refused),
              MW_RUN(cut_and_flipped_files_do_no_harm), MW_RUN(changed_metadata_is_refused),
              MW_RUN(missing_files_are_named), MW_RUN(loading_respects_the_memory_ceiling))
