@@ -85,8 +85,12 @@ def check_covers(model, metadata):
         for i, mode in enumerate(a["nodes_modes"]):
             if mode == b"LEAF":
                 continue
-            tree = a["nodes_treeids"][i]
-            children = [key[tree, a[s][i]] for s in ("nodes_truenodeids", "nodes_falsenodeids")]
+            tree, true = a["nodes_treeids"][i], a["nodes_truenodeids"][i]
+            false = key[tree, a["nodes_falsenodeids"][i]]
+            while a["nodes_modes"][false] != b"LEAF" and a["nodes_truenodeids"][false] == true:
+                assert a["nodes_hitrates"][false] == a["nodes_hitrates"][i]  # the next code of the same set
+                false = key[tree, a["nodes_falsenodeids"][false]]
+            children = key[tree, true], false
             assert a["nodes_hitrates"][i] == sum(a["nodes_hitrates"][c] for c in children)
 
 

@@ -19,6 +19,9 @@ typedef struct parity_case {
     double scale, offset;
 } parity_case;
 
+/* The category is split by sets of codes. */
+#define SETS "max_cat_to_onehot=1 min_data_per_group=5 cat_smooth=1 "
+
 static const parity_case cases[] = {
     {"linear", "linear", MW_TASK_REGRESSION, 0, "", 1, 0},
     {"linear_large_offset", "linear", MW_TASK_REGRESSION, 0, "", 1e6, -3e7},
@@ -34,6 +37,19 @@ static const parity_case cases[] = {
     {"forest_multiclass", "forest", MW_TASK_MULTICLASS, 3, "", 1, 0},
     {"isolation", "isolation", MW_TASK_ANOMALY, 0, "", 1, 0},
     {"isolation_large", "isolation", MW_TASK_ANOMALY, 0, "n_estimators=300", 1e6, 1e8},
+    {"gbdt", "gbdt", MW_TASK_REGRESSION, 0, SETS, 1, 0},
+    {"gbdt_large_offset", "gbdt", MW_TASK_REGRESSION, 0, SETS, 1e6, -3e7},
+    {"gbdt_small", "gbdt", MW_TASK_REGRESSION, 0, SETS, 1e-6, 0},
+    {"gbdt_l1", "gbdt", MW_TASK_REGRESSION, 0, SETS "objective=regression_l1", 1, 0},
+    {"gbdt_huber", "gbdt", MW_TASK_REGRESSION, 0, SETS "objective=huber", 1, 0},
+    {"gbdt_quantile", "gbdt", MW_TASK_REGRESSION, 0, SETS "objective=quantile", 1, 0},
+    {"gbdt_poisson", "gbdt", MW_TASK_REGRESSION, 0, SETS "objective=poisson", 1e4, 1e6},
+    {"gbdt_tweedie", "gbdt", MW_TASK_REGRESSION, 0, SETS "objective=tweedie", 1, 100},
+    {"gbdt_binary", "gbdt", MW_TASK_BINARY, 2, SETS, 1, 0},
+    {"gbdt_multiclass", "gbdt", MW_TASK_MULTICLASS, 3, SETS, 1, 0},
+    {"gbdt_two_classes", "gbdt", MW_TASK_BINARY, 2, SETS "objective=multiclass", 1, 0},
+    {"gbdt_dart", "gbdt", MW_TASK_BINARY, 2, SETS "boosting=dart", 1, 0},
+    {"gbdt_long", "gbdt", MW_TASK_BINARY, 2, SETS "n_estimators=1000 num_leaves=4", 1, 0},
 };
 
 static void write_file(mw_dir *dir, const char *name, const void *data, size_t size) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """`train FILE.csv` and `predict` on real tables: onnxruntime, fed from the CSV by pandas, gives the same scores.
 
-Missing cells and categories included (california_housing), classes (ai4i2020), and the isolation forest (adbench).
+Missing cells and categories included (california_housing), classes (ai4i2020), the isolation forest (adbench), and boosting with
+every objective.
 """
 import os
 import sys
@@ -18,6 +19,19 @@ CASES = [
     ("adbench/38_thyroid.csv.gz", "isolation", None, ["label"], []),
     ("adbench/32_shuttle.csv.gz", "isolation", None, ["label"], []),
     ("adbench/42_WBC.csv", "isolation", None, ["label"], []),
+]
+# Boosting with every objective; ocean_proximity and Day_of_week have categories enough to be split by sets.
+CASES += [("california_housing/housing.csv.gz", "gbdt", "median_house_value", [], ["--set", "objective=" + objective, *more])
+          for objective, *more in (["regression"], ["regression_l1"], ["huber", "--set", "alpha=50000"],
+                                   ["quantile", "--set", "alpha=0.8"], ["poisson"], ["tweedie"])]
+CASES += [
+    ("california_housing/housing.csv.gz", "gbdt", "ocean_proximity", [], ["--set", "boosting=dart"]),
+    ("ai4i2020/ai4i2020.csv.gz", "gbdt", "Machine failure", ["UDI", "Product ID", "TWF", "HDF", "PWF", "OSF", "RNF"],
+     ["--set", "is_unbalance=true"]),
+    ("steel_energy/Steel_industry_data.csv.gz", "gbdt", "Load_Type", ["date"], ["--set", "boosting=goss"]),
+    ("steel_energy/Steel_industry_data.csv.gz", "gbdt", "WeekStatus", ["date", "Day_of_week"],
+     ["--task", "multiclass"]),
+    ("steel_energy/Steel_industry_data.csv.gz", "gbdt", "Usage_kWh", ["date"], ["--set", "bagging_fraction=0.5"]),
 ]
 
 
@@ -46,7 +60,7 @@ def check(path, learner, target, drop, more, folder):
     source, model, out = os.path.join(DATA, path), os.path.join(folder, "m"), os.path.join(folder, "s.csv")
     arguments = (["--target", target] if target else []) + (["--drop", ",".join(drop)] if drop else []) + more
     said = json.loads(run("train", source, "--learner", learner, *arguments, "--set", "seed=7",
-                          *(["--set", "n_estimators=50"] if learner == "forest" else []), "--out", model, "--json"))
+                          *(["--set", "n_estimators=50"] if learner in ("forest", "gbdt") else []), "--out", model, "--json"))
     run("predict", model, source, "--out", out)
     frame = pd.read_csv(source, encoding="utf-8-sig")
     with open(os.path.join(model, "metadata.json")) as f:
@@ -77,4 +91,4 @@ def check(path, learner, target, drop, more, folder):
 
 
 if __name__ == "__main__":
-    run_tap([(f"{c[1]} on {c[0]}, target {c[2]}", lambda folder, c=c: check(*c, folder)) for c in CASES])
+    run_tap([(" ".join([c[1], "on", f"{c[0]}, target {c[2]}", *c[4]]), lambda folder, c=c: check(*c, folder)) for c in CASES])
