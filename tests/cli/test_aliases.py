@@ -43,7 +43,7 @@ def wrong_names_are_told(cli):
 def help_tells_other_names(cli):
     text = " ".join(cli.ok("train", "--help").split())
     assert "also --random-state]" in text
-    assert "also random_forest for forest, ridge for linear, isolation_forest for isolation]" in text
+    assert "xgboost for gbdt, ridge for linear, isolation_forest for isolation]" in text
 
 
 if __name__ == "__main__":

@@ -387,7 +387,7 @@ def wrong_trainings_say_what_to_do(cli):
             (ENOTFOUND, ["--target", "y", "--device", "zz"], "zz"),
             (EINVAL, ["--target", "y", "--time", "zz"], "zz"),
             (ENOTFOUND, ["--target", "y", "--test", "missing.csv"], "missing.csv"),
-            (EINVAL, ["--target", "y", "--set", "trees=3"], "n_estimators"),
+            (EINVAL, ["--target", "y", "--set", "trees=3"], "--learner forest --help` lists its parameters"),
             (EINVAL, ["--target", "y", "--set", "n_estimators"], "name=value"),
             (EINVAL, ["--target", "zero_one", "--learner", "linear"], "--task regression"),
             (EDATA, ["--target", "level", "--task", "binary"], "multiclass")):

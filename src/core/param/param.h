@@ -86,9 +86,10 @@ bool mw_param_next_name(const mw_param *param, mw_str *name);
 /* As mw_nearest_look, at every name of a row. */
 void mw_param_look(const mw_param *param, mw_str typed, mw_nearest *best);
 
-/* JSON schema of one parameter, and the help text of a table. */
+/* JSON schema of one parameter, and the help text of a table: as options, and as "name=value". */
 void mw_param_write_schema(const mw_param *param, mw_json_writer *writer);
 void mw_param_write_help(const mw_param *table, mw_buf *buf);
+void mw_param_write_settings(const mw_param *table, mw_buf *buf);
 
 /* The rows of tables [n] (each ended by a NULL name; NULL: skipped) as one, in out [capacity], its end included. Rows beyond the
  * capacity are left out, which a test of the joined tables shows. */

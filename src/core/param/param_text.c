@@ -159,8 +159,19 @@ void mw_param_write_schema(const mw_param *param, mw_json_writer *writer) {
 
 /* --- help --- */
 
+/* "  max_depth=N" */
+static size_t left_of_setting(const mw_param *param, char out[NOTE_MAX]) {
+    static const char *const words[] = {
+        [MW_PARAM_BOOL] = "true",    [MW_PARAM_INT] = "N",       [MW_PARAM_FLOAT] = "X",
+        [MW_PARAM_STRING] = "TEXT",  [MW_PARAM_ENUM] = "CHOICE", [MW_PARAM_DURATION] = "SPAN",
+        [MW_PARAM_LIST] = "A,B,...", [MW_PARAM_TIME] = "TIME",
+    };
+    const int n = snprintf(out, NOTE_MAX, "  %.60s=%s", param->name, words[param->type]);
+    return n < 0 ? 0 : (size_t)n;
+}
+
 /* "  --max-depth N", or "  FILE" for one that stands by itself. */
-static size_t left_column(const mw_param *param, char out[NOTE_MAX]) {
+static size_t left_of_option(const mw_param *param, char out[NOTE_MAX]) {
     static const char *const words[] = {
         [MW_PARAM_BOOL] = "",         [MW_PARAM_INT] = " N",       [MW_PARAM_FLOAT] = " X",
         [MW_PARAM_STRING] = " TEXT",  [MW_PARAM_ENUM] = " CHOICE", [MW_PARAM_DURATION] = " SPAN",
@@ -182,7 +193,7 @@ static void add_note(char notes[NOTE_MAX], const char *what, const char *text) {
 }
 
 /* "required", "default 5min", "1 to 64 rows", "a|b|c", "may be repeated", "$AGG_INTERVAL", "also --eta". */
-static void make_notes(const mw_param *param, char notes[NOTE_MAX]) {
+static void make_notes(const mw_param *param, bool setting, char notes[NOTE_MAX]) {
     notes[0] = '\0';
     if (param->flags & MW_PARAM_REQUIRED) add_note(notes, "required", "");
     if (param->choices) {
@@ -207,7 +218,7 @@ static void make_notes(const mw_param *param, char notes[NOTE_MAX]) {
     if (param->env) add_note(notes, "environment ", param->env);
     if (has_aliases(param)) {
         add_note(notes, "also ", "");
-        put_aliases(notes, "", param, !(param->flags & MW_PARAM_POSITIONAL));
+        put_aliases(notes, "", param, !setting && !(param->flags & MW_PARAM_POSITIONAL));
     }
 }
 
@@ -229,9 +240,9 @@ static void add_words(mw_buf *buf, const char *text, size_t left, size_t *at) {
     }
 }
 
-static void add_row(mw_buf *buf, const mw_param *param, size_t left) {
+static void add_row(mw_buf *buf, const mw_param *param, bool setting, size_t left) {
     char name[NOTE_MAX], notes[NOTE_MAX], framed[NOTE_MAX + 2];
-    size_t n = left_column(param, name);
+    size_t n = setting ? left_of_setting(param, name) : left_of_option(param, name);
     mw_buf_append(buf, name, n);
     if (n + 2 > left)
         mw_buf_printf(buf, "\n%*s", (int)left, "");
@@ -239,7 +250,7 @@ static void add_row(mw_buf *buf, const mw_param *param, size_t left) {
         mw_buf_printf(buf, "%*s", (int)(left - n), "");
     size_t at = left;
     if (param->help) add_words(buf, param->help, left, &at);
-    make_notes(param, notes);
+    make_notes(param, setting, notes);
     if (notes[0]) {
         (void)snprintf(framed, sizeof framed, "[%s]", notes);
         add_words(buf, framed, left, &at);
@@ -252,14 +263,24 @@ void mw_param_write_help(const mw_param *table, mw_buf *buf) {
     char name[NOTE_MAX];
     for (const mw_param *param = table; param->name; param++) {
         if (param->flags & MW_PARAM_HTTP_ONLY) continue;
-        size_t n = left_column(param, name) + 2;
+        size_t n = left_of_option(param, name) + 2;
         if (n > left && n <= LEFT_MAX) left = n;
     }
     for (int positional = 1; positional >= 0; positional--) {
         for (const mw_param *param = table; param->name; param++) {
             if (param->flags & MW_PARAM_HTTP_ONLY) continue;
             if (((param->flags & MW_PARAM_POSITIONAL) != 0) == positional)
-                add_row(buf, param, left);
+                add_row(buf, param, false, left);
         }
     }
+}
+
+void mw_param_write_settings(const mw_param *table, mw_buf *buf) {
+    size_t left = LEFT_MIN;
+    char name[NOTE_MAX];
+    for (const mw_param *param = table; param->name; param++) {
+        size_t n = left_of_setting(param, name) + 2;
+        if (n > left && n <= LEFT_MAX) left = n;
+    }
+    for (const mw_param *param = table; param->name; param++) add_row(buf, param, true, left);
 }

@@ -220,9 +220,24 @@ static bool takes_positionals(const mw_op *op) {
     return first_positional(mw_op_params(op)) != NULL;
 }
 
+/* With --help no file need be named: an option that only one of the operations has tells it as well. */
+static bool asks_help_of(const mw_param *table, const mw_param *other, int argc, char **argv) {
+    bool help = false, own = false;
+    for (int i = 1; i < argc; i++) {
+        help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+        own |= names_option(table, argv[i]) && !names_option(other, argv[i]);
+    }
+    return help && own;
+}
+
 /* Of the operations that share a verb, the one these words fit. */
 static const mw_op *choose(const char *verb, int argc, char **argv) {
     const mw_op *first = mw_op_by_verb(verb);
+    for (const mw_op *const *op = mw_ops; first && *op; op++) {
+        if (!(*op)->verb || strcmp((*op)->verb, verb) != 0) continue;
+        const mw_param *table = mw_op_params(*op);
+        if (asks_help_of(table, mw_op_params(first), argc, argv)) return *op;
+    }
     for (const mw_op *const *op = mw_ops; first && *op; op++) {
         if (!(*op)->verb || strcmp((*op)->verb, verb) != 0) continue;
         if (takes_positionals(*op) == has_positionals(argc, argv, mw_op_params(*op))) return *op;
@@ -285,6 +300,9 @@ void mw_command_help_globals(mw_buf *out) {
 }
 
 void mw_command_help(const mw_command *command, mw_buf *out) {
+    const size_t before = out->size;
+    if (command->args && command->op->narrow_help) command->op->narrow_help(command->args, out);
+    if (out->size > before) return;
     for (const mw_op *const *op = mw_ops; *op; op++) {
         if (!(*op)->verb || strcmp((*op)->verb, command->op->verb) != 0) continue;
         add_usage(*op, out);

@@ -5,6 +5,7 @@
 
 #include "core/base/math.h"
 #include "core/param/nearest.h"
+#include "keep/ingest/source.h"
 #include "run/op/labels.h"
 #include "run/op/read_like.h"
 
@@ -61,6 +62,7 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
     *ret = (mw_fit_rows){0};
     mw_status status = mw_op__read_like(ctx, path, like->args, like->features, like->target,
                                         like->type, &table, &bad, err);
+    const bool was_read = !status;
     if (!status) status = mw_features_matrix(ctx, like->features, table, &ret->x, err);
     if (!status && like->weight)
         status = mw_fit_weights(ctx, table, like->weight, &ret->weights, err);
@@ -69,7 +71,9 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
                                   like->n_classes, &ret->y, &n_unknown, err);
     if (!status) mw_fit_rows_pack(ret, mw_features_count(like->features), table->n_rows, &bad);
     if (!status && ret->n == 0)
-        status = mw_fail(err, MW_EDATA, "%s has no rows that can be used", path);
+        status = mw_fail(err, MW_EDATA, "there are no rows that can be used");
+    if (status && was_read)
+        mw_err_prefix(err, "%s", mw_source_name(path)); /* there are two files */
     mw_free(bad.marks);
     mw_table_free(table);
     if (status) mw_fit_rows_done(ret);

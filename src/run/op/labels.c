@@ -214,16 +214,19 @@ mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *t
     const mw_column *column = find_target(table, target, err);
     if (!column) return MW_ENOTFOUND;
     if (task == MW_TASK_REGRESSION && column->type != MW_FLOAT64)
-        return mw_fail(err, MW_EDATA, "the target %s is not numeric in the test file", target);
+        return mw_fail(err, MW_EDATA, "the target %s is text; the model predicts numbers", target);
     double *y = mw_arena_calloc(arena, (size_t)table->n_rows + 1, sizeof *y);
     if (!y) return mw_fail_nomem(err, "the target");
     *n_unknown = 0;
     char number[MW_NUMBER_MAX];
     for (int64_t row = 0; row < table->n_rows; row++) {
-        y[row] = task == MW_TASK_REGRESSION
-                     ? column->number[row]
-                     : index_of_class(classes, n_classes, cell_text(column, row, number));
-        *n_unknown += mw_isnan(y[row]);
+        if (task == MW_TASK_REGRESSION) {
+            y[row] = column->number[row];
+            continue;
+        }
+        const mw_str text = cell_text(column, row, number);
+        y[row] = index_of_class(classes, n_classes, text);
+        *n_unknown += text.size > 0 && mw_isnan(y[row]);
     }
     *ret_y = y;
     return MW_OK;

@@ -24,7 +24,8 @@ typedef struct mw_labels {
 mw_status mw_op__labels(const mw_ctx *ctx, mw_arena *arena, const mw_table *table,
                         const char *target, const char *task, mw_labels *ret, mw_err *err);
 
-/* The same classes for another table (a test file): unknown labels become NaN and are counted. */
+/* The same classes for another table (a test file): unknown labels become NaN and are counted;
+ * missing ones become NaN. MW_ENOTFOUND; MW_EDATA: text where numbers are predicted. */
 mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *target, mw_task task,
                            const char *const *classes, int32_t n_classes, double **ret_y,
                            int64_t *n_unknown, mw_err *err);

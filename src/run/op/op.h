@@ -101,6 +101,8 @@ typedef struct mw_op {
     /* Status the command line exits with after such an answer, for one that tells of trouble
      * (doctor); NULL: MW_OK. */
     mw_status (*verdict)(const mw_json *result);
+    /* Writes what --help answers when these arguments narrow the question, else nothing; NULL: never. */
+    void (*narrow_help)(const mw_args *args, mw_buf *out);
     /* Text for people on the command line; NULL: the generic printer. */
     void (*print)(const mw_json *result, mw_buf *out);
 } mw_op;

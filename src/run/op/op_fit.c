@@ -43,13 +43,8 @@ static double seconds_since(const mw_ctx *ctx, int64_t start_us) {
     return (double)(mw_clock_monotonic(ctx->clock) - start_us) / 1e6;
 }
 
-static mw_status hint_params(const mw_param *table, mw_err *err) {
-    char names[MW_ERR_HINT_MAX - 32] = "";
-    for (size_t used = 0; table->name; table++) {
-        int n = snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", table->name);
-        if (n < 0 || (used += (size_t)n) >= sizeof names) break;
-    }
-    return mw_err_hint(err, "the learner's parameters are %s", names);
+static mw_status hint_params(const char *learner, mw_err *err) {
+    return mw_err_hint(err, "`millwright train --learner %s --help` lists its parameters", learner);
 }
 
 /* --set name=value pairs into the learner's own table. */
@@ -63,11 +58,11 @@ static mw_status read_params(fit_job *job, const char *learner, mw_err *err) {
         const char *equals = strchr(pairs[i], '=');
         if (!equals) {
             mw_fail(err, MW_EINVAL, "--set takes name=value, not \"%.100s\"", pairs[i]);
-            return hint_params(table, err);
+            return hint_params(learner, err);
         }
         mw_str name = {pairs[i], (size_t)(equals - pairs[i])};
         status = mw_args_set(job->params, name, mw_str_of(equals + 1), err);
-        if (status && err && !err->hint[0]) hint_params(table, err);
+        if (status && err && !err->hint[0]) hint_params(learner, err);
     }
     return status ? status : mw_args_finish(job->params, err);
 }
@@ -113,15 +108,22 @@ static mw_status check_share(const fit_job *job, mw_err *err) {
 
 /* The target as the model to go on from has it: its classes, or numbers. */
 static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
-    int64_t n_unknown;
+    int64_t n_unknown = 0;
     if (!job->init)
         return mw_op__labels(job->ctx, &job->arena, job->table, target,
                              mw_args_string(job->args, "task"), &job->labels, err);
     job->labels.task = mw_model_task(job->init);
     job->labels.classes =
         (const char **)(uintptr_t)mw_model_classes(job->init, &job->labels.n_classes);
-    return mw_op__labels_as(&job->arena, job->table, target, job->labels.task, job->labels.classes,
-                            job->labels.n_classes, &job->labels.y, &n_unknown, err);
+    mw_status status =
+        mw_op__labels_as(&job->arena, job->table, target, job->labels.task, job->labels.classes,
+                         job->labels.n_classes, &job->labels.y, &n_unknown, err);
+    if (status || n_unknown == 0) return status;
+    mw_fail(err, MW_EDATA,
+            "the target %s has %lld label%s that the model to go on from does not have", target,
+            (long long)n_unknown, n_unknown == 1 ? "" : "s");
+    mw_err_at(err, "init_model");
+    return mw_err_hint(err, "a new class needs a new model: leave --init-model out");
 }
 
 static mw_fit_like like_training(const fit_job *job) {
@@ -209,7 +211,7 @@ static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
     seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
     mw_status status = mw_model_fit(&seeded, &fit, &job->model, err);
     job->fit_s = seconds_since(job->ctx, start);
-    if (status == MW_EINVAL && !unsupervised && err && !err->hint[0])
+    if (status == MW_EINVAL && !unsupervised && err && strcmp(err->pointer, "task") == 0)
         mw_err_hint(err,
                     job->labels.task == MW_TASK_REGRESSION
                         ? "--task says what the target is"
@@ -399,6 +401,17 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     return status;
 }
 
+/* `train --learner NAME --help` lists what --set takes for it. */
+static void narrow_help(const mw_args *args, mw_buf *out) {
+    if (!mw_args_given(args, "learner")) return;
+    const char *learner = mw_args_string(args, "learner");
+    mw_buf_printf(out,
+                  "parameters of the learner %s, each as --set NAME=VALUE:\n"
+                  "(`millwright train --help` explains everything else)\n\n",
+                  learner);
+    mw_param_write_settings(mw_model_params(learner), out);
+}
+
 static const char *const tasks[] = {"regression", "binary", "multiclass", NULL};
 
 static const mw_param params[] = {
@@ -422,7 +435,8 @@ static const mw_param params[] = {
     {.name = "set",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REPEATED,
-     .help = "A parameter of the learner, as name=value; repeat for more."},
+     .help = "A parameter of the learner, as name=value; repeat for more. `millwright train "
+             "--learner NAME --help` lists them."},
     {.name = "test", .type = MW_PARAM_STRING, .help = "Another file to measure on."},
     {.name = "test_share",
      .type = MW_PARAM_FLOAT,
@@ -468,4 +482,5 @@ const mw_op mw_op_fit = {
     .params = params,
     .more_params = {mw_profile_params},
     .prepare = prepare,
+    .narrow_help = narrow_help,
 };

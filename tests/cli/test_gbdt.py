@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Boosting on the command line: its names, files, outputs, and what is said of wrong input. TAP, standard library only."""
+import csv
+import json
+import math
+import os
+import random
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from test_cli import ECANCELED, EDATA, EINVAL, ENOTFOUND, ETOOLARGE, main  # noqa: E402
+
+# Parameters by our names (LightGBM's), XGBoost's and scikit-learn's.
+NAMES = [
+    ("gbdt", "n_estimators=7", "learning_rate=0.3", "num_leaves=9", "min_data_in_leaf=4", "lambda_l2=2", "seed=3",
+     "min_gain_to_split=0.01", "bagging_fraction=0.7", "feature_fraction=0.8", "grow_policy=depth_wise", "objective=regression"),
+    ("lightgbm", "num_iterations=7", "shrinkage_rate=0.3", "max_leaves=9", "min_child_samples=4", "reg_lambda=2", "random_state=3",
+     "min_split_gain=0.01", "subsample=0.7", "sub_feature=0.8", "grow_policy=depthwise", "objective=l2"),
+    ("xgboost", "num_boost_round=7", "eta=0.3", "max_leaves=9", "min_data=4", "lambda=2", "random_seed=3", "gamma=0.01",
+     "subsample=0.7", "colsample_bytree=0.8", "grow_policy=depthwise", "objective=reg:squarederror"),
+    ("gbdt", "max_iter=7", "learning_rate=0.3", "max_leaf_nodes=9", "min_samples_leaf=4", "l2_regularization=2", "seed=3",
+     "min_split_loss=0.01", "bagging=0.7", "sub_feature=0.8", "grow_policy=depth_wise", "loss=squared_error"),
+]
+ROUNDS = ["--set", "n_estimators=6"]
+
+
+def settings(pairs):
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def rows_csv(n=400, seed=1):
+    """Numbers with gaps, a category, a weight; targets: a number, a count, two classes, three classes."""
+    draw = random.Random(seed)
+    lines = ["load,speed,shift,wear,stops,state,grade,weight"]
+    for _ in range(n):
+        load, speed, shift = draw.gauss(0, 1), draw.uniform(0, 4), draw.choice("abcdef")
+        wear = 2 * load + speed + (2 if shift in "bde" else 0) + draw.gauss(0, 0.2)
+        lines.append(f"{'' if draw.random() < 0.1 else f'{load:.4f}'},{speed:.4f},{shift},{wear:.4f},{max(0, int(wear))},"
+                     f"{'late' if wear > 3 else 'fine'},{'low' if wear < 1 else 'mid' if wear < 4 else 'top'},"
+                     f"{draw.uniform(0.5, 2):.3f}")
+    return "\n".join(lines) + "\n"
+
+
+TARGETS = {"wear", "stops", "state", "grade", "weight"}
+
+
+def train(cli, target, out, *more, file="rows.csv", keep=()):
+    if not (cli.folder / "rows.csv").exists():
+        cli.write("rows.csv", rows_csv())
+    drop = ",".join(sorted(TARGETS - {target, *keep}))
+    return cli.json("train", file, "--target", target, "--learner", "gbdt", "--drop", drop, "--out", out, *more)
+
+
+def scores(cli, model, file, *more):
+    cli.ok("predict", model, file, "--out", "scores.csv", *more)
+    with open(cli.folder / "scores.csv", newline="") as f:
+        header, *lines = csv.reader(f)
+    return header, lines
+
+
+def same_model(cli, a, b):
+    return all((cli.folder / a / name).read_bytes() == (cli.folder / b / name).read_bytes()
+               for name in ("model.onnx", "metadata.json"))
+
+
+# ---- names ----
+
+def other_names_make_the_same_model(cli):
+    cli.write("rows.csv", rows_csv())
+    for number, (learner, *pairs) in enumerate(NAMES):
+        said = cli.json("train", "rows.csv", "--target", "wear", "--learner", learner, "--drop", "stops,state,grade,weight",
+                        "--out", f"m{number}", *settings(pairs))
+        assert said["learner"] == "gbdt"
+        assert same_model(cli, "m0", f"m{number}"), learner
+
+
+def wrong_settings_have_hints(cli):
+    cli.write("rows.csv", rows_csv())
+    words = ["train", "rows.csv", "--target", "wear", "--learner", "gbdt", "--out", "m"]
+    for pair, says in {
+            "learning_rat=0.1": 'did you mean "learning_rate"?', "eta_=0.1": 'did you mean "eta"?',
+            "objective=poison": 'did you mean "poisson"?', "boosting=drat": 'did you mean "dart"?',
+            "max_bin=256": "max_bin must be between 2 and 255, not 256", "num_leaves=1": "between 2 and 131072",
+            "bagging_fraction=0": "bagging_fraction must be between", "eta": "--set takes name=value",
+            "n_estimators=ten": "n_estimators", "monotone_constraints=lode:1": "names no feature",
+            "monotone_constraints=shift:1": "is a category, which has no order",
+            "interaction_constraints=[[\"lode\"]]": "names a feature that is not there",
+            "objective=binary": "is for another number of classes", "class_weight=balanced": "the target is a number",
+    }.items():
+        cli.fails(EINVAL, *words, "--set", pair, says=says, hint=False)
+    cli.fails(EINVAL, *words, *settings(["eta=0.1", "learning_rate=0.1"]), says="are the same parameter")
+    cli.fails(EINVAL, *words, "--set", "num_leaves=1", says="`millwright train --learner gbdt --help` lists")
+    assert not (cli.folder / "m").exists()
+
+
+def help_lists_the_parameters_of_a_learner(cli):
+    for words in (["--learner", "gbdt", "--help"], ["-h", "--learner", "xgboost"], ["rows.csv", "--learner=gbdt", "--help"]):
+        text = cli.ok("train", *words)
+        assert text.startswith("parameters of the learner gbdt, each as --set NAME=VALUE:\n"), words
+        for name in ("objective=CHOICE", "learning_rate=X", "num_leaves=N", "class_weight=A,B,...", "extra_trees=true"):
+            assert f"\n  {name} " in text, name
+        assert "also eta, shrinkage_rate" in " ".join(text.split())
+    assert "max_features=TEXT" in cli.ok("train", "--learner", "forest", "--help")
+    whole = " ".join(cli.ok("train", "--help").split())
+    assert "`millwright train --learner NAME --help` lists them" in whole and "usage: millwright train FILE" in whole
+    cli.fails(EINVAL, "train", "--learner", "gbbt", "--help", says='did you mean "gbdt"?')
+
+
+# ---- data ----
+
+def bad_tables_are_refused(cli):
+    fifty = range(50)
+    tables = {
+        "none": ("x,y\n", EDATA, "has a header but no rows"),
+        "one": ("x,y\n1,2\n", EDATA, "the same in every row"),
+        "same": ("x,y\n" + "1,2\n" * 50, EDATA, "the same in every row"),
+        "one_class": ("x,y\n" + "".join(f"{i},a\n" for i in fifty), EDATA, "has 1 label; at least two are needed"),
+        "unvaried": ("x,z,y\n" + "".join(f"5,,{i}\n" for i in fifty), EDATA, "no feature varies"),
+        "no_target": ("x,y\n" + "".join(f"{i},\n" for i in fifty), EDATA, "y"),
+        "huge": ("x,y\n" + "".join(f"{i},{i}e100\n" for i in fifty), EDATA, "left all numbers"),
+        "categories": ("k,y\n" + "".join(f"k{i},{i % 7}.5\n" for i in range(10001)), ETOOLARGE, "more than 10000 different texts"),
+    }
+    for name, (text, status, says) in tables.items():
+        cli.write(f"{name}.csv", text)
+        cli.fails(status, "train", f"{name}.csv", "--target", "y", "--learner", "gbdt", "--out", "m", says=says, hint=False)
+    cli.write("below.csv", "x,y\n" + "".join(f"{i},{i - 3}\n" for i in fifty))
+    for objective in ("poisson", "tweedie"):
+        cli.fails(EDATA, "train", "below.csv", "--target", "y", "--learner", "gbdt", "--set", f"objective={objective}",
+                  "--out", "m", says="row 1 has the target -3; this objective takes none below 0")
+    cli.write("three.csv", "x,y\n" + "".join(f"{i},{'abc'[i % 3]}\n" for i in fifty))
+    cli.fails(EDATA, "train", "three.csv", "--target", "y", "--task", "binary", "--learner", "gbdt", "--out", "m",
+              says="has 3 labels; a binary task has two")
+    assert not (cli.folder / "m").exists()
+
+
+def small_and_gappy_tables_are_learned(cli):
+    tables = {
+        "two": ("1,2\n3,5\n", 2, 0),
+        "gaps": ("".join(f"{i},{'' if i % 5 == 0 else 'NaN' if i % 5 == 1 else i}\n" for i in range(100)), 60, 40),
+        "infinite": ("".join(f"{'inf' if i == 7 else i},{'-inf' if i == 9 else i}\n" for i in range(50)), 49, 1),
+        "alike": ("".join(f"{i // 25},{i // 25}.5\n" for i in range(50)), 50, 0),
+    }
+    for name, (text, rows, without) in tables.items():
+        cli.write(f"{name}.csv", "x,y\n" + text)
+        said = cli.json("train", f"{name}.csv", "--target", "y", "--learner", "gbdt", "--set", "min_data_in_leaf=1",
+                        "--set", "min_data_in_bin=1", "--out", "m")
+        assert (said["rows"], said["rows_without_target"]) == (rows, without), (name, said)
+        header, lines = scores(cli, "m", f"{name}.csv")
+        assert header == ["prediction"] and all(math.isfinite(float(line[0])) for line in lines), name
+
+
+def weights_are_checked(cli):
+    words = ["--target", "y", "--learner", "gbdt", "--weight", "w", "--out", "m"]
+    for bad, says in (("0", "row 31 has the weight 0, which is not above 0"), ("-1", "row 31 has the weight -1"),
+                      ("", "row 31 has the weight"), ("heavy", "--weight: the column w holds no numbers")):
+        cli.write("w.csv", "x,y,w\n" + "".join(f"{i},{i},{bad if i == 30 else 1}\n" for i in range(60)))
+        cli.fails(EDATA, "train", "w.csv", *words, says=says, hint=False)
+    problem = cli.fails(ENOTFOUND, "train", "w.csv", *words[:-3], "ww", "--out", "m", says='did you mean "w"?')
+    assert 'there is no column "ww"' in problem["detail"]
+    cli.fails(EINVAL, "train", "w.csv", "--target", "y", "--weight", "x", "--out", "m", says="'forest' takes no weights")
+    plain, weighted = train(cli, "wear", "m1"), train(cli, "wear", "m2", "--weight", "weight", keep=["weight"])
+    assert plain["features"] == weighted["features"] == 3  # a weight is no feature
+    assert plain["model_sha256"] != weighted["model_sha256"]
+
+
+# ---- a second file, early stopping, curves ----
+
+def curves(cli, model):
+    return json.loads((cli.folder / model / "curves.json").read_text())
+
+
+def validation_rows_come_from_one_place(cli):
+    words = ["--set", "early_stopping_rounds=5"]
+    cli.write("rows.csv", rows_csv())
+    cli.write("more.csv", rows_csv(seed=2))
+    base = ["train", "rows.csv", "--target", "wear", "--learner", "gbdt", "--out", "m"]
+    cli.fails(EINVAL, *base, *words, says="early_stopping_rounds needs validation rows")
+    cli.fails(EINVAL, *base, *words, "--valid", "more.csv", "--set", "boosting=dart", says="does not go with dart", hint=False)
+    cli.fails(EINVAL, *base, "--valid", "more.csv", "--set", "validation_fraction=0.2", says="are both given")
+    cli.fails(ENOTFOUND, *base, "--valid", "nothing.csv", says="nothing.csv: there is no such file")
+    cli.write("narrow.csv", "load,wear\n1,2\n3,4\n")
+    cli.fails(EDATA, *base, "--valid", "narrow.csv", says="narrow.csv: column 'speed' is missing", hint=False)
+    cli.fails(EINVAL, "train", "rows.csv", "--target", "wear", "--valid", "more.csv", "--out", "m",
+              says="'forest' takes no validation rows")
+    assert not (cli.folder / "m").exists()
+    for more in (["--valid", "more.csv"], ["--set", "validation_fraction=0.25"]):
+        train(cli, "grade", "m", *words, "--set", "learning_rate=0.5", *more)
+        c = curves(cli, "m")
+        assert c["loss"] == "multi_logloss" and c["rounds"] == c["best_round"] + 5, c
+        for part in ("train", "validation"):
+            assert [len(c[part][name]) for name in ("loss", "accuracy")] == [c["rounds"]] * 2
+        assert min(c["validation"]["loss"]) == c["validation"]["loss"][c["best_round"] - 1]
+        assert len(scores(cli, "m", "rows.csv", "--output", "leaf")[0]) == 3 * c["best_round"]
+
+
+def columns_are_found_by_name(cli):
+    """The second file may have its columns in another order, and others besides."""
+    text = rows_csv()
+    cli.write("rows.csv", text)
+    table = [line.split(",") for line in text.splitlines()]
+    order = [6, 5, 4, 3, 7, 2, 1, 0]
+    cli.write("other.csv", "".join(",".join([*(row[i] for i in order), "extra" if at == 0 else f"x{at}"]) + "\n"
+                                   for at, row in enumerate(table)))
+    train(cli, "wear", "m1", *ROUNDS, "--valid", "rows.csv")
+    train(cli, "wear", "m2", *ROUNDS, "--valid", "other.csv")
+    assert same_model(cli, "m1", "m2") and curves(cli, "m1") == curves(cli, "m2")
+    assert scores(cli, "m1", "rows.csv") == scores(cli, "m1", "other.csv")
+    cli.write("caps.csv", text.replace("load,", "LOAD,", 1))
+    cli.fails(EDATA, "predict", "m1", "caps.csv", "--out", "s.csv", says="column 'load' is missing", hint=False)
+
+
+# ---- going on ----
+
+def a_model_is_gone_on_from(cli):
+    train(cli, "wear", "begun", "--set", "n_estimators=4")
+    train(cli, "wear", "ended", "--set", "n_estimators=6", "--init-model", "begun")
+    train(cli, "wear", "whole", "--set", "n_estimators=10")
+    assert scores(cli, "ended", "rows.csv") == scores(cli, "whole", "rows.csv")
+    assert scores(cli, "ended", "rows.csv", "--rounds", 4) == scores(cli, "begun", "rows.csv")
+    train(cli, "wear", "begun", "--set", "n_estimators=6", "--init-model", "begun")  # over itself
+    assert scores(cli, "begun", "rows.csv") == scores(cli, "whole", "rows.csv")
+
+
+def other_models_are_not_gone_on_from(cli):
+    train(cli, "wear", "number", *ROUNDS)
+    train(cli, "state", "state", *ROUNDS)
+    cli.ok("train", "rows.csv", "--target", "wear", "--drop", "stops,state,grade,weight", "--set", "n_estimators=2", "--out", "forest")
+    text = (cli.folder / "rows.csv").read_text()
+    cli.write("no_load.csv", text.replace("load", "lode", 1))
+    cli.write("new_class.csv", text.replace(",fine,", ",broken,", 3))
+    wear, state = ["--target", "wear"], ["--target", "state"]
+    for file, words, status, says in (
+            ("rows.csv", [*wear, "--init-model", "forest"], EINVAL, "is of another learner, task, features or classes"),
+            ("rows.csv", [*wear, "--init-model", "nothing"], ENOTFOUND, "cannot open the folder nothing"),
+            ("no_load.csv", [*wear, "--init-model", "number"], EDATA, "column 'load' is missing"),
+            ("rows.csv", [*wear, "--init-model", "state"], EDATA, "400 labels that the model to go on from does not have"),
+            ("rows.csv", [*state, "--init-model", "number"], EDATA, "is text; the model predicts numbers"),
+            ("new_class.csv", [*state, "--init-model", "state"], EDATA, "3 labels that the model to go on from does not have"),
+            ("rows.csv", ["--target", "stops", "--init-model", "number", "--set", "objective=poisson"], EINVAL, "another objective")):
+        cli.fails(status, "train", file, "--learner", "gbdt", *words, "--out", "m", says=says, hint=False)
+    cli.fails(EINVAL, "train", "rows.csv", *wear, "--init-model", "forest", "--out", "m", says="takes no model to go on from")
+    assert not (cli.folder / "m").exists()
+
+
+# ---- outputs ----
+
+def outputs_agree_with_each_other(cli):
+    for target, task, margins in (("wear", "regression", ["margin"]), ("stops", "regression", ["margin"]),
+                                  ("state", "binary", ["margin"]), ("grade", "multiclass", ["margin_low", "margin_mid", "margin_top"])):
+        more = ["--set", "objective=poisson"] if target == "stops" else []
+        assert train(cli, target, "m", *ROUNDS, *more)["task"] == task
+        _, plain = scores(cli, "m", "rows.csv")
+        header, margin = scores(cli, "m", "rows.csv", "--output", "margin")
+        assert header == margins and len(margin) == len(plain) == 400
+        for want, got in zip(plain, margin):
+            m = [float(cell) for cell in got]
+            share = [math.exp(x) / sum(math.exp(y) for y in m) for x in m]
+            values = {"wear": m, "stops": [math.exp(m[0])], "state": [1 / (1 + math.exp(-m[0]))], "grade": share}[target]
+            cells = [float(cell) for cell in want[task != "regression":]]
+            assert all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(values, cells)), (want, got)
+        header, leaves = scores(cli, "m", "rows.csv", "--output", "leaf")
+        assert header == [f"tree_{t + 1}" for t in range(6 * len(margins))]
+        assert all(cell.isdigit() and int(cell) < 31 for line in leaves for cell in line)
+        for output in ("prediction", "margin", "leaf"):
+            assert scores(cli, "m", "rows.csv", "--output", output, "--rounds", 6) == scores(cli, "m", "rows.csv", "--output", output)
+            assert scores(cli, "m", "rows.csv", "--output", output, "--rounds", 2) != scores(cli, "m", "rows.csv", "--output", output)
+        assert len(scores(cli, "m", "rows.csv", "--output", "leaf", "--rounds", 2)[0]) == 2 * len(margins)
+    cli.fails(EINVAL, "predict", "m", "rows.csv", "--output", "leaves", "--out", "s.csv", says="prediction, margin, leaf", hint=False)
+    cli.fails(EINVAL, "predict", "m", "rows.csv", "--rounds", "0", "--out", "s.csv", says="rounds must be between 1", hint=False)
+    cli.ok("train", "rows.csv", "--target", "wear", "--set", "n_estimators=3", "--out", "f")
+    cli.fails(EINVAL, "predict", "f", "rows.csv", "--rounds", "2", "--out", "s.csv", says="'forest' has no rounds")
+    cli.fails(EINVAL, "predict", "f", "rows.csv", "--output", "margin", "--out", "s.csv", says="'forest' has no margins")
+    assert scores(cli, "f", "rows.csv", "--output", "leaf")[0] == ["tree_1", "tree_2", "tree_3"]
+    assert not (cli.folder / "s.csv").exists()
+
+
+# ---- Ctrl-C ----
+
+def ctrl_c_leaves_no_files(cli):
+    cli.write("big.csv", rows_csv(20000))
+    before = sorted(p.name for p in cli.folder.iterdir())
+    process = cli.start("train", "big.csv", "--target", "wear", "--learner", "gbdt", "--set", "n_estimators=10000",
+                        "--set", "num_leaves=255", "--out", "m")
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == ECANCELED, err
+    assert sorted(p.name for p in cli.folder.iterdir() if p.name != "data") == before
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], [
+        other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
+        small_and_gappy_tables_are_learned, weights_are_checked, validation_rows_come_from_one_place, columns_are_found_by_name,
+        a_model_is_gone_on_from, other_models_are_not_gone_on_from, outputs_agree_with_each_other, ctrl_c_leaves_no_files]))
