@@ -26,7 +26,7 @@ hashes() { # FOLDER PATTERN...
     (cd "$1" && shift && find . -type f \( -name "$1" "${@:2}" \) -print0 | sort -z | xargs -0 sha256sum)
 }
 
-echo 1..8
+echo 1..18
 plant="--profile miner-long --days 4 --machines 4"
 for run in 1 2; do
     # shellcheck disable=SC2086
@@ -84,4 +84,30 @@ for learner in forest linear isolation isolation:2; do
     done
     same "train FILE, $learner, at 1, 2, 3 and 8 threads" "$folder/$learner".[1238]
 done
+
+# Boosting in its forms: at any number of threads, and with less of the vector instructions.
+boosted() { # NAME TARGET SETTING... -- both tests of one form
+    local name=$1 n level words=(train "$folder/table.csv" --learner gbdt --target "$2" --set seed=5 --set n_estimators=20)
+    for setting in "${@:3}"; do words+=(--set "$setting"); done
+    for n in $threads; do
+        N_JOBS=$n $millwright "${words[@]}" --out "$folder/gbdt-$name-$n" >/dev/null
+        hashes "$folder/gbdt-$name-$n" model.onnx -o -name metadata.json -o -name curves.json >"$folder/gbdt-$name.$n"
+        N_JOBS=$n $millwright predict "$folder/gbdt-$name-$n" "$folder/table.csv" --out "$folder/gbdt-$name-$n/scores.csv" >/dev/null
+        hashes "$folder/gbdt-$name-$n" scores.csv >>"$folder/gbdt-$name.$n"
+    done
+    same "gbdt, $name, at 1, 2, 3 and 8 threads" "$folder/gbdt-$name".[1238]
+    for level in scalar avx2; do
+        MILLWRIGHT_CPU=$level N_JOBS=2 $millwright "${words[@]}" --out "$folder/gbdt-$name-$level" >/dev/null
+        hashes "$folder/gbdt-$name-$level" model.onnx -o -name metadata.json -o -name curves.json >"$folder/gbdt-$name.$level"
+        MILLWRIGHT_CPU=$level N_JOBS=2 $millwright predict "$folder/gbdt-$name-$level" "$folder/table.csv" \
+            --out "$folder/gbdt-$name-$level/scores.csv" >/dev/null
+        hashes "$folder/gbdt-$name-$level" scores.csv >>"$folder/gbdt-$name.$level"
+    done
+    same "gbdt, $name, scalar and with avx2" "$folder/gbdt-$name".{2,scalar,avx2}
+}
+boosted plain wear
+boosted bagging wear bagging_fraction=0.5 feature_fraction=0.7 validation_fraction=0.2
+boosted dart wear boosting=dart drop_rate=0.3 objective=quantile alpha=0.8
+boosted goss wear boosting=goss learning_rate=0.5 objective=huber
+boosted multiclass kind class_weight=balanced extra_trees=true
 exit $failed
