@@ -269,6 +269,11 @@ def write_tables(folder):
             rooms, income = draw.randint(2, 9), draw.uniform(1, 9)
             housing.write(f"{rooms},{income:.3f},{draw.choice(['NEAR BAY', 'INLAND'])},{40000 * income + 900 * rooms:.0f}\n")
             sensors.write(f"{draw.gauss(5, 1):.3f},{draw.gauss(80, 9):.3f},0\n")
+    with open(folder / "readings.csv", "w") as readings:
+        readings.write("vibration,load,failed\n")
+        for _ in range(200):
+            vibration = draw.gauss(3, 1)
+            readings.write(f"{vibration:.3f},{draw.uniform(0, 100):.1f},{int(vibration + draw.gauss(0, 0.5) > 4)}\n")
     with gzip.open(folder / "plant.csv.gz", "wt") as plant:
         plant.write("time,device,pressure\n")
         for minute in range(60):

@@ -464,6 +464,7 @@ static const mw_param params[] = {
 static const char *const examples[] = {
     "millwright train housing.csv --target median_house_value --learner forest --set seed=1 --out "
     "m",
+    "millwright train --learner gbdt --help",
     "millwright train readings.csv --target failed --learner gbdt --set early_stopping_rounds=20 "
     "--set validation_fraction=0.2 --out m",
     "millwright train sensors.csv --learner isolation --drop label --out m --json", NULL};
