@@ -41,7 +41,7 @@ MW_TEST(a_loaded_model_says_the_same) {
         mw_model *model = gbdt_model(&f.fit);
         save(model, first, f.fit.matrix);
         mw_model *again = load(first);
-assert_true(again->learner->trees(again)->n_sets > 0);
+        assert_true(again->learner->trees(again)->n_sets > 0);
         for (int what = MW_OUTPUT_PREDICTION; what <= MW_OUTPUT_LEAVES; what++)
             gbdt_assert_same(model, again, f.fit.matrix, (mw_output)what);
         save(again, second, f.fit.matrix);
