@@ -95,6 +95,11 @@ static const struct line {
     {"trend --help", "trend {} org=default data=data jobs=0 help"},
     {"trend -h", "trend {} org=default data=data jobs=0 help"},
     {"train --help", "train {} org=default data=data jobs=0 help"},
+    {"train --lags 3 --help", "train {\"lags\":3} org=default data=data jobs=0 help"},
+    /* an option of the other operation asks for its help, with a file or without */
+    {"train --learner gbdt --help", "fit {\"learner\":\"gbdt\"}" GLOBALS " help"},
+    {"train -h --learner=xgboost", "fit {\"learner\":\"gbdt\"}" GLOBALS " help"},
+    {"train a.csv --help", "fit {\"file\":\"a.csv\"}" GLOBALS " help"},
 };
 
 MW_TEST(lines_mean_what_the_tables_say) {
@@ -263,6 +268,28 @@ MW_TEST(help_names_every_option) {
     }
 }
 
+/* A learner that is named narrows the help of `train` to its parameters, all of them. */
+MW_TEST(help_lists_a_learners_parameters) {
+    for (const char *const *learner = mw_model_learners; *learner; learner++) {
+        char line[64], first[64];
+        mw_command command;
+        mw_buf out;
+        mw_buf_init(&out, NULL, 1 << 20);
+        (void)snprintf(line, sizeof line, "train --learner %s --help", *learner);
+        (void)snprintf(first, sizeof first, "parameters of the learner %s,", *learner);
+        assert_ok(parse(NULL, line, &command, &err));
+        mw_command_help(&command, &out);
+        assert_memory_equal(mw_buf_text(&out), first, strlen(first));
+        for (const mw_param *p = mw_model_params(*learner); p->name; p++) {
+            (void)snprintf(line, sizeof line, "\n  %s=", p->name);
+            if (!strstr(mw_buf_text(&out), line)) fail_msg("%s: no %s", *learner, p->name);
+        }
+        assert_null(strstr(mw_buf_text(&out), "usage:"));
+        mw_buf_done(&out);
+        mw_command_done(&command);
+    }
+}
+
 /* No two rows of a table share a name, and a choice's alias is not a choice but leads to one. */
 static void assert_names(const mw_param *table, const char *what) {
     for (const mw_param *row = table; row->name; row++) {
@@ -347,5 +374,6 @@ MW_TEST(any_failed_allocation) {
 MW_TEST_MAIN(MW_RUN(lines_mean_what_the_tables_say), MW_RUN(wrong_lines_say_what_and_how),
              MW_RUN(both_forms_of_train),
              MW_RUN(environment_comes_before_defaults_and_after_options),
-             MW_RUN(help_names_every_option), MW_RUN(every_name_leads_to_one_row),
-             MW_RUN(completion_offers_every_verb_and_option), MW_RUN(any_failed_allocation))
+             MW_RUN(help_names_every_option), MW_RUN(help_lists_a_learners_parameters),
+             MW_RUN(every_name_leads_to_one_row), MW_RUN(completion_offers_every_verb_and_option),
+             MW_RUN(any_failed_allocation))
