@@ -154,8 +154,9 @@ def small_and_gappy_tables_are_learned(cli):
 def weights_are_checked(cli):
     words = ["--target", "y", "--learner", "gbdt", "--weight", "w", "--out", "m"]
     for bad, says in (("0", "row 31 has the weight 0, which is not above 0"), ("-1", "row 31 has the weight -1"),
-                      ("", "row 31 has the weight"), ("heavy", "--weight: the column w holds no numbers")):
-        cli.write("w.csv", "x,y,w\n" + "".join(f"{i},{i},{bad if i == 30 else 1}\n" for i in range(60)))
+                      ("", "row 31 has no weight"), ("inf", "row 31 has no weight"), ("heavy", "--weight: the column w holds no numbers")):
+        # A row without a target is not learned from: its weight does not matter, and it is counted all the same.
+        cli.write("w.csv", "x,y,w\n" + "".join(f"{i},{i if i else ''},{bad if i == 30 else 1 if i else -7}\n" for i in range(60)))
         cli.fails(EDATA, "train", "w.csv", *words, says=says, hint=False)
     problem = cli.fails(ENOTFOUND, "train", "w.csv", *words[:-3], "ww", "--out", "m", says='did you mean "w"?')
     assert 'there is no column "ww"' in problem["detail"]

@@ -26,12 +26,25 @@ mw_status mw_fit_check_column(const mw_table *table, const char *option, const c
                         : mw_err_hint(err, "column names are written as in the header");
 }
 
-void mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plain_bad *bad) {
+static mw_status bad_weight(double weight, int64_t row, mw_err *err) {
+    if (mw_isnan(weight))
+        mw_fail(err, MW_EDATA, "row %lld has no weight", (long long)row + 1);
+    else
+        mw_fail(err, MW_EDATA, "row %lld has the weight %g, which is not above 0 and finite",
+                (long long)row + 1, weight);
+    mw_err_at(err, "weight");
+    return mw_err_hint(err, "leave rows out that shall not count");
+}
+
+mw_status mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plain_bad *bad,
+                           mw_err *err) {
     const size_t size = (size_t)width;
     rows->n = 0;
     for (int64_t row = 0; row < n; row++) {
         if (bad->marks && bad->marks[row]) continue;
         if (rows->y && mw_isnan(rows->y[row])) continue;
+        if (rows->weights && !(rows->weights[row] > 0 && mw_isfinite(rows->weights[row])))
+            return bad_weight(rows->weights[row], row, err);
         const int64_t to = rows->n++;
         if (to == row) continue;
         memcpy(rows->x + (size_t)to * size, rows->x + (size_t)row * size, size * sizeof *rows->x);
@@ -39,6 +52,7 @@ void mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plai
         if (rows->weights) rows->weights[to] = rows->weights[row];
     }
     rows->n_without_target = n - bad->n - rows->n;
+    return MW_OK;
 }
 
 mw_status mw_fit_weights(const mw_ctx *ctx, const mw_table *table, const char *name, double **ret,
@@ -69,7 +83,8 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
     if (!status && like->target)
         status = mw_op__labels_as(arena, table, like->target, like->task, like->classes,
                                   like->n_classes, &ret->y, &n_unknown, err);
-    if (!status) mw_fit_rows_pack(ret, mw_features_count(like->features), table->n_rows, &bad);
+    if (!status)
+        status = mw_fit_rows_pack(ret, mw_features_count(like->features), table->n_rows, &bad, err);
     if (!status && ret->n == 0)
         status = mw_fail(err, MW_EDATA, "there are no rows that can be used");
     if (status && was_read)

@@ -88,12 +88,14 @@ static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     return status;
 }
 
-static void divide_rows(fit_job *job) {
-    mw_fit_rows_pack(&job->rows, mw_features_count(job->features), job->table->n_rows, &job->bad);
+static mw_status divide_rows(fit_job *job, mw_err *err) {
+    mw_status status = mw_fit_rows_pack(&job->rows, mw_features_count(job->features),
+                                        job->table->n_rows, &job->bad, err);
     const double share = mw_args_float(job->args, "test_share");
     job->n_test = (int64_t)mw_floor(share * (double)job->rows.n);
     job->n_fit = job->rows.n - job->n_test;
     job->test_in_file = job->n_test > 0;
+    return status;
 }
 
 /* The share of the ingest holds here as well: a file that is mostly broken is the wrong file. */
@@ -182,7 +184,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
         status = mw_fit_weights(ctx, job->table, weight, &job->rows.weights, err);
     if (!status) status = make_features(job, target, err);
     if (!status) status = mw_features_matrix(ctx, job->features, job->table, &job->rows.x, err);
-    if (!status) divide_rows(job);
+    if (!status) status = divide_rows(job, err);
     if (!status) status = read_valid(job, err);
     job->features_s = seconds_since(ctx, start);
     if (!status && job->n_fit == 0)

@@ -208,6 +208,24 @@ MW_TEST(the_first_rounds_are_a_shorter_fit) {
     }
 }
 
+MW_TEST(rows_of_another_width_are_refused) {
+    mw_ctx ctx;
+    mw_err err;
+    gbdt_fits f;
+    double out[100 * GBDT_ROUNDS];
+    mw_problem_ctx(&ctx);
+    gbdt_fits_init(&f, &gbdt_kases[0], 5, 100);
+    mw_model *model = gbdt_model(&f.fit);
+    const mw_matrix narrow = {f.fit.matrix.x, 100, MW_PROBLEM_FEATURES - 1};
+    for (int what = MW_OUTPUT_PREDICTION; what <= MW_OUTPUT_LEAVES; what++)
+        for (int32_t rounds = 0; rounds < 2; rounds++)
+            assert_status(
+                mw_model_score_as(&ctx, model, narrow, (mw_output)what, rounds, out, &err),
+                MW_EINVAL);
+    mw_model_free(model);
+    gbdt_fits_done(&f);
+}
+
 MW_TEST(other_learners_say_what_they_do_not_have) {
     static const struct {
         const char *learner;
@@ -503,6 +521,7 @@ MW_TEST(running_out_of_memory_is_clean) {
 MW_TEST_MAIN(MW_RUN(a_loaded_model_says_the_same), MW_RUN(every_objective_finds_what_matters),
              MW_RUN(margins_are_the_plain_walk_and_make_predictions),
              MW_RUN(leaves_are_those_of_the_plain_walk), MW_RUN(the_first_rounds_are_a_shorter_fit),
+             MW_RUN(rows_of_another_width_are_refused),
              MW_RUN(other_learners_say_what_they_do_not_have),
              MW_RUN(a_saved_model_goes_on_as_if_never_stopped),
              MW_RUN(another_kind_of_model_is_not_gone_on_from),
