@@ -70,7 +70,7 @@ static void options_of(const kase *k, mw_gbdt_options *o) {
     o->learning_rate = 0.2;
     o->bins.by_code = by_code;
     o->bins.min_data_in_bin = 1;
-    o->grow.num_leaves = 7;
+    o->grow.num_leaves = 5;
     o->grow.split.min_data_in_leaf = 6;
     o->grow.split.min_data_per_group = 8;
     o->grow.split.max_cat_to_onehot = 1;
@@ -79,8 +79,8 @@ static void options_of(const kase *k, mw_gbdt_options *o) {
     if (k->weighted || !even) { /* second derivatives differ: see make_gbdt.py */
         o->grow.split.min_data_in_leaf = 0;
         o->grow.split.min_data_per_group = 1;
-        o->grow.split.cat_smooth = 0;
-        o->grow.split.min_sum_hessian_in_leaf = 2;
+        o->grow.split.cat_smooth = 0.5;
+        o->grow.split.min_sum_hessian_in_leaf = 1;
     }
     if (k->vary) k->vary(o);
 }
