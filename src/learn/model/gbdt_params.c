@@ -321,9 +321,10 @@ static mw_status read_objective(const mw_fit *fit, mw_objective *o, mw_err *err)
     return MW_OK;
 }
 
+/* Which choice a text is; one of them it is. */
 static int32_t index_of(const char *const *choices, const char *text) {
     int32_t i = 0;
-    while (strcmp(choices[i], text) != 0) i++;
+    while (choices[i + 1] && strcmp(choices[i], text) != 0) i++;
     return i;
 }
 
