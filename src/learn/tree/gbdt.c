@@ -107,8 +107,8 @@ static mw_status grow_options(mw_gbdt__run *run, mw_grow_options *grow, mw_err *
         return mw_fail_nomem(err, "the columns");
     for (size_t c = 0; c < n; c++) {
         const int32_t feature = run->bins->columns[c].feature;
-        if (run->monotone) run->monotone[c] = o->grow.monotone[feature];
-        if (run->groups) run->groups[c] = o->grow.groups[feature];
+        if (o->grow.monotone) run->monotone[c] = o->grow.monotone[feature];
+        if (o->grow.groups) run->groups[c] = o->grow.groups[feature];
     }
     const size_t bytes = HISTOGRAMS * run->bins->n_slots * sizeof(mw_slot);
     *grow = o->grow;
