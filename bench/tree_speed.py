@@ -12,7 +12,8 @@ isolation            1 million generated rows, 100 trees of 256; with the scores
 score-LEAVES-TREES   100,000 rows and single rows, with a boosted model; score-forest-100: with a random forest
 
 Every reading is a fresh process, contenders take turns, and medians count. Millwright reads a CSV file; its time is
-`seconds.fit` of --json (binning and training), its memory is `peak_bytes` less the float32 table. A peer's time begins with float32
+`seconds.fit` of --json (binning and training), its memory is `fit_bytes`: what the fit
+allocates beyond the float32 table, its model included. A peer's time begins with float32
 in memory and ends with the model; its memory is the largest resident size less that before training. Parameters are the
 same for all (bench/tree_peer.py). AUC is that of 100,000 other rows (nothing to go by for isolation: see `make bench-quality`). One row is a call in the same process: Millwright
 through bench/tree_score.c, LightGBM through its C interface, the others from Python. onnxruntime scores Millwright's model.onnx.
@@ -82,7 +83,7 @@ class Fit(Kind):
         model = os.path.join(self.models, self.name)
         said = tree_ours.train(self.stem, model, self.learner, self.params, threads=threads)
         x, y = tree_data.table(self.test)
-        reading = {"seconds": said["seconds"]["fit"], "memory": (said["peak_bytes"] - os.path.getsize(self.stem + ".x.npy")) / MEGABYTE,
+        reading = {"seconds": said["seconds"]["fit"], "memory": said["fit_bytes"] / MEGABYTE,
                    "AUC": tree_data.quality("binary", y, tree_ours.predict(self.test, model, threads))}
         return reading | ({"score": tree_ours.score(self.test, model, len(x), threads)["seconds"]} if "score" in self.metrics else {})
 

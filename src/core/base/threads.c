@@ -1,9 +1,11 @@
 /*
  * threads.c -- one loop at a time, its ranges handed out by an atomic counter.
  *
- * Workers sleep on a condition variable between loops. A loop is identified by its generation
- * number, so a worker that wakes late for a finished loop finds nothing to take. Ranges are taken
- * in order, hence the failing range with the lowest index is known once all taken ranges are done.
+ * Workers sleep on a condition variable between loops, but first look out for the next one for some
+ * tens of microseconds, which is what waking costs: loops of one computation follow each other at
+ * once. A loop is identified by its generation number, so a worker that wakes late for a finished
+ * loop finds nothing to take. Ranges are taken in order, hence the failing range with the lowest
+ * index is known once all taken ranges are done.
  */
 #include "core/base/threads.h"
 
@@ -30,10 +32,11 @@ struct mw_pool {
     pthread_t *threads;
     pthread_mutex_t mutex;
     pthread_cond_t wake, idle;
-    uint64_t generation;
-    mw_loop *loop; /* NULL between loops */
-    int n_busy;    /* workers inside the current loop */
-    int n_joined;  /* workers that have entered it, for worker numbers */
+    _Atomic uint64_t generation;
+    mw_loop *loop;      /* NULL between loops */
+    _Atomic int n_busy; /* workers inside the current loop */
+    int n_looks;        /* before sleeping; 0 where threads share cores */
+    int n_joined;       /* workers that have entered it, for worker numbers */
     bool closing;
     atomic_bool in_use;
 };
@@ -75,6 +78,31 @@ static void take_ranges(mw_loop *loop, int worker) {
     }
 }
 
+enum { LOOKS = 1000 };
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Until there is a loop after the one seen, or for long enough. */
+static void await_loop(const mw_pool *pool, uint64_t seen) {
+    for (int i = 0; i < pool->n_looks; i++) {
+        if (atomic_load_explicit(&pool->generation, memory_order_relaxed) != seen) return;
+        pause_briefly();
+    }
+}
+
+static void await_workers(const mw_pool *pool) {
+    for (int i = 0; i < pool->n_looks; i++) {
+        if (atomic_load_explicit(&pool->n_busy, memory_order_relaxed) == 0) return;
+        pause_briefly();
+    }
+}
+
 static void *worker_main(void *arg) {
     mw_pool *pool = arg;
     uint64_t seen = 0;
@@ -91,6 +119,9 @@ static void *worker_main(void *arg) {
         take_ranges(loop, worker);
         pthread_mutex_lock(&pool->mutex);
         if (--pool->n_busy == 0) pthread_cond_signal(&pool->idle);
+        pthread_mutex_unlock(&pool->mutex);
+        await_loop(pool, seen);
+        pthread_mutex_lock(&pool->mutex);
     }
     pthread_mutex_unlock(&pool->mutex);
     return NULL;
@@ -111,6 +142,7 @@ mw_status mw_pool_new(mw_mem *mem, int n_threads, mw_pool **ret, mw_err *err) {
     }
     pool->threads = threads;
     pool->n_threads = 1;
+    pool->n_looks = n_threads <= mw_cpu_count() ? LOOKS : 0;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pthread_cond_init(&pool->idle, NULL);
@@ -150,6 +182,9 @@ static void run_with_workers(mw_pool *pool, mw_loop *loop) {
     take_ranges(loop, 0);
     pthread_mutex_lock(&pool->mutex);
     pool->loop = NULL; /* nobody may enter any more */
+    pthread_mutex_unlock(&pool->mutex);
+    await_workers(pool);
+    pthread_mutex_lock(&pool->mutex);
     while (pool->n_busy > 0) pthread_cond_wait(&pool->idle, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
 }

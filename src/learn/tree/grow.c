@@ -175,7 +175,8 @@ static int32_t add_child(mw_grower *g, const mw_grow__node *parent, bool is_righ
                   .depth = parent->shown.depth + 1,
                   .begin = parent->shown.begin + (is_right ? n_left : 0),
                   .n_rows = is_right ? parent->shown.n_rows - n_left : n_left,
-                  .buffer = 1 - parent->shown.buffer,
+                  .buffer = mw_grow__in_chunks(parent->shown.n_rows) ? parent->shown.buffer
+                                                                     : 1 - parent->shown.buffer,
                   .sum = is_right ? (mw_slot){sum.g - left.g, sum.hn - left.hn} : left,
                   .split = {.column = -1}},
         .number = -1,
@@ -289,14 +290,24 @@ static void number_node(mw_grower *g, int32_t node) {
     if (g->nodes[node].shown.split.column >= 0) push(g, node);
 }
 
-static void start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t seed) {
+typedef struct listing {
+    const uint32_t *from; /* or NULL: every row */
+    uint32_t *to;
+} listing;
+
+static mw_status list_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const listing *l = arg;
+    if (l->from) memcpy(l->to + begin, l->from + begin, (size_t)(end - begin) * sizeof *l->to);
+    for (int64_t i = begin; i < end && !l->from; i++) l->to[i] = (uint32_t)i;
+    (void)worker, (void)err;
+    return MW_OK;
+}
+
+static mw_status start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t seed, mw_err *err) {
+    listing l = {rows, g->rows[0]};
     g->n_nodes = 1;
     g->n_numbers = g->heap_size = g->n_free = 0;
     for (int32_t i = g->n_histograms - 1; i >= 0; i--) g->free_histograms[g->n_free++] = i;
-    if (rows)
-        memcpy(g->rows[0], rows, (size_t)n * sizeof *rows);
-    else
-        for (int64_t i = 0; i < n; i++) g->rows[0][i] = (uint32_t)i;
     g->nodes[0] =
         (mw_grow__node){.shown = {.left = -1, .right = -1, .n_rows = n, .split = {.column = -1}},
                         .number = -1,
@@ -305,6 +316,7 @@ static void start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t seed) 
                         .high = MW_INFINITY,
                         .groups = UINT64_MAX,
                         .draw = mix(seed)};
+    return mw_pool_for(g->ctx, n, MW_GROW__CHUNK_ROWS, list_range, &l, err);
 }
 
 /* Without a column there is nothing to split by, and no histogram to take the sums from. */
@@ -354,9 +366,9 @@ mw_status mw_grower_grow(mw_grower *g, const mw_ctx *ctx, const mw_pair *pairs, 
     g->n_nodes = 0;
     mw_status status = make_room(g, err);
     if (status) return status;
-    start(g, rows, n, seed);
     int32_t n_leaves = 1;
-    status = look_at_root(g, err);
+    status = start(g, rows, n, seed, err);
+    if (!status) status = look_at_root(g, err);
     while (!status && n_leaves < g->options.num_leaves && g->heap_size > 0) {
         if (g->nodes[g->heap[0]].shown.left < 0)
             status = split_next(g, g->options.num_leaves - n_leaves, err);

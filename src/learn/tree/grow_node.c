@@ -1,8 +1,10 @@
 /*
  * grow_node.c -- one split: rows to the sides, histograms of the children, their best splits.
  *
- * Rows stay in the order they had (Shafer et al., SPRINT, VLDB 1996, has the idea of a stable partition); the number on
- * each side is known from the histogram, so both sides are written in one pass. Only the child with fewer rows is
+ * Rows stay in the order they had (Shafer et al., SPRINT, VLDB 1996, has the idea of a stable partition). The number on
+ * each side is known from the histogram, so a small node's sides are written to the other buffer in one pass. Chunks of a
+ * large node are divided there side by side, left rows from their beginning on and right rows behind them, and
+ * then copied back to where they belong: looking rows up costs more than copying them. Only the child with fewer rows is
  * counted, the other is the parent less that (the parent's slots become the larger child's).
  */
 #include <string.h>
@@ -12,38 +14,29 @@
 #include "core/base/threads.h"
 #include "learn/tree/grow_parts.h"
 
-enum { CHUNK_ROWS = 16384, MOVE_ROWS = 512, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
+enum { CHUNK_ROWS = MW_GROW__CHUNK_ROWS, MOVE_ROWS = 512, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
 
 /* ---- rows ---- */
 
 typedef struct moving {
-    const uint32_t *from;
-    uint32_t *to;
     const uint8_t *bins; /* of the split's column, by row */
+    uint32_t *rows;      /* [n] of the node, as they come */
+    uint32_t *other;     /* [n] of the other buffer */
     int64_t n, n_left;
-    int64_t *counts; /* [chunks] left rows of a chunk, then of all before it; NULL: one chunk */
+    int64_t *counts; /* [chunks] left rows of a chunk, then of all before it */
     uint8_t left[256];
 } moving;
 
-static mw_status count_chunks(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    moving *m = arg;
-    int64_t n = 0;
-    for (int64_t i = begin; i < end; i++) n += m->left[m->bins[m->from[i]]];
-    m->counts[begin / CHUNK_ROWS] = n;
-    (void)worker, (void)err;
-    return MW_OK;
-}
-
-static mw_status move_chunks(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    moving *m = arg;
-    const int64_t before = m->counts ? m->counts[begin / CHUNK_ROWS] : 0;
-    uint32_t *left_to = m->to + before, *right_to = m->to + m->n_left + (begin - before);
+/* Rows [n] of `from` to the front of either side. Returns the left ones. */
+static int64_t divide(const moving *m, const uint32_t *from, int64_t n, uint32_t *left_to,
+                      uint32_t *right_to) {
     uint32_t left[MOVE_ROWS], right[MOVE_ROWS];
-    for (int64_t from = begin; from < end; from += MOVE_ROWS) {
-        const int64_t n = end - from < MOVE_ROWS ? end - from : MOVE_ROWS;
+    int64_t sum = 0;
+    for (int64_t at = 0; at < n; at += MOVE_ROWS) {
+        const int64_t part = n - at < MOVE_ROWS ? n - at : MOVE_ROWS;
         size_t n_left = 0, n_right = 0; /* each row is written to both and counts in one */
-        for (int64_t i = 0; i < n; i++) {
-            const uint32_t row = m->from[from + i];
+        for (int64_t i = 0; i < part; i++) {
+            const uint32_t row = from[at + i];
             const size_t goes_left = m->left[m->bins[row]];
             left[n_left] = right[n_right] = row;
             n_left += goes_left;
@@ -53,34 +46,63 @@ static mw_status move_chunks(void *arg, int64_t begin, int64_t end, int worker, 
         memcpy(right_to, right, n_right * sizeof *right);
         left_to += n_left;
         right_to += n_right;
+        sum += (int64_t)n_left;
     }
+    return sum;
+}
+
+/* A chunk's left rows stand from its beginning on, its right rows wait in a copy of their own until those are known. */
+static mw_status divide_chunk(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const moving *m = arg;
+    uint32_t right[CHUNK_ROWS];
+    const int64_t n_left = divide(m, m->rows + begin, end - begin, m->other + begin, right);
+    memcpy(m->other + begin + n_left, right, (size_t)(end - begin - n_left) * sizeof *right);
+    m->counts[begin / CHUNK_ROWS] = n_left;
     (void)worker, (void)err;
     return MW_OK;
+}
+
+static mw_status copy_back(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const moving *m = arg;
+    const int64_t before = m->counts[begin / CHUNK_ROWS];
+    const int64_t n_left = m->counts[begin / CHUNK_ROWS + 1] - before;
+    memcpy(m->rows + before, m->other + begin, (size_t)n_left * sizeof *m->rows);
+    memcpy(m->rows + m->n_left + begin - before, m->other + begin + n_left,
+           (size_t)(end - begin - n_left) * sizeof *m->rows);
+    (void)worker, (void)err;
+    return MW_OK;
+}
+
+static mw_status move_chunks(mw_grower *g, moving *m, mw_err *err) {
+    const int64_t n_chunks = (m->n + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    m->counts = mw_alloc_array(g->mem, (size_t)n_chunks + 1, sizeof *m->counts);
+    if (!m->counts) return mw_fail_nomem(err, "splitting a node");
+    mw_status status = mw_pool_for(g->ctx, m->n, CHUNK_ROWS, divide_chunk, m, err);
+    int64_t sum = 0;
+    for (int64_t i = 0; i < n_chunks && !status; i++) {
+        const int64_t n = m->counts[i];
+        m->counts[i] = sum;
+        sum += n;
+    }
+    m->counts[n_chunks] = sum;
+    if (!status) status = mw_pool_for(g->ctx, m->n, CHUNK_ROWS, copy_back, m, err);
+    mw_free(m->counts);
+    return status;
 }
 
 static mw_status move_rows(mw_grower *g, const mw_grow__node *parent, mw_err *err) {
     const mw_grown_node *p = &parent->shown;
     const mw_split *split = &p->split;
     const int32_t n_bins = g->bins->columns[split->column].n_bins;
-    moving m = {.from = g->rows[p->buffer] + p->begin,
-                .to = g->rows[1 - p->buffer] + p->begin,
+    moving m = {.rows = g->rows[p->buffer] + p->begin,
+                .other = g->rows[1 - p->buffer] + p->begin,
                 .bins = g->binned->columns + (int64_t)split->column * g->binned->n_rows,
                 .n = p->n_rows,
                 .n_left = mw_slot_rows(split->left, g->scale)};
     for (int32_t b = 0; b <= n_bins; b++) m.left[b] = mw_split_goes_left(split, n_bins, b);
-    const int64_t n_chunks = (m.n + CHUNK_ROWS - 1) / CHUNK_ROWS;
-    if (n_chunks == 1) return move_chunks(&m, 0, m.n, 0, err);
-    m.counts = mw_alloc_array(g->mem, (size_t)n_chunks, sizeof *m.counts);
-    if (!m.counts) return mw_fail_nomem(err, "splitting a node");
-    mw_status status = mw_pool_for(g->ctx, m.n, CHUNK_ROWS, count_chunks, &m, err);
-    for (int64_t i = 0, sum = 0; i < n_chunks; i++) {
-        int64_t n = m.counts[i];
-        m.counts[i] = sum;
-        sum += n;
-    }
-    if (!status) status = mw_pool_for(g->ctx, m.n, CHUNK_ROWS, move_chunks, &m, err);
-    mw_free(m.counts);
-    return status;
+    if (mw_grow__in_chunks(p->n_rows)) return move_chunks(g, &m, err);
+    divide(&m, m.rows, m.n, m.other, m.other + m.n_left);
+    return MW_OK;
 }
 
 /* ---- histograms ---- */
@@ -93,12 +115,12 @@ typedef struct counting {
     bool used[256];
 } counting;
 
-static mw_status count_rows(mw_grower *g, const uint32_t *rows, int64_t n, mw_slot *slots) {
+static void count_rows(mw_grower *g, const uint32_t *rows, uint32_t first, int64_t n,
+                       mw_slot *slots) {
     const int32_t n_columns = g->bins->n_columns;
     for (int32_t c = 0; c < n_columns; c += TILE_COLUMNS)
-        mw_histogram_add(g->bins, g->binned, g->pairs, g->scale.count_bits, rows, 0, n, c,
+        mw_histogram_add(g->bins, g->binned, g->pairs, g->scale.count_bits, rows, first, n, c,
                          c + TILE_COLUMNS < n_columns ? c + TILE_COLUMNS : n_columns, slots);
-    return MW_OK;
 }
 
 static mw_status count_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
@@ -110,17 +132,22 @@ static mw_status count_range(void *arg, int64_t begin, int64_t end, int worker, 
     if (!g->scratch[own]) return mw_fail_nomem(err, "a histogram");
     if (!c->used[worker]) memset(g->scratch[own], 0, size);
     c->used[worker] = true;
-    return count_rows(g, c->rows + begin, end - begin, g->scratch[own]);
+    count_rows(g, c->rows ? c->rows + begin : NULL, (uint32_t)begin, end - begin, g->scratch[own]);
+    return MW_OK;
 }
 
 static mw_status count_node(mw_grower *g, const mw_grow__node *node, int worker, mw_err *err) {
     const mw_grown_node *shown = &node->shown;
+    const bool all = shown->n_rows == g->binned->n_rows; /* in their order: need not be looked up */
     counting c = {.g = g,
-                  .rows = g->rows[shown->buffer] + shown->begin,
+                  .rows = all ? NULL : g->rows[shown->buffer] + shown->begin,
                   .slots = g->histograms[node->histogram],
                   .first_worker = worker};
     memset(c.slots, 0, g->bins->n_slots * sizeof *c.slots);
-    if (shown->n_rows <= CHUNK_ROWS) return count_rows(g, c.rows, shown->n_rows, c.slots);
+    if (shown->n_rows <= CHUNK_ROWS) {
+        count_rows(g, c.rows, 0, shown->n_rows, c.slots);
+        return MW_OK;
+    }
     mw_status status = mw_pool_for(g->ctx, shown->n_rows, CHUNK_ROWS, count_range, &c, err);
     for (int w = 0; w < g->n_threads && !status; w++)
         if (c.used[w]) mw_histogram_merge(c.slots, g->scratch[worker + w], g->bins->n_slots);

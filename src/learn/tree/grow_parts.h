@@ -4,6 +4,11 @@
 
 #include "learn/tree/grow.h"
 
+enum { MW_GROW__CHUNK_ROWS = 16384 };
+
+/* Is a node of so many rows split in chunks? Then its children stay in its buffer of rows. */
+static inline bool mw_grow__in_chunks(int64_t n_rows) { return n_rows > MW_GROW__CHUNK_ROWS; }
+
 /* A node that was looked at: a number when it is part of the tree. */
 typedef struct mw_grow__node {
     mw_grown_node shown; /* left and right: indices of nodes; -1: not split yet */
@@ -25,7 +30,7 @@ struct mw_grower {
     mw_scale scale;
     uint64_t seed; /* of the tree */
     int n_threads;
-    uint32_t *rows[2]; /* [n_rows] each: children stand in the other one than their parent */
+    uint32_t *rows[2]; /* [n_rows] each: children of small nodes stand in the other one */
     mw_grow__node *nodes;
     int32_t n_nodes, nodes_capacity;
     int32_t *order; /* [nodes_capacity] node by number */

@@ -261,7 +261,7 @@ static mw_status weighted_quantile(const mw_ctx *ctx, mw_targets t, const double
         keys[i] = (uint64_t)mw_sort_key_f32((float)rest) << 32 | (uint64_t)row;
         total += weight_of(t, row);
     }
-    mw_status status = mw_sort_u64(ctx, keys, scratch, n, 32, err);
+    mw_status status = mw_sort_u64(ctx, keys, scratch, n, 0, err); /* equal ones by row */
     for (int64_t i = 0; i < n && !status; i++) {
         const int64_t row = keys[i] & UINT32_MAX;
         below += weight_of(t, row);

@@ -4,7 +4,7 @@
  *
  * All rows with a target are fitted, unless --test-share keeps the last rows of the file for measuring, or --test names
  * another file. --valid names one to measure on while fitting, --init-model a model to go on from. --json prints
- * metrics, rows, seconds, peak_bytes and model_sha256.
+ * metrics, rows, seconds, fit_bytes (most memory of the fit), peak_bytes (of the process) and model_sha256.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,9 @@ typedef struct fit_job {
     const mw_args *args;
     mw_arena arena;
     mw_args *params; /* of the learner */
-    mw_table *table;
+    mw_table *table; /* until its rows are made */
+    mw_type target_type;
+    mw_mem fit_mem;    /* account of the fit and of its model */
     mw_features *made; /* of the table; NULL with a model to go on from */
     const mw_features *features;
     mw_model *init, *model;
@@ -95,6 +97,9 @@ static mw_status divide_rows(fit_job *job, mw_err *err) {
     job->n_test = (int64_t)mw_floor(share * (double)job->rows.n);
     job->n_fit = job->rows.n - job->n_test;
     job->test_in_file = job->n_test > 0;
+    const char *target = mw_args_string(job->args, "target");
+    if (job->rows.y) job->target_type = mw_table_column(job->table, target)->type;
+    job->table = mw_table_free(job->table); /* the fit may have its memory */
     return status;
 }
 
@@ -133,7 +138,7 @@ static mw_fit_like like_training(const fit_job *job) {
     return (mw_fit_like){.args = job->args,
                          .features = job->features,
                          .target = target,
-                         .type = target ? mw_table_column(job->table, target)->type : MW_FLOAT64,
+                         .type = job->target_type,
                          .task = job->labels.task,
                          .classes = job->labels.classes,
                          .n_classes = job->labels.n_classes};
@@ -210,6 +215,8 @@ static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
                   .init = job->init};
     int64_t start = mw_clock_monotonic(job->ctx->clock);
     mw_ctx seeded = *job->ctx;
+    mw_mem_init(&job->fit_mem, job->ctx->mem, 0);
+    seeded.mem = &job->fit_mem;
     seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
     mw_status status = mw_model_fit(&seeded, &fit, &job->model, err);
     job->fit_s = seconds_since(job->ctx, start);
@@ -359,6 +366,7 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_number(writer, "fit", job->fit_s);
     mw_json_add_number(writer, "save", job->save_s);
     mw_json_object_end(writer);
+    mw_json_add_int(writer, "fit_bytes", (int64_t)mw_mem_peak(&job->fit_mem));
     mw_json_add_int(writer, "peak_bytes", (int64_t)mw_mem_peak(&mw_mem_process));
     mw_json_add_string(writer, "model_sha256", sha256);
     mw_json_object_end(writer);
