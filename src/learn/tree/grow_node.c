@@ -30,7 +30,7 @@ typedef struct moving {
 /* Rows [n] of `from` to the front of either side. Returns the left ones. */
 static int64_t divide(const moving *m, const uint32_t *from, int64_t n, uint32_t *left_to,
                       uint32_t *right_to) {
-    uint32_t left[MOVE_ROWS], right[MOVE_ROWS];
+    uint32_t left[MOVE_ROWS] = {0}, right[MOVE_ROWS] = {0};
     int64_t sum = 0;
     for (int64_t at = 0; at < n; at += MOVE_ROWS) {
         const int64_t part = n - at < MOVE_ROWS ? n - at : MOVE_ROWS;
