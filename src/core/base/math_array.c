@@ -13,7 +13,7 @@
 #include <immintrin.h>
 
 /* sleef.h has it only where all of the file is compiled for AVX. */
-__m256d Sleef_cinz_expd4_u10avx(__m256d x);
+__attribute__((target("avx"))) __m256d Sleef_cinz_expd4_u10avx(__m256d x);
 
 __attribute__((target("avx"))) static size_t exp_by_four(const double *x, size_t n, double *out) {
     size_t i = 0;
