@@ -298,13 +298,19 @@ static mw_status weigh_classes(const mw_ctx *ctx, const mw_fit *fit, mw_gbdt_wis
 
 /* ---- the plain ones ---- */
 
+static int32_t index_of(const char *const *choices, const char *text) {
+    int32_t i = 0;
+    while (choices[i + 1] && strcmp(choices[i], text) != 0) i++;
+    return i;
+}
+
 static mw_status read_objective(const mw_fit *fit, mw_objective *o, mw_err *err) {
     const char *text = mw_args_string(fit->params, "objective");
     if (!text)
         text = fit->task == MW_TASK_REGRESSION ? "regression"
                : fit->task == MW_TASK_BINARY   ? "binary"
                                                : "multiclass";
-    while (strcmp(objectives[o->kind], text) != 0) o->kind++;
+    o->kind = (mw_objective_kind)index_of(objectives, text);
     const bool classes = mw_objective_classes(o->kind);
     if (classes != (fit->n_classes > 0) ||
         (o->kind == MW_OBJECTIVE_LOGISTIC && fit->n_classes != 2)) {
@@ -322,12 +328,6 @@ static mw_status read_objective(const mw_fit *fit, mw_objective *o, mw_err *err)
 }
 
 /* Which choice a text is; one of them it is. */
-static int32_t index_of(const char *const *choices, const char *text) {
-    int32_t i = 0;
-    while (choices[i + 1] && strcmp(choices[i], text) != 0) i++;
-    return i;
-}
-
 static void read_growth(const mw_args *p, mw_gbdt_options *o) {
     mw_split_options *split = &o->grow.split;
     o->grow.num_leaves = (int32_t)mw_args_int(p, "num_leaves");

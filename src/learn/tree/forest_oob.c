@@ -37,16 +37,6 @@ static mw_status draw_trees(void *arg, int64_t begin, int64_t end, int worker, m
     return status;
 }
 
-static const float *leaf_of(const mw_trees *trees, int32_t tree, const float *row) {
-    const mw_node *node = &trees->nodes[trees->roots[tree]];
-    while (node->left >= 0) {
-        const float x = row[node->feature];
-        const bool left = __builtin_isnan(x) ? node->missing_left : x <= node->threshold;
-        node = &trees->nodes[left ? node->left : node->right];
-    }
-    return trees->values + (int64_t)node->right * trees->n_outputs;
-}
-
 static mw_status add_rows(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     (void)worker;
     const leaving_out *o = arg;
@@ -59,9 +49,10 @@ static mw_status add_rows(void *arg, int64_t begin, int64_t end, int worker, mw_
         double *sums = o->sums + row * n_outputs;
         for (int32_t t = 0; t < o->n; t++) {
             if (o->drawn[t * o->data.n_rows + row]) continue;
-            const float *leaf =
-                leaf_of(o->trees, o->first + t, o->matrix.x + row * o->matrix.n_features);
-            for (int32_t k = 0; k < n_outputs; k++) sums[k] += (double)leaf[k];
+            const int64_t leaf =
+                mw_trees_leaf(o->trees, o->first + t, o->matrix.x + row * o->matrix.n_features);
+            for (int32_t k = 0; k < n_outputs; k++)
+                sums[k] += (double)o->trees->values[leaf * n_outputs + k];
             o->n_trees[row]++;
         }
     }

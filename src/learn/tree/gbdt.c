@@ -89,11 +89,6 @@ static mw_status check_options(const mw_gbdt_options *o, mw_gbdt_rows train,
 
 /* ---- columns ---- */
 
-static int32_t count_of(double share, int32_t n) {
-    const int32_t count = (int32_t)(share * n + 0.5);
-    return count < 1 ? 1 : count > n ? n : count;
-}
-
 /* Options by feature, for the columns that vary. */
 static mw_status grow_options(mw_gbdt__run *run, mw_grow_options *grow, mw_err *err) {
     const mw_gbdt_options *o = run->options;
@@ -118,11 +113,11 @@ static mw_status grow_options(mw_gbdt__run *run, mw_grow_options *grow, mw_err *
     grow->monotone = run->monotone;
     grow->groups = run->groups;
     grow->is_used = run->is_used;
-    int32_t left = count_of(o->feature_fraction, (int32_t)n);
+    int32_t left = mw_gbdt__count_of(o->feature_fraction, (int32_t)n);
     if (o->feature_fraction_bylevel < 1)
-        grow->n_by_level = left = count_of(o->feature_fraction_bylevel, left);
+        grow->n_by_level = left = mw_gbdt__count_of(o->feature_fraction_bylevel, left);
     if (o->feature_fraction_bynode < 1)
-        grow->n_by_node = count_of(o->feature_fraction_bynode, left);
+        grow->n_by_node = mw_gbdt__count_of(o->feature_fraction_bynode, left);
     return MW_OK;
 }
 

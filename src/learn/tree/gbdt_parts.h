@@ -46,6 +46,12 @@ typedef struct mw_gbdt__run {
     mw_gbdt__shelf shelf;
 } mw_gbdt__run;
 
+/* A share of n as a whole number, 1 to n. */
+static inline int32_t mw_gbdt__count_of(double share, int32_t n) {
+    const int32_t count = (int32_t)(share * n + 0.5);
+    return count < 1 ? 1 : count > n ? n : count;
+}
+
 /* ---- gbdt_rows.c ---- */
 
 /* Draws the round's rows; gradients of all rows as integers. */

@@ -141,19 +141,18 @@ static mw_status draw_by_gradient(mw_gbdt__run *run, int32_t round, mw_err *err)
     return status;
 }
 
+/* Rows stay as they are where none are drawn: all of them, or the last bag. */
 static mw_status draw_bag(mw_gbdt__run *run, int32_t round, mw_err *err) {
     const mw_gbdt_options *o = run->options;
-    /* The first rounds' gradients tell little: as many as it takes to learn at all use every row (LightGBM). */
-    const bool by_gradient =
-        o->boosting == MW_BOOSTING_GOSS && round >= (int32_t)(1 / o->learning_rate);
     if (!run->in_bag) return MW_OK;
-    if (by_gradient) return draw_by_gradient(run, round, err);
-    const bool bagging = o->boosting != MW_BOOSTING_GOSS && o->bagging_freq > 0;
-    if (bagging && round % o->bagging_freq != 0) return MW_OK;
+    /* The first rounds' gradients tell little: as many as it takes to learn at all use every row (LightGBM). */
+    if (o->boosting == MW_BOOSTING_GOSS)
+        return round < (int32_t)(1 / o->learning_rate) ? MW_OK : draw_by_gradient(run, round, err);
+    if (round % o->bagging_freq != 0) return MW_OK;
     drawing d = {.run = run,
                  .stream = MW_GBDT__BAG | (uint32_t)round,
                  .least = MW_INFINITY,
-                 .share = share_of(bagging ? o->bagging_fraction : 1)};
+                 .share = share_of(o->bagging_fraction)};
     return draw_rows(&d, err);
 }
 
@@ -248,14 +247,10 @@ mw_status mw_gbdt__gradients(mw_gbdt__run *run, int32_t round, mw_err *err) {
 
 /* ---- columns ---- */
 
-static int32_t count_of(double share, int32_t n) {
-    const int32_t count = (int32_t)(share * n + 0.5);
-    return count < 1 ? 1 : count > n ? n : count;
-}
-
 void mw_gbdt__draw_columns(mw_gbdt__run *run, int32_t tree) {
     if (!run->is_used) return;
-    int32_t left = run->bins->n_columns, wanted = count_of(run->options->feature_fraction, left);
+    int32_t left = run->bins->n_columns,
+            wanted = mw_gbdt__count_of(run->options->feature_fraction, left);
     mw_rng rng;
     mw_rng_init(&rng, run->ctx->seed, MW_GBDT__COLUMNS | (uint32_t)tree, 0);
     for (int32_t c = 0; c < run->bins->n_columns; c++) {
