@@ -248,7 +248,7 @@ static void place_slots(mw_bins *bins) {
         bins->columns[i].first = next;
         next += bins->evenly ? MW_BINS_SLOTS : (uint32_t)bins->columns[i].n_bins + 1;
     }
-    bins->n_slots = next;
+    bins->n_slots = next + next % 2;
 }
 
 mw_status mw_bins_find(const mw_ctx *ctx, mw_matrix matrix, const mw_bins_options *options,

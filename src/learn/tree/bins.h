@@ -42,7 +42,7 @@ typedef struct mw_bins {
     int32_t n_features;
     int32_t n_columns; /* features with more than one bin in the sample, in their order */
     int32_t n_varying; /* features that vary there, though all of it may be in one bin */
-    uint32_t n_slots;
+    uint32_t n_slots;  /* even */
     bool evenly; /* column c begins at slot c * MW_BINS_SLOTS, though it may have fewer bins */
     mw_bins_column *columns;
 } mw_bins;
@@ -62,7 +62,7 @@ void *mw_bins_free(mw_bins *bins);
 typedef struct mw_binned {
     int64_t n_rows;
     uint8_t *rows;    /* [n_rows][n_columns], or NULL */
-    uint8_t *columns; /* [n_columns][n_rows] */
+    uint8_t *columns; /* [n_columns][n_rows], and MW_PARTITION_PAD bytes */
 } mw_binned;
 
 /* Bins of all rows; by_row: the row-wise copy too. Cost: about 5 ns a cell. MW_ENOMEM, MW_ECANCELED. */

@@ -12,6 +12,7 @@
 #include "core/base/math.h"
 #include "core/base/threads.h"
 #include "learn/tree/bins.h"
+#include "learn/tree/partition.h"
 
 enum {
     LANES = 8,
@@ -121,7 +122,7 @@ mw_status mw_bins_fill(const mw_ctx *ctx, const mw_bins *bins, mw_matrix matrix,
     const size_t n_columns = (size_t)bins->n_columns, n_cells = (size_t)matrix.n_rows * n_columns;
     mw_binned out = {.n_rows = matrix.n_rows};
     guide *guides = mw_alloc_array(ctx->mem, n_columns, sizeof *guides);
-    out.columns = mw_alloc_aligned(ctx->mem, n_cells);
+    out.columns = mw_alloc_aligned(ctx->mem, n_cells + MW_PARTITION_PAD);
     if (by_row) out.rows = mw_alloc_aligned(ctx->mem, n_cells);
     mw_status status = MW_OK;
     if (!guides || !out.columns || (by_row && !out.rows))

@@ -172,9 +172,13 @@ static mw_status measure_range(void *arg, int64_t begin, int64_t end, int worker
     const measuring *m = arg;
     mw_loss *sum = &m->sums[begin / LOSS_CHUNK];
     *sum = (mw_loss){0};
-    for (int64_t i = begin; i < end; i++)
-        mw_objective_add_loss(m->objective, m->targets, m->scores,
-                              m->n == m->targets.n_rows ? i : i * m->targets.n_rows / m->n, sum);
+    for (int64_t at = begin; at < end; at += MW_OBJECTIVE_BLOCK) {
+        const int64_t n = end - at < MW_OBJECTIVE_BLOCK ? end - at : MW_OBJECTIVE_BLOCK;
+        int64_t rows[MW_OBJECTIVE_BLOCK] = {0};
+        for (int64_t i = 0; i < n; i++)
+            rows[i] = m->n == m->targets.n_rows ? at + i : (at + i) * m->targets.n_rows / m->n;
+        mw_objective_add_losses(m->objective, m->targets, m->scores, rows, n, sum);
+    }
     (void)worker, (void)err;
     return MW_OK;
 }

@@ -2,8 +2,11 @@
  * gbdt_rows.c -- which rows and columns a round learns from, and their gradients as integers.
  *
  * Gradients are computed as floats, amplified where rows stand for others (GOSS), and turned in place into integers of the
- * largest one's power of two. Hessians are rounded up or down by a low-discrepancy sequence of row numbers (Weyl), so
- * that sums of many small ones are right on the whole; gradients have enough bits to be rounded to the nearest.
+ * largest one's power of two. Numbers of few bits are rounded up or down by low-discrepancy sequences of row numbers
+ * (Roberts' R2), other ones in each round, so that sums of many small ones are right on the whole.
+ *
+ * Many rows are narrow (histogram.h): what rounding adds to the variance of a sum is then below a thousandth of what the
+ * gradients have by themselves, unless few of them are far larger than the others: then the round is not narrow.
  */
 #include <string.h>
 
@@ -13,21 +16,22 @@
 #include "learn/stat/quantile.h"
 #include "learn/tree/gbdt_parts.h"
 
-enum { CHUNK = MW_GBDT__CHUNK, G_BITS = 30 };
+enum {
+    CHUNK = MW_GBDT__CHUNK,
+    WIDE_G_BITS = 30,
+    NARROW_LEAST = 32768, /* rows */
+    NARROW_MOST = 512     /* the largest gradient, in means */
+};
+
+/* 2^32 by powers of the plastic number (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018). */
+#define STEP_G UINT32_C(3242174889)
+#define STEP_H UINT32_C(2447445414)
 
 static int64_t chunks_of(int64_t n) { return (n + CHUNK - 1) / CHUNK; }
 
 /* Every row's float gradients, one output after another. */
 static mw_gradient *gradients_of(const mw_gbdt__run *run, int32_t output) {
     return (mw_gradient *)run->gradients + output * run->train.matrix.n_rows;
-}
-
-static mw_status gradients_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    const mw_gbdt__run *run = arg;
-    mw_objective_gradients(&run->options->objective, run->train.targets, run->scores, begin, end,
-                           run->gradients);
-    (void)worker, (void)err;
-    return MW_OK;
 }
 
 /* ---- rows ---- */
@@ -158,44 +162,122 @@ static mw_status draw_bag(mw_gbdt__run *run, int32_t round, mw_err *err) {
 
 /* ---- integers ---- */
 
-typedef struct rounding {
-    mw_gbdt__run *run;
-    int32_t output;
-    float *most_g, *most_h; /* [chunks] largest of each */
-    double by_g, by_h;      /* units in one */
-} rounding;
+/* Gradients and hessians of two rows. */
+typedef float four __attribute__((vector_size(16), may_alias));
+typedef int32_t four_ints __attribute__((vector_size(16)));
+typedef uint32_t four_draws __attribute__((vector_size(16)));
+typedef double two __attribute__((vector_size(16)));
+typedef int32_t two_ints __attribute__((vector_size(8)));
 
-static mw_status most_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    const rounding *r = arg;
-    const mw_gradient *at = gradients_of(r->run, r->output);
-    float g = 0, h = 0;
-    bool finite = true;
-    for (int64_t i = begin; i < end; i++) {
-        const float size = __builtin_fabsf(at[i].g);
-        g = size > g ? size : g;
-        h = at[i].h > h ? at[i].h : h;
-        finite &= size < (float)MW_INFINITY && at[i].h < (float)MW_INFINITY;
+typedef struct extent {
+    float most_g, most_h;
+    double sum_g; /* of sizes */
+} extent;
+
+static inline four_ints larger_of(four_ints a, four_ints b) {
+    const four_ints larger = b > a;
+    return (b & larger) | (a & ~larger);
+}
+
+/* Floats without their signs have the order of their bits, infinity above all numbers and below NaN. */
+static extent extent_of(const mw_gradient *at, int64_t n) {
+    four_ints most = {0};
+    two sums[2] = {{0}, {0}};
+    int64_t i = 0;
+    for (; i + 1 < n; i += 2) {
+        four_ints bits;
+        memcpy(&bits, &at[i], sizeof bits);
+        bits &= INT32_MAX;
+        most = larger_of(most, bits);
+        const four size = (four)bits;
+        sums[i / 2 % 2] += (two){(double)size[0], (double)size[2]};
     }
-    r->most_g[begin / CHUNK] = finite ? g : (float)MW_INFINITY;
-    r->most_h[begin / CHUNK] = h;
+    if (i < n) {
+        const four size = {__builtin_fabsf(at[i].g), at[i].h};
+        most = larger_of(most, (four_ints)size);
+        sums[0][0] += (double)size[0];
+    }
+    const two sum = sums[0] + sums[1];
+    const four sizes = (four)most;
+    bool finite = true;
+    for (int k = 0; k < 4; k++) finite &= sizes[k] < (float)MW_INFINITY;
+    return (extent){.most_g = !finite               ? (float)MW_INFINITY
+                              : sizes[0] > sizes[2] ? sizes[0]
+                                                    : sizes[2],
+                    .most_h = sizes[1] > sizes[3] ? sizes[1] : sizes[3],
+                    .sum_g = sum[0] + sum[1]};
+}
+
+typedef struct passing {
+    mw_gbdt__run *run;
+    int64_t n_chunks;
+    extent *extents; /* [n_outputs][n_chunks] */
+} passing;
+
+static mw_status extent_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const passing *p = arg;
+    for (int32_t k = 0; k < p->run->n_outputs; k++)
+        p->extents[k * p->n_chunks + begin / CHUNK] =
+            extent_of(gradients_of(p->run, k) + begin, end - begin);
     (void)worker, (void)err;
     return MW_OK;
 }
 
-/* Both of a row at once: scaled, shifted above 0 and cut off, gradients to the nearest. */
-static mw_status round_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    typedef double two __attribute__((vector_size(16)));
-    typedef int32_t two_ints __attribute__((vector_size(8)));
+static mw_status gradients_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const passing *p = arg;
+    mw_objective_gradients(&p->run->options->objective, p->run->train.targets, p->run->scores,
+                           begin, end, p->run->gradients);
+    return extent_range(arg, begin, end, worker, err);
+}
+
+typedef struct rounding {
+    mw_gbdt__run *run;
+    int32_t output;
+    double by_g, by_h;       /* units in one */
+    uint32_t draw_g, draw_h; /* where this round's sequences begin */
+} rounding;
+
+/* Both of a row at once: scaled, shifted above 0 and cut off. Gradients are rounded to the nearest. */
+static mw_status round_wide(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     const rounding *r = arg;
     mw_gradient *at = gradients_of(r->run, r->output);
     const two by = {r->by_g, r->by_h};
-    for (int64_t i = begin; i < end; i++) {
-        const int32_t dither =
-            (int32_t)((uint32_t)i * UINT32_C(2654435769)); /* 2^32 by golden ratio */
-        const two shift = {(1 << G_BITS) + 0.5, (double)dither * 0x1p-32 + 0.5};
+    uint32_t draw = r->draw_h + (uint32_t)begin * STEP_H;
+    for (int64_t i = begin; i < end; i++, draw += STEP_H) {
+        const two shift = {(1 << WIDE_G_BITS) + 0.5, (double)(int32_t)draw * 0x1p-32 + 0.5};
         const two x = (two){(double)at[i].g, (double)at[i].h} * by + shift;
-        const two_ints whole = __builtin_convertvector(x, two_ints) - (two_ints){1 << G_BITS, 0};
+        const two_ints whole =
+            __builtin_convertvector(x, two_ints) - (two_ints){1 << WIDE_G_BITS, 0};
         memcpy(&at[i], &whole, sizeof whole);
+    }
+    (void)worker, (void)err;
+    return MW_OK;
+}
+
+/* Two rows at once; what is added ends below 1 in float32, too, so that whole numbers stay what they are. */
+static mw_status round_narrow(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const rounding *r = arg;
+    const float by_g = (float)r->by_g, by_h = (float)r->by_h, below_1 = 1 - 0x1p-8F;
+    const int32_t lift = 1 << MW_NARROW_G_BITS;
+    const four by = {by_g, by_h, by_g, by_h};
+    const four_ints lifted = {lift, 0, lift, 0};
+    const four above = __builtin_convertvector(lifted, four) + below_1 / 2;
+    const four_draws step = {2 * STEP_G, 2 * STEP_H, 2 * STEP_G, 2 * STEP_H};
+    const uint32_t g = r->draw_g + (uint32_t)begin * STEP_G;
+    const uint32_t h = r->draw_h + (uint32_t)begin * STEP_H;
+    four_draws draw = {g, h, g + STEP_G, h + STEP_H};
+    mw_gradient *at = gradients_of(r->run, r->output), last[2] = {{0}};
+    for (int64_t i = begin; i < end; i += 2, draw += step) {
+        const bool alone = i + 1 == end;
+        if (alone) last[0] = at[i];
+        mw_gradient *pair = alone ? last : &at[i];
+        four x;
+        memcpy(&x, pair, sizeof x);
+        const four dither = __builtin_convertvector((four_ints)draw, four) * (0x1p-32F * below_1);
+        const four_ints whole =
+            __builtin_convertvector(x * by + (dither + above), four_ints) - lifted;
+        memcpy(pair, &whole, sizeof whole);
+        if (alone) at[i] = last[0];
     }
     (void)worker, (void)err;
     return MW_OK;
@@ -208,40 +290,57 @@ static double power_above(double x) {
     return __builtin_ldexp(1, exponent);
 }
 
-static mw_status to_integers(mw_gbdt__run *run, int32_t output, int32_t round, mw_err *err) {
-    const int64_t n_rows = run->train.matrix.n_rows, n_chunks = chunks_of(n_rows);
-    rounding r = {.run = run, .output = output};
-    r.most_g = mw_alloc_array(run->ctx->mem, 2 * (size_t)n_chunks, sizeof *r.most_g);
-    if (!r.most_g) return mw_fail_nomem(err, "the gradients");
-    r.most_h = r.most_g + n_chunks;
-    mw_status status = mw_pool_for(run->ctx, n_rows, CHUNK, most_range, &r, err);
-    double g = 0, h = 0;
-    for (int64_t i = 0; i < n_chunks && !status; i++) {
-        g = (double)r.most_g[i] > g ? (double)r.most_g[i] : g;
-        h = (double)r.most_h[i] > h ? (double)r.most_h[i] : h;
+static extent extent_of_all(const extent *extents, int64_t n) {
+    extent all = {0};
+    for (int64_t i = 0; i < n; i++) {
+        all.most_g = extents[i].most_g > all.most_g ? extents[i].most_g : all.most_g;
+        all.most_h = extents[i].most_h > all.most_h ? extents[i].most_h : all.most_h;
+        all.sum_g += extents[i].sum_g;
     }
-    mw_free(r.most_g);
-    if (status) return status;
-    if (!(g < MW_INFINITY && h < MW_INFINITY)) {
+    return all;
+}
+
+static mw_status to_integers(mw_gbdt__run *run, int32_t output, int32_t round, extent e,
+                             mw_err *err) {
+    const int64_t n_rows = run->train.matrix.n_rows;
+    if (!(e.most_g < (float)MW_INFINITY && e.most_h < (float)MW_INFINITY)) {
         mw_fail(err, MW_EDATA, "scores left all numbers in round %d", round + 1);
         return mw_err_hint(err, "lower the learning_rate, or scale the target down");
     }
-    int h_bits;
+    int g_bits = WIDE_G_BITS, h_bits;
     mw_scale *scale = &run->scales[output];
     mw_scale_bits(n_rows, &scale->count_bits, &h_bits);
-    scale->g_unit = __builtin_ldexp(power_above(g), -G_BITS);
-    scale->h_unit = __builtin_ldexp(power_above(h), -h_bits);
-    r.by_g = 1 / scale->g_unit;
-    r.by_h = 1 / scale->h_unit;
-    return mw_pool_for(run->ctx, n_rows, CHUNK, round_range, &r, err);
+    scale->narrow =
+        n_rows >= NARROW_LEAST && (double)e.most_g * (double)n_rows <= NARROW_MOST * e.sum_g;
+    if (scale->narrow) {
+        g_bits = MW_NARROW_G_BITS;
+        h_bits = h_bits < MW_NARROW_H_BITS ? h_bits : MW_NARROW_H_BITS;
+    }
+    scale->g_unit = __builtin_ldexp(power_above((double)e.most_g), -g_bits);
+    scale->h_unit = __builtin_ldexp(power_above((double)e.most_h), -h_bits);
+    rounding r = {.run = run,
+                  .output = output,
+                  .by_g = 1 / scale->g_unit,
+                  .by_h = 1 / scale->h_unit,
+                  .draw_g = (uint32_t)round * UINT32_C(2654435769), /* 2^32 by golden ratio */
+                  .draw_h = (uint32_t)round * UINT32_C(1640531527)};
+    return mw_pool_for(run->ctx, n_rows, CHUNK, scale->narrow ? round_narrow : round_wide, &r, err);
 }
 
 mw_status mw_gbdt__gradients(mw_gbdt__run *run, int32_t round, mw_err *err) {
-    mw_status status =
-        mw_pool_for(run->ctx, run->train.matrix.n_rows, CHUNK, gradients_range, run, err);
+    const mw_ctx *ctx = run->ctx;
+    const int64_t n_rows = run->train.matrix.n_rows;
+    passing p = {.run = run, .n_chunks = chunks_of(n_rows)};
+    p.extents = mw_alloc_array(ctx->mem, (size_t)(run->n_outputs * p.n_chunks), sizeof *p.extents);
+    if (!p.extents) return mw_fail_nomem(err, "the gradients");
+    mw_status status = mw_pool_for(ctx, n_rows, CHUNK, gradients_range, &p, err);
     if (!status) status = draw_bag(run, round, err);
+    if (!status && run->options->boosting == MW_BOOSTING_GOSS) /* which amplified some */
+        status = mw_pool_for(ctx, n_rows, CHUNK, extent_range, &p, err);
     for (int32_t k = 0; k < run->n_outputs && !status; k++)
-        status = to_integers(run, k, round, err);
+        status =
+            to_integers(run, k, round, extent_of_all(p.extents + k * p.n_chunks, p.n_chunks), err);
+    mw_free(p.extents);
     return status;
 }
 

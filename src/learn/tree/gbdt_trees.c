@@ -13,7 +13,7 @@
 #include "core/base/threads.h"
 #include "learn/tree/gbdt_parts.h"
 
-enum { CHUNK = MW_GBDT__CHUNK, FIRST = 1024 };
+enum { CHUNK = MW_GBDT__CHUNK, FIRST = 1024, ADD_ROWS = 65536 };
 
 #define LARGEST 3.4028234663852886e38 /* a float32 */
 
@@ -163,50 +163,53 @@ static mw_status add_nodes(mw_gbdt__run *run, mw_err *err) {
 /* ---- what the leaves give ---- */
 
 /* Rows of leaves in pieces of at most a chunk. */
-typedef struct piece {
-    const uint32_t *rows;
-    int64_t n;
-    double value;
-} piece;
-
 typedef struct adding {
-    mw_gbdt__run *run;
+    const mw_grower *grower;
+    const mw_trees *trees;
+    int64_t first_leaf;
     int32_t output;
-    const piece *pieces;
+    double *scores; /* of the output */
 } adding;
 
-static mw_status add_pieces(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+/* The first of the ascending rows [n] that is not below `row`. */
+static int64_t first_from(const uint32_t *rows, int64_t n, int64_t row) {
+    int64_t low = 0;
+    while (n > 0) {
+        const int64_t half = n / 2;
+        const bool below = rows[low + half] < row;
+        low = below ? low + half + 1 : low;
+        n = below ? n - half - 1 : half;
+    }
+    return low;
+}
+
+/* Every leaf's rows in the range: scores are gone through once, and none is touched by two threads. */
+static mw_status add_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     const adding *a = arg;
-    double *scores = a->run->scores + a->output * a->run->train.matrix.n_rows;
-    for (int64_t p = begin; p < end; p++) {
-        const piece *at = &a->pieces[p];
-        for (int64_t i = 0; i < at->n; i++) scores[at->rows[i]] += at->value;
+    const int32_t n_nodes = mw_grower_count(a->grower);
+    int64_t leaf = a->first_leaf;
+    for (int32_t k = 0; k < n_nodes; k++) {
+        const mw_grown_node *node = mw_grower_node(a->grower, k);
+        if (node->left >= 0) continue;
+        const uint32_t *rows = mw_grower_rows(a->grower, node);
+        const double value = (double)a->trees->values[leaf++ * a->trees->n_outputs + a->output];
+        for (int64_t i = first_from(rows, node->n_rows, begin); i < node->n_rows && rows[i] < end;
+             i++)
+            a->scores[rows[i]] += value;
     }
     (void)worker, (void)err;
     return MW_OK;
 }
 
 static mw_status add_by_leaf(mw_gbdt__run *run, int32_t output, int64_t first_leaf, mw_err *err) {
-    const int32_t n_nodes = mw_grower_count(run->grower);
-    const mw_trees *t = run->shelf.trees;
-    const int64_t n_rows = mw_grower_node(run->grower, 0)->n_rows;
-    piece *pieces =
-        mw_alloc_array(run->ctx->mem, (size_t)(n_nodes + n_rows / CHUNK + 1), sizeof *pieces);
-    if (!pieces) return mw_fail_nomem(err, "the scores");
-    int64_t n = 0, leaf = first_leaf;
-    for (int32_t i = 0; i < n_nodes; i++) {
-        const mw_grown_node *node = mw_grower_node(run->grower, i);
-        if (node->left >= 0) continue;
-        const uint32_t *rows = mw_grower_rows(run->grower, node);
-        const double value = (double)t->values[leaf++ * t->n_outputs + output];
-        for (int64_t at = 0; at < node->n_rows; at += CHUNK)
-            pieces[n++] =
-                (piece){rows + at, node->n_rows - at < CHUNK ? node->n_rows - at : CHUNK, value};
-    }
-    adding a = {.run = run, .output = output, .pieces = pieces};
-    mw_status status = mw_pool_for(run->ctx, n, 1, add_pieces, &a, err);
-    mw_free(pieces);
-    return status;
+    const int64_t n_rows = run->train.matrix.n_rows, by_leaves = 32 * mw_grower_count(run->grower);
+    adding a = {.grower = run->grower,
+                .trees = run->shelf.trees,
+                .first_leaf = first_leaf,
+                .output = output,
+                .scores = run->scores + output * n_rows};
+    return mw_pool_for(run->ctx, n_rows, by_leaves > ADD_ROWS ? by_leaves : ADD_ROWS, add_range, &a,
+                       err);
 }
 
 /* ---- rows that walk ---- */

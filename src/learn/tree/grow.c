@@ -14,7 +14,7 @@
 #include "core/base/threads.h"
 #include "learn/tree/grow_parts.h"
 
-enum { SHARED_ROWS = 65536, AHEAD_MOST = 16, FIRST_NODES = 64 };
+enum { AHEAD_MOST = 16, FIRST_NODES = 64 };
 
 mw_status mw_grower_new(const mw_ctx *ctx, const mw_bins *bins, const mw_binned *binned,
                         const mw_grow_options *options, mw_grower **ret, mw_err *err) {
@@ -30,10 +30,12 @@ mw_status mw_grower_new(const mw_ctx *ctx, const mw_bins *bins, const mw_binned 
     const size_t most = options->histogram_bytes / (bins->n_slots * sizeof(mw_slot) + 1);
     g->histograms_most = most < 4 ? 4 : most < INT32_MAX ? (int32_t)most : INT32_MAX;
     for (int i = 0; i < 2; i++) g->rows[i] = mw_alloc_aligned(g->mem, n_rows * sizeof *g->rows[i]);
+    g->sides = mw_alloc_array(g->mem, n_rows / 64 + 1, sizeof *g->sides);
     g->scratch = mw_calloc(g->mem, n_threads, sizeof *g->scratch);
+    g->words = mw_calloc(g->mem, n_threads, sizeof *g->words);
     g->found = mw_alloc_array(g->mem, cells, sizeof *g->found);
     g->drawn = mw_alloc(g->mem, cells);
-    if (g->rows[0] && g->rows[1] && g->scratch && g->found && g->drawn) {
+    if (g->rows[0] && g->rows[1] && g->sides && g->scratch && g->words && g->found && g->drawn) {
         *ret = g;
         return MW_OK;
     }
@@ -44,11 +46,14 @@ mw_status mw_grower_new(const mw_ctx *ctx, const mw_bins *bins, const mw_binned 
 void *mw_grower_free(mw_grower *g) {
     if (!g) return NULL;
     for (int i = 0; g->scratch && i < g->n_threads; i++) mw_free(g->scratch[i]);
+    for (int i = 0; g->words && i < g->n_threads; i++) mw_free(g->words[i]);
     for (int32_t i = 0; i < g->n_histograms; i++) mw_free(g->histograms[i]);
     for (int i = 0; i < 2; i++) mw_free(g->rows[i]);
+    mw_free(g->sides);
     mw_free(g->histograms);
     mw_free(g->free_histograms);
     mw_free(g->scratch);
+    mw_free(g->words);
     mw_free(g->found);
     mw_free(g->drawn);
     mw_free(g->nodes);
@@ -175,8 +180,7 @@ static int32_t add_child(mw_grower *g, const mw_grow__node *parent, bool is_righ
                   .depth = parent->shown.depth + 1,
                   .begin = parent->shown.begin + (is_right ? n_left : 0),
                   .n_rows = is_right ? parent->shown.n_rows - n_left : n_left,
-                  .buffer = mw_grow__in_chunks(parent->shown.n_rows) ? parent->shown.buffer
-                                                                     : 1 - parent->shown.buffer,
+                  .buffer = 1 - parent->shown.buffer,
                   .sum = is_right ? (mw_slot){sum.g - left.g, sum.hn - left.hn} : left,
                   .split = {.column = -1}},
         .number = -1,
@@ -250,11 +254,11 @@ static void gather(mw_grower *g, int32_t n_left, batch *b) {
     const int32_t most = g->n_threads > 1 ? 2 * g->n_threads : 1;
     int32_t popped[2 * AHEAD_MOST], n = 0;
     b->nodes[b->n++] = g->heap[0];
-    if (g->nodes[g->heap[0]].shown.n_rows >= SHARED_ROWS) return;
+    if (mw_grow__is_shared(g->nodes[g->heap[0]].shown.n_rows)) return;
     while (g->heap_size > 0 && n < n_left && n < 2 * AHEAD_MOST && b->n < AHEAD_MOST &&
            b->n < most) {
         const mw_grow__node *node = &g->nodes[popped[n++] = pop(g)];
-        if (n > 1 && node->shown.left < 0 && node->shown.n_rows < SHARED_ROWS)
+        if (n > 1 && node->shown.left < 0 && !mw_grow__is_shared(node->shown.n_rows))
             b->nodes[b->n++] = popped[n - 1];
     }
     while (n > 0) push(g, popped[--n]);
@@ -290,21 +294,8 @@ static void number_node(mw_grower *g, int32_t node) {
     if (g->nodes[node].shown.split.column >= 0) push(g, node);
 }
 
-typedef struct listing {
-    const uint32_t *from; /* or NULL: every row */
-    uint32_t *to;
-} listing;
-
-static mw_status list_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    const listing *l = arg;
-    if (l->from) memcpy(l->to + begin, l->from + begin, (size_t)(end - begin) * sizeof *l->to);
-    for (int64_t i = begin; i < end && !l->from; i++) l->to[i] = (uint32_t)i;
-    (void)worker, (void)err;
-    return MW_OK;
-}
-
-static mw_status start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t seed, mw_err *err) {
-    listing l = {rows, g->rows[0]};
+static void start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t seed) {
+    g->root_rows = rows;
     g->n_nodes = 1;
     g->n_numbers = g->heap_size = g->n_free = 0;
     for (int32_t i = g->n_histograms - 1; i >= 0; i--) g->free_histograms[g->n_free++] = i;
@@ -316,13 +307,12 @@ static mw_status start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t s
                         .high = MW_INFINITY,
                         .groups = UINT64_MAX,
                         .draw = mix(seed)};
-    return mw_pool_for(g->ctx, n, MW_GROW__CHUNK_ROWS, list_range, &l, err);
 }
 
 /* Without a column there is nothing to split by, and no histogram to take the sums from. */
 static void sum_root(mw_grower *g, mw_grow__node *root) {
     for (int64_t i = 0; i < root->shown.n_rows; i++) {
-        const mw_pair pair = g->pairs[g->rows[0][i]];
+        const mw_pair pair = g->pairs[g->root_rows ? (int64_t)g->root_rows[i] : i];
         root->shown.sum.g += pair.g;
         root->shown.sum.hn += (int64_t)pair.h << g->scale.count_bits | 1;
     }
@@ -343,6 +333,12 @@ static mw_status look_at_root(mw_grower *g, mw_err *err) {
                                          g->options.split.lambda_l2, -MW_INFINITY, MW_INFINITY);
     number_node(g, 0);
     return MW_OK;
+}
+
+/* A root that stays a leaf has its rows listed after all. */
+static void list_root(mw_grower *g) {
+    for (int64_t i = 0; i < g->nodes[0].shown.n_rows; i++)
+        g->rows[0][i] = g->root_rows ? g->root_rows[i] : (uint32_t)i;
 }
 
 /* From indices to numbers; a leaf that was split ahead of a turn that never came is a leaf again. */
@@ -367,8 +363,8 @@ mw_status mw_grower_grow(mw_grower *g, const mw_ctx *ctx, const mw_pair *pairs, 
     mw_status status = make_room(g, err);
     if (status) return status;
     int32_t n_leaves = 1;
-    status = start(g, rows, n, seed, err);
-    if (!status) status = look_at_root(g, err);
+    start(g, rows, n, seed);
+    status = look_at_root(g, err);
     while (!status && n_leaves < g->options.num_leaves && g->heap_size > 0) {
         if (g->nodes[g->heap[0]].shown.left < 0)
             status = split_next(g, g->options.num_leaves - n_leaves, err);
@@ -379,6 +375,7 @@ mw_status mw_grower_grow(mw_grower *g, const mw_ctx *ctx, const mw_pair *pairs, 
         number_node(g, right);
         n_leaves++;
     }
+    if (!status && n_leaves == 1) list_root(g);
     if (!status) show(g);
     return status;
 }

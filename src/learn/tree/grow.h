@@ -61,7 +61,7 @@ mw_status mw_grower_grow(mw_grower *grower, const mw_ctx *ctx, const mw_pair *pa
 
 int32_t mw_grower_count(const mw_grower *grower); /* nodes */
 const mw_grown_node *mw_grower_node(const mw_grower *grower, int32_t number);
-/* [n_rows] of a leaf; in ascending runs. */
+/* [n_rows] of a leaf, ascending. */
 const uint32_t *mw_grower_rows(const mw_grower *grower, const mw_grown_node *node);
 
 /* Does a row with this bin in the split's column go left? */

@@ -1,11 +1,9 @@
 /*
  * grow_node.c -- one split: rows to the sides, histograms of the children, their best splits.
  *
- * Rows stay in the order they had (Shafer et al., SPRINT, VLDB 1996, has the idea of a stable partition). The number on
- * each side is known from the histogram, so a small node's sides are written to the other buffer in one pass. Chunks of a
- * large node are divided there side by side, left rows from their beginning on and right rows behind them, and
- * then copied back to where they belong: looking rows up costs more than copying them. Only the child with fewer rows is
- * counted, the other is the parent less that (the parent's slots become the larger child's).
+ * The number of rows on each side is known from the histogram, so they go where they belong in the other buffer; pieces of
+ * a large node first find out how many go left before theirs. Only the child with fewer rows is counted, the other is the
+ * parent less that (the parent's slots become the larger child's).
  */
 #include <string.h>
 
@@ -13,79 +11,58 @@
 #include "core/base/rng.h"
 #include "core/base/threads.h"
 #include "learn/tree/grow_parts.h"
+#include "learn/tree/partition.h"
 
-enum { CHUNK_ROWS = MW_GROW__CHUNK_ROWS, MOVE_ROWS = 512, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
+enum { MOST_ROWS = 16384, LEAST_ROWS = 2048, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
+
+/* Rows that a thread takes at a time: some pieces for each, so that none waits for long. */
+static int64_t piece_of(const mw_grower *g, int64_t n) {
+    const int64_t rows = (n / (4 * g->n_threads) / 64 + 1) * 64; /* whole words of sides */
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
+}
 
 /* ---- rows ---- */
 
 typedef struct moving {
-    const uint8_t *bins; /* of the split's column, by row */
-    uint32_t *rows;      /* [n] of the node, as they come */
-    uint32_t *other;     /* [n] of the other buffer */
-    int64_t n, n_left;
-    int64_t *counts; /* [chunks] left rows of a chunk, then of all before it */
-    uint8_t left[256];
+    const uint8_t *bins;  /* of the split's column, by row */
+    const uint32_t *rows; /* [n] of the node; NULL: 0, 1, ... */
+    uint32_t *to;         /* [n] of the other buffer */
+    int64_t n, n_left, piece;
+    uint64_t *sides;  /* [n] bits */
+    int64_t *counts;  /* [pieces] left rows of a piece, then of all before it */
+    uint32_t left[8]; /* bits of the bins that go there */
 } moving;
 
-/* Rows [n] of `from` to the front of either side. Returns the left ones. */
-static int64_t divide(const moving *m, const uint32_t *from, int64_t n, uint32_t *left_to,
-                      uint32_t *right_to) {
-    uint32_t left[MOVE_ROWS] = {0}, right[MOVE_ROWS] = {0};
-    int64_t sum = 0;
-    for (int64_t at = 0; at < n; at += MOVE_ROWS) {
-        const int64_t part = n - at < MOVE_ROWS ? n - at : MOVE_ROWS;
-        size_t n_left = 0, n_right = 0; /* each row is written to both and counts in one */
-        for (int64_t i = 0; i < part; i++) {
-            const uint32_t row = from[at + i];
-            const size_t goes_left = m->left[m->bins[row]];
-            left[n_left] = right[n_right] = row;
-            n_left += goes_left;
-            n_right += 1 - goes_left;
-        }
-        memcpy(left_to, left, n_left * sizeof *left);
-        memcpy(right_to, right, n_right * sizeof *right);
-        left_to += n_left;
-        right_to += n_right;
-        sum += (int64_t)n_left;
-    }
-    return sum;
-}
-
-/* A chunk's left rows stand from its beginning on, its right rows wait in a copy of their own until those are known. */
-static mw_status divide_chunk(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+static mw_status mark_piece(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     const moving *m = arg;
-    uint32_t right[CHUNK_ROWS];
-    const int64_t n_left = divide(m, m->rows + begin, end - begin, m->other + begin, right);
-    memcpy(m->other + begin + n_left, right, (size_t)(end - begin - n_left) * sizeof *right);
-    m->counts[begin / CHUNK_ROWS] = n_left;
+    m->counts[begin / m->piece] =
+        mw_partition_mark(m->bins, m->left, m->rows ? m->rows + begin : NULL, (uint32_t)begin,
+                          end - begin, m->sides + begin / 64);
     (void)worker, (void)err;
     return MW_OK;
 }
 
-static mw_status copy_back(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+static mw_status move_piece(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     const moving *m = arg;
-    const int64_t before = m->counts[begin / CHUNK_ROWS];
-    const int64_t n_left = m->counts[begin / CHUNK_ROWS + 1] - before;
-    memcpy(m->rows + before, m->other + begin, (size_t)n_left * sizeof *m->rows);
-    memcpy(m->rows + m->n_left + begin - before, m->other + begin + n_left,
-           (size_t)(end - begin - n_left) * sizeof *m->rows);
+    const int64_t before = m->counts[begin / m->piece];
+    mw_partition_move(m->rows ? m->rows + begin : NULL, (uint32_t)begin, end - begin,
+                      m->sides + begin / 64, m->to + before, m->to + m->n_left + (begin - before));
     (void)worker, (void)err;
     return MW_OK;
 }
 
-static mw_status move_chunks(mw_grower *g, moving *m, mw_err *err) {
-    const int64_t n_chunks = (m->n + CHUNK_ROWS - 1) / CHUNK_ROWS;
-    m->counts = mw_alloc_array(g->mem, (size_t)n_chunks + 1, sizeof *m->counts);
+static mw_status move_together(mw_grower *g, moving *m, mw_err *err) {
+    const int64_t n_pieces = (m->n + m->piece - 1) / m->piece;
+    m->counts = mw_alloc_array(g->mem, (size_t)n_pieces, sizeof *m->counts);
     if (!m->counts) return mw_fail_nomem(err, "splitting a node");
-    mw_status status = mw_pool_for(g->ctx, m->n, CHUNK_ROWS, divide_chunk, m, err);
+    mw_status status = mw_pool_for(g->ctx, m->n, m->piece, mark_piece, m, err);
     int64_t sum = 0;
-    for (int64_t i = 0; i < n_chunks && !status; i++) {
+    for (int64_t i = 0; i < n_pieces && !status; i++) {
         const int64_t n = m->counts[i];
         m->counts[i] = sum;
         sum += n;
     }
-    m->counts[n_chunks] = sum;
-    if (!status) status = mw_pool_for(g->ctx, m->n, CHUNK_ROWS, copy_back, m, err);
+    if (!status) status = mw_pool_for(g->ctx, m->n, m->piece, move_piece, m, err);
     mw_free(m->counts);
     return status;
 }
@@ -94,14 +71,17 @@ static mw_status move_rows(mw_grower *g, const mw_grow__node *parent, mw_err *er
     const mw_grown_node *p = &parent->shown;
     const mw_split *split = &p->split;
     const int32_t n_bins = g->bins->columns[split->column].n_bins;
-    moving m = {.rows = g->rows[p->buffer] + p->begin,
-                .other = g->rows[1 - p->buffer] + p->begin,
+    moving m = {.rows = mw_grow__rows(g, p),
+                .to = g->rows[1 - p->buffer] + p->begin,
                 .bins = g->binned->columns + (int64_t)split->column * g->binned->n_rows,
                 .n = p->n_rows,
+                .piece = piece_of(g, p->n_rows),
+                .sides = g->sides,
                 .n_left = mw_slot_rows(split->left, g->scale)};
-    for (int32_t b = 0; b <= n_bins; b++) m.left[b] = mw_split_goes_left(split, n_bins, b);
-    if (mw_grow__in_chunks(p->n_rows)) return move_chunks(g, &m, err);
-    divide(&m, m.rows, m.n, m.other, m.other + m.n_left);
+    for (int32_t b = 0; b <= n_bins; b++)
+        m.left[b / 32] |= (uint32_t)mw_split_goes_left(split, n_bins, b) << b % 32;
+    if (mw_grow__is_shared(p->n_rows)) return move_together(g, &m, err);
+    mw_partition(m.bins, m.left, m.rows, 0, m.n, m.to, m.to + m.n_left);
     return MW_OK;
 }
 
@@ -115,12 +95,17 @@ typedef struct counting {
     bool used[256];
 } counting;
 
-static void count_rows(mw_grower *g, const uint32_t *rows, uint32_t first, int64_t n,
-                       mw_slot *slots) {
+static mw_status count_rows(mw_grower *g, const uint32_t *rows, uint32_t first, int64_t n,
+                            int worker, mw_slot *slots, mw_err *err) {
     const int32_t n_columns = g->bins->n_columns;
+    uint64_t **words = &g->words[worker];
+    if (g->scale.narrow && !*words) *words = mw_calloc(g->mem, g->bins->n_slots, sizeof **words);
+    if (g->scale.narrow && !*words) return mw_fail_nomem(err, "a histogram");
     for (int32_t c = 0; c < n_columns; c += TILE_COLUMNS)
-        mw_histogram_add(g->bins, g->binned, g->pairs, g->scale.count_bits, rows, first, n, c,
-                         c + TILE_COLUMNS < n_columns ? c + TILE_COLUMNS : n_columns, slots);
+        mw_histogram_add(g->bins, g->binned, g->pairs, g->scale, rows, first, n, c,
+                         c + TILE_COLUMNS < n_columns ? c + TILE_COLUMNS : n_columns, slots,
+                         *words);
+    return MW_OK;
 }
 
 static mw_status count_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
@@ -132,23 +117,21 @@ static mw_status count_range(void *arg, int64_t begin, int64_t end, int worker, 
     if (!g->scratch[own]) return mw_fail_nomem(err, "a histogram");
     if (!c->used[worker]) memset(g->scratch[own], 0, size);
     c->used[worker] = true;
-    count_rows(g, c->rows ? c->rows + begin : NULL, (uint32_t)begin, end - begin, g->scratch[own]);
-    return MW_OK;
+    return count_rows(g, c->rows ? c->rows + begin : NULL, (uint32_t)begin, end - begin, own,
+                      g->scratch[own], err);
 }
 
 static mw_status count_node(mw_grower *g, const mw_grow__node *node, int worker, mw_err *err) {
     const mw_grown_node *shown = &node->shown;
-    const bool all = shown->n_rows == g->binned->n_rows; /* in their order: need not be looked up */
     counting c = {.g = g,
-                  .rows = all ? NULL : g->rows[shown->buffer] + shown->begin,
+                  .rows = mw_grow__rows(g, shown),
                   .slots = g->histograms[node->histogram],
                   .first_worker = worker};
     memset(c.slots, 0, g->bins->n_slots * sizeof *c.slots);
-    if (shown->n_rows <= CHUNK_ROWS) {
-        count_rows(g, c.rows, 0, shown->n_rows, c.slots);
-        return MW_OK;
-    }
-    mw_status status = mw_pool_for(g->ctx, shown->n_rows, CHUNK_ROWS, count_range, &c, err);
+    if (shown->n_rows <= 2 * LEAST_ROWS)
+        return count_rows(g, c.rows, 0, shown->n_rows, worker, c.slots, err);
+    mw_status status =
+        mw_pool_for(g->ctx, shown->n_rows, piece_of(g, shown->n_rows), count_range, &c, err);
     for (int w = 0; w < g->n_threads && !status; w++)
         if (c.used[w]) mw_histogram_merge(c.slots, g->scratch[worker + w], g->bins->n_slots);
     return status;

@@ -4,10 +4,10 @@
 
 #include "learn/tree/grow.h"
 
-enum { MW_GROW__CHUNK_ROWS = 16384 };
+enum { MW_GROW__SHARED_ROWS = 16384 };
 
-/* Is a node of so many rows split in chunks? Then its children stay in its buffer of rows. */
-static inline bool mw_grow__in_chunks(int64_t n_rows) { return n_rows > MW_GROW__CHUNK_ROWS; }
+/* Is a node of so many rows split by all threads together? */
+static inline bool mw_grow__is_shared(int64_t n_rows) { return n_rows > MW_GROW__SHARED_ROWS; }
 
 /* A node that was looked at: a number when it is part of the tree. */
 typedef struct mw_grow__node {
@@ -30,7 +30,9 @@ struct mw_grower {
     mw_scale scale;
     uint64_t seed; /* of the tree */
     int n_threads;
-    uint32_t *rows[2]; /* [n_rows] each: children of small nodes stand in the other one */
+    uint32_t *rows[2];         /* [n_rows] each: a node's children stand in the other one */
+    const uint32_t *root_rows; /* of the tree; NULL: all of the table */
+    uint64_t *sides;           /* [n_rows] bits of the shared node that is split */
     mw_grow__node *nodes;
     int32_t n_nodes, nodes_capacity;
     int32_t *order; /* [nodes_capacity] node by number */
@@ -41,9 +43,15 @@ struct mw_grower {
     int32_t *free_histograms;
     int32_t n_histograms, n_free, histograms_most, histograms_capacity;
     mw_slot **scratch; /* [n_threads] histogram of each thread; NULL until needed */
+    uint64_t **words;  /* [n_threads] zeros for mw_histogram_add; NULL until needed */
     mw_split *found;   /* [n_threads][2][n_columns] of the node a thread splits */
     uint8_t *drawn;    /* [n_threads][2][n_columns] */
 };
+
+/* Rows [n_rows] of a node; NULL: all of the table. */
+static inline const uint32_t *mw_grow__rows(const mw_grower *g, const mw_grown_node *node) {
+    return node->depth == 0 ? g->root_rows : g->rows[node->buffer] + node->begin;
+}
 
 /* Counts the root's histogram, sums it up and finds its best split. */
 mw_status mw_grow__look_at_root(mw_grower *g, mw_grow__node *root, mw_err *err);

@@ -4,7 +4,9 @@
  * What      a gradient pair is two integers, in powers of two of the objective's unit; a slot sums them exactly, so
  *           that sums do not depend on order, threads or blocks, and a sibling is the parent less the other child.
  * Shapes    a histogram is [n_slots] of mw_slot; the slot of bin b of column c is columns[c].first + b.
- * Cost      about one addition of 16 bytes a row and column; rows are fetched ahead.
+ * Narrow    gradients of few bits are added in words of 8 bytes that hold all three sums of a few thousand rows: the same
+ *           sums in slots that are half as wide, which is nearly twice as fast where a level-1 cache holds them.
+ * Cost      about one addition of 16 (8) bytes a row and column; rows are fetched ahead.
  * Source    integers after Shi et al., "Quantized training of gradient boosting decision trees", NeurIPS 2022, with
  *           30 bits instead of their 2 to 5.
  */
@@ -28,7 +30,10 @@ typedef struct mw_slot {
 typedef struct mw_scale {
     double g_unit, h_unit; /* powers of two */
     int count_bits;        /* hold the number of rows */
+    bool narrow;           /* |g| <= 2^MW_NARROW_G_BITS, h <= 2^MW_NARROW_H_BITS */
 } mw_scale;
+
+enum { MW_NARROW_G_BITS = 12, MW_NARROW_H_BITS = 12 };
 
 static inline int64_t mw_slot_rows(mw_slot s, mw_scale scale) {
     return s.hn & ((INT64_C(1) << scale.count_bits) - 1);
@@ -45,14 +50,15 @@ void mw_scale_bits(int64_t n_rows, int *ret_count_bits, int *ret_h_bits);
  * Adds rows [n] (row numbers; NULL: first, first + 1, ...) to columns [begin, end) of the histogram.
  *
  *   pairs    [n_rows of the table] by row number
+ *   words    [n_slots] zeros, and zeros again afterwards; used when scale.narrow
  */
 void mw_histogram_add(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,
-                      int count_bits, const uint32_t *rows, uint32_t first, int64_t n,
-                      int32_t begin, int32_t end, mw_slot *slots);
+                      mw_scale scale, const uint32_t *rows, uint32_t first, int64_t n,
+                      int32_t begin, int32_t end, mw_slot *slots, uint64_t *words);
 
 /* The plain loop: the oracle of mw_histogram_add. */
 void mw_histogram_add_plainly(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,
-                              int count_bits, const uint32_t *rows, uint32_t first, int64_t n,
+                              mw_scale scale, const uint32_t *rows, uint32_t first, int64_t n,
                               int32_t begin, int32_t end, mw_slot *slots);
 
 /* to += from; to -= from: [n] slots. */

@@ -66,9 +66,11 @@ mw_status mw_objective_start(const mw_ctx *ctx, const mw_objective *objective, m
 void mw_objective_gradients(const mw_objective *objective, mw_targets targets, const double *scores,
                             int64_t begin, int64_t end, mw_gradient *out);
 
-/* The loss of row `row`, added to *sum. */
-void mw_objective_add_loss(const mw_objective *objective, mw_targets targets, const double *scores,
-                           int64_t row, mw_loss *sum);
+enum { MW_OBJECTIVE_BLOCK = 256 };
+
+/* The losses of these rows [n <= MW_OBJECTIVE_BLOCK], added to *sum in their order. */
+void mw_objective_add_losses(const mw_objective *objective, mw_targets targets,
+                             const double *scores, const int64_t *rows, int64_t n, mw_loss *sum);
 /* What is shown: a mean; for squared its root. NaN without rows. */
 double mw_objective_mean(const mw_objective *objective, mw_loss sum);
 

@@ -8,6 +8,7 @@
 
 #include "core/base/math.h"
 #include "core/base/rng.h"
+#include "learn/tree/split_scan.h"
 
 typedef struct search {
     const mw_split_options *options;
@@ -120,9 +121,54 @@ static inline void try_threshold(search *s, int32_t bin, bool missing_left, mw_s
     take_threshold(s, bin, missing_left, left, gain_of(s, left));
 }
 
+/* Many thresholds whose gains are plain quotients: the same as below, some at a time. */
+static void scan_thresholds(search *s, const mw_slot *slots, int32_t n_bins, int32_t n) {
+    const mw_slot missing = slots[n_bins];
+    mw_split__scan scan;
+    mw_slot sum = {0, 0};
+    for (int32_t b = 0; b < n; b++) {
+        scan.g[b] = sum.g += slots[b].g;
+        scan.hn[b] = sum.hn += slots[b].hn;
+    }
+    scan.n = n;
+    scan.more = (mw_slot){0, 0};
+    scan.sum = s->node->sum;
+    scan.scale = s->scale;
+    scan.l2 = s->l2;
+    scan.parent = s->parent;
+    scan.min_rows = s->options->min_data_in_leaf;
+    scan.min_h = s->options->min_sum_hessian_in_leaf;
+    int32_t at, other_at;
+    double rise = mw_split__scan_best(&scan, &at);
+    bool missing_left = n == n_bins - 1; /* none is missing: told by the larger side */
+    if (!missing_left) {
+        scan.more = missing;
+        scan.n = n_bins - 1;
+        const double other = mw_split__scan_best(&scan, &other_at);
+        missing_left = other > rise || (other == rise && other_at < at);
+        if (missing_left) {
+            rise = other;
+            at = other_at;
+        }
+    }
+    if (!(rise > 0) || (s->best->column >= 0 && !(rise > s->best->gain))) return;
+    const mw_slot left = {scan.g[at] + (missing_left ? scan.more.g : 0),
+                          scan.hn[at] + (missing_left ? scan.more.hn : 0)};
+    *s->best = (mw_split){.column = s->column,
+                          .bin = at,
+                          .missing_left = n == n_bins - 1 ? larger_side(s, left) : missing_left,
+                          .l2 = s->l2,
+                          .gain = rise,
+                          .left = left};
+}
+
 static void find_threshold(search *s, const mw_slot *slots, int32_t n_bins) {
     const mw_slot missing = slots[n_bins];
     const bool any_missing = mw_slot_rows(missing, s->scale) > 0;
+    if (s->quick && !s->node->drawn_by && mw_split__scans(s->scale)) {
+        scan_thresholds(s, slots, n_bins, n_bins - 1 + any_missing);
+        return;
+    }
     int32_t from = 0, to = n_bins - 1 + any_missing;
     if (s->node->drawn_by && n_bins > 1) {
         mw_rng rng;

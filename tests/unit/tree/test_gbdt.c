@@ -197,7 +197,7 @@ static double plain_loss(const mw_gbdt_options *o, const mw_trees *trees, const 
         for (int32_t k = 0; k < trees->n_outputs; k++) scores[k * t->n + i] = row[k];
     }
     for (int64_t i = 0; i < t->n; i++) {
-        mw_objective_add_loss(&o->objective, t->rows.targets, scores, i, &part);
+        mw_objective_add_losses(&o->objective, t->rows.targets, scores, &i, 1, &part);
         if (i % 2048 != 2047 && i + 1 < t->n) continue;
         all.loss += part.loss;
         all.weight += part.weight;

@@ -348,10 +348,10 @@ MW_TEST(histograms_are_the_plain_loops) {
     for (int k = 0; k < 2; k++) {
         memset(a, 0, size);
         memset(b, 0, size);
-        mw_histogram_add(s.bins, &s.binned, s.pairs, s.scale.count_bits, k ? rows : NULL, 100, 500,
-                         1, s.bins->n_columns, a);
-        mw_histogram_add_plainly(s.bins, &s.binned, s.pairs, s.scale.count_bits, k ? rows : NULL,
-                                 100, 500, 1, s.bins->n_columns, b);
+        mw_histogram_add(s.bins, &s.binned, s.pairs, s.scale, k ? rows : NULL, 100, 500, 1,
+                         s.bins->n_columns, a, NULL);
+        mw_histogram_add_plainly(s.bins, &s.binned, s.pairs, s.scale, k ? rows : NULL, 100, 500, 1,
+                                 s.bins->n_columns, b);
         assert_memory_equal(a, b, size);
     }
     mw_free(a);

@@ -40,7 +40,7 @@ static void data_init(data *d, mw_objective_kind kind, bool weighted) {
 
 static double loss_of(const data *d, int64_t row) {
     mw_loss sum = {0};
-    mw_objective_add_loss(&d->objective, d->targets, d->scores, row, &sum);
+    mw_objective_add_losses(&d->objective, d->targets, d->scores, &row, 1, &sum);
     return sum.loss;
 }
 
@@ -48,8 +48,8 @@ static double mean_at(data *d, const double *base) {
     mw_loss sum = {0};
     for (int32_t k = 0; k < d->objective.n_outputs; k++)
         for (int i = 0; i < ROWS; i++) d->scores[k * ROWS + i] = base[k];
-    for (int i = 0; i < ROWS; i++)
-        mw_objective_add_loss(&d->objective, d->targets, d->scores, i, &sum);
+    for (int64_t i = 0; i < ROWS; i++)
+        mw_objective_add_losses(&d->objective, d->targets, d->scores, &i, 1, &sum);
     return sum.loss / sum.weight;
 }
 
