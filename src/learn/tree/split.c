@@ -1,7 +1,8 @@
 /*
  * split.c -- thresholds between bins, and sets of codes.
  *
- * Sums from the left grow bin by bin; both sides' gains come from one division. Where outputs are bounded (monotone
+ * Sums from the left grow bin by bin; both sides' gains come from one division, for plain gains some bins at a time
+ * (split_scan.h). Where outputs are bounded (monotone
  * columns, max_delta_step) the gain is that of the bounded outputs.
  */
 #include "learn/tree/split.h"
@@ -20,8 +21,8 @@ typedef struct search {
     double l2;
     double parent;  /* gain of the node, and min_gain_to_split */
     int64_t n_rows; /* of the node */
-    double g, h;    /* of the node */
-    bool quick;     /* gains are plain quotients of sums */
+    double h;       /* of the node */
+    bool plain;     /* gains are quotients of sums */
     mw_split *best;
 } search;
 
@@ -104,23 +105,6 @@ static bool larger_side(const search *s, mw_slot left) {
     return 2 * mw_slot_rows(left, s->scale) >= s->n_rows;
 }
 
-/*
- * Can this side win? A quotient is compared as a product first, with room for both roundings: few candidates are left to
- * be divided. Only where gains are those of unbounded outputs.
- */
-static inline bool may_win(const search *s, mw_slot left) {
-    const double hl = mw_slot_h(left, s->scale), hr = s->h - hl;
-    const double dl = hl + s->l2, dr = hr + s->l2;
-    const double gl = mw_slot_g(left, s->scale), gr = s->g - gl;
-    const double bar = s->parent + (s->best->column < 0 ? 0 : s->best->gain);
-    return gl * gl * dr + gr * gr * dl > bar * (dl * dr) * (1 - 1e-9);
-}
-
-static inline void try_threshold(search *s, int32_t bin, bool missing_left, mw_slot left) {
-    if (s->quick && !may_win(s, left)) return;
-    take_threshold(s, bin, missing_left, left, gain_of(s, left));
-}
-
 /* Many thresholds whose gains are plain quotients: the same as below, some at a time. */
 static void scan_thresholds(search *s, const mw_slot *slots, int32_t n_bins, int32_t n) {
     const mw_slot missing = slots[n_bins];
@@ -165,7 +149,7 @@ static void scan_thresholds(search *s, const mw_slot *slots, int32_t n_bins, int
 static void find_threshold(search *s, const mw_slot *slots, int32_t n_bins) {
     const mw_slot missing = slots[n_bins];
     const bool any_missing = mw_slot_rows(missing, s->scale) > 0;
-    if (s->quick && !s->node->drawn_by && mw_split__scans(s->scale)) {
+    if (s->plain && !s->node->drawn_by && mw_split__scans(s->scale)) {
         scan_thresholds(s, slots, n_bins, n_bins - 1 + any_missing);
         return;
     }
@@ -185,12 +169,12 @@ static void find_threshold(search *s, const mw_slot *slots, int32_t n_bins) {
         sum.hn += slots[b].hn;
         if (b < from) continue;
         if (!any_missing) {
-            try_threshold(s, b, larger_side(s, sum), sum);
+            take_threshold(s, b, larger_side(s, sum), sum, gain_of(s, sum));
             continue;
         }
-        try_threshold(s, b, false, sum);
+        take_threshold(s, b, false, sum, gain_of(s, sum));
         const mw_slot both = {sum.g + missing.g, sum.hn + missing.hn};
-        if (b < n_bins - 1) try_threshold(s, b, true, both);
+        if (b < n_bins - 1) take_threshold(s, b, true, both, gain_of(s, both));
     }
 }
 
@@ -274,13 +258,12 @@ void mw_split_find(const mw_split_options *options, const mw_bins_column *column
                 .column = c,
                 .l2 = options->lambda_l2,
                 .n_rows = mw_slot_rows(node->sum, scale),
-                .g = mw_slot_g(node->sum, scale),
                 .h = mw_slot_h(node->sum, scale),
                 .best = best};
     s.bounded = monotone != 0 || options->max_delta_step > 0 || mw_isfinite(node->low) ||
                 mw_isfinite(node->high);
-    s.quick = !s.bounded && options->lambda_l1 <= 0;
-    const double d = s.h + s.l2, g = soften(s.g, options->lambda_l1);
+    s.plain = !s.bounded && options->lambda_l1 <= 0;
+    const double d = s.h + s.l2, g = soften(mw_slot_g(node->sum, scale), options->lambda_l1);
     if (!(d > 0)) return;
     const double output = mw_split_output(options, node->sum, scale, s.l2, node->low, node->high);
     s.parent = (s.bounded ? gain_of_output(g, d, output) : g * g / d) + options->min_gain_to_split;

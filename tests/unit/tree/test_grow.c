@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/base/cpu.h"
 #include "core/base/rng.h"
 #include "core/base/threads.h"
 #include "learn/tree/grow.h"
@@ -58,6 +59,19 @@ static void sample_init(sample *s, uint64_t seed, int64_t n, bool with_codes) {
     }
     assert_ok(mw_bins_find(&ctx, (mw_matrix){s->x, n, FEATURES}, &options, &s->bins, &err));
     assert_ok(mw_bins_fill(&ctx, s->bins, (mw_matrix){s->x, n, FEATURES}, true, &s->binned, &err));
+}
+
+/* The same in a few bits. */
+static void make_narrow(sample *s) {
+    int h_bits;
+    mw_scale_bits(s->n, &s->scale.count_bits, &h_bits);
+    for (int64_t i = 0; i < s->n; i++) {
+        s->pairs[i].g >>= 30 - MW_NARROW_G_BITS;
+        s->pairs[i].h >>= h_bits - MW_NARROW_H_BITS;
+    }
+    s->scale.g_unit = mw_exp2(-MW_NARROW_G_BITS);
+    s->scale.h_unit = mw_exp2(-MW_NARROW_H_BITS);
+    s->scale.narrow = true;
 }
 
 static void sample_done(sample *s) {
@@ -184,11 +198,6 @@ static int32_t plain_grow(const sample *s, const mw_grow_options *options, plain
 
 /* ---- beside it ---- */
 
-static int by_row(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void assert_same(const mw_grower *g, const plain_node *want, int32_t n) {
     assert_int_equal(mw_grower_count(g), n);
     for (int32_t i = 0; i < n; i++) {
@@ -202,10 +211,7 @@ static void assert_same(const mw_grower *g, const plain_node *want, int32_t n) {
             assert_int_equal(got->split.missing_left, want[i].missing_left);
             assert_memory_equal(&got->split.gain, &want[i].gain, sizeof want[i].gain);
         } else {
-            uint32_t *rows = mw_memdup(NULL, mw_grower_rows(g, got), (size_t)got->n_rows * 4);
-            qsort(rows, (size_t)got->n_rows, 4, by_row);
-            assert_memory_equal(rows, want[i].rows, (size_t)got->n_rows * 4);
-            mw_free(rows);
+            assert_memory_equal(mw_grower_rows(g, got), want[i].rows, (size_t)got->n_rows * 4);
         }
     }
 }
@@ -213,9 +219,10 @@ static void assert_same(const mw_grower *g, const plain_node *want, int32_t n) {
 MW_TEST(trees_are_the_plain_growers) {
     static const int64_t rows[] = {2, 11, 300, 900};
     plain_node nodes[128];
-    for (int k = 0; k < 8; k++) {
+    for (int k = 0; k < 16; k++) {
         sample s;
         sample_init(&s, (uint64_t)k, rows[k % 4], false);
+        if (k >= 8) make_narrow(&s);
         mw_grow_options options = usual();
         options.depth_wise = k & 4;
         if (k % 3 == 0) options.max_depth = 4;
@@ -257,7 +264,8 @@ MW_TEST(threads_and_memory_do_not_show) {
     static const uint64_t groups[FEATURES] = {1, 1, 2, 2, 3, 3};
     sample s;
     sample_init(&s, 5, 150000, true);
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < 6; kind++) {
+        if (kind == 5) make_narrow(&s);
         mw_grow_options options = usual();
         options.num_leaves = 63;
         options.extra_trees = kind == 1;
@@ -338,25 +346,107 @@ MW_TEST(outputs_follow_a_monotone_column) {
     }
 }
 
-MW_TEST(histograms_are_the_plain_loops) {
-    sample s;
-    sample_init(&s, 6, 1000, true);
-    const size_t size = s.bins->n_slots * sizeof(mw_slot);
+/* Rows [n] of every second number, or one after another, to columns [begin, end). */
+static void assert_sums(const sample *s, const uint32_t *rows, int64_t n, int32_t begin,
+                        int32_t end) {
+    const size_t n_slots = s->bins->n_slots, size = n_slots * sizeof(mw_slot);
     mw_slot *a = mw_alloc_aligned(NULL, size), *b = mw_alloc_aligned(NULL, size);
-    uint32_t rows[500];
-    for (uint32_t i = 0; i < 500; i++) rows[i] = 2 * i;
-    for (int k = 0; k < 2; k++) {
-        memset(a, 0, size);
-        memset(b, 0, size);
-        mw_histogram_add(s.bins, &s.binned, s.pairs, s.scale, k ? rows : NULL, 100, 500, 1,
-                         s.bins->n_columns, a, NULL);
-        mw_histogram_add_plainly(s.bins, &s.binned, s.pairs, s.scale, k ? rows : NULL, 100, 500, 1,
-                                 s.bins->n_columns, b);
+    uint64_t *words = mw_calloc(NULL, n_slots, sizeof *words);
+    memset(a, 0, size);
+    memset(b, 0, size);
+    for (int again = 0; again < 2; again++) { /* the words are zeros again after the first time */
+        mw_histogram_add(s->bins, &s->binned, s->pairs, s->scale, rows, 100, n, begin, end, a,
+                         words);
+        mw_histogram_add_plainly(s->bins, &s->binned, s->pairs, s->scale, rows, 100, n, begin, end,
+                                 b);
         assert_memory_equal(a, b, size);
     }
     mw_free(a);
     mw_free(b);
+    mw_free(words);
+}
+
+MW_TEST(histograms_are_the_plain_loops) {
+    enum { ROWS = 50000 };
+    static const int64_t some[] = {500, 511, 512, 8191, 8192, 8703, 24000};
+    static uint32_t rows[ROWS / 2];
+    for (uint32_t i = 0; i < ROWS / 2; i++) rows[i] = 2 * i;
+    for (int k = 0; k < 4; k++) {
+        sample s;
+        sample_init(&s, 6, ROWS, true);
+        if (k % 2) make_narrow(&s);
+        if (k / 2) { /* slots at even distances, as columns of many bins have them */
+            for (int32_t c = 0; c < s.bins->n_columns; c++)
+                s.bins->columns[c].first = (uint32_t)c * MW_BINS_SLOTS;
+            s.bins->n_slots = (uint32_t)s.bins->n_columns * MW_BINS_SLOTS;
+            s.bins->evenly = true;
+        }
+        for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+            for (int32_t begin = 0; begin < 3; begin++) {
+                assert_sums(&s, NULL, some[i], begin, s.bins->n_columns - begin % 2);
+                assert_sums(&s, rows, some[i], begin, s.bins->n_columns - begin % 2);
+            }
+        sample_done(&s);
+    }
+}
+
+/* The largest gradients, all of one sign and in one bin: no field of a word runs over. */
+MW_TEST(words_hold_the_largest_sums) {
+    sample s;
+    sample_init(&s, 7, 20000, false);
+    make_narrow(&s);
+    for (int sign = -1; sign <= 1; sign += 2) {
+        for (int64_t i = 0; i < s.n; i++)
+            s.pairs[i] = (mw_pair){sign * (1 << MW_NARROW_G_BITS), 1 << MW_NARROW_H_BITS};
+        memset(s.binned.rows, 0, (size_t)(s.n * s.bins->n_columns));
+        memset(s.binned.columns, 0, (size_t)(s.n * s.bins->n_columns));
+        assert_sums(&s, NULL, s.n - 100, 0, s.bins->n_columns);
+    }
     sample_done(&s);
+}
+
+/* Gains in vectors are those of the plain search, which takes over where sums outgrow them. */
+MW_TEST(gains_at_once_are_gains_one_by_one) {
+    const mw_cpu best = mw_cpu_level(), levels[] = {MW_CPU_SCALAR, MW_CPU_AVX2, MW_CPU_AVX512};
+    const mw_split_options options = {
+        .lambda_l2 = 0.5, .min_sum_hessian_in_leaf = 2, .min_data_in_leaf = 15};
+    mw_rng rng;
+    mw_rng_init(&rng, 8, 0, 0);
+    for (int k = 0; k < 600; k++) {
+        const int32_t n_bins = 1 + (int32_t)mw_rng_below(&rng, 255);
+        const mw_bins_column column = {.n_bins = n_bins, .varies = true};
+        mw_slot slots[2][MW_BINS_SLOTS];
+        mw_split_node about[2] = {{.low = -MW_INFINITY, .high = MW_INFINITY},
+                                  {.low = -MW_INFINITY, .high = MW_INFINITY}};
+        const mw_scale scales[2] = {{0x1p-12, 0x1p-12, 20, true}, {0x1p-12, 0x1p-12, 31, false}};
+        for (int32_t b = 0; b <= n_bins; b++) {
+            const int64_t n = b == n_bins && k % 2 ? 0 : (int64_t)mw_rng_below(&rng, 4);
+            const int64_t h = n * (int64_t)mw_rng_below(&rng, 4096);
+            const int64_t g =
+                n * ((int64_t)mw_rng_below(&rng, k % 3 ? 8193 : 3) - (k % 3 ? 4096 : 1));
+            for (int way = 0; way < 2; way++) {
+                slots[way][b] = (mw_slot){g, h << scales[way].count_bits | n};
+                about[way].sum.g += g;
+                about[way].sum.hn += slots[way][b].hn;
+            }
+        }
+        for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+            mw_split found[2] = {{.column = -1}, {.column = -1}};
+            mw_cpu_force(levels[l]);
+            for (int way = 0; way < 2; way++)
+                mw_split_find(&options, &column, 4, slots[way], &about[way], scales[way], 0,
+                              &found[way]);
+            assert_int_equal(found[0].column, found[1].column);
+            if (found[0].column < 0) continue;
+            assert_int_equal(found[0].bin, found[1].bin);
+            assert_int_equal(found[0].missing_left, found[1].missing_left);
+            assert_int_equal(found[0].left.g, found[1].left.g);
+            assert_int_equal(mw_slot_rows(found[0].left, scales[0]),
+                             mw_slot_rows(found[1].left, scales[1]));
+            assert_memory_equal(&found[0].gain, &found[1].gain, sizeof found[0].gain);
+        }
+        mw_cpu_force(best);
+    }
 }
 
 static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
@@ -379,4 +469,5 @@ MW_TEST(any_failed_allocation_is_survived) {
 
 MW_TEST_MAIN(MW_RUN(trees_are_the_plain_growers), MW_RUN(threads_and_memory_do_not_show),
              MW_RUN(outputs_follow_a_monotone_column), MW_RUN(histograms_are_the_plain_loops),
+             MW_RUN(words_hold_the_largest_sums), MW_RUN(gains_at_once_are_gains_one_by_one),
              MW_RUN(any_failed_allocation_is_survived))

@@ -184,7 +184,7 @@ MW_TEST(what_an_objective_cannot_take_is_refused) {
     }
 }
 
-MW_TEST(exponentials_of_many_are_those_of_one) {
+MW_TEST(functions_of_many_are_those_of_one) {
     enum { N = 4099 };
     static double x[N], out[N];
     mw_rng rng;
@@ -204,6 +204,11 @@ MW_TEST(exponentials_of_many_are_those_of_one) {
             const double want = mw_exp(x[i]);
             assert_memory_equal(&want, &out[i], sizeof want);
         }
+        mw_log1p_array(out, N, out); /* of exponentials, 0 and infinity among them */
+        for (int i = 0; i < N; i++) {
+            const double want = mw_log1p(mw_exp(x[i]));
+            assert_memory_equal(&want, &out[i], sizeof want);
+        }
     }
     mw_cpu_force(before);
 }
@@ -212,4 +217,4 @@ MW_TEST_MAIN(MW_RUN(gradients_are_slopes_of_the_loss),
              MW_RUN(a_range_has_the_gradients_of_the_whole), MW_RUN(no_other_first_guess_is_better),
              MW_RUN(leaves_are_quantiles_of_residuals), MW_RUN(predictions_are_values_and_shares),
              MW_RUN(what_an_objective_cannot_take_is_refused),
-             MW_RUN(exponentials_of_many_are_those_of_one))
+             MW_RUN(functions_of_many_are_those_of_one))
