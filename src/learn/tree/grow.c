@@ -251,7 +251,7 @@ static mw_status split_range(void *arg, int64_t begin, int64_t end, int worker, 
 
 /* The leaf that is due, and, when it is small, others that are not split yet and may come among the next n_left. */
 static void gather(mw_grower *g, int32_t n_left, batch *b) {
-    const int32_t most = g->n_threads > 1 ? 2 * g->n_threads : 1;
+    const int32_t most = g->n_threads > 1 ? 4 * g->n_threads : 1;
     int32_t popped[2 * AHEAD_MOST], n = 0;
     b->nodes[b->n++] = g->heap[0];
     if (mw_grow__is_shared(g->nodes[g->heap[0]].shown.n_rows)) return;
@@ -375,6 +375,7 @@ mw_status mw_grower_grow(mw_grower *g, const mw_ctx *ctx, const mw_pair *pairs, 
         number_node(g, right);
         n_leaves++;
     }
+    for (int i = 0; i < g->n_threads && status; i++) g->scratch[i] = mw_free(g->scratch[i]);
     if (!status && n_leaves == 1) list_root(g);
     if (!status) show(g);
     return status;

@@ -13,7 +13,7 @@
 #include "learn/tree/grow_parts.h"
 #include "learn/tree/partition.h"
 
-enum { MOST_ROWS = 16384, LEAST_ROWS = 2048, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 4 };
+enum { MOST_ROWS = 16384, LEAST_ROWS = 2048, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 2 };
 
 /* Rows that a thread takes at a time: some pieces for each, so that none waits for long. */
 static int64_t piece_of(const mw_grower *g, int64_t n) {
@@ -87,13 +87,18 @@ static mw_status move_rows(mw_grower *g, const mw_grow__node *parent, mw_err *er
 
 /* ---- histograms ---- */
 
-typedef struct counting {
+/* The sums of the node that is counted, and the search that follows. */
+typedef struct finding {
     mw_grower *g;
-    const uint32_t *rows;
-    mw_slot *slots;
-    int first_worker; /* scratch of inner worker w is first_worker + w */
-    bool used[256];
-} counting;
+    mw_grow__node *nodes[2]; /* NULL: not looked for */
+    mw_split *found[2];      /* [n_columns] */
+    const uint8_t *drawn[2]; /* [n_columns], NULL: all */
+    mw_slot *large;          /* the parent's slots, becoming the larger child's; or NULL */
+    const mw_slot *small;
+    mw_slot *counted; /* is still to become the sum of parts */
+    mw_slot *parts[256];
+    int n_parts;
+} finding;
 
 static mw_status count_rows(mw_grower *g, const uint32_t *rows, uint32_t first, int64_t n,
                             int worker, mw_slot *slots, mw_err *err) {
@@ -108,45 +113,62 @@ static mw_status count_rows(mw_grower *g, const uint32_t *rows, uint32_t first, 
     return MW_OK;
 }
 
+typedef struct counting {
+    mw_grower *g;
+    const uint32_t *rows;
+    bool used[256];
+} counting;
+
 static mw_status count_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     counting *c = arg;
     mw_grower *g = c->g;
-    const int own = c->first_worker + worker;
-    const size_t size = g->bins->n_slots * sizeof(mw_slot);
-    if (!g->scratch[own]) g->scratch[own] = mw_alloc_aligned(g->mem, size);
-    if (!g->scratch[own]) return mw_fail_nomem(err, "a histogram");
-    if (!c->used[worker]) memset(g->scratch[own], 0, size);
+    if (!g->scratch[worker])
+        g->scratch[worker] = mw_calloc(g->mem, g->bins->n_slots, sizeof(mw_slot));
+    if (!g->scratch[worker]) return mw_fail_nomem(err, "a histogram");
     c->used[worker] = true;
-    return count_rows(g, c->rows ? c->rows + begin : NULL, (uint32_t)begin, end - begin, own,
-                      g->scratch[own], err);
+    return count_rows(g, c->rows ? c->rows + begin : NULL, (uint32_t)begin, end - begin, worker,
+                      g->scratch[worker], err);
 }
 
-static mw_status count_node(mw_grower *g, const mw_grow__node *node, int worker, mw_err *err) {
-    const mw_grown_node *shown = &node->shown;
-    counting c = {.g = g,
-                  .rows = mw_grow__rows(g, shown),
-                  .slots = g->histograms[node->histogram],
-                  .first_worker = worker};
-    memset(c.slots, 0, g->bins->n_slots * sizeof *c.slots);
-    if (shown->n_rows <= 2 * LEAST_ROWS)
-        return count_rows(g, c.rows, 0, shown->n_rows, worker, c.slots, err);
-    mw_status status =
-        mw_pool_for(g->ctx, shown->n_rows, piece_of(g, shown->n_rows), count_range, &c, err);
-    for (int w = 0; w < g->n_threads && !status; w++)
-        if (c.used[w]) mw_histogram_merge(c.slots, g->scratch[worker + w], g->bins->n_slots);
+/* What the threads counted in their own slots, which are zeros again, becomes the node's. */
+static void merge_column(const finding *f, const mw_bins_column *column) {
+    const size_t n = (size_t)column->n_bins + 1;
+    mw_slot *to = f->counted + column->first;
+    for (int i = 0; i < f->n_parts; i++) {
+        mw_slot *part = f->parts[i] + column->first;
+        if (i == 0)
+            memcpy(to, part, n * sizeof *to);
+        else
+            mw_histogram_merge(to, part, n);
+        memset(part, 0, n * sizeof *part);
+    }
+}
+
+static void merge_parts(finding *f) {
+    for (int32_t c = 0; c < f->g->bins->n_columns; c++) merge_column(f, &f->g->bins->columns[c]);
+    f->n_parts = 0;
+}
+
+/* By this thread alone, or together: then the sums are merged by whoever searches a column. */
+static mw_status count_node(finding *f, const mw_grow__node *node, bool together, int worker,
+                            mw_err *err) {
+    mw_grower *g = f->g;
+    mw_slot *slots = g->histograms[node->histogram];
+    const int64_t n = node->shown.n_rows;
+    counting c = {.g = g, .rows = mw_grow__rows(g, &node->shown)};
+    if (!together || n <= 2 * LEAST_ROWS) {
+        memset(slots, 0, g->bins->n_slots * sizeof *slots);
+        return count_rows(g, c.rows, 0, n, worker, slots, err);
+    }
+    merge_parts(f);
+    mw_status status = mw_pool_for(g->ctx, n, piece_of(g, n), count_range, &c, err);
+    f->counted = slots;
+    for (int w = 0; w < g->n_threads; w++)
+        if (c.used[w]) f->parts[f->n_parts++] = g->scratch[w];
     return status;
 }
 
 /* ---- best splits ---- */
-
-typedef struct finding {
-    mw_grower *g;
-    mw_grow__node *nodes[2]; /* NULL: not looked for */
-    mw_split *found[2];      /* [n_columns] */
-    const uint8_t *drawn[2]; /* [n_columns], NULL: all */
-    mw_slot *large;          /* the parent's slots, becoming the larger child's; or NULL */
-    const mw_slot *small;
-} finding;
 
 static bool may_use(const finding *f, int side, int32_t c) {
     const mw_grow_options *options = &f->g->options;
@@ -160,6 +182,7 @@ static mw_status find_columns(void *arg, int64_t begin, int64_t end, int worker,
     mw_grower *g = f->g;
     for (int32_t c = (int32_t)begin; c < end; c++) {
         const mw_bins_column *column = &g->bins->columns[c];
+        merge_column(f, column);
         if (f->large)
             mw_histogram_subtract(f->large + column->first, f->small + column->first,
                                   (size_t)column->n_bins + 1);
@@ -230,14 +253,16 @@ static mw_status find_splits(mw_grower *g, finding *f, int worker, mw_err *err) 
 
 mw_status mw_grow__look_at_root(mw_grower *g, mw_grow__node *root, mw_err *err) {
     finding f = {.g = g, .nodes = {root, NULL}};
-    mw_status status = count_node(g, root, 0, err);
+    mw_status status = count_node(&f, root, true, 0, err);
+    if (status) return status;
     const mw_bins_column *first = &g->bins->columns[0];
     const mw_slot *slots = g->histograms[root->histogram] + first->first;
-    for (int32_t b = 0; b <= first->n_bins && !status; b++) { /* every row is in one bin */
+    merge_parts(&f);
+    for (int32_t b = 0; b <= first->n_bins; b++) { /* every row is in one bin */
         root->shown.sum.g += slots[b].g;
         root->shown.sum.hn += slots[b].hn;
     }
-    return status ? status : find_splits(g, &f, 0, err);
+    return find_splits(g, &f, 0, err);
 }
 
 mw_status mw_grow__split(mw_grower *g, const mw_grow__node *parent, int worker, mw_err *err) {
@@ -252,7 +277,8 @@ mw_status mw_grow__split(mw_grower *g, const mw_grow__node *parent, int worker, 
             f.large = g->histograms[sides[i]->histogram];
             f.small = g->histograms[sides[1 - i]->histogram];
         } else {
-            status = count_node(g, sides[i], worker, err);
+            status =
+                count_node(&f, sides[i], mw_grow__is_shared(parent->shown.n_rows), worker, err);
         }
     }
     return status || (!f.nodes[0] && !f.nodes[1]) ? status : find_splits(g, &f, worker, err);

@@ -42,7 +42,7 @@ struct mw_grower {
     mw_slot **histograms; /* [n_histograms] */
     int32_t *free_histograms;
     int32_t n_histograms, n_free, histograms_most, histograms_capacity;
-    mw_slot **scratch; /* [n_threads] histogram of each thread; NULL until needed */
+    mw_slot **scratch; /* [n_threads] zeros between nodes; NULL until needed */
     uint64_t **words;  /* [n_threads] zeros for mw_histogram_add; NULL until needed */
     mw_split *found;   /* [n_threads][2][n_columns] of the node a thread splits */
     uint8_t *drawn;    /* [n_threads][2][n_columns] */
