@@ -1,7 +1,7 @@
 /*
  * scorer.c -- makes a scorer and shares rows over threads, in blocks of 128 whose bytes and sums stay in
  * the first cache; in a block, tree after tree adds its leaves, which makes the sums equal to the plain
- * walk's, bit for bit.
+ * walk's, bit for bit. Rows kept as bytes (scorer_rows.c) go the same way, with their blocks filled before.
  */
 #include "learn/tree/scorer.h"
 
@@ -50,10 +50,11 @@ typedef struct scoring {
     const mw_ctx *ctx;
     const mw_scorer *scorer;
     int32_t first, last;
-    mw_matrix matrix;
-    double *out;     /* or NULL */
-    int32_t *leaves; /* or NULL */
-    int8_t *blocks;  /* one for each thread, when there are masks */
+    mw_matrix matrix;     /* x NULL: rows are there as bytes alone */
+    double *out;          /* or NULL */
+    int32_t *leaves;      /* or NULL */
+    const int8_t *filled; /* blocks of all rows; NULL: a block is filled when its turn comes */
+    int8_t *blocks;       /* to fill, one for each thread, when there are masks */
     size_t block_bytes;
     _Atomic int64_t n_done;
 } scoring;
@@ -115,26 +116,33 @@ static void score_tree(const scoring *s, int32_t tree, int64_t begin, int64_t n,
     for (int64_t i = 0; i < n; i++) s->leaves[(begin + i) * width + tree - s->first] = rows[i];
 }
 
-/* Asks for the n rows of the next block, which is read column by column, while the trees work on this one. */
-static void fetch(const float *rows, int64_t n, int32_t n_features) {
-    const char *at = (const char *)rows;
-    const int64_t size = n * n_features * (int64_t)sizeof *rows;
+/* Asks for the next block's rows, which are read column by column, while the trees work on this one. */
+static void fetch(const scoring *s, int64_t begin) {
+    const int64_t n_left = s->matrix.n_rows - begin, n = n_left < ROWS ? n_left : ROWS;
+    const char *at = (const char *)(s->matrix.x + begin * s->matrix.n_features);
+    const int64_t size = n * s->matrix.n_features * (int64_t)sizeof *s->matrix.x;
     for (int64_t i = 0; i < size && i < MOST_FETCHED; i += 64) __builtin_prefetch(at + i);
+}
+
+/* The bytes of the n rows from begin on; NULL without masks. */
+static const int8_t *block_of(const scoring *s, int64_t begin, int64_t n, int8_t *block) {
+    if (s->filled) return s->filled + (size_t)(begin / ROWS) * s->block_bytes;
+    const int32_t stride = s->matrix.n_features;
+    const mw_scorer__values from = {s->matrix.x + begin * stride, stride, -1};
+    if (s->scorer->masks) mw_scorer__fill(s->scorer, &from, n, block);
+    fetch(s, begin + n);
+    return block;
 }
 
 static mw_status score_block(const scoring *s, int64_t begin, int64_t n, int8_t *block,
                              mw_err *err) {
-    const float *rows = s->matrix.x + begin * s->matrix.n_features;
     if (s->out)
         mw_scorer__start(s->scorer, s->first, n, s->out + begin * s->scorer->trees->n_outputs);
-    if (s->scorer->masks) mw_scorer__fill(s->scorer, rows, n, block);
-    const int64_t n_left = s->matrix.n_rows - begin - n;
-    if (n_left > 0)
-        fetch(rows + n * s->matrix.n_features, n_left < ROWS ? n_left : ROWS, s->matrix.n_features);
+    const int8_t *bytes = block_of(s, begin, n, block);
     for (int32_t t = s->first; t < s->last; t++) {
         mw_status status = (t - s->first) % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
         if (status) return status;
-        score_tree(s, t, begin, n, block);
+        score_tree(s, t, begin, n, bytes);
     }
     return MW_OK;
 }
@@ -154,8 +162,8 @@ static mw_status score_range(void *arg, int64_t begin, int64_t end, int worker, 
     int8_t *block = s->blocks ? s->blocks + (size_t)worker * s->block_bytes : NULL;
     for (int64_t row = begin; row < end; row += ROWS) {
         const int64_t n = end - row < ROWS ? end - row : ROWS;
-        mw_status status = s->out && n <= FEW_ROWS ? score_few(s, row, n, err)
-                                                   : score_block(s, row, n, block, err);
+        const bool few = s->out && s->matrix.x && n <= FEW_ROWS;
+        mw_status status = few ? score_few(s, row, n, err) : score_block(s, row, n, block, err);
         if (status) return status;
     }
     const int64_t n_done = atomic_fetch_add(&s->n_done, end - begin) + end - begin;
@@ -164,19 +172,24 @@ static mw_status score_range(void *arg, int64_t begin, int64_t end, int worker, 
     return MW_OK;
 }
 
+mw_status mw_scorer__check(const mw_scorer *scorer, mw_matrix matrix, mw_err *err) {
+    if (matrix.n_features == scorer->trees->n_features) return MW_OK;
+    return mw_fail(err, MW_EINVAL, "the rows have %d features, the model was fitted with %d",
+                   (int)matrix.n_features, (int)scorer->trees->n_features);
+}
+
 static mw_status score(scoring *s, mw_err *err) {
     const mw_scorer *scorer = s->scorer;
-    if (s->matrix.n_features != scorer->trees->n_features)
-        return mw_fail(err, MW_EINVAL, "the rows have %d features, the model was fitted with %d",
-                       (int)s->matrix.n_features, (int)scorer->trees->n_features);
-    if (scorer->masks && (s->leaves || s->matrix.n_rows > FEW_ROWS)) {
+    mw_status status = mw_scorer__check(scorer, s->matrix, err);
+    if (status) return status;
+    if (scorer->masks && !s->filled && (s->leaves || s->matrix.n_rows > FEW_ROWS)) {
         s->block_bytes = mw_scorer__block_bytes(scorer->masks);
         const size_t size = s->block_bytes * (size_t)mw_pool_threads(s->ctx->pool);
         s->blocks = mw_alloc_aligned(s->ctx->mem, size);
         if (!s->blocks) return mw_fail_nomem(err, "scoring");
         memset(s->blocks, 0, size); /* rows past a short block's end are read */
     }
-    mw_status status = mw_pool_for(s->ctx, s->matrix.n_rows, 4 * ROWS, score_range, s, err);
+    status = mw_pool_for(s->ctx, s->matrix.n_rows, 4 * ROWS, score_range, s, err);
     mw_free(s->blocks);
     return status;
 }
@@ -196,5 +209,29 @@ mw_status mw_scorer_leaves(const mw_ctx *ctx, const mw_scorer *scorer, int32_t f
                  .last = last,
                  .matrix = matrix,
                  .leaves = leaves};
+    return score(&s, err);
+}
+
+static scoring of_rows(const mw_ctx *ctx, const mw_scorer_rows *rows, int32_t first, int32_t last) {
+    return (scoring){.ctx = ctx,
+                     .scorer = rows->scorer,
+                     .first = first,
+                     .last = last,
+                     .matrix = {rows->x, rows->n_rows, rows->scorer->trees->n_features},
+                     .filled = rows->blocks,
+                     .block_bytes = rows->block_bytes};
+}
+
+mw_status mw_scorer_rows_score(const mw_ctx *ctx, const mw_scorer_rows *rows, int32_t first,
+                               int32_t last, double *out, mw_err *err) {
+    scoring s = of_rows(ctx, rows, first, last);
+    s.out = out;
+    return score(&s, err);
+}
+
+mw_status mw_scorer_rows_leaves(const mw_ctx *ctx, const mw_scorer_rows *rows, int32_t first,
+                                int32_t last, int32_t *leaves, mw_err *err) {
+    scoring s = of_rows(ctx, rows, first, last);
+    s.leaves = leaves;
     return score(&s, err);
 }

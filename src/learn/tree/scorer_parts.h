@@ -4,7 +4,7 @@
 #ifndef MW_LEARN_TREE_SCORER_PARTS_H
 #define MW_LEARN_TREE_SCORER_PARTS_H
 
-#include "learn/tree/scorer.h"
+#include "learn/tree/scorer_rows.h"
 
 enum {
     MW_SCORER__ROWS = 128,        /* of a block; a column of ranks has so many bytes */
@@ -93,6 +93,24 @@ struct mw_scorer {
     mw_scorer__masks *masks; /* or NULL */
 };
 
+/* Where bytes are made from: rows [n][stride], or, when feature is not -1, that feature's values alone. */
+typedef struct mw_scorer__values {
+    const float *x;
+    int64_t stride;
+    int32_t feature;
+} mw_scorer__values;
+
+struct mw_scorer_rows {
+    const mw_scorer *scorer;
+    int64_t n_rows;
+    size_t block_bytes; /* of 128 rows */
+    int8_t *blocks;     /* [rows in 128s][block_bytes], filled; NULL without masks */
+    float *x;           /* [n_rows][n_features]; NULL with masks */
+};
+
+/* MW_EINVAL when the matrix has another number of features. */
+mw_status mw_scorer__check(const mw_scorer *scorer, mw_matrix matrix, mw_err *err);
+
 /* out [n][n_outputs]: what the sums of n rows over trees from `first` on start with. */
 void mw_scorer__start(const mw_scorer *scorer, int32_t first, int64_t n, double *out);
 
@@ -107,8 +125,9 @@ mw_status mw_scorer__masks_new(mw_mem *mem, const mw_trees *trees, mw_scorer__ma
                                mw_err *err);
 void *mw_scorer__masks_free(mw_scorer__masks *masks);
 size_t mw_scorer__block_bytes(const mw_scorer__masks *masks);
-/* block [block_bytes], 64-byte aligned: n <= 128 rows become bytes. */
-void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8_t *block);
+/* block [block_bytes], 64-byte aligned: n <= 128 rows become bytes, those of one feature if only its values are there. */
+void mw_scorer__fill(const mw_scorer *scorer, const mw_scorer__values *from, int64_t n,
+                     int8_t *block);
 /* state [n_ranks]: of each feature's value in the row. */
 void mw_scorer__states(const mw_scorer__masks *masks, const float *row, int64_t *state);
 /* Adds the trees' leaves for one row to out; masks->states exist. */

@@ -12,7 +12,7 @@
 enum { ROWS = MW_SCORER__ROWS };
 
 size_t mw_scorer__block_bytes(const mw_scorer__masks *masks) {
-    return ((size_t)masks->n_columns + (size_t)masks->n_set_columns) * ROWS + 64;
+    return ((size_t)masks->n_columns + (size_t)masks->n_set_columns) * ROWS;
 }
 
 /* Twice how many of 16 thresholds are below x. */
@@ -66,20 +66,27 @@ INLINE void fill_levels(const mw_scorer__masks *masks, const mw_scorer__ranks *r
         cut(&columns[c], rank, missing, n, to + (int64_t)c * ROWS);
 }
 
-typedef void fill_fn(const mw_scorer__masks *masks, const float *rows, int64_t stride, int64_t n,
+/* The first of the values that a feature's bytes are made from; NULL: none are. */
+INLINE const float *values_of(const mw_scorer__values *from, int32_t feature) {
+    if (from->feature == feature) return from->x;
+    return from->feature < 0 ? from->x + feature : NULL;
+}
+
+typedef void fill_fn(const mw_scorer__masks *masks, const mw_scorer__values *from, int64_t n,
                      int8_t *block);
 
-INLINE void fill(const mw_scorer__masks *masks, const float *rows, int64_t stride, int64_t n,
+INLINE void fill(const mw_scorer__masks *masks, const mw_scorer__values *from, int64_t n,
                  int8_t *block, count_fn *count) {
     for (int32_t i = 0; i < masks->n_ranks; i++) {
         const mw_scorer__ranks *r = &masks->ranks[i];
-        const float *x = rows + r->feature;
+        const float *x = values_of(from, r->feature);
+        if (!x) continue;
         if (r->n_levels == 1)
-            fill_levels(masks, r, x, stride, n, 1, block, count);
+            fill_levels(masks, r, x, from->stride, n, 1, block, count);
         else if (r->n_levels == 2)
-            fill_levels(masks, r, x, stride, n, 2, block, count);
+            fill_levels(masks, r, x, from->stride, n, 2, block, count);
         else
-            fill_levels(masks, r, x, stride, n, r->n_levels, block, count);
+            fill_levels(masks, r, x, from->stride, n, r->n_levels, block, count);
     }
 }
 
@@ -99,18 +106,20 @@ static void states_scalar(const mw_scorer__masks *masks, const float *row, int64
     states(masks, row, state, count_scalar);
 }
 
-static void fill_scalar(const mw_scorer__masks *masks, const float *rows, int64_t stride, int64_t n,
+static void fill_scalar(const mw_scorer__masks *masks, const mw_scorer__values *from, int64_t n,
                         int8_t *block) {
-    fill(masks, rows, stride, n, block, count_scalar);
+    fill(masks, from, n, block, count_scalar);
 }
 
-static void fill_sets(const mw_scorer *scorer, const float *rows, int64_t n, int8_t *block) {
+static void fill_sets(const mw_scorer *scorer, const mw_scorer__values *from, int64_t n,
+                      int8_t *block) {
     const mw_scorer__masks *masks = scorer->masks;
     for (int32_t c = 0; c < masks->n_set_columns; c++) {
         const mw_scorer__set_column *column = &masks->set_columns[c];
+        const float *x = values_of(from, column->feature);
+        if (!x) continue;
         int8_t *to = block + ((int64_t)masks->n_columns + c) * ROWS;
-        const float *x = rows + column->feature;
-        for (int64_t i = 0; i < n; i++, x += scorer->trees->n_features) {
+        for (int64_t i = 0; i < n; i++, x += from->stride) {
             const bool left = __builtin_isnan(*x) ? column->missing_left
                                                   : mw_trees_in_set(scorer->trees, column->set, *x);
             to[i] = left ? -128 : 127;
@@ -139,14 +148,14 @@ AVX512 INLINE int count_avx512(const float *thresholds, float x) {
     return 2 * __builtin_popcount(_mm512_cmp_ps_mask(some, _mm512_set1_ps(x), _CMP_LT_OQ));
 }
 
-AVX2 static void fill_avx2(const mw_scorer__masks *masks, const float *rows, int64_t stride,
-                           int64_t n, int8_t *block) {
-    fill(masks, rows, stride, n, block, count_avx2);
+AVX2 static void fill_avx2(const mw_scorer__masks *masks, const mw_scorer__values *from, int64_t n,
+                           int8_t *block) {
+    fill(masks, from, n, block, count_avx2);
 }
 
-AVX512 static void fill_avx512(const mw_scorer__masks *masks, const float *rows, int64_t stride,
+AVX512 static void fill_avx512(const mw_scorer__masks *masks, const mw_scorer__values *from,
                                int64_t n, int8_t *block) {
-    fill(masks, rows, stride, n, block, count_avx512);
+    fill(masks, from, n, block, count_avx512);
 }
 
 AVX2 static void states_avx2(const mw_scorer__masks *masks, const float *row, int64_t *state) {
@@ -159,14 +168,15 @@ AVX512 static void states_avx512(const mw_scorer__masks *masks, const float *row
 
 #endif
 
-void mw_scorer__fill(const mw_scorer *scorer, const float *rows, int64_t n, int8_t *block) {
+void mw_scorer__fill(const mw_scorer *scorer, const mw_scorer__values *from, int64_t n,
+                     int8_t *block) {
     fill_fn *fn = fill_scalar;
 #if defined(__x86_64__)
     if (mw_cpu_level() == MW_CPU_AVX2) fn = fill_avx2;
     if (mw_cpu_level() == MW_CPU_AVX512) fn = fill_avx512;
 #endif
-    fn(scorer->masks, rows, scorer->trees->n_features, n, block);
-    fill_sets(scorer, rows, n, block);
+    fn(scorer->masks, from, n, block);
+    fill_sets(scorer, from, n, block);
 }
 
 void mw_scorer__states(const mw_scorer__masks *masks, const float *row, int64_t *state) {
