@@ -23,15 +23,20 @@ typedef struct mw_learner {
     unsigned tasks; /* bit per mw_task */
     bool anchors;   /* knows mw_fit.anchor */
     bool boosts;    /* knows mw_fit.weights, .valid and .init */
+    bool leaves;    /* knows MW_OUTPUT_LEAVES */
     const mw_param *params;
     /* Sets model->state (and model->threshold); ctx->seed is the parameter's. */
     mw_status (*fit)(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err);
+    /* A model is scored by `score`, or, when it has trees, by what `finish` makes of their sums. */
     mw_status (*score)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
                        mw_err *err);
+    const mw_trees *(*trees)(const mw_model *model); /* prepared; may give NULL */
+    /* out [n_rows][outputs] begins with the sums [n_rows][trees->n_outputs] of the matrix' rows. */
+    mw_status (*finish)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
+                        mw_err *err);
     /* As mw_model_score_as, for PREDICTION and MARGIN; NULL: there are no rounds. */
     mw_status (*score_as)(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
                           mw_output what, int32_t n_rounds, double *out, mw_err *err);
-    const mw_trees *(*trees)(const mw_model *model); /* prepared; NULL: no leaves to number */
     /* importance [count(features)], not yet normalized */
     void (*importance)(const mw_model *model, double *importance);
     /* Appends nodes, tensors and outputs; the input is named MW_ONNX_INPUT. */
@@ -52,6 +57,9 @@ extern const mw_learner mw_learner_linear;
 extern const mw_learner mw_learner_forest;
 extern const mw_learner mw_learner_isolation;
 extern const mw_learner mw_learner_gbdt;
+
+/* The trees whose sums `finish` makes scores of; NULL: the learner's `score` makes them. */
+const mw_trees *mw_model__trees(const mw_model *model);
 
 /* Does the model go to state.arrow instead of model.onnx? */
 bool mw_model__needs_state(const mw_model *model);

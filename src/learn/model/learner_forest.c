@@ -163,16 +163,15 @@ static mw_status forest_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *mode
     return status ? status : mw_trees_prepare(ctx, f->trees, err);
 }
 
-static mw_status forest_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
-                              double *out, mw_err *err) {
-    const forest *f = model->state;
-    mw_status status = mw_trees_score(ctx, f->trees, matrix, out, err);
-    for (int64_t row = 0; !status && model->anchor >= 0 && row < matrix.n_rows; row++)
+static mw_status forest_finish(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
+                               double *out, mw_err *err) {
+    for (int64_t row = 0; model->anchor >= 0 && row < matrix.n_rows; row++)
         out[row] += anchor_of(model, matrix, row);
     /* Shares in float32 leaves (1/20) can sum to a little more than one. */
-    for (int64_t i = 0; !status && i < matrix.n_rows * model->n_classes; i++)
+    for (int64_t i = 0; i < matrix.n_rows * model->n_classes; i++)
         if (out[i] > 1) out[i] = 1;
-    return status;
+    (void)ctx, (void)err;
+    return MW_OK;
 }
 
 static const mw_trees *forest_trees(const mw_model *model) {
@@ -297,10 +296,11 @@ const mw_learner mw_learner_forest = {
     .name = "forest",
     .tasks = MW_TASKS_REGRESSION | MW_TASKS_CLASSES,
     .anchors = true,
+    .leaves = true,
     .params = forest_params,
     .fit = forest_fit,
-    .score = forest_score,
     .trees = forest_trees,
+    .finish = forest_finish,
     .importance = forest_importance,
     .export_graph = forest_export,
     .import_graph = forest_import,

@@ -224,6 +224,15 @@ static void spread_shares(double *out, int64_t n_rows) {
     }
 }
 
+static mw_status gbdt_finish(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
+                             double *out, mw_err *err) {
+    const gbdt *g = model->state;
+    predicting p = {&g->objective, out};
+    mw_status status = mw_pool_for(ctx, matrix.n_rows, PREDICT_ROWS, predict_range, &p, err);
+    if (!status && g->objective.kind == MW_OBJECTIVE_LOGISTIC) spread_shares(out, matrix.n_rows);
+    return status;
+}
+
 static mw_status gbdt_score_as(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
                                mw_output what, int32_t n_rounds, double *out, mw_err *err) {
     const gbdt *g = model->state;
@@ -232,15 +241,7 @@ static mw_status gbdt_score_as(const mw_ctx *ctx, const mw_model *model, mw_matr
     const int32_t n_trees = rounds * g->objective.n_outputs;
     mw_status status = mw_scorer_score(ctx, g->trees->scorer, 0, n_trees, matrix, out, err);
     if (status || what == MW_OUTPUT_MARGIN) return status;
-    predicting p = {&g->objective, out};
-    status = mw_pool_for(ctx, matrix.n_rows, PREDICT_ROWS, predict_range, &p, err);
-    if (!status && g->objective.kind == MW_OBJECTIVE_LOGISTIC) spread_shares(out, matrix.n_rows);
-    return status;
-}
-
-static mw_status gbdt_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
-                            mw_err *err) {
-    return gbdt_score_as(ctx, model, matrix, MW_OUTPUT_PREDICTION, 0, out, err);
+    return gbdt_finish(ctx, model, matrix, out, err);
 }
 
 static const mw_trees *gbdt_trees(const mw_model *model) {
@@ -386,11 +387,12 @@ const mw_learner mw_learner_gbdt = {
     .name = "gbdt",
     .tasks = MW_TASKS_REGRESSION | MW_TASKS_CLASSES,
     .boosts = true,
+    .leaves = true,
     .params = mw_gbdt_params,
     .fit = gbdt_fit,
-    .score = gbdt_score,
-    .score_as = gbdt_score_as,
     .trees = gbdt_trees,
+    .finish = gbdt_finish,
+    .score_as = gbdt_score_as,
     .importance = gbdt_importance,
     .export_graph = gbdt_export,
     .import_graph = gbdt_import,

@@ -56,11 +56,22 @@ static void isolation_free(void *state) {
     mw_free(i);
 }
 
+static const mw_trees *isolation_trees(const mw_model *model) {
+    return ((const isolation *)model->state)->trees;
+}
+
+static mw_status isolation_finish(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
+                                  double *out, mw_err *err) {
+    mw_isolation_score_of(((const isolation *)model->state)->c, out, matrix.n_rows);
+    (void)ctx, (void)err;
+    return MW_OK;
+}
+
+/* Of the extended form, which has planes in place of trees. */
 static mw_status isolation_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
                                  double *out, mw_err *err) {
     const isolation *state = model->state;
-    return state->planes ? mw_planes_score(ctx, state->planes, matrix, out, err)
-                         : mw_isolation_score(ctx, state->trees, state->c, matrix, out, err);
+    return mw_planes_score(ctx, state->planes, matrix, out, err);
 }
 
 /* A whole number of at least `least`, or, written with a point or an exponent, a share of n. More than n is n. */
@@ -120,7 +131,7 @@ static mw_status set_threshold(const mw_ctx *ctx, mw_model *model, mw_matrix mat
     }
     double *scores = mw_alloc_array(ctx->mem, (size_t)matrix.n_rows, sizeof *scores);
     if (!scores) return mw_fail_nomem(err, "the training scores");
-    mw_status status = isolation_score(ctx, model, matrix, scores, err);
+    mw_status status = mw_model_score(ctx, model, matrix, scores, err);
     if (!status) {
         double cut = mw_quantile(scores, matrix.n_rows, 1.0 - contamination);
         double below = 0, above = 1;
@@ -256,6 +267,8 @@ const mw_learner mw_learner_isolation = {
     .params = isolation_params,
     .fit = isolation_fit,
     .score = isolation_score,
+    .trees = isolation_trees,
+    .finish = isolation_finish,
     .importance = isolation_importance,
     .export_graph = isolation_export,
     .import_graph = isolation_import,

@@ -225,12 +225,19 @@ mw_status mw_model_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model **ret, mw_
     return status;
 }
 
+const mw_trees *mw_model__trees(const mw_model *model) {
+    return model->learner->trees ? model->learner->trees(model) : NULL;
+}
+
 mw_status mw_model_score(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix, double *out,
                          mw_err *err) {
     if (matrix.n_features != mw_features_count(model->features))
         return mw_fail(err, MW_EINVAL, "rows have %d features, the model takes %d",
                        matrix.n_features, mw_features_count(model->features));
-    return model->learner->score(ctx, model, matrix, out, err);
+    const mw_trees *trees = mw_model__trees(model);
+    if (!trees) return model->learner->score(ctx, model, matrix, out, err);
+    mw_status status = mw_trees_score(ctx, trees, matrix, out, err);
+    return status ? status : model->learner->finish(ctx, model, matrix, out, err);
 }
 
 int32_t mw_model_outputs(const mw_model *model) {

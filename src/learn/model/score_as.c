@@ -15,8 +15,8 @@ static int32_t trees_of(const mw_model *model, int32_t n_rounds) {
 static int32_t outputs_as(const mw_model *model, mw_output what, int32_t n_rounds) {
     const mw_learner *learner = model->learner;
     if (what == MW_OUTPUT_LEAVES)
-        return learner->trees && (n_rounds == 0 || learner->score_as) ? trees_of(model, n_rounds)
-                                                                      : 0;
+        return learner->leaves && (n_rounds == 0 || learner->score_as) ? trees_of(model, n_rounds)
+                                                                       : 0;
     if (what == MW_OUTPUT_MARGIN) return learner->score_as ? learner->trees(model)->n_outputs : 0;
     return n_rounds == 0 || learner->score_as ? mw_model_outputs(model) : 0;
 }

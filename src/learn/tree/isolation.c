@@ -235,13 +235,16 @@ mw_status mw_isolation_fit(const mw_ctx *ctx, const mw_isolation_options *option
     return status;
 }
 
+void mw_isolation_score_of(double c, double *lengths, int64_t n_rows) {
+    for (int64_t row = 0; row < n_rows; row++)
+        lengths[row] = c > 0 ? mw_exp2(-lengths[row] / c) : 0.5;
+}
+
 mw_status mw_isolation_score(const mw_ctx *ctx, const mw_trees *trees, double c, mw_matrix matrix,
                              double *scores, mw_err *err) {
     mw_status status = mw_trees_score(ctx, trees, matrix, scores, err);
-    if (status != MW_OK) return status;
-    for (int64_t row = 0; row < matrix.n_rows; row++)
-        scores[row] = c > 0 ? mw_exp2(-scores[row] / c) : 0.5;
-    return MW_OK;
+    if (!status) mw_isolation_score_of(c, scores, matrix.n_rows);
+    return status;
 }
 
 void mw_isolation_importance(const mw_trees *trees, double *importance) {

@@ -43,7 +43,9 @@ mw_status mw_isolation_fit(const mw_ctx *ctx, const mw_isolation_options *option
  * 2 (n-1)/n. */
 double mw_isolation_c(double n_rows);
 
-/* scores [n_rows]; 0.5 for every row when c is 0 (one row per tree). */
+/* What mw_isolation_score makes of sums over trees, in place: 2^(-length / c), or 0.5 when c is 0 (one row per tree). */
+void mw_isolation_score_of(double c, double *lengths, int64_t n_rows);
+/* scores [n_rows]. Errors: as mw_trees_score. */
 mw_status mw_isolation_score(const mw_ctx *ctx, const mw_trees *trees, double c, mw_matrix matrix,
                              double *scores, mw_err *err);
 
