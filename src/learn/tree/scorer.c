@@ -1,7 +1,8 @@
 /*
  * scorer.c -- makes a scorer and shares rows over threads, in blocks of 128 whose bytes and sums stay in
  * the first cache; in a block, tree after tree adds its leaves, which makes the sums equal to the plain
- * walk's, bit for bit. Rows kept as bytes (scorer_rows.c) go the same way, with their blocks filled before.
+ * walk's, bit for bit. Large trees are walked by more rows at a time, for a tree's nodes then come into
+ * the second cache once for all of them. Rows kept as bytes (scorer_rows.c) go the same way, with their blocks filled before.
  */
 #include "learn/tree/scorer.h"
 
@@ -13,7 +14,10 @@
 enum {
     ROWS = MW_SCORER__ROWS,
     MOST_FETCHED = 16 << 10,
-    FEW_ROWS = 6, /* are walked one by one: a block's work does not pay */
+    WALKED_BYTES =
+        512 << 10,      /* of rows that walk one tree after another: half of a small second cache */
+    WALKED_MOST = 4096, /* rows, so that a check for cancellation comes every few ms */
+    FEW_ROWS = 6,       /* are walked one by one: a block's work does not pay */
 };
 
 mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **ret, mw_err *err) {
@@ -56,6 +60,8 @@ typedef struct scoring {
     const int8_t *filled; /* blocks of all rows; NULL: a block is filled when its turn comes */
     int8_t *blocks;       /* to fill, one for each thread, when there are masks */
     size_t block_bytes;
+    int64_t
+        together; /* rows of a range that go through a tree one after another: a block of 128, or more of them */
     _Atomic int64_t n_done;
 } scoring;
 
@@ -140,9 +146,11 @@ static mw_status score_block(const scoring *s, int64_t begin, int64_t n, int8_t 
         mw_scorer__start(s->scorer, s->first, n, s->out + begin * s->scorer->trees->n_outputs);
     const int8_t *bytes = block_of(s, begin, n, block);
     for (int32_t t = s->first; t < s->last; t++) {
-        mw_status status = (t - s->first) % 64 == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
+        const int32_t trees = s->scorer->masks ? 64 : 1; /* from check to check: well below 10 ms */
+        mw_status status = (t - s->first) % trees == 0 ? mw_ctx_check(s->ctx, err) : MW_OK;
         if (status) return status;
-        score_tree(s, t, begin, n, bytes);
+        for (int64_t at = 0; at < n; at += ROWS)
+            score_tree(s, t, begin + at, n - at < ROWS ? n - at : ROWS, bytes);
     }
     return MW_OK;
 }
@@ -160,8 +168,8 @@ static mw_status score_few(const scoring *s, int64_t begin, int64_t n, mw_err *e
 static mw_status score_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     scoring *s = arg;
     int8_t *block = s->blocks ? s->blocks + (size_t)worker * s->block_bytes : NULL;
-    for (int64_t row = begin; row < end; row += ROWS) {
-        const int64_t n = end - row < ROWS ? end - row : ROWS;
+    for (int64_t row = begin; row < end; row += s->together) {
+        const int64_t n = end - row < s->together ? end - row : s->together;
         const bool few = s->out && s->matrix.x && n <= FEW_ROWS;
         mw_status status = few ? score_few(s, row, n, err) : score_block(s, row, n, block, err);
         if (status) return status;
@@ -178,6 +186,16 @@ mw_status mw_scorer__check(const mw_scorer *scorer, mw_matrix matrix, mw_err *er
                    (int)matrix.n_features, (int)scorer->trees->n_features);
 }
 
+/* Rows that walk together: as many as WALKED_BYTES hold, and few enough for every thread to have some. */
+static int64_t walked(const scoring *s) {
+    const int64_t row_bytes = (int64_t)sizeof *s->matrix.x * s->matrix.n_features;
+    const int64_t share = s->matrix.n_rows / (4 * mw_pool_threads(s->ctx->pool));
+    int64_t n = WALKED_BYTES / (row_bytes > 0 ? row_bytes : 1);
+    if (n > share) n = share;
+    if (n > WALKED_MOST) n = WALKED_MOST;
+    return n < ROWS ? ROWS : n / ROWS * ROWS;
+}
+
 static mw_status score(scoring *s, mw_err *err) {
     const mw_scorer *scorer = s->scorer;
     mw_status status = mw_scorer__check(scorer, s->matrix, err);
@@ -189,7 +207,9 @@ static mw_status score(scoring *s, mw_err *err) {
         if (!s->blocks) return mw_fail_nomem(err, "scoring");
         memset(s->blocks, 0, size); /* rows past a short block's end are read */
     }
-    status = mw_pool_for(s->ctx, s->matrix.n_rows, 4 * ROWS, score_range, s, err);
+    s->together = scorer->masks ? ROWS : walked(s);
+    const int64_t grain = scorer->masks ? 4 * ROWS : s->together;
+    status = mw_pool_for(s->ctx, s->matrix.n_rows, grain, score_range, s, err);
     mw_free(s->blocks);
     return status;
 }
