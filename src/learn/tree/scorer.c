@@ -14,10 +14,9 @@
 enum {
     ROWS = MW_SCORER__ROWS,
     MOST_FETCHED = 16 << 10,
-    WALKED_BYTES =
-        512 << 10,      /* of rows that walk one tree after another: half of a small second cache */
-    WALKED_MOST = 4096, /* rows, so that a check for cancellation comes every few ms */
-    FEW_ROWS = 6,       /* are walked one by one: a block's work does not pay */
+    WALKED_BYTES = 512 << 10, /* of rows that walk together: half of a small second cache */
+    WALKED_MOST = 4096,       /* rows, so that a check for cancellation comes every few ms */
+    FEW_ROWS = 6,             /* are walked one by one: a block's work does not pay */
 };
 
 mw_status mw_scorer_new(const mw_ctx *ctx, const mw_trees *trees, mw_scorer **ret, mw_err *err) {
