@@ -30,5 +30,9 @@ bool mw_split__scans(mw_scale scale);
 
 /* The first of the greatest rises over the parent and its place, or -infinity. */
 double mw_split__scan_best(const mw_split__scan *scan, int32_t *ret_at);
+#if defined(__x86_64__)
+double mw_split__scan_avx2(const mw_split__scan *scan, int32_t *ret_at);
+double mw_split__scan_avx512(const mw_split__scan *scan, int32_t *ret_at);
+#endif
 
 #endif

@@ -1,11 +1,19 @@
 /*
- * split_scan_lanes.h -- split_scan.h with LANES numbers in a vector, as the function SCAN for the CPUs of TARGET; included by
- * split_scan.c.
- *
- * The vectors are the compiler's own: one text for every CPU level.
+ * split_scan_lanes.h -- split_scan.h with the compiler's own vectors: one text for every CPU level. Included with LANES, the
+ * numbers in a vector, and SCAN_TARGET, the CPUs that have such vectors: as an attribute of the function itself, for a
+ * function's vectors are taken apart before it becomes part of another.
  */
-TARGET static double SCAN(const mw_split__scan *s, int32_t *ret_at) {
+#ifndef MW_LEARN_TREE_SPLIT_SCAN_LANES_H
+#define MW_LEARN_TREE_SPLIT_SCAN_LANES_H
+
+#include <string.h>
+
+#include "core/base/math.h"
+#include "learn/tree/split_scan.h"
+
+SCAN_TARGET static double scan(const mw_split__scan *s, int32_t *ret_at) {
     typedef int64_t ints __attribute__((vector_size(8 * LANES)));
+    typedef uint64_t wholes __attribute__((vector_size(8 * LANES)));
     typedef double doubles __attribute__((vector_size(8 * LANES)));
     const ints zero = {0};
     const doubles nil = {0};
@@ -13,29 +21,30 @@ TARGET static double SCAN(const mw_split__scan *s, int32_t *ret_at) {
     const ints magic = zero + INT64_C(0x4338000000000000);
     const doubles offset = (doubles)magic;
     const int count_bits = s->scale.count_bits;
-    const int64_t rows_mask = (INT64_C(1) << count_bits) - 1;
-    const int64_t n_rows = s->sum.hn & rows_mask;
+    const uint64_t rows_mask = (UINT64_C(1) << count_bits) - 1;
+    const double n_rows = (double)mw_slot_rows(s->sum, s->scale);
     const double h_all = mw_slot_h(s->sum, s->scale);
-    doubles best = nil - MW_INFINITY;
-    ints best_at = zero, at = zero;
+    const double min_rows = s->min_rows > 0 ? (double)s->min_rows : 1, n = s->n;
+    doubles best = nil - MW_INFINITY, best_at = nil, at = nil;
     for (int i = 0; i < LANES; i++) at[i] = i;
     for (int32_t b = 0; b < s->n; b += LANES, at += LANES) {
-        ints g, hn;
+        ints g;
+        wholes hn;
         memcpy(&g, s->g + b, sizeof g);
         memcpy(&hn, s->hn + b, sizeof hn);
         g += s->more.g;
-        hn += s->more.hn;
-        const ints rows = hn & rows_mask, rest = n_rows - rows;
+        hn += (uint64_t)s->more.hn;
+        const doubles rows = (doubles)((ints)(hn & rows_mask) + magic) - offset;
+        const doubles rest = n_rows - rows;
         const doubles gl = ((doubles)(g + magic) - offset) * s->scale.g_unit;
         const doubles gr = ((doubles)(s->sum.g - g + magic) - offset) * s->scale.g_unit;
-        const doubles hl = ((doubles)((hn >> count_bits) + magic) - offset) * s->scale.h_unit;
+        const doubles hl = ((doubles)((ints)(hn >> count_bits) + magic) - offset) * s->scale.h_unit;
         const doubles hr = h_all - hl, dl = hl + s->l2, dr = hr + s->l2;
         const doubles rise = (gl * gl * dr + gr * gr * dl) / (dl * dr) - s->parent;
-        const ints is_better = (rows >= s->min_rows) & (rest >= s->min_rows) & (rows > 0) &
-                               (rest > 0) & (hl >= s->min_h) & (hr >= s->min_h) & (dl > 0) &
-                               (dr > 0) & (rise > best) & (at < s->n);
+        const ints is_better = (rows >= min_rows) & (rest >= min_rows) & (hl >= s->min_h) &
+                               (hr >= s->min_h) & (dl > 0) & (dr > 0) & (rise > best) & (at < n);
         best = (doubles)(((ints)rise & is_better) | ((ints)best & ~is_better));
-        best_at = (at & is_better) | (best_at & ~is_better);
+        best_at = (doubles)(((ints)at & is_better) | ((ints)best_at & ~is_better));
     }
     int first = 0;
     for (int i = 1; i < LANES; i++)
@@ -45,6 +54,4 @@ TARGET static double SCAN(const mw_split__scan *s, int32_t *ret_at) {
     return best[first];
 }
 
-#undef LANES
-#undef TARGET
-#undef SCAN
+#endif
