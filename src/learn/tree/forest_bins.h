@@ -62,6 +62,26 @@ typedef struct mw_forest__block {
     uint32_t rows[MW_FOREST__BLOCK]; /* of the table, by place */
 } mw_forest__block;
 
+/* A feature's values in few rows, missing ones infinite, and how many of them are smaller. */
+typedef struct mw_forest__ranks {
+    _Alignas(16) float values[MW_FOREST__FEW_SLOTS];
+    _Alignas(16) int32_t below[MW_FOREST__FEW_SLOTS];
+} mw_forest__ranks;
+
+/* Rows of a small node in the order of a column: how many have a smaller bin. */
+typedef struct mw_forest__few_order {
+    uint32_t rows[MW_FOREST__FEW_SLOTS]; /* of the table, where bins are ranks */
+    mw_forest__ranks ranks;
+    float low[MW_FOREST__FEW_SLOTS]; /* by rank */
+    _Alignas(16) int8_t keys[MW_FOREST__FEW_SLOTS];
+    _Alignas(16) uint8_t below[MW_FOREST__FEW_SLOTS];
+} mw_forest__few_order;
+
+/* Of a node's weighted counts of classes. */
+typedef struct mw_forest__class_sums {
+    double weight, squares;
+} mw_forest__class_sums;
+
 typedef struct mw_forest__bin_worker {
     const mw_forest__data *data;
     const mw_ctx *ctx;
@@ -75,8 +95,16 @@ typedef struct mw_forest__bin_worker {
     int64_t few_limit;     /* rows */
     float *few_values;     /* [n_columns][FEW_SLOTS] the value of a bin there */
     uint32_t *features;    /* [n_features] permutation to draw from */
-    double *class_weights; /* [n_classes], or NULL: ones */
-    int64_t *counts;       /* [3][n_classes]: node, left of the candidate, missing */
+    double *class_weights; /* [n_classes], or NULL: ones (never with more than two classes) */
+    int64_t *counts;       /* [n_classes] of the node */
+    /* more than two classes; forest_bins_classes.c */
+    double *
+        sides; /* [5][n_classes, even]: counts times weights of the node, left, missing; left and right in turn */
+    double
+        *histogram; /* [SLOTS][n_classes, even] zeros between columns, or NULL: too many classes */
+    mw_forest__class_sums class_sums;
+    uint32_t bin_rows[MW_FOREST__SLOTS]; /* zeros between columns */
+    mw_forest__few_order few_order;
     /* of the column looked at; slots are zeros between columns */
     _Alignas(16) mw_forest__pair slots[MW_FOREST__SLOTS];
     mw_forest__pair lefts[MW_FOREST__SLOTS + 1]; /* sums up to each bin that the node holds */
@@ -103,6 +131,7 @@ void mw_forest__open_block(mw_forest__bin_worker *worker, mw_forest__bin_node *n
 
 /* One column of a node: rows have bins 0..n_bins - 1, or n_bins where they are missing. */
 typedef struct mw_forest__column {
+    int32_t feature, column;
     const uint8_t *cells; /* by what `index` holds */
     int32_t n_bins;
     const float *low, *high; /* [n_bins] least and greatest value */
@@ -111,6 +140,10 @@ typedef struct mw_forest__column {
 mw_forest__column mw_forest__column_of(mw_forest__bin_worker *worker,
                                        const mw_forest__bin_node *node, int32_t column);
 
+/* rows [n] of the table; n <= MW_FOREST__FEW */
+void mw_forest__rank_values(const mw_forest__data *data, int32_t feature, const uint32_t *rows,
+                            int64_t n, mw_forest__ranks *ret);
+
 /* The row of the table that index[i] stands for. */
 static inline uint32_t mw_forest__row_of(const mw_forest__bin_worker *worker,
                                          const mw_forest__bin_node *node, int64_t i) {
@@ -118,6 +151,12 @@ static inline uint32_t mw_forest__row_of(const mw_forest__bin_worker *worker,
     return node->where == MW_FOREST__IN_FEW     ? worker->few.rows[at]
            : node->where == MW_FOREST__IN_BLOCK ? worker->block.rows[at]
                                                 : at;
+}
+
+static inline float mw_forest__value(const mw_forest__bin_worker *worker,
+                                     const mw_forest__bin_node *node, int64_t i, int32_t feature) {
+    const size_t row = mw_forest__row_of(worker, node, i);
+    return worker->data->matrix.x[row * (size_t)worker->data->n_features + (size_t)feature];
 }
 
 /* The node's weight of a class, of worker->counts. */
@@ -134,12 +173,47 @@ mw_status mw_forest__sum_column(mw_forest__bin_worker *worker, const mw_forest__
 typedef struct mw_forest__bin_split {
     int32_t feature; /* -1: none was found */
     int32_t column;
-    int32_t bin; /* the last that goes left */
-    bool missing_left;
+    int32_t bin;       /* the last that goes left */
+    bool missing_left; /* where the node has missing rows */
     float threshold;
-    double gain;          /* decrease of the impurity times rows, target scaled as in data; >= 0 */
-    mw_forest__pair left; /* sums of that side */
+    double gain; /* decrease of the impurity times rows, target scaled as in data; >= 0 */
 } mw_forest__bin_split;
+
+/* ---- more than two classes; forest_bins_order.c ---- */
+
+enum { MW_FOREST__BIN_BITS = 8 };
+
+/* Of a row in order. */
+static inline int32_t mw_forest__bin_of(mw_forest__pair row) {
+    return (int32_t)(row.sum & ((1 << MW_FOREST__BIN_BITS) - 1));
+}
+static inline int64_t mw_forest__class_of(mw_forest__pair row) {
+    return row.sum >> MW_FOREST__BIN_BITS;
+}
+
+/* A node's rows by bin, missing ones last, in scratch_pairs; their `sum` is class << BIN_BITS | bin. */
+mw_status mw_forest__order_by_bin(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                                  mw_forest__column bins, int64_t *ret_n_missing, mw_err *err);
+/* The same of few rows by the values of bins->feature: a bin is a value's rank. Sets n_bins, low and high. */
+void mw_forest__order_by_value(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                               mw_forest__column *bins, int64_t *ret_n_missing);
+
+/* ---- more than two classes; forest_bins_classes.c ---- */
+
+mw_status mw_forest__classes_init(mw_mem *mem, mw_forest__bin_worker *worker, mw_err *err);
+void mw_forest__classes_done(mw_forest__bin_worker *worker);
+
+/* Once for a node whose classes were counted. */
+void mw_forest__classes_begin(mw_forest__bin_worker *worker, const mw_forest__bin_node *node);
+
+/* Replaces *best and *split where the feature has a better candidate. Sets *ret_constant when it offers no split at all. */
+mw_status mw_forest__classes_find(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                                  int32_t feature, double *best, mw_forest__bin_split *split,
+                                  bool *ret_constant, mw_err *err);
+
+/* What is maximized, of the split behind last_bin. */
+double mw_forest__classes_value(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                                mw_forest__column bins, int32_t last_bin, bool missing_left);
 
 /* The best split of a node; forest_bins_split.c. */
 mw_status mw_forest__bin_split_find(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,

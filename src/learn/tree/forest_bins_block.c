@@ -10,8 +10,8 @@
 #include "core/base/math.h"
 #include "learn/tree/forest_bins.h"
 
-typedef float values4 __attribute__((vector_size(16)));
-typedef int32_t counts4 __attribute__((vector_size(16)));
+typedef float values4 __attribute__((vector_size(16), may_alias));
+typedef int32_t counts4 __attribute__((vector_size(16), may_alias));
 
 static mw_status block_init(mw_mem *mem, size_t n_columns, size_t stride, mw_forest__block *block,
                             mw_err *err) {
@@ -39,6 +39,16 @@ void mw_forest__blocks_done(mw_forest__bin_worker *worker) {
     mw_free(worker->few_values);
 }
 
+/* Most values of few rows will be looked at soon, and have not been for long. */
+static void fetch_rows(const mw_forest__data *data, const mw_forest__block *block) {
+    enum { LINE = 16, MOST_LINES = 8 };
+    const size_t width = (size_t)data->n_features;
+    if (width > LINE * MOST_LINES) return;
+    for (int64_t i = 0; i < block->n_rows; i++)
+        for (size_t f = 0; f < width; f += LINE)
+            __builtin_prefetch(data->matrix.x + block->rows[i] * width + f);
+}
+
 static void open_in(mw_forest__bin_worker *worker, mw_forest__bin_node *node,
                     mw_forest__where where) {
     mw_forest__block *block = where == MW_FOREST__IN_FEW ? &worker->few : &worker->block;
@@ -47,6 +57,7 @@ static void open_in(mw_forest__bin_worker *worker, mw_forest__bin_node *node,
         block->rows[i] = mw_forest__row_of(worker, node, node->begin + i);
     for (int64_t i = 0; i < block->n_rows; i++) worker->index[node->begin + i] = (uint32_t)i;
     memset(block->filled, 0, (size_t)worker->data->bins->n_columns);
+    if (where == MW_FOREST__IN_FEW) fetch_rows(worker->data, block);
     node->where = where;
 }
 
@@ -64,32 +75,36 @@ static void copy_bins(const mw_forest__data *data, int32_t column, const mw_fore
     for (int64_t i = 0; i < block->n_rows; i++) cells[i] = all[block->rows[i]];
 }
 
-/* values [n4 * 4], missing ones infinite. How many are below x? */
-static uint8_t count_below(const values4 *values, int n4, float x) {
-    const values4 all = {x, x, x, x};
-    counts4 below = {0};
-    for (int i = 0; i < n4; i++) below -= values[i] < all;
-    return (uint8_t)(below[0] + below[1] + below[2] + below[3]);
+void mw_forest__rank_values(const mw_forest__data *data, int32_t feature, const uint32_t *rows,
+                            int64_t n, mw_forest__ranks *ret) {
+    const float *x = data->matrix.x + feature;
+    const int64_t n4 = (n + 3) / 4;
+    for (int64_t i = 0; i < n; i++) {
+        const float value = x[rows[i] * (size_t)data->n_features];
+        ret->values[i] = __builtin_isnan(value) ? (float)MW_INFINITY : value;
+    }
+    for (int64_t i = n; i < 4 * n4; i++) ret->values[i] = (float)MW_INFINITY;
+    const values4 *values = (const values4 *)ret->values;
+    counts4 *below = (counts4 *)ret->below;
+    for (int64_t k = 0; k < n4; k++) {
+        const values4 own = values[k];
+        counts4 sum = {0};
+        for (int64_t i = 0; i < n4; i++) {
+            const values4 x4 = values[i];
+            for (int j = 0; j < 4; j++) sum -= (values4){x4[j], x4[j], x4[j], x4[j]} < own;
+        }
+        below[k] = sum;
+    }
 }
 
-static void rank_values(const mw_forest__data *data, int32_t column, const mw_forest__block *block,
+static void rank_column(const mw_forest__data *data, int32_t feature, const mw_forest__block *few,
                         uint8_t *cells, float *low) {
-    union {
-        float one[MW_FOREST__FEW_SLOTS];
-        values4 four[MW_FOREST__FEW_SLOTS / 4];
-    } values = {.one = {0}};
-    const float *x = data->matrix.x + data->bins->columns[column].feature;
-    const int n4 = (int)block->n_rows / 4 + 1;
-    for (int i = 0; i < 4 * n4; i++) {
-        float value =
-            i < block->n_rows ? x[block->rows[i] * (size_t)data->n_features] : (float)MW_INFINITY;
-        values.one[i] = __builtin_isnan(value) ? (float)MW_INFINITY : value;
-    }
-    for (int64_t i = 0; i < block->n_rows; i++) {
-        const float value = values.one[i];
-        const bool missing = value > FLT_MAX;
-        cells[i] = missing ? MW_FOREST__FEW : count_below(values.four, n4, value);
-        low[cells[i]] = value;
+    mw_forest__ranks ranks = {0};
+    mw_forest__rank_values(data, feature, few->rows, few->n_rows, &ranks);
+    for (int64_t i = 0; i < few->n_rows; i++) {
+        const bool missing = ranks.values[i] > FLT_MAX;
+        cells[i] = missing ? MW_FOREST__FEW : (uint8_t)ranks.below[i];
+        low[cells[i]] = ranks.values[i];
     }
 }
 
@@ -101,12 +116,15 @@ mw_forest__column mw_forest__column_of(mw_forest__bin_worker *worker,
         mw_forest__block *few = &worker->few;
         uint8_t *cells = few->cells + (size_t)column * few->stride;
         float *values = worker->few_values + (size_t)column * MW_FOREST__FEW_SLOTS;
-        if (!few->filled[column]) rank_values(data, column, few, cells, values);
+        if (!few->filled[column]) rank_column(data, bins->feature, few, cells, values);
         few->filled[column] = 1;
-        return (mw_forest__column){cells, MW_FOREST__FEW, values, values};
+        return (mw_forest__column){bins->feature, column, cells, MW_FOREST__FEW, values, values};
     }
-    mw_forest__column result = {
-        .n_bins = bins->n_bins, .low = data->low + bins->first, .high = data->high + bins->first};
+    mw_forest__column result = {.feature = bins->feature,
+                                .column = column,
+                                .n_bins = bins->n_bins,
+                                .low = data->low + bins->first,
+                                .high = data->high + bins->first};
     if (node->where == MW_FOREST__IN_TABLE) {
         result.cells = data->binned.columns + column * data->n_rows;
         return result;

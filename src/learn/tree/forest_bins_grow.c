@@ -11,6 +11,8 @@
 
 enum { FIRST_JOBS = 64, ROWS_PER_CHECK = 1 << 17 };
 
+typedef int64_t pair_sum __attribute__((vector_size(16), may_alias));
+
 /* Ranking values costs the more, the more rows there are, and pays the more, the more columns are tried. */
 enum { FEW_IF_FEW_TRIED = 23 };
 
@@ -28,11 +30,11 @@ mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *d
     worker->scratch_index = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_index);
     worker->scratch_pairs = mw_alloc_array(mem, n_rows, sizeof *worker->scratch_pairs);
     worker->features = mw_alloc_array(mem, n_features, sizeof *worker->features);
-    worker->counts = mw_alloc_array(mem, 3 * n_classes + 1, sizeof *worker->counts);
+    worker->counts = mw_alloc_array(mem, n_classes + 1, sizeof *worker->counts);
     worker->stack = mw_alloc_array(mem, FIRST_JOBS, sizeof *worker->stack);
-    if (data->options.class_weight != MW_CLASS_WEIGHT_NONE) {
-        worker->class_weights = mw_alloc_array(mem, n_classes, sizeof *worker->class_weights);
-        if (!worker->class_weights) return mw_fail_nomem(err, "growing trees");
+    if (n_classes > 2 || data->options.class_weight != MW_CLASS_WEIGHT_NONE) {
+        mw_status status = mw_forest__classes_init(mem, worker, err);
+        if (status != MW_OK) return status;
     }
     if (worker->index && worker->pairs && worker->scratch_index && worker->scratch_pairs &&
         worker->features && worker->counts && worker->stack)
@@ -46,8 +48,8 @@ void mw_forest__bin_worker_done(mw_forest__bin_worker *worker) {
     mw_free(worker->scratch_index);
     mw_free(worker->scratch_pairs);
     mw_forest__blocks_done(worker);
+    mw_forest__classes_done(worker);
     mw_free(worker->features);
-    mw_free(worker->class_weights);
     mw_free(worker->counts);
     mw_free(worker->stack);
     mw_free(worker->tree.nodes);
@@ -140,8 +142,11 @@ static void count_classes(mw_forest__bin_worker *worker, const mw_forest__bin_no
         counts[0] = mw_forest__weight(node->sums) - node->sums.sum;
     } else if (n_classes > 2) {
         memset(counts, 0, (size_t)n_classes * sizeof *counts);
-        for (int64_t i = node->begin; i < node->end; i++)
-            counts[worker->pairs[i].sum] += mw_forest__weight(worker->pairs[i]);
+        if (is_pure(worker, node))
+            counts[worker->pairs[node->begin].sum] = mw_forest__weight(node->sums);
+        else
+            for (int64_t i = node->begin; i < node->end; i++)
+                counts[worker->pairs[i].sum] += mw_forest__weight(worker->pairs[i]);
     }
 }
 
@@ -166,30 +171,78 @@ static mw_status add_leaf(mw_forest__bin_worker *worker, const mw_forest__bin_no
 
 /* ---- splitting ---- */
 
-/* Stable: left rows stay in front, right ones go through the scratch. */
-static mw_status partition(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
-                           const mw_forest__bin_split *split, mw_err *err) {
+/* How a node's rows are divided: by value where there are few, else by bin. */
+typedef struct dividing {
+    const mw_forest__bin_split *split;
+    const uint8_t *cells;           /* by what `index` holds; NULL: by value */
+    uint8_t side[MW_FOREST__SLOTS]; /* of a bin; the last one's rows are missing */
+    int32_t n_bins;
+    mw_forest__pair left; /* sums of that side */
+    int64_t n_missing, n_right;
+} dividing;
+
+static dividing begin_dividing(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                               const mw_forest__bin_split *split) {
+    dividing d = {.split = split};
+    if (node->where == MW_FOREST__IN_FEW) return d;
     const mw_forest__column column = mw_forest__column_of(worker, node, split->column);
+    d.cells = column.cells;
+    d.n_bins = column.n_bins;
+    for (int32_t b = 0; b < d.n_bins; b++) d.side[b] = b <= split->bin;
+    d.side[d.n_bins] = split->missing_left;
+    return d;
+}
+
+/* Rows [begin, end) of the node. */
+static inline void divide(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                          dividing *d, int64_t begin, int64_t end, bool by_value) {
     uint32_t *index = worker->index + node->begin, *right_index = worker->scratch_index;
     mw_forest__pair *pairs = worker->pairs + node->begin, *right_pairs = worker->scratch_pairs;
-    int64_t n_left = 0, n_right = 0;
-    for (int64_t i = 0; i < node->end - node->begin; i++) {
+    const float *x = worker->data->matrix.x + d->split->feature;
+    const size_t width = (size_t)worker->data->n_features;
+    int64_t n_right = d->n_right, n_left = begin - n_right, n_missing = 0;
+    pair_sum sums = {0};
+    for (int64_t i = begin; i < end; i++) {
         const uint32_t at = index[i];
-        const mw_forest__pair pair = pairs[i];
-        const int32_t bin = column.cells[at];
-        const bool left = bin <= split->bin || (bin == column.n_bins && split->missing_left);
-        index[n_left] = at;
-        pairs[n_left] = pair;
-        right_index[n_right] = at;
-        right_pairs[n_right] = pair;
+        const pair_sum pair = *(const pair_sum *)&pairs[i];
+        const float value = by_value ? x[worker->few.rows[at] * width] : 0;
+        const int32_t bin = by_value ? 0 : d->cells[at];
+        const bool missing = by_value ? __builtin_isnan(value) : bin == d->n_bins;
+        const int64_t left = by_value
+                                 ? missing ? d->split->missing_left : value <= d->split->threshold
+                                 : d->side[bin];
+        index[n_left] = right_index[n_right] = at;
+        *(pair_sum *)&pairs[n_left] = *(pair_sum *)&right_pairs[n_right] = pair;
+        sums += pair & (pair_sum){-left, -left};
         n_left += left;
-        n_right += !left;
-        if (i % ROWS_PER_CHECK != ROWS_PER_CHECK - 1) continue;
-        mw_status status = mw_ctx_check(worker->ctx, err);
+        n_right += 1 - left;
+        n_missing += missing;
+    }
+    d->left = mw_forest__plus(d->left, (mw_forest__pair){sums[0], (uint64_t)sums[1]});
+    d->n_missing += n_missing;
+    d->n_right = n_right;
+}
+
+/* Stable: left rows stay in front, right ones go through the scratch. *ret_left gets their sums. */
+static mw_status partition(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                           mw_forest__bin_split *split, mw_forest__pair *ret_left, mw_err *err) {
+    dividing d = begin_dividing(worker, node, split);
+    const int64_t n = node->end - node->begin;
+    if (!d.cells) divide(worker, node, &d, 0, n, true);
+    for (int64_t begin = 0; d.cells && begin < n; begin += ROWS_PER_CHECK) {
+        const int64_t end = n - begin < ROWS_PER_CHECK ? n : begin + ROWS_PER_CHECK;
+        divide(worker, node, &d, begin, end, false);
+        mw_status status = end < n ? mw_ctx_check(worker->ctx, err) : MW_OK;
         if (status != MW_OK) return status;
     }
-    memcpy(index + n_left, right_index, (size_t)n_right * sizeof *index);
-    memcpy(pairs + n_left, right_pairs, (size_t)n_right * sizeof *pairs);
+    const size_t n_right = (size_t)d.n_right;
+    const int64_t n_left = n - d.n_right;
+    memcpy(worker->index + node->begin + n_left, worker->scratch_index,
+           n_right * sizeof *worker->index);
+    memcpy(worker->pairs + node->begin + n_left, worker->scratch_pairs,
+           n_right * sizeof *worker->pairs);
+    if (d.n_missing == 0) split->missing_left = n_left > d.n_right; /* to the larger side */
+    *ret_left = d.left;
     return MW_OK;
 }
 
@@ -206,11 +259,12 @@ static mw_status push(mw_forest__bin_worker *worker, mw_forest__bin_node node, m
 }
 
 static mw_status split_node(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
-                            const mw_forest__bin_split *split, mw_err *err) {
+                            mw_forest__bin_split *split, mw_err *err) {
     mw_forest__tree *tree = &worker->tree;
     const int64_t left = tree->n_nodes, right = left + 1;
+    mw_forest__pair left_sums;
     mw_status status = mw_forest__add_nodes(worker->ctx->mem, tree, 2, err);
-    if (status == MW_OK) status = partition(worker, node, split, err);
+    if (status == MW_OK) status = partition(worker, node, split, &left_sums, err);
     if (status != MW_OK) return status;
     tree->nodes[node->node] = (mw_node){.feature = split->feature,
                                         .threshold = split->threshold,
@@ -219,11 +273,11 @@ static mw_status split_node(mw_forest__bin_worker *worker, const mw_forest__bin_
                                         .cover = (uint32_t)mw_forest__weight(node->sums),
                                         .missing_left = split->missing_left,
                                         .gain = (float)(split->gain * worker->data->gain_unit)};
-    const int64_t middle = node->begin + mw_forest__n_distinct(split->left);
+    const int64_t middle = node->begin + mw_forest__n_distinct(left_sums);
     const int32_t depth = node->depth + 1;
     const mw_forest__bin_node children[2] = {
-        {middle, node->end, right, depth, node->where, mw_forest__less(node->sums, split->left)},
-        {node->begin, middle, left, depth, node->where, split->left}};
+        {middle, node->end, right, depth, node->where, mw_forest__less(node->sums, left_sums)},
+        {node->begin, middle, left, depth, node->where, left_sums}};
     for (int i = 0; i < 2 && status == MW_OK; i++)
         status = may_split(worker, &children[i]) ? push(worker, children[i], err)
                                                  : add_leaf(worker, &children[i], err);
@@ -249,7 +303,7 @@ mw_status mw_forest__bin_tree_grow(mw_forest__bin_worker *worker, int32_t index,
     mw_status status = take_rows(worker, &root, err);
     if (status == MW_OK) status = mw_forest__add_nodes(worker->ctx->mem, &worker->tree, 1, err);
     if (status != MW_OK) return status;
-    if (worker->class_weights) balance_classes(worker);
+    if (data->options.class_weight != MW_CLASS_WEIGHT_NONE) balance_classes(worker);
     status = may_split(worker, &root) ? push(worker, root, err) : add_leaf(worker, &root, err);
     for (uint64_t n = 0; status == MW_OK && worker->stack_size > 0; n++) {
         if (n % 64 == 0) status = mw_ctx_check(worker->ctx, err);

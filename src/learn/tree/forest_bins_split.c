@@ -2,8 +2,8 @@
  * forest_bins_split.c -- the best split of one node on bins; criteria and conventions are forest_split.c's.
  *
  * A column comes as the sums up to each bin that the node holds (forest_bins_sums.c); candidates are valued from those, two
- * divisions at a time. With more than two classes rows are put in the order of their bins (counting sort) and counted one
- * by one, so that a column costs the same for any number of classes. Class weights are applied to counts, in float64.
+ * divisions at a time. More than two classes have a search of their own (forest_bins_classes.c). Class weights are applied
+ * to counts, in float64.
  *
  * Extremely randomized trees (Geurts, Ernst, Wehenkel: "Extremely randomized trees", Machine Learning 63, 2006) have one
  * candidate a column, at a threshold drawn between the node's least and greatest value.
@@ -121,92 +121,12 @@ static void scan_two_classes(search *s) {
     for (int32_t i = s->begin; i < s->end; i++) consider(s, i, value_of_classes(s, left_of(s, i)));
 }
 
-/* ---- more than two classes ---- */
-
-/* order [n]: places of the node's rows by bin, missing ones last. */
-static mw_status order_rows(search *s, uint32_t *order, mw_err *err) {
-    int64_t starts[MW_FOREST__SLOTS], at = 0;
-    for (int32_t i = 0; i < s->n_found; i++) {
-        starts[s->worker->found[i]] = at;
-        at = mw_forest__n_distinct(s->worker->lefts[i]);
-    }
-    starts[s->bins.n_bins] = at;
-    for (int64_t i = 0; i < s->n; i++) {
-        order[starts[s->bins.cells[s->index[i]]]++] = (uint32_t)i;
-        if (i % ROWS_PER_CHECK != ROWS_PER_CHECK - 1) continue;
-        mw_status status = mw_ctx_check(s->worker->ctx, err);
-        if (status != MW_OK) return status;
-    }
-    return MW_OK;
-}
-
-static void count_missing(search *s, const uint32_t *order) {
-    const int32_t n_classes = s->worker->data->options.n_classes;
-    int64_t *counts = s->worker->counts + 2 * (int64_t)n_classes;
-    memset(counts, 0, (size_t)n_classes * sizeof *counts);
-    for (int64_t i = s->n - mw_forest__n_distinct(s->missing); i < s->n; i++) {
-        const mw_forest__pair pair = s->pairs[order[i]];
-        counts[pair.sum] += mw_forest__weight(pair);
-    }
-}
-
-/* A node of many rows is counted in steps of a bin; whoever scans finds the same answer afterwards. */
-static bool is_canceled(const search *s) {
-    return s->n > ROWS_PER_CHECK && mw_ctx_check(s->worker->ctx, NULL) != MW_OK;
-}
-
-static void scan_classes(search *s, const uint32_t *order) {
-    const int32_t n_classes = s->worker->data->options.n_classes;
-    const int64_t *node = s->worker->counts;
-    int64_t *left = s->worker->counts + n_classes;
-    const int64_t *missing = left + n_classes;
-    uint64_t left_squares = 0, right_squares = 0;
-    for (int32_t c = 0; c < n_classes; c++) {
-        left[c] = s->missing_left ? missing[c] : 0;
-        left_squares += squared(left[c]);
-        right_squares += squared(node[c] - left[c]);
-    }
-    for (int32_t i = s->begin, at = 0; i < s->end && !is_canceled(s); i++) {
-        for (; at < mw_forest__n_distinct(s->worker->lefts[i]); at++) {
-            const mw_forest__pair pair = s->pairs[order[at]];
-            const uint64_t w = (uint64_t)mw_forest__weight(pair);
-            const int64_t c = pair.sum;
-            left_squares += w * (2 * (uint64_t)left[c] + w);
-            right_squares -= w * (2 * (uint64_t)(node[c] - left[c]) - w);
-            left[c] += (int64_t)w;
-        }
-        const double l = (double)mw_forest__weight(left_of(s, i)), r = s->total - l;
-        const double2 shares =
-            (double2){(double)left_squares, (double)right_squares} / (double2){l, r};
-        consider(s, i, shares[0] + shares[1]);
-    }
-}
-
-static void scan_weighted_classes(search *s, const uint32_t *order) {
-    const int32_t n_classes = s->worker->data->options.n_classes;
-    const double *weights = s->worker->class_weights;
-    const int64_t *node = s->worker->counts;
-    int64_t *left = s->worker->counts + n_classes;
-    const int64_t *missing = left + n_classes;
-    double squares[2] = {0}, sums[2] = {0}; /* of the left and the right side */
-    for (int32_t c = 0; c < n_classes; c++) {
-        left[c] = s->missing_left ? missing[c] : 0;
-        const double l = weights[c] * (double)left[c], r = weights[c] * (double)(node[c] - left[c]);
-        squares[0] += l * l, squares[1] += r * r;
-        sums[0] += l, sums[1] += r;
-    }
-    for (int32_t i = s->begin, at = 0; i < s->end && !is_canceled(s); i++) {
-        for (; at < mw_forest__n_distinct(s->worker->lefts[i]); at++) {
-            const mw_forest__pair pair = s->pairs[order[at]];
-            const int64_t c = pair.sum;
-            const double w = weights[c] * (double)mw_forest__weight(pair);
-            squares[0] += w * (2 * weights[c] * (double)left[c] + w);
-            squares[1] -= w * (2 * weights[c] * (double)(node[c] - left[c]) - w);
-            sums[0] += w, sums[1] -= w;
-            left[c] += mw_forest__weight(pair);
-        }
-        consider(s, i, squares[0] / sums[0] + squares[1] / sums[1]);
-    }
+/* Of more than two classes: only where thresholds are drawn, so that there is one candidate. */
+static void scan_classes(search *s) {
+    for (int32_t i = s->begin; i < s->end; i++)
+        consider(s, i,
+                 mw_forest__classes_value(s->worker, s->node, s->bins, s->worker->found[i],
+                                          s->missing_left));
 }
 
 /* ---- columns ---- */
@@ -218,24 +138,17 @@ static void scan(search *s) {
         scan_values(s);
     else if (n_classes == 2)
         scan_two_classes(s);
-    else if (s->worker->class_weights)
-        scan_weighted_classes(s, s->worker->scratch_index);
     else
-        scan_classes(s, s->worker->scratch_index);
+        scan_classes(s);
 }
 
 static void keep_best(search *s, int32_t feature, int32_t column) {
     const uint8_t *found = s->worker->found;
     const int32_t at = s->best_at;
-    s->missing_left = s->best_missing_left;
-    const mw_forest__pair left = left_of(s, at);
     s->split = (mw_forest__bin_split){.feature = feature,
                                       .column = column,
                                       .bin = found[at],
-                                      .left = left,
-                                      .missing_left = s->missing.held > 0
-                                                          ? s->missing_left
-                                                          : 2 * mw_forest__n_distinct(left) > s->n,
+                                      .missing_left = s->best_missing_left,
                                       .threshold = FLT_MAX};
     if (at + 1 < s->n_found)
         s->split.threshold =
@@ -247,20 +160,20 @@ static void keep_best(search *s, int32_t feature, int32_t column) {
 /* Sets *ret_constant when the feature offers no split at all. */
 static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_err *err) {
     mw_forest__bin_worker *worker = s->worker;
-    const int32_t n_classes = worker->data->options.n_classes;
     const int32_t column = worker->data->columns[feature];
+    const bool drawn = worker->data->options.random_thresholds;
     *ret_constant = true;
     if (column < 0) return MW_OK;
+    if (worker->data->options.n_classes > 2 && !drawn)
+        return mw_forest__classes_find(worker, s->node, feature, &s->best, &s->split, ret_constant,
+                                       err);
     s->bins = mw_forest__column_of(worker, s->node, column);
     mw_status status =
         mw_forest__sum_column(worker, s->node, s->bins, &s->n_found, &s->missing, err);
     const bool any_missing = s->missing.held > 0;
     if (status != MW_OK || s->n_found == 0 || (s->n_found == 1 && !any_missing)) return status;
     *ret_constant = false;
-    if (n_classes > 2) status = order_rows(s, worker->scratch_index, err);
-    if (status != MW_OK) return status;
-    if (n_classes > 2 && any_missing) count_missing(s, worker->scratch_index);
-    if (worker->data->options.random_thresholds && s->n_found > 1) draw_threshold(s);
+    if (drawn && s->n_found > 1) draw_threshold(s);
     s->missing_left = false;
     s->best_at = -1;
     scan(s);
@@ -273,23 +186,21 @@ static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_
 /* try_feature of a node of two rows, which a third of all nodes are: either is the left one. */
 static void try_feature_of_two(search *s, int32_t feature, const double value[2],
                                bool *ret_constant) {
-    const int32_t column = s->worker->data->columns[feature];
+    const mw_forest__data *data = s->worker->data;
     *ret_constant = true;
-    if (column < 0) return;
-    const mw_forest__column bins = mw_forest__column_of(s->worker, s->node, column);
-    const uint8_t cells[2] = {bins.cells[s->index[0]], bins.cells[s->index[1]]};
-    if (cells[0] == cells[1]) return;
+    if (data->columns[feature] < 0) return;
+    float x[2];
+    for (int i = 0; i < 2; i++)
+        x[i] = mw_forest__value(s->worker, s->node, s->node->begin + i, feature);
+    const bool missing[2] = {__builtin_isnan(x[0]), __builtin_isnan(x[1])};
+    if (x[0] == x[1] || (missing[0] && missing[1])) return;
     *ret_constant = false;
-    const int left = cells[1] < cells[0];
+    const int left = missing[0] || x[1] < x[0];
     if (!(value[left] > s->best)) return;
     s->best = value[left];
-    s->split = (mw_forest__bin_split){.feature = feature,
-                                      .column = column,
-                                      .bin = cells[left],
-                                      .left = s->pairs[left],
-                                      .threshold = FLT_MAX};
-    if (cells[!left] != bins.n_bins)
-        s->split.threshold = mw_forest__threshold(bins.high[cells[left]], bins.low[cells[!left]]);
+    s->split = (mw_forest__bin_split){
+        .feature = feature, .column = data->columns[feature], .threshold = FLT_MAX};
+    if (!missing[!left]) s->split.threshold = mw_forest__threshold(x[left], x[!left]);
 }
 
 static double gain_of(const search *s) {
@@ -310,8 +221,10 @@ static void values_of_two(const search *s, double value[2]) {
     if (s->worker->data->options.n_classes == 0) {
         const double2 both = value_of(s, s->pairs[0], s->pairs[1]);
         value[0] = both[0], value[1] = both[1];
-    } else
+    } else if (s->worker->data->options.n_classes == 2)
         for (int i = 0; i < 2; i++) value[i] = value_of_classes(s, s->pairs[i]);
+    else /* a square by its root */
+        value[0] = value[1] = s->worker->class_sums.weight;
 }
 
 mw_status mw_forest__bin_split_find(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
@@ -326,8 +239,8 @@ mw_status mw_forest__bin_split_find(mw_forest__bin_worker *worker, const mw_fore
                 .best = -1,
                 .split = {.feature = -1}};
     s.mean = (double)node->sums.sum / s.total;
-    const bool of_two =
-        s.n == 2 && data->options.n_classes <= 2 && !data->options.random_thresholds;
+    const bool of_two = s.n == 2 && !data->options.random_thresholds;
+    if (data->options.n_classes > 2) mw_forest__classes_begin(worker, node);
     double value[2] = {0};
     if (of_two) values_of_two(&s, value);
     int32_t n_seen = 0, n_constant = 0;

@@ -99,7 +99,7 @@ static void check_beside_exact(const mw_ctx *ctx, mw_forest_options options, con
 
 MW_TEST(equals_the_exact_forest) {
     static const int64_t sizes[] = {1, 2, 3, 17, 70, 300, 2048, 2049, 9000};
-    static const int32_t classes[] = {0, 2, 3, 5};
+    static const int32_t classes[] = {0, 2, 3, 5, 17, 70};
     mw_ctx ctx;
     mw_ctx_init(&ctx);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -269,6 +269,83 @@ MW_TEST(weights_are_like_repeated_rows) {
     }
     sample_free(&s);
     sample_free(&r);
+}
+
+/* ---- the best split of many classes, by trying all ---- */
+
+enum { FEW_CLASSES = 5 };
+
+typedef struct side_counts {
+    double count[FEW_CLASSES];
+    int n;
+} side_counts;
+
+static double purity(const side_counts *side) {
+    double squares = 0, sum = 0;
+    for (int c = 0; c < FEW_CLASSES; c++) {
+        squares += side->count[c] * side->count[c];
+        sum += side->count[c];
+    }
+    return squares / sum;
+}
+
+/* Of all thresholds between values of a column, with the missing rows on either side, of at least `least` rows a side. */
+static double best_purity(const sample *s, int32_t feature, const double *weights, int least) {
+    double best = 0;
+    for (int64_t k = 0; k < 2 * s->matrix.n_rows; k++) {
+        const float cut = s->x[k / 2 * s->matrix.n_features + feature];
+        side_counts sides[2] = {0};
+        for (int64_t row = 0; row < s->matrix.n_rows; row++) {
+            const float x = s->x[row * s->matrix.n_features + feature];
+            const bool left = __builtin_isnan(x) ? k % 2 : x <= cut;
+            sides[left].count[(int)s->y[row]] += weights[(int)s->y[row]];
+            sides[left].n++;
+        }
+        if (sides[0].n < least || sides[1].n < least) continue;
+        const double value = purity(&sides[0]) + purity(&sides[1]);
+        if (value > best) best = value;
+    }
+    return best;
+}
+
+static void check_root(const sample *s, bool weighted, int least) {
+    const int64_t n = s->matrix.n_rows;
+    side_counts all = {0};
+    double weights[FEW_CLASSES];
+    int n_present = 0;
+    for (int64_t row = 0; row < n; row++) all.count[(int)s->y[row]]++;
+    for (int c = 0; c < FEW_CLASSES; c++) n_present += all.count[c] > 0;
+    for (int c = 0; c < FEW_CLASSES; c++) {
+        weights[c] = weighted && all.count[c] > 0 ? (double)n / (n_present * all.count[c]) : 1;
+        all.count[c] *= weights[c];
+    }
+    double best = 0;
+    for (int32_t f = 0; f < s->matrix.n_features; f++) {
+        const double of_column = best_purity(s, f, weights, least);
+        if (of_column > best) best = of_column;
+    }
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_forest_options options = few_trees(1, FEW_CLASSES);
+    options.bootstrap = false;
+    options.max_depth = 1;
+    options.min_samples_leaf = least;
+    if (weighted) options.class_weight = MW_CLASS_WEIGHT_BALANCED;
+    mw_trees *trees = fit(&ctx, options, s);
+    const double gain = best - purity(&all);
+    assert_int_equal(trees->n_nodes, 3);
+    assert_true(mw_abs((double)trees->nodes[0].gain - gain) <= 1e-5 * gain);
+    mw_trees_free(trees);
+}
+
+MW_TEST(the_best_split_of_many_classes) {
+    static const int64_t sizes[] = {20, 50, 150, 1000}; /* by value, by rank, by bin, by class */
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int k = 0; k < 4; k++) {
+            sample s = sample_new(mw_test_seed() + i, sizes[i], 4, FEW_CLASSES);
+            check_root(&s, k % 2, k / 2 ? 3 : 1);
+            sample_free(&s);
+        }
 }
 
 /* Where nothing can be split, all classes have the same share, whatever was drawn. */
@@ -554,12 +631,12 @@ MW_TEST(bad_number_of_bins) {
 MW_TEST(every_allocation_fails_once) {
     mw_ctx ctx;
     mw_ctx_init(&ctx);
-    sample s = sample_new(mw_test_seed(), 400, 5, 2);
+    sample s = sample_new(mw_test_seed(), 400, 5, 3);
     const size_t used = mw_mem_used(ctx.mem);
     for (uint64_t n = 1;; n++) {
         mw_err err = {0};
         mw_trees *trees = NULL;
-        mw_forest_options options = few_trees(3, 2);
+        mw_forest_options options = few_trees(3, 3);
         options.class_weight = MW_CLASS_WEIGHT_BALANCED;
         mw_alloc_fail_at(n);
         mw_status status = mw_forest_fit(&ctx, &options, s.matrix, s.y, &trees, &err);
@@ -602,7 +679,7 @@ MW_TEST_MAIN(MW_RUN(equals_the_exact_forest), MW_RUN(same_bytes_at_any_thread_co
              MW_RUN(rows_left_out_are_scored_by_other_trees), MW_RUN(no_rows_left_out),
              MW_RUN(equal_classes_need_no_weights), MW_RUN(weights_are_like_repeated_rows),
              MW_RUN(draws_are_balanced_by_tree), MW_RUN(weights_are_refused),
-             MW_RUN(extreme_magnitudes), MW_RUN(equal_rows_and_constant_targets),
-             MW_RUN(many_columns_mostly_missing), MW_RUN(more_values_than_bins),
-             MW_RUN(bad_number_of_bins), MW_RUN(every_allocation_fails_once),
-             MW_RUN(stops_when_canceled))
+             MW_RUN(the_best_split_of_many_classes), MW_RUN(extreme_magnitudes),
+             MW_RUN(equal_rows_and_constant_targets), MW_RUN(many_columns_mostly_missing),
+             MW_RUN(more_values_than_bins), MW_RUN(bad_number_of_bins),
+             MW_RUN(every_allocation_fails_once), MW_RUN(stops_when_canceled))
