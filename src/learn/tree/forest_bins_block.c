@@ -91,7 +91,10 @@ void mw_forest__rank_values(const mw_forest__data *data, int32_t feature, const 
         counts4 sum = {0};
         for (int64_t i = 0; i < n4; i++) {
             const values4 x4 = values[i];
-            for (int j = 0; j < 4; j++) sum -= (values4){x4[j], x4[j], x4[j], x4[j]} < own;
+            for (int j = 0; j < 4; j++) {
+                const values4 all = {x4[j], x4[j], x4[j], x4[j]};
+                sum -= all < own;
+            }
         }
         below[k] = sum;
     }

@@ -42,7 +42,10 @@ static void rank_bins(mw_forest__few_order *order, int64_t n) {
     bytes16 *below = (bytes16 *)order->below;
     for (int64_t k = 0; 16 * k < n; k++) {
         bytes16 sum = {0};
-        for (int64_t i = 0; i < n; i++) sum -= (bytes16){0} + order->keys[i] < keys[k];
+        for (int64_t i = 0; i < n; i++) {
+            const bytes16 all = (bytes16){0} + order->keys[i];
+            sum -= all < keys[k];
+        }
         below[k] = sum;
     }
 }
