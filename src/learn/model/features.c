@@ -258,6 +258,27 @@ static mw_status wrong_type(const mw_feature *feature, const mw_column *column, 
     return mw_err_at(err, "%s", column->name);
 }
 
+mw_status mw_features__by_code(mw_mem *mem, const mw_features *features, uint8_t **ret,
+                               mw_err *err) {
+    uint8_t *by_code = mw_calloc(mem, (size_t)features->n, sizeof *by_code);
+    if (!by_code) return mw_fail_nomem(err, "the features");
+    for (int32_t i = 0; i < features->n; i++)
+        by_code[i] = features->items[i].kind == MW_FEATURE_CATEGORY;
+    *ret = by_code;
+    return MW_OK;
+}
+
+mw_status mw_features__check_sets(const mw_features *features, const mw_trees *trees, mw_err *err) {
+    for (int64_t i = 0; i < trees->n_nodes; i++) {
+        const mw_node *node = &trees->nodes[i];
+        if (node->feature >= 0 && node->by_set &&
+            features->items[node->feature].kind != MW_FEATURE_CATEGORY)
+            return mw_fail(err, MW_EDATA, "model.onnx splits feature %d, a number, by categories",
+                           (int)node->feature);
+    }
+    return MW_OK;
+}
+
 /* Text of a cell that was a category at fit but came as another type in this table. */
 static mw_str cell_text(const mw_column *column, int64_t row, char scratch[MW_NUMBER_MAX]) {
     if (column->type == MW_BOOL)

@@ -378,11 +378,8 @@ mw_status mw_gbdt_wishes_read(const mw_ctx *ctx, const mw_fit *fit, mw_gbdt_wish
     mw_gbdt_defaults(&w->options);
     read_plain(fit->params, &w->options);
     read_growth(fit->params, &w->options);
-    w->by_code = mw_calloc(ctx->mem, (size_t)fit->matrix.n_features, sizeof *w->by_code);
-    if (!w->by_code) return mw_fail_nomem(err, "the features");
-    for (int32_t i = 0; i < fit->matrix.n_features; i++)
-        w->by_code[i] = mw_features_at(fit->features, i)->kind == MW_FEATURE_CATEGORY;
-    mw_status status = read_objective(fit, &w->options.objective, err);
+    mw_status status = mw_features__by_code(ctx->mem, fit->features, &w->by_code, err);
+    if (!status) status = read_objective(fit, &w->options.objective, err);
     if (!status) status = read_monotone(ctx, fit, w, err);
     if (!status) status = read_groups(ctx, fit, w, err);
     if (!status) status = weigh_classes(ctx, fit, w, err);

@@ -98,6 +98,11 @@ mw_status mw_features__add(mw_features *features, mw_str name, mw_feature_kind k
 int32_t mw_features__find(const mw_features *features, mw_str name);
 /* Code of a category; -1 when unseen. */
 int32_t mw_feature__code(const mw_feature *feature, mw_str text);
+/* *ret [count]: not 0 where a feature's values are codes of categories; mw_free it. */
+mw_status mw_features__by_code(mw_mem *mem, const mw_features *features, uint8_t **ret,
+                               mw_err *err);
+/* MW_EDATA when the trees split a number by a set: a fraction is in no set of a file, but would be cut off here. */
+mw_status mw_features__check_sets(const mw_features *features, const mw_trees *trees, mw_err *err);
 const char *mw_feature__kind_name(mw_feature_kind kind); /* "number", "bool", "category" */
 
 /* LabelEncoder from a class's index to its label, for a graph; MW_EDATA unless operator `node` of doc is that one. */

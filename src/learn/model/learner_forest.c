@@ -1,6 +1,7 @@
 /*
  * learner_forest.c -- random forest for values and classes: parameters, and the ensemble's ONNX graph.
  *
+ * Categories are split by sets (learn/tree/forest_sets.h).
  * With an anchor the trees fit y - x[anchor] and the prediction adds it back: a mean of leaves cannot
  * leave the range of its training targets, but the range of changes is the same at any level.
  */
@@ -156,10 +157,14 @@ static mw_status forest_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *mode
     double *changes = NULL;
     if (model->anchor >= 0) status = take_off_anchor(ctx, fit, model, &changes, err);
     const double *y = changes ? changes : fit->y;
+    uint8_t *by_code = NULL;
+    if (!status) status = mw_features__by_code(ctx->mem, fit->features, &by_code, err);
+    options.by_code = by_code;
     if (!status) status = mw_forest_fit(ctx, &options, fit->matrix, y, &f->trees, err);
     if (!status && mw_args_bool(fit->params, "oob_score"))
         status = take_oob_score(ctx, &options, fit->matrix, y, model, err);
     mw_free(changes);
+    mw_free(by_code);
     return status ? status : mw_trees_prepare(ctx, f->trees, err);
 }
 
@@ -285,7 +290,8 @@ static mw_status forest_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_mod
     model->state = f;
     mw_status status = check_steps(doc, model, f, err);
     if (!status) status = mw_onnx_read_trees(ctx, doc, &f->trees, err);
-    if (!status) status = mw_onnx_expect_plain(f->trees, err);
+    if (!status) status = mw_onnx_expect_plain(f->trees, true, err);
+    if (!status) status = mw_features__check_sets(model->features, f->trees, err);
     if (!status && f->trees->n_outputs != mw_model_outputs(model))
         status = mw_fail(err, MW_EDATA, "model.onnx gives %d values a row, metadata.json says %d",
                          f->trees->n_outputs, mw_model_outputs(model));

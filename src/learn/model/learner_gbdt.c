@@ -354,18 +354,6 @@ static mw_status read_form(const mw_onnx_doc *doc, const mw_model *model, gbdt *
     return one == 1 ? MW_OK : mw_fail(err, MW_EDATA, "model.onnx: the constant 'one' is not 1");
 }
 
-/* Only categories are asked for in sets: a fraction is in no set of a file, but would be cut off here. */
-static mw_status check_sets(const mw_model *model, const mw_trees *trees, mw_err *err) {
-    for (int64_t i = 0; i < trees->n_nodes; i++) {
-        const mw_node *node = &trees->nodes[i];
-        if (node->feature >= 0 && node->by_set &&
-            mw_features_at(model->features, node->feature)->kind != MW_FEATURE_CATEGORY)
-            return mw_fail(err, MW_EDATA, "model.onnx splits feature %d, a number, by categories",
-                           (int)node->feature);
-    }
-    return MW_OK;
-}
-
 static mw_status gbdt_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_model *model,
                              mw_err *err) {
     gbdt *g = mw_calloc(model->mem, 1, sizeof *g);
@@ -379,7 +367,7 @@ static mw_status gbdt_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_model
                          "model.onnx has %d trees of %d values, metadata.json says "
                          "%d a round",
                          g->trees->n_trees, g->trees->n_outputs, g->objective.n_outputs);
-    if (!status) status = check_sets(model, g->trees, err);
+    if (!status) status = mw_features__check_sets(model->features, g->trees, err);
     return status ? status : mw_trees_prepare(ctx, g->trees, err);
 }
 

@@ -231,7 +231,7 @@ static mw_status isolation_import(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_
     if (!status) status = take_scalar(doc, "minus_c", -1000, -1e-3, &minus_c, err);
     if (!status) status = take_scalar(doc, "threshold", 0, 1, &model->threshold, err);
     if (!status) status = mw_onnx_read_trees(ctx, doc, &state->trees, err);
-    if (!status) status = mw_onnx_expect_plain(state->trees, err);
+    if (!status) status = mw_onnx_expect_plain(state->trees, false, err);
     if (status) return status;
     state->c = -minus_c;
     if (state->trees->n_outputs != 1)

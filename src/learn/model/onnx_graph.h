@@ -129,8 +129,8 @@ const Onnx__AttributeProto *mw_onnx_attribute(const Onnx__NodeProto *node, const
  * own, in the nodes' order and no longer than its last code needs. *ret belongs to mem. */
 mw_status mw_onnx_read_trees(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_trees **ret,
                              mw_err *err);
-/* MW_EDATA when the trees have base values or sets, for learners that have neither. */
-mw_status mw_onnx_expect_plain(const mw_trees *trees, mw_err *err);
+/* MW_EDATA when the trees have base values, or sets, for learners that have none. */
+mw_status mw_onnx_expect_plain(const mw_trees *trees, bool has_sets, mw_err *err);
 
 /* ---- evaluating ---- */
 

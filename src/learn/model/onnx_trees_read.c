@@ -365,7 +365,7 @@ mw_status mw_onnx_read_trees(const mw_ctx *ctx, const mw_onnx_doc *doc, mw_trees
     return status;
 }
 
-mw_status mw_onnx_expect_plain(const mw_trees *trees, mw_err *err) {
-    if (!trees->base && !trees->n_sets) return MW_OK;
+mw_status mw_onnx_expect_plain(const mw_trees *trees, bool has_sets, mw_err *err) {
+    if (!trees->base && (has_sets || !trees->n_sets)) return MW_OK;
     return mw_fail(err, MW_EDATA, "model.onnx does not compute what its learner computes");
 }

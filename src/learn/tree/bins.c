@@ -137,7 +137,10 @@ static mw_status find_cuts(const finding *f, const values *v, mw_bins_column *c,
     return c->cuts ? MW_OK : mw_fail_nomem(err, "the bins of a feature");
 }
 
-static mw_status fail_code(int32_t feature, float value, mw_err *err) {
+mw_status mw_bins_check_code(int32_t feature, float value, mw_err *err) {
+    if (__builtin_isnan(value)) return MW_OK;
+    if (value >= 0 && value < (float)MW_LIMIT(CATEGORIES) && (float)(int32_t)value == value)
+        return MW_OK;
     return mw_fail(
         err, MW_EDATA,
         "feature %d holds %g, which is no code of a category (0 to %lld in whole numbers)",
@@ -147,10 +150,10 @@ static mw_status fail_code(int32_t feature, float value, mw_err *err) {
 /* The most frequent codes have a bin each, the lower code first among equals. */
 static mw_status find_codes(const finding *f, int32_t feature, values *v, mw_bins_column *c,
                             mw_err *err) {
-    for (int64_t i = 0; i < v->n; i++)
-        if (!(v->value[i] >= 0 && v->value[i] < (float)MW_LIMIT(CATEGORIES)) ||
-            (float)(int32_t)v->value[i] != v->value[i])
-            return fail_code(feature, v->value[i], err);
+    for (int64_t i = 0; i < v->n; i++) {
+        mw_status status = mw_bins_check_code(feature, v->value[i], err);
+        if (status) return status;
+    }
     c->by_code = true;
     c->n_bins = v->n < f->options->max_bin ? (int32_t)v->n : f->options->max_bin;
     c->n_codes = v->n > 0 ? (int32_t)v->value[v->n - 1] + 1 : 0;

@@ -59,6 +59,9 @@ mw_status mw_bins_find(const mw_ctx *ctx, mw_matrix matrix, const mw_bins_option
                        mw_bins **ret, mw_err *err);
 void *mw_bins_free(mw_bins *bins);
 
+/* MW_EDATA unless the value of a feature is a code of a category, or missing. */
+mw_status mw_bins_check_code(int32_t feature, float value, mw_err *err);
+
 typedef struct mw_binned {
     int64_t n_rows;
     uint8_t *rows;    /* [n_rows][n_columns], or NULL */

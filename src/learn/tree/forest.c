@@ -40,7 +40,8 @@ void mw_forest_defaults(mw_forest_options *options) {
                                    .n_classes = 0,
                                    .max_bin = 0,
                                    .random_thresholds = false,
-                                   .class_weight = MW_CLASS_WEIGHT_NONE};
+                                   .class_weight = MW_CLASS_WEIGHT_NONE,
+                                   .by_code = NULL};
 }
 
 static mw_status check_options(const mw_forest_options *options, mw_err *err) {
@@ -129,17 +130,29 @@ static mw_status grow_range(void *arg, int64_t begin, int64_t end, int worker_in
 
 /* Moves one tree's nodes to their place, its indices shifted by where they now start. */
 static void append_tree(mw_trees *trees, int32_t index, const mw_forest__tree *tree) {
+    const int32_t n_sets = trees->n_sets;
     trees->roots[index] = trees->n_nodes;
     for (int64_t i = 0; i < tree->n_nodes; i++) {
         mw_node node = tree->nodes[i];
         node.right += (int32_t)(node.left < 0 ? trees->n_leaves : trees->n_nodes);
         if (node.left >= 0) node.left += (int32_t)trees->n_nodes;
+        if (node.by_set) node.set += n_sets;
         trees->nodes[trees->n_nodes + i] = node;
     }
     memcpy(trees->values + trees->n_leaves * trees->n_outputs, tree->values,
            (size_t)(tree->n_leaves * trees->n_outputs) * sizeof *tree->values);
     trees->n_nodes += tree->n_nodes;
     trees->n_leaves += tree->n_leaves;
+}
+
+static mw_status append_sets(mw_trees *trees, const mw_trees *from, mw_sets_room *room,
+                             mw_err *err) {
+    mw_status status = MW_OK;
+    for (int32_t set = 0, ignored; set < from->n_sets && status == MW_OK; set++) {
+        const int64_t begin = from->set_starts[set], end = from->set_starts[set + 1];
+        status = mw_trees_add_set(trees, room, from->set_words + begin, end - begin, &ignored, err);
+    }
+    return status;
 }
 
 static mw_status join(const fitting *fit, int32_t n_features, int32_t n_outputs, mw_trees **ret,
@@ -150,6 +163,7 @@ static mw_status join(const fitting *fit, int32_t n_features, int32_t n_outputs,
         n_leaves += fit->trees[t].n_leaves;
     }
     mw_mem *mem = fit->ctx->mem;
+    mw_status status = MW_OK;
     mw_trees *trees = mw_calloc(mem, 1, sizeof *trees);
     if (!trees) return mw_fail_nomem(err, "the forest");
     *trees = (mw_trees){
@@ -162,7 +176,15 @@ static mw_status join(const fitting *fit, int32_t n_features, int32_t n_outputs,
         mw_trees_free(trees);
         return mw_fail_nomem(err, "the forest");
     }
-    for (int32_t t = 0; t < fit->n_trees; t++) append_tree(trees, t, &fit->trees[t]);
+    mw_sets_room room = {0};
+    for (int32_t t = 0; t < fit->n_trees && status == MW_OK; t++) {
+        append_tree(trees, t, &fit->trees[t]);
+        status = append_sets(trees, &fit->trees[t].sets, &room, err);
+    }
+    if (status != MW_OK) {
+        mw_trees_free(trees);
+        return status;
+    }
     *ret = trees;
     return MW_OK;
 }
@@ -182,10 +204,7 @@ static mw_status grow_all(const mw_ctx *ctx, const mw_forest__data *data, mw_tre
         status = join(&fit, data->n_features,
                       data->options.n_classes > 0 ? data->options.n_classes : 1, ret, err);
     for (int i = 0; fit.workers && i < n_threads; i++) worker_done(&fit.workers[i]);
-    for (int32_t t = 0; fit.trees && t < n_trees; t++) {
-        mw_free(fit.trees[t].nodes);
-        mw_free(fit.trees[t].values);
-    }
+    for (int32_t t = 0; fit.trees && t < n_trees; t++) mw_forest__tree_done(&fit.trees[t]);
     mw_free(fit.workers);
     mw_free(fit.trees);
     return status;

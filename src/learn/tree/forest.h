@@ -24,6 +24,7 @@ typedef struct mw_forest_options {
     int32_t max_bin;        /* 0: exact; 2..255: thresholds lie between as many bins of a feature */
     bool random_thresholds; /* extremely randomized trees; false. Needs max_bin > 0 */
     mw_class_weight class_weight; /* none. Needs classes and max_bin > 0 */
+    const uint8_t *by_code; /* [n_features], or NULL: not 0 where values are codes of categories */
 } mw_forest_options;
 
 void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for regression */
@@ -47,10 +48,13 @@ void mw_forest_defaults(mw_forest_options *options); /* scikit-learn 1.x's for r
  * Random    thresholds: each tried feature has one, drawn evenly between the node's least and greatest value, to the
  *           width of a bin; the best of these is taken.
  * Weights   of classes count in gains, in the class shares of leaves and nowhere else: not in `cover` or min_samples_*.
+ * Categories  are split by sets: values and two classes by the best of all, more classes by the best in one order, random
+ *           thresholds by a set drawn evenly (forest_sets.h). Codes outside the set go right, with missing ones and those that the
+ *           node did not have; on bins only the 255 most frequent codes are told apart above 63 rows.
  * Cost      O(n_features * n_rows log n_rows) for a tree that comes out balanced.
  * Memory    exact: 8 bytes a cell (n_rows * n_features), as much again for each working thread; on bins: 1 byte a cell,
  *           40 bytes a row and thread. 28 bytes a node, twice that for a moment at the end.
- * Errors    MW_EINVAL names the option; MW_EDATA names the row (and feature); MW_ETOOLARGE when
+ * Errors    MW_EINVAL names the option; MW_EDATA names the row (and feature), also where a category is no code; MW_ETOOLARGE when
  *           the model would have more nodes than one may; MW_ENOMEM; MW_ECANCELED.
  */
 mw_status mw_forest_fit(const mw_ctx *ctx, const mw_forest_options *options, mw_matrix matrix,

@@ -47,13 +47,29 @@ static mw_status range_columns(void *arg, int64_t begin, int64_t end, int worker
     return status;
 }
 
+/* Bins of categories in the order of their codes, as the exact forest meets them. */
+static void order_codes(mw_bins_column *column) {
+    for (int32_t b = 1; b < column->n_bins; b++) {
+        const int32_t code = column->codes[b];
+        int32_t at = b;
+        for (; at > 0 && column->codes[at - 1] > code; at--)
+            column->codes[at] = column->codes[at - 1];
+        column->codes[at] = code;
+    }
+    for (int32_t b = 0; b < column->n_bins; b++) column->code_bins[column->codes[b]] = (uint8_t)b;
+}
+
 mw_status mw_forest__bins_init(const mw_ctx *ctx, mw_matrix matrix, mw_forest__data *data,
                                mw_err *err) {
-    const mw_bins_options options = {
-        .max_bin = data->options.max_bin, .min_data_in_bin = 1, .sample_rows = SAMPLE_ROWS};
+    const mw_bins_options options = {.max_bin = data->options.max_bin,
+                                     .min_data_in_bin = 1,
+                                     .sample_rows = SAMPLE_ROWS,
+                                     .by_code = data->options.by_code};
     mw_status status = mw_bins_find(ctx, matrix, &options, &data->bins, err);
     if (status != MW_OK) return status;
     const mw_bins *bins = data->bins;
+    for (int32_t c = 0; c < bins->n_columns; c++)
+        if (bins->columns[c].by_code) order_codes(&data->bins->columns[c]);
     status = mw_bins_fill(ctx, bins, matrix, false, &data->binned, err);
     if (status != MW_OK) return status;
     data->columns = mw_alloc_array(ctx->mem, (size_t)matrix.n_features, sizeof *data->columns);

@@ -105,6 +105,7 @@ typedef struct mw_forest__bin_worker {
     mw_forest__class_sums class_sums;
     uint32_t bin_rows[MW_FOREST__SLOTS]; /* zeros between columns */
     mw_forest__few_order few_order;
+    mw_forest__sets sets; /* of the best split by categories */
     /* of the column looked at; slots are zeros between columns */
     _Alignas(16) mw_forest__pair slots[MW_FOREST__SLOTS];
     mw_forest__pair lefts[MW_FOREST__SLOTS + 1]; /* sums up to each bin that the node holds */
@@ -175,9 +176,15 @@ typedef struct mw_forest__bin_split {
     int32_t column;
     int32_t bin;       /* the last that goes left */
     bool missing_left; /* where the node has missing rows */
+    bool by_set;       /* of worker->sets, in place of the bin and the threshold */
     float threshold;
     double gain; /* decrease of the impurity times rows, target scaled as in data; >= 0 */
 } mw_forest__bin_split;
+
+/* As mw_forest__classes_find, of a feature of categories with any target; forest_bins_sets.c. */
+mw_status mw_forest__categories_find(mw_forest__bin_worker *worker, const mw_forest__bin_node *node,
+                                     int32_t feature, double *best, mw_forest__bin_split *split,
+                                     bool *ret_constant, mw_err *err);
 
 /* ---- more than two classes; forest_bins_order.c ---- */
 

@@ -36,6 +36,11 @@ mw_status mw_forest__bin_worker_init(const mw_ctx *ctx, const mw_forest__data *d
         mw_status status = mw_forest__classes_init(mem, worker, err);
         if (status != MW_OK) return status;
     }
+    if (data->most_codes > 0) {
+        mw_status status = mw_forest__sets_init(mem, data->options.n_classes, data->most_codes,
+                                                data->n_rows, &worker->sets, err);
+        if (status != MW_OK) return status;
+    }
     if (worker->index && worker->pairs && worker->scratch_index && worker->scratch_pairs &&
         worker->features && worker->counts && worker->stack)
         return mw_forest__blocks_init(mem, worker, err);
@@ -52,8 +57,8 @@ void mw_forest__bin_worker_done(mw_forest__bin_worker *worker) {
     mw_free(worker->features);
     mw_free(worker->counts);
     mw_free(worker->stack);
-    mw_free(worker->tree.nodes);
-    mw_free(worker->tree.values);
+    mw_forest__sets_done(&worker->sets);
+    mw_forest__tree_done(&worker->tree);
 }
 
 /* ---- the rows of a tree ---- */
@@ -188,9 +193,18 @@ static dividing begin_dividing(mw_forest__bin_worker *worker, const mw_forest__b
     const mw_forest__column column = mw_forest__column_of(worker, node, split->column);
     d.cells = column.cells;
     d.n_bins = column.n_bins;
-    for (int32_t b = 0; b < d.n_bins; b++) d.side[b] = b <= split->bin;
+    for (int32_t b = 0; b < d.n_bins; b++)
+        d.side[b] =
+            split->by_set ? mw_forest__sets_has(&worker->sets, column.low[b]) : b <= split->bin;
     d.side[d.n_bins] = split->missing_left;
     return d;
+}
+
+static inline bool is_left(const mw_forest__bin_worker *worker, const mw_forest__bin_split *split,
+                           float value) {
+    return split->by_set            ? mw_forest__sets_has(&worker->sets, value)
+           : __builtin_isnan(value) ? split->missing_left
+                                    : value <= split->threshold;
 }
 
 /* Rows [begin, end) of the node. */
@@ -208,9 +222,7 @@ static inline void divide(mw_forest__bin_worker *worker, const mw_forest__bin_no
         const float value = by_value ? x[worker->few.rows[at] * width] : 0;
         const int32_t bin = by_value ? 0 : d->cells[at];
         const bool missing = by_value ? __builtin_isnan(value) : bin == d->n_bins;
-        const int64_t left = by_value
-                                 ? missing ? d->split->missing_left : value <= d->split->threshold
-                                 : d->side[bin];
+        const int64_t left = by_value ? is_left(worker, d->split, value) : d->side[bin];
         index[n_left] = right_index[n_right] = at;
         *(pair_sum *)&pairs[n_left] = *(pair_sum *)&right_pairs[n_right] = pair;
         sums += pair & (pair_sum){-left, -left};
@@ -241,7 +253,8 @@ static mw_status partition(mw_forest__bin_worker *worker, const mw_forest__bin_n
            n_right * sizeof *worker->index);
     memcpy(worker->pairs + node->begin + n_left, worker->scratch_pairs,
            n_right * sizeof *worker->pairs);
-    if (d.n_missing == 0) split->missing_left = n_left > d.n_right; /* to the larger side */
+    if (d.n_missing == 0 && !split->by_set) /* to the larger side, which a set has on the right */
+        split->missing_left = n_left > d.n_right;
     *ret_left = d.left;
     return MW_OK;
 }
@@ -273,6 +286,8 @@ static mw_status split_node(mw_forest__bin_worker *worker, const mw_forest__bin_
                                         .cover = (uint32_t)mw_forest__weight(node->sums),
                                         .missing_left = split->missing_left,
                                         .gain = (float)(split->gain * worker->data->gain_unit)};
+    if (split->by_set)
+        status = mw_forest__add_set(worker->ctx->mem, &worker->sets, tree, node->node, err);
     const int64_t middle = node->begin + mw_forest__n_distinct(left_sums);
     const int32_t depth = node->depth + 1;
     const mw_forest__bin_node children[2] = {

@@ -164,6 +164,9 @@ static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_
     const bool drawn = worker->data->options.random_thresholds;
     *ret_constant = true;
     if (column < 0) return MW_OK;
+    if (mw_forest__is_by_code(worker->data, feature))
+        return mw_forest__categories_find(worker, s->node, feature, &s->best, &s->split,
+                                          ret_constant, err);
     if (worker->data->options.n_classes > 2 && !drawn)
         return mw_forest__classes_find(worker, s->node, feature, &s->best, &s->split, ret_constant,
                                        err);
@@ -249,7 +252,7 @@ mw_status mw_forest__bin_split_find(mw_forest__bin_worker *worker, const mw_fore
             mw_forest__draw_feature(&worker->rng, worker->features, data->n_features, n_seen++);
         bool constant;
         mw_status status = MW_OK;
-        if (of_two)
+        if (of_two && !mw_forest__is_by_code(data, (int32_t)feature))
             try_feature_of_two(&s, (int32_t)feature, value, &constant);
         else
             status = try_feature(&s, (int32_t)feature, &constant, err);

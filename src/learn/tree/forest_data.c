@@ -89,6 +89,21 @@ static mw_status quantize(mw_forest__data *data, mw_err *err) {
     return MW_OK;
 }
 
+/* The codes are below most_codes. */
+static mw_status check_codes(const mw_ctx *ctx, mw_forest__data *data, mw_err *err) {
+    for (int32_t f = 0; f < data->n_features; f++) {
+        mw_status status = mw_ctx_check(ctx, err);
+        if (!mw_forest__is_by_code(data, f)) continue;
+        for (int64_t row = 0; row < data->n_rows && status == MW_OK; row++) {
+            const float x = data->matrix.x[row * data->n_features + f];
+            status = mw_bins_check_code(f, x, err);
+            if (status == MW_OK && x >= (float)data->most_codes) data->most_codes = (int32_t)x + 1;
+        }
+        if (status != MW_OK) return status;
+    }
+    return MW_OK;
+}
+
 mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *options,
                                mw_matrix matrix, const double *y, mw_forest__data *data,
                                mw_err *err) {
@@ -108,6 +123,7 @@ mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *optio
         status = quantize(data, err);
     else
         for (size_t row = 0; row < n_rows; row++) data->target[row] = (int64_t)y[row];
+    if (status == MW_OK) status = check_codes(ctx, data, err);
     if (status == MW_OK)
         status = options->max_bin > 0 ? mw_forest__bins_init(ctx, matrix, data, err)
                                       : sort_all(ctx, matrix, data, err);

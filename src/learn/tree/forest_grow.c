@@ -29,6 +29,14 @@ mw_status mw_forest__worker_init(const mw_ctx *ctx, const mw_forest__data *data,
     worker->features = mw_alloc_array(mem, n_features, sizeof *worker->features);
     worker->counts = mw_alloc_array(mem, 3 * n_classes + 1, sizeof *worker->counts);
     worker->stack = mw_alloc_array(mem, FIRST_JOBS, sizeof *worker->stack);
+    if (data->most_codes > 0) {
+        mw_status status = mw_forest__sets_init(mem, data->options.n_classes, data->most_codes,
+                                                data->n_rows, &worker->sets, err);
+        if (status != MW_OK) {
+            mw_forest__worker_done(worker);
+            return status;
+        }
+    }
     if (worker->rows && worker->members && worker->cells && worker->scratch && worker->local &&
         worker->goes_left && worker->features && worker->counts && worker->stack)
         return MW_OK;
@@ -47,8 +55,8 @@ void mw_forest__worker_done(mw_forest__worker *worker) {
     mw_free(worker->features);
     mw_free(worker->counts);
     mw_free(worker->stack);
-    mw_free(worker->tree.nodes);
-    mw_free(worker->tree.values);
+    mw_forest__sets_done(&worker->sets);
+    mw_forest__tree_done(&worker->tree);
     *worker = (mw_forest__worker){0};
 }
 
@@ -174,7 +182,9 @@ static int64_t mark_sides(mw_forest__worker *worker, const mw_forest__split *spl
     int64_t n_left = 0;
     for (int64_t i = begin; i < end; i++) {
         float x = cells[i].value;
-        bool left = __builtin_isnan(x) ? split->missing_left : x <= split->threshold;
+        bool left = split->by_set        ? mw_forest__sets_has(&worker->sets, x)
+                    : __builtin_isnan(x) ? split->missing_left
+                                         : x <= split->threshold;
         worker->goes_left[cells[i].row] = left;
         n_left += left;
     }
@@ -250,6 +260,9 @@ static mw_status split_node(mw_forest__worker *worker, mw_forest__job job, int64
                                       .cover = (uint32_t)weight,
                                       .missing_left = split->missing_left,
                                       .gain = (float)(split->gain * worker->data->gain_unit)};
+    if (split->by_set)
+        status = mw_forest__add_set(worker->ctx->mem, &worker->sets, tree, job.node, err);
+    if (status != MW_OK) return status;
     const int64_t middle = job.begin + mark_sides(worker, split, job.begin, job.end);
     partition_members(worker, job.begin, job.end);
     const mw_forest__job children[2] = {{middle, job.end, right, job.depth + 1},

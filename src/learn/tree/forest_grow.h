@@ -15,6 +15,7 @@
 #include "core/base/rng.h"
 #include "learn/tree/bins.h"
 #include "learn/tree/forest.h"
+#include "learn/tree/forest_sets.h"
 
 typedef struct mw_forest__data {
     int64_t n_rows;
@@ -24,6 +25,7 @@ typedef struct mw_forest__data {
     int64_t *target;  /* [n_rows] y - mean, scaled by a power of two; or the class */
     double gain_unit; /* times a split's gain gives it in target variances; 1 for classes */
     mw_forest_options options;
+    int32_t most_codes; /* codes of categories are below; 0: no feature has categories */
     /* exact */
     uint32_t *order; /* [n_features][n_rows] rows by value, missing ones last */
     float *sorted;   /* [n_features][n_rows] the values in that order */
@@ -52,7 +54,11 @@ typedef struct mw_forest__tree {
     float *values; /* [n_leaves][n_outputs] */
     int64_t n_nodes, nodes_capacity;
     int64_t n_leaves, values_capacity; /* in leaves */
+    mw_trees sets;                     /* of its nodes; all else in it is empty */
+    mw_sets_room sets_room;
 } mw_forest__tree;
+
+void mw_forest__tree_done(mw_forest__tree *tree);
 
 mw_rng mw_forest__rng(const mw_ctx *ctx, int32_t index); /* tree number `index`'s own */
 
@@ -78,6 +84,14 @@ static inline float mw_forest__threshold(float low, float high) {
 }
 
 int32_t mw_forest__n_outputs(const mw_forest__data *data);
+
+static inline bool mw_forest__is_by_code(const mw_forest__data *data, int32_t feature) {
+    return data->options.by_code && data->options.by_code[feature];
+}
+
+/* The node's split is by the best set that was found. */
+mw_status mw_forest__add_set(mw_mem *mem, const mw_forest__sets *sets, mw_forest__tree *tree,
+                             int64_t node, mw_err *err);
 
 /* n more nodes at the end, not filled. */
 mw_status mw_forest__add_nodes(mw_mem *mem, mw_forest__tree *tree, int64_t n, mw_err *err);
@@ -123,6 +137,7 @@ typedef struct mw_forest__worker {
     uint8_t *goes_left;       /* [n_drawn] */
     uint32_t *features;       /* [n_features] permutation to draw from */
     int64_t *counts;          /* [3][n_classes]: node, left of the candidate, missing */
+    mw_forest__sets sets;     /* of the best split by categories */
     mw_forest__job *stack;
     int64_t stack_size, stack_capacity;
     mw_forest__tree tree;
@@ -146,6 +161,7 @@ typedef struct mw_forest__split {
     int32_t feature; /* -1: none was found */
     float threshold;
     bool missing_left;
+    bool by_set; /* of worker->sets, in place of the threshold */
     double gain; /* decrease of the impurity times rows, target scaled as in data; >= 0 */
 } mw_forest__split;
 

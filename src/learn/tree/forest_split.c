@@ -32,6 +32,7 @@ typedef struct search {
 static void keep_best(search *s, int32_t feature, int64_t at, double value) {
     s->best = value;
     s->split.feature = feature;
+    s->split.by_set = false;
     s->split.missing_left = s->missing_left;
     bool all_present = at + 1 == s->n_present;
     s->split.threshold =
@@ -144,6 +145,38 @@ static int64_t count_present(const mw_forest__cell *cells, int64_t n) {
     return low;
 }
 
+/* Cells of one value are a group, missing ones too. */
+static void group_cells(const search *s) {
+    mw_forest__sets *sets = &s->worker->sets;
+    const int32_t n_classes = s->worker->data->options.n_classes;
+    mw_forest__group *group = NULL;
+    mw_forest__sets_begin(sets);
+    for (int64_t i = 0; i < s->node->n; i++) {
+        const mw_forest__row *row = &s->worker->rows[s->cells[i].row];
+        const int32_t code = i < s->n_present ? (int32_t)s->cells[i].value : -1;
+        if (!group || group->code != code) group = mw_forest__sets_add(sets, code);
+        group->n++;
+        group->weight += row->weight;
+        if (n_classes > 2)
+            mw_forest__sets_count(sets, row->target, row->weight);
+        else /* of values the weight is in the target */
+            group->sum += n_classes ? row->target * row->weight : row->target;
+    }
+}
+
+static void try_categories(search *s, int32_t feature) {
+    mw_forest__worker *worker = s->worker;
+    const bool two = worker->data->options.n_classes == 2;
+    const mw_forest__set_node node = {.n = s->node->n,
+                                      .weight = s->node->weight,
+                                      .sum = two ? worker->counts[1] : s->node->sum,
+                                      .least = worker->data->options.min_samples_leaf,
+                                      .counts = worker->counts};
+    group_cells(s);
+    if (mw_forest__sets_search(&worker->sets, &node, &s->best))
+        s->split = (mw_forest__split){.feature = feature, .by_set = true};
+}
+
 /* Sets *ret_constant when the feature offers no split at all. */
 static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_err *err) {
     const int64_t n = s->node->n;
@@ -151,6 +184,10 @@ static mw_status try_feature(search *s, int32_t feature, bool *ret_constant, mw_
     *ret_constant =
         s->n_present == 0 || (s->n_present == n && s->cells[0].value == s->cells[n - 1].value);
     if (*ret_constant) return MW_OK;
+    if (mw_forest__is_by_code(s->worker->data, feature)) {
+        try_categories(s, feature);
+        return MW_OK;
+    }
     mw_status (*scan)(search *, int32_t, mw_err *) =
         s->worker->data->options.n_classes > 0 ? scan_classes : scan_regression;
     s->missing = (mw_forest__sums){0};

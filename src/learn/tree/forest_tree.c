@@ -67,6 +67,21 @@ mw_status mw_forest__add_leaf(mw_mem *mem, const mw_forest__data *data, mw_fores
     return MW_OK;
 }
 
+mw_status mw_forest__add_set(mw_mem *mem, const mw_forest__sets *sets, mw_forest__tree *tree,
+                             int64_t node, mw_err *err) {
+    tree->sets.mem = mem;
+    tree->nodes[node].by_set = true;
+    return mw_trees_add_set(&tree->sets, &tree->sets_room, sets->words, sets->n_words,
+                            &tree->nodes[node].set, err);
+}
+
+void mw_forest__tree_done(mw_forest__tree *tree) {
+    mw_free(tree->nodes);
+    mw_free(tree->values);
+    mw_free(tree->sets.set_starts);
+    mw_free(tree->sets.set_words);
+}
+
 void mw_forest__shrink(mw_mem *mem, const mw_forest__data *data, mw_forest__tree *tree) {
     mw_node *nodes = mw_realloc(mem, tree->nodes, (size_t)tree->n_nodes * sizeof *nodes);
     if (nodes) tree->nodes = nodes;

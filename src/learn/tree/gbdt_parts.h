@@ -17,7 +17,7 @@ typedef struct mw_gbdt__shelf {
     mw_trees *trees;
     double *outputs; /* [leaves] before the weight of their tree */
     int64_t nodes_capacity, leaves_capacity, outputs_capacity, trees_capacity;
-    int64_t starts_capacity, words_capacity;
+    mw_sets_room sets_room;
 } mw_gbdt__shelf;
 
 typedef struct mw_gbdt__run {

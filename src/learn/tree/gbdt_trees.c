@@ -88,8 +88,7 @@ mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *er
     t->set_words = mw_memdup(mem, init->set_words, n_words * sizeof *t->set_words);
     if (!t->set_starts || !t->set_words) return mw_fail_nomem(err, "the trees");
     t->n_sets = init->n_sets;
-    shelf->starts_capacity = t->n_sets + 1;
-    shelf->words_capacity = (int64_t)n_words;
+    shelf->sets_room = (mw_sets_room){t->n_sets + 1, (int64_t)n_words};
     return MW_OK;
 }
 
@@ -98,26 +97,15 @@ mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *er
 /* The codes of the bins that go left, as a set of the ensemble. */
 static mw_status add_set(mw_gbdt__shelf *shelf, const mw_bins_column *column, const mw_split *split,
                          int32_t *ret, mw_err *err) {
-    mw_trees *t = shelf->trees;
-    int32_t last = 0;
-    for (int32_t b = 0; b < column->n_bins; b++)
-        if (mw_split_goes_left(split, column->n_bins, b) && column->codes[b] > last)
-            last = column->codes[b];
-    const int64_t n_words = last / 32 + 1, begin = t->n_sets ? t->set_starts[t->n_sets] : 0;
-    mw_status status = make_room(t->mem, &t->set_starts, &shelf->starts_capacity, t->n_sets + 2,
-                                 sizeof *t->set_starts, err);
-    if (!status)
-        status = make_room(t->mem, &t->set_words, &shelf->words_capacity, begin + n_words,
-                           sizeof *t->set_words, err);
-    if (status) return status;
-    memset(t->set_words + begin, 0, (size_t)n_words * sizeof *t->set_words);
+    const int64_t n_words = column->n_codes / 32 + 1;
+    uint32_t *words = mw_calloc(shelf->trees->mem, (size_t)n_words, sizeof *words);
+    if (!words) return mw_fail_nomem(err, "the trees");
     for (int32_t b = 0; b < column->n_bins; b++)
         if (mw_split_goes_left(split, column->n_bins, b))
-            t->set_words[begin + column->codes[b] / 32] |= UINT32_C(1) << column->codes[b] % 32;
-    if (t->n_sets == 0) t->set_starts[0] = 0;
-    *ret = t->n_sets++;
-    t->set_starts[t->n_sets] = begin + n_words;
-    return MW_OK;
+            words[column->codes[b] / 32] |= UINT32_C(1) << column->codes[b] % 32;
+    mw_status status = mw_trees_add_set(shelf->trees, &shelf->sets_room, words, n_words, ret, err);
+    mw_free(words);
+    return status;
 }
 
 static float as_float(double x) {

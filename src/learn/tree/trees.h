@@ -52,6 +52,15 @@ typedef struct mw_trees {
 
 void *mw_trees_free(mw_trees *trees);
 
+/* How many starts and words of sets an ensemble that grows has room for. */
+typedef struct mw_sets_room {
+    int64_t starts, words;
+} mw_sets_room;
+
+/* One more set, *ret: words [n_words] as in set_words, one code at least; empty ones at the end are left out. MW_ENOMEM. */
+mw_status mw_trees_add_set(mw_trees *trees, mw_sets_room *room, const uint32_t *words,
+                           int64_t n_words, int32_t *ret, mw_err *err);
+
 /* Is x a code of the set? Fractions are cut off; negative, large and NaN ones are in no set. */
 static inline bool mw_trees_in_set(const mw_trees *trees, int32_t set, float x) {
     const int64_t begin = trees->set_starts[set];
