@@ -31,18 +31,24 @@ mw_status mw_model_outputs_as(const mw_model *model, mw_output what, int32_t n_r
     return mw_err_hint(err, "gbdt has rounds, margins and leaves, forest has leaves");
 }
 
-/* The scorer tells rows of values, which ascend with a tree's leaves: less the tree's first one they are numbers. */
+/* The least row of values of a tree's leaves, which have as many rows, one after another. */
+static int32_t first_leaf(const mw_trees *trees, int32_t tree) {
+    const int64_t end = tree + 1 < trees->n_trees ? trees->roots[tree + 1] : trees->n_nodes;
+    int32_t least = INT32_MAX;
+    for (int64_t i = trees->roots[tree]; i < end; i++)
+        if (trees->nodes[i].feature < 0 && trees->nodes[i].right < least)
+            least = trees->nodes[i].right;
+    return least;
+}
+
+/* The scorer tells rows of values: less the tree's first one they are numbers. */
 static mw_status score_leaves(const mw_ctx *ctx, const mw_model *model, mw_matrix matrix,
                               int32_t n_trees, double *out, mw_err *err) {
     const mw_trees *trees = model->learner->trees(model);
     int32_t *leaves = mw_alloc_array(ctx->mem, (size_t)n_trees * ROWS_AT_ONCE, sizeof *leaves);
     int32_t *first = mw_alloc_array(ctx->mem, (size_t)n_trees, sizeof *first);
     mw_status status = leaves && first ? MW_OK : mw_fail_nomem(err, "the leaves");
-    for (int32_t t = 0; t < n_trees && !status; t++) {
-        int64_t node = trees->roots[t];
-        while (trees->nodes[node].feature >= 0) node++;
-        first[t] = trees->nodes[node].right;
-    }
+    for (int32_t t = 0; t < n_trees && !status; t++) first[t] = first_leaf(trees, t);
     for (int64_t row = 0; row < matrix.n_rows && !status; row += ROWS_AT_ONCE) {
         const int64_t n = matrix.n_rows - row < ROWS_AT_ONCE ? matrix.n_rows - row : ROWS_AT_ONCE;
         const mw_matrix part = {matrix.x + row * matrix.n_features, n, matrix.n_features};

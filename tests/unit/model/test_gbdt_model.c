@@ -127,7 +127,7 @@ MW_TEST(margins_are_the_plain_walk_and_make_predictions) {
     }
 }
 
-/* Leaves of a tree have ascending rows of values: less the least of them they are 0, 1, ... */
+/* Leaves of a tree have rows of values one after another: less the least of them they are 0, 1, ... */
 static int32_t first_leaf(const mw_trees *trees, int32_t tree) {
     const int64_t end = tree + 1 < trees->n_trees ? trees->roots[tree + 1] : trees->n_nodes;
     int32_t least = INT32_MAX;
@@ -168,9 +168,13 @@ MW_TEST(leaves_are_those_of_the_plain_walk) {
     mw_problem p;
     mw_problem_ctx(&ctx);
     mw_problem_make(&p, 3, 3000, 3, 1, 0);
-    mw_model *forest = mw_problem_fit(&ctx, &p, "forest", MW_TASK_MULTICLASS, "n_estimators=7");
-    check_leaves(forest, p.matrix);
-    mw_model_free(forest);
+    static const char *const settings[] = {"n_estimators=7", "n_estimators=7 exact=false",
+                                           "n_estimators=7 extra_trees=true"};
+    for (int i = 0; i < 3; i++) {
+        mw_model *forest = mw_problem_fit(&ctx, &p, "forest", MW_TASK_MULTICLASS, settings[i]);
+        check_leaves(forest, p.matrix);
+        mw_model_free(forest);
+    }
     mw_problem_done(&p);
 }
 
