@@ -212,6 +212,29 @@ def columns_are_found_by_name(cli):
     cli.fails(EDATA, "predict", "m1", "caps.csv", "--out", "s.csv", says="column 'load' is missing", hint=False)
 
 
+def columns_that_are_not_learned_from_may_be_missing(cli):
+    """--drop, --text and --time name columns of the first file: a second one, or one to score, need not have them."""
+    table = [line.split(",") for line in rows_csv().splitlines()]
+    stamped = [["when", *table[0]], *([f"2026-01-{1 + i // 24:02d} {i % 24:02d}:00", *row] for i, row in enumerate(table[1:]))]
+    cli.write("rows.csv", "".join(",".join(row) + "\n" for row in stamped))
+    needed = [table[0].index(name) for name in ("wear", "shift", "load", "speed")]
+    cli.write("narrow.csv", "".join(",".join(row[i] for i in needed) + "\n" for row in table))
+    words = ["train", "rows.csv", "--target", "wear", "--learner", "gbdt", *ROUNDS, "--time", "when", "--text", "grade"]
+    by_name, by_number = ["--drop", "stops,state,grade,weight"], ["--drop", "6,7,8,9"]
+    said = {}
+    for file in ("rows.csv", "narrow.csv"):
+        for drop in (by_name, by_number):
+            out = f"m{len(said)}"
+            said[out] = cli.json(*words, *drop, "--valid", file, "--test", file, "--out", out)
+            assert said[out]["features"] == 3 and said[out]["metrics"] == said["m0"]["metrics"], (file, drop)
+            assert same_model(cli, "m0", out) and curves(cli, "m0") == curves(cli, out), (file, drop)
+    for file in ("rows.csv", "narrow.csv"):
+        for more in ([], by_name, ["--time", "when"]):
+            assert scores(cli, "m0", file, *more) == scores(cli, "m0", "rows.csv"), (file, more)
+    cli.fails(EDATA, "predict", "m0", "narrow.csv", "--drop", "load", "--out", "s.csv", says="column 'load' is missing", hint=False)
+    cli.fails(EINVAL, *words, "--drop", "stops,states", "--out", "m", says='Did you mean "state"?')
+
+
 # ---- going on ----
 
 def a_model_is_gone_on_from(cli):
@@ -295,4 +318,5 @@ if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
         small_and_gappy_tables_are_learned, weights_are_checked, validation_rows_come_from_one_place, columns_are_found_by_name,
+        columns_that_are_not_learned_from_may_be_missing,
         a_model_is_gone_on_from, other_models_are_not_gone_on_from, outputs_agree_with_each_other, ctrl_c_leaves_no_files]))

@@ -1,6 +1,6 @@
 /*
  * fuzz_profile.c -- any bytes as the beginning of a file: a profile that holds together, the same twice, as JSON that parses; the first
- * byte chooses whether the sample is whole, whether it is for learning, and what is forced.
+ * byte chooses whether the sample is whole, whether it is a table, a known one, and what is forced.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -71,6 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size--;
     mw_args *args = NULL;
     if (mw_args_new(NULL, mw_profile_params, &args, NULL)) abort();
+    const mw_read_for purpose = !(choice & 2) ? MW_FOR_DATASET
+                                : choice & 64 ? MW_FOR_KNOWN_TABLE
+                                              : MW_FOR_TABLE;
     size_t which = choice >> 2 & 15;
     if (forced[which].name &&
         mw_args_set(args, mw_str_of(forced[which].name), mw_str_of(forced[which].value), NULL))
@@ -82,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int i = 0; i < 2; i++) {
         mw_profile profile;
         mw_buf_init(&out[i], NULL, SIZE_MAX / 4);
-        if (mw_profile_detect(&ctx, text, size, choice & 1, args, choice & 2, &profile, NULL))
+        if (mw_profile_detect(&ctx, text, size, choice & 1, args, purpose, &profile, NULL))
             continue;
         check(&profile, size);
         write(&profile, &out[i]);

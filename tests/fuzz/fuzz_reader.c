@@ -255,7 +255,7 @@ static bool read_so(const char *path, const way *w, bool *ret_long, mw_buf *ret)
     mw_cpu_force(w->cpu);
     mw_buf_init(&told, NULL, SIZE_MAX / 4);
     const mw_reader_options options = {.args = w->forced ? fixture.args : NULL,
-                                       .learn = w->learn,
+                                       .purpose = w->learn ? MW_FOR_TABLE : MW_FOR_DATASET,
                                        .keep_bad = w->learn,
                                        .plain_path = w->plain_path,
                                        .block_bytes = w->block_bytes,

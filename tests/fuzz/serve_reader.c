@@ -252,7 +252,7 @@ static void read_so(const request *r, const mw_args *args, const way *w, mw_buf 
     mw_cpu_force(w->cpu);
     table_init(&t);
     const mw_reader_options options = {.args = args,
-                                       .learn = learn,
+                                       .purpose = learn ? MW_FOR_TABLE : MW_FOR_DATASET,
                                        .keep_bad = learn,
                                        .plain_path = w->plain_path,
                                        .block_bytes = w->usual ? 0 : blocks[r->seed % 8],

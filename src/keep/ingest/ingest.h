@@ -108,7 +108,8 @@ typedef struct mw_plain_bad {
  * row. Column types: float64, bool, dictionary, and a timestamp. args: of mw_profile_params, or NULL.
  *
  * A table that has to be read as another one was, a model's training table, names the columns in as [n_as]: their cells are taken as these types, not as
- * this file suggests ("1.0" stays a category where it was one), and a row with a cell that cannot be taken so is unreadable.
+ * this file suggests ("1.0" stays a category where it was one), and a row with a cell that cannot be taken so is unreadable. It need not
+ * have the columns that args name.
  */
 mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args *args,
                              const mw_plain_column *as, size_t n_as, mw_table **ret,

@@ -137,8 +137,11 @@ static mw_status mark_bad(const plain *p, mw_plain_bad *bad, mw_err *err) {
 /* One reading of the file; *ret_again: with what it showed it must be read once more. */
 static mw_status pass(plain *p, const char *path, const mw_args *args, bool *ret_again,
                       mw_err *err) {
-    const mw_reader_options options = {
-        .args = args, .learn = true, .keep_bad = true, .adapt = adapt, .self = p};
+    const mw_reader_options options = {.args = args,
+                                       .purpose = p->n_as ? MW_FOR_KNOWN_TABLE : MW_FOR_TABLE,
+                                       .keep_bad = true,
+                                       .adapt = adapt,
+                                       .self = p};
     mw_reader *reader;
     drop_rows(p);
     mw_status status = mw_reader_open(p->ctx, path, &options, &reader, err);

@@ -166,20 +166,25 @@ static mw_status detect(mw_profiling *build, mw_forced *forced, const char *samp
 }
 
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
-                            const mw_args *args, bool learn, mw_profile *ret, mw_err *err) {
-    return mw_profile_detect_saved(ctx, sample, size, whole, (mw_str){NULL, 0}, args, learn, ret,
+                            const mw_args *args, mw_read_for purpose, mw_profile *ret,
+                            mw_err *err) {
+    return mw_profile_detect_saved(ctx, sample, size, whole, (mw_str){NULL, 0}, args, purpose, ret,
                                    err);
 }
 
 mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
-                                  mw_str saved, const mw_args *args, bool learn, mw_profile *ret,
-                                  mw_err *err) {
+                                  mw_str saved, const mw_args *args, mw_read_for purpose,
+                                  mw_profile *ret, mw_err *err) {
     mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
     mw_forced forced;
     char *owned = NULL;
     mw_arena_init(&profile.arena, ctx->mem);
-    mw_profiling build = {
-        .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
+    mw_profiling build = {.ctx = ctx,
+                          .profile = &profile,
+                          .forced = &forced,
+                          .learn = purpose != MW_FOR_DATASET,
+                          .known = purpose == MW_FOR_KNOWN_TABLE,
+                          .whole = whole};
     mw_status status = mw_profile__force(ctx, saved, args, &forced, err);
     if (status == MW_OK) status = detect(&build, &forced, sample, size, &owned, err);
     mw_profile__force_done(&forced);
@@ -217,8 +222,8 @@ static mw_encoding encoding_of(const mw_rejects_head *head, const mw_forced *for
 }
 
 mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
-                                    const mw_rejects_head *head, const mw_args *args, bool learn,
-                                    mw_profile *ret, mw_err *err) {
+                                    const mw_rejects_head *head, const mw_args *args,
+                                    mw_read_for purpose, mw_profile *ret, mw_err *err) {
     mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
     mw_forced forced;
     char *owned = NULL;
@@ -227,8 +232,12 @@ mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_
     mw_buf_init(&text, ctx->mem, most);
     mw_buf_init(&plain, ctx->mem, most);
     mw_arena_init(&profile.arena, ctx->mem);
-    mw_profiling build = {
-        .ctx = ctx, .profile = &profile, .forced = &forced, .learn = learn, .whole = whole};
+    mw_profiling build = {.ctx = ctx,
+                          .profile = &profile,
+                          .forced = &forced,
+                          .learn = purpose != MW_FOR_DATASET,
+                          .known = purpose == MW_FOR_KNOWN_TABLE,
+                          .whole = whole};
     mw_status status = mw_profile__force(ctx, mw_str_of(head->profile), args, &forced, err);
     mw_encoding encoding = encoding_of(head, &forced);
     enum mw_source_text as = encoding == MW_ENC_LATIN1 ? MW_SOURCE_LATIN1 : head->text;

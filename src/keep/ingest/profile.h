@@ -50,6 +50,10 @@ typedef struct mw_profile_column {
     double confidence; /* of type */
 } mw_profile_column;
 
+/* What a file is read for. A table (train, predict) keeps its columns' names, and no use but the time's is sought. A known
+ * table is read as another one was: columns that arguments name (time, drop, text) need not be in it. */
+typedef enum mw_read_for { MW_FOR_DATASET, MW_FOR_TABLE, MW_FOR_KNOWN_TABLE } mw_read_for;
+
 /* One detected or forced property, for the report. */
 typedef struct mw_finding {
     const char *what;  /* "separator" */
@@ -94,20 +98,20 @@ extern const mw_param mw_profile_params[];
 /*
  * What to do with the file that begins with sample [size] (stored bytes, decompressed; whole: nothing follows).
  * args: of mw_profile_params, or NULL. MW_EDATA with a hint when it is no table (binary, ZIP, Excel, Parquet...), MW_EINVAL for a forced
- * property that is impossible. Arrow and Parquet are named, not read. learn: for a table of its own (train, predict): columns keep their names and no use but the time's is sought.
+ * property that is impossible. Arrow and Parquet are named, not read.
  */
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
-                            const mw_args *args, bool learn, mw_profile *ret, mw_err *err);
+                            const mw_args *args, mw_read_for purpose, mw_profile *ret, mw_err *err);
 
 /* The same with a saved profile as text (a rejects file carries one); empty: none. What args name, and their `profile`, win over it. */
 mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
-                                  mw_str saved, const mw_args *args, bool learn, mw_profile *ret,
-                                  mw_err *err);
+                                  mw_str saved, const mw_args *args, mw_read_for purpose,
+                                  mw_profile *ret, mw_err *err);
 
 /* The same for a rejects file: its head holds the profile, and its notes are no rows. */
 mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
-                                    const mw_rejects_head *head, const mw_args *args, bool learn,
-                                    mw_profile *ret, mw_err *err);
+                                    const mw_rejects_head *head, const mw_args *args,
+                                    mw_read_for purpose, mw_profile *ret, mw_err *err);
 
 /* JSON of docs/formats/profile.md; also as one line, for the rejects file. */
 void mw_profile_write(const mw_profile *profile, mw_json_writer *writer);

@@ -27,8 +27,8 @@ typedef struct mw_profiling {
     const mw_ctx *ctx;
     mw_profile *profile;
     const mw_forced *forced;
-    bool learn, whole;
-    mw_str text; /* decoded, lines unified when a lone CR ends some */
+    bool learn, known, whole; /* a table; that is read as another one was; nothing follows */
+    mw_str text;              /* decoded, lines unified when a lone CR ends some */
     mw_sniff_dialect sniffed;
     uint32_t n;     /* columns */
     mw_str *before; /* [n + 1] the row before the head; n_before of them */
@@ -62,7 +62,8 @@ mw_status mw_profile__name_columns(mw_profiling *build, mw_err *err);
 /* Which column is what, and how times are written (profile_uses.c, profile_time.c). */
 mw_status mw_profile__find_uses(mw_profiling *build, mw_err *err);
 mw_status mw_profile__find_time(mw_profiling *build, mw_err *err);
-/* The column of that name or 1-based number; MW_EINVAL when there is none. */
+/* The column of that name or 1-based number; MW_EINVAL when there is none. Of a known table names only, and -1 when there is none:
+ * numbers are those of the table it is read like. */
 mw_status mw_profile__column(const mw_profiling *build, const char *what, const char *name,
                              int32_t *ret, mw_err *err);
 mw_status mw_profile__find_types(mw_profiling *build, mw_err *err);

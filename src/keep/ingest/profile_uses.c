@@ -112,6 +112,8 @@ mw_status mw_profile__column(const mw_profiling *build, const char *what, const 
         *ret = (int32_t)i;
         if (mw_str_is_nocase(build->names[i], name)) return MW_OK;
     }
+    *ret = -1;
+    if (build->known) return MW_OK;
     if (mw_number_read_int(want.data, want.size, &number) && number >= 1 && number <= build->n) {
         *ret = (int32_t)number - 1;
         return MW_OK;
@@ -176,7 +178,7 @@ static mw_status force_uses(mw_profiling *build, mw_err *err) {
     for (size_t i = 0; i < f->n_drop && status == MW_OK; i++) {
         int32_t column = 0;
         status = mw_profile__column(build, "drop", f->drop[i], &column, err);
-        if (status == MW_OK) build->profile->columns[column].use = MW_USE_DROP;
+        if (status == MW_OK && column >= 0) build->profile->columns[column].use = MW_USE_DROP;
     }
     if (build->learn) return status;
     if (status == MW_OK) status = force_one(build, "device", f->device, MW_USE_DEVICE_ID, err);
@@ -403,6 +405,7 @@ mw_status mw_profile__find_types(mw_profiling *build, mw_err *err) {
         int32_t column = 0;
         mw_status status = mw_profile__column(build, "text", forced->text[i], &column, err);
         if (status != MW_OK) return status;
+        if (column < 0) continue;
         mw_profile_column *to = &build->profile->columns[column];
         if (to->use == MW_USE_STAMP || to->use == MW_USE_DATE || to->use == MW_USE_CLOCK ||
             to->use == MW_USE_VALUE) {

@@ -113,10 +113,10 @@ static mw_status detect(mw_reader *reader, const mw_reader_options *options, mw_
     status = mw_rejects_recognize(reader->ctx->mem, sample, size, &head, err);
     if (status == MW_OK && head.found)
         status = mw_profile_detect_rejects(reader->ctx, sample, size, whole, &head, options->args,
-                                           options->learn, &reader->profile, err);
+                                           options->purpose, &reader->profile, err);
     else if (status == MW_OK)
-        status = mw_profile_detect(reader->ctx, sample, size, whole, options->args, options->learn,
-                                   &reader->profile, err);
+        status = mw_profile_detect(reader->ctx, sample, size, whole, options->args,
+                                   options->purpose, &reader->profile, err);
     if (status == MW_OK && head.found)
         mw_source_set_notes(reader->source, reader->profile.dialect.quote,
                             reader->profile.dialect.escape);
@@ -155,7 +155,8 @@ mw_status mw_reader_open(const mw_ctx *ctx, const char *path, const mw_reader_op
     mw_status status = mw_source_open(&reader->quiet, path, &reader->source, err);
     if (status == MW_OK) status = detect(reader, options, err);
     if (status == MW_OK)
-        status = mw_plan_make(ctx->mem, &reader->profile, options->learn, &reader->plan, err);
+        status = mw_plan_make(ctx->mem, &reader->profile, options->purpose != MW_FOR_DATASET,
+                              &reader->plan, err);
     if (status == MW_OK) status = make_lanes(reader, options, err);
     if (status == MW_OK) status = skip_head(reader, err);
     if (status != MW_OK) {

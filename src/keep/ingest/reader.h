@@ -19,9 +19,9 @@
 
 typedef struct mw_reader_options {
     const mw_args *args; /* of mw_profile_params; NULL: all is detected */
-    bool learn;          /* a table of its own (plan.h) */
-    bool keep_bad;       /* refused rows stay as rows without values */
-    bool hash;           /* of the stored bytes */
+    mw_read_for purpose;
+    bool keep_bad; /* refused rows stay as rows without values */
+    bool hash;     /* of the stored bytes */
     mw_collide collide;
     bool plain_path;    /* tests: all blocks go through the plain lexer */
     size_t block_bytes; /* tests: other blocks than the usual ones; 0: those */

@@ -85,7 +85,9 @@ static mw_status detect(const char *text, size_t size, const char *args_text, bo
         at += n + (at[n] == '\n');
     }
     if (status == MW_OK) status = mw_args_finish(args, &err);
-    if (status == MW_OK) status = mw_profile_detect(&ctx, text, size, true, args, learn, ret, &err);
+    if (status == MW_OK)
+        status = mw_profile_detect(&ctx, text, size, true, args,
+                                   learn ? MW_FOR_TABLE : MW_FOR_DATASET, ret, &err);
     mw_args_free(args);
     return status;
 }
@@ -164,7 +166,7 @@ MW_TEST(utf16_is_told_with_and_without_mark) {
         bool little = i & 1, mark = i & 2;
         mw_profile profile;
         size_t size = to_utf16(text, little, mark, bytes);
-        assert_ok(detect(bytes, size, NULL, false, &profile));
+        assert_ok(detect(bytes, size, NULL, MW_FOR_DATASET, &profile));
         describe(&profile, &out);
         assert_string_equal(mw_buf_text(&out),
                             little
@@ -180,7 +182,7 @@ MW_TEST(utf16_is_told_with_and_without_mark) {
 MW_TEST(binary_is_refused) {
     static const char bytes[] = "a,b\n1,2\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     mw_profile profile;
-    assert_status(detect(bytes, sizeof bytes - 1, NULL, false, &profile), MW_EDATA);
+    assert_status(detect(bytes, sizeof bytes - 1, NULL, MW_FOR_DATASET, &profile), MW_EDATA);
     assert_string_equal(err.message, "is not CSV text: it holds binary data");
     static const char header[] = "a,\0b\n1,2\n2,3\n";
     assert_status(detect(header, sizeof header - 1, "encoding=latin-1", false, &profile), MW_EDATA);
@@ -199,7 +201,8 @@ MW_TEST(a_cut_sample_is_read_to_its_last_line) {
     for (size_t size = 1; size < sizeof text; size++) {
         mw_profile profile;
         char *exact = mw_memdup(NULL, text, size);
-        mw_status status = mw_profile_detect(&ctx, exact, size, false, NULL, false, &profile, &err);
+        mw_status status =
+            mw_profile_detect(&ctx, exact, size, false, NULL, MW_FOR_DATASET, &profile, &err);
         mw_free(exact);
         if (!memchr(text, '\n', size)) {
             assert_int_equal(status, MW_EDATA);
@@ -234,7 +237,7 @@ MW_TEST(data_begins_where_it_says) {
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         mw_profile profile;
-        assert_ok(detect(files[i].text, strlen(files[i].text), NULL, false, &profile));
+        assert_ok(detect(files[i].text, strlen(files[i].text), NULL, MW_FOR_DATASET, &profile));
         char text[128];
         size_t n = 0, mark = (unsigned char)files[i].text[0] == 0xef ? 3 : 0;
         for (const char *c = files[i].text + mark; *c; c++)
@@ -272,7 +275,7 @@ MW_TEST(a_name_may_hold_the_zone) {
         char text[160];
         int n = snprintf(text, sizeof text, "\"%s\",x\n2026-01-25 01:30,1\n2026-01-25 01:40,2\n",
                          cases[i].name);
-        assert_ok(detect(text, (size_t)n, NULL, false, &profile));
+        assert_ok(detect(text, (size_t)n, NULL, MW_FOR_DATASET, &profile));
         assert_true(!profile.zone == !cases[i].zone);
         if (profile.zone) assert_string_equal(mw_zone_name(profile.zone), cases[i].zone);
         mw_profile_done(&profile);
@@ -314,7 +317,7 @@ MW_TEST(doubtful_findings_say_so) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mw_profile profile;
-        assert_ok(detect(cases[i].text, strlen(cases[i].text), NULL, false, &profile));
+        assert_ok(detect(cases[i].text, strlen(cases[i].text), NULL, MW_FOR_DATASET, &profile));
         double confidence = confidence_of(&profile, cases[i].what);
         mw_profile_done(&profile);
         if ((confidence >= 0.8) == cases[i].sure) continue;
@@ -351,7 +354,7 @@ static const char *to_json(const mw_profile *profile, mw_buf *out) {
 
 static void check_round_trip(const sample *s, mw_buf *first, mw_buf *second) {
     mw_profile profile, again;
-    if (detect(s->text, strlen(s->text), s->args, false, &profile) != MW_OK) return;
+    if (detect(s->text, strlen(s->text), s->args, MW_FOR_DATASET, &profile) != MW_OK) return;
     char args[600];
     const char *path = put_text("profile.json", to_json(&profile, first));
     snprintf(args, sizeof args, "profile=%s", path);
@@ -422,7 +425,8 @@ MW_TEST(a_saved_profile_forces_other_files) {
         char args[600], want[900];
         mw_profile profile;
         snprintf(args, sizeof args, "profile=%s", path);
-        mw_status status = detect(cases[i].text, strlen(cases[i].text), args, false, &profile);
+        mw_status status =
+            detect(cases[i].text, strlen(cases[i].text), args, MW_FOR_DATASET, &profile);
         mw_buf_clear(&out);
         if (status == MW_OK) {
             describe(&profile, &out);
@@ -457,16 +461,16 @@ MW_TEST(a_profile_given_as_text_counts_less_than_arguments) {
     mw_buf out;
     mw_buf_init(&out, NULL, 1 << 16);
     mw_str saved = MW_STR("{\"separator\":\",\",\"header\":false}");
-    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, NULL, false, &profile,
-                                      &err));
+    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, NULL, MW_FOR_DATASET,
+                                      &profile, &err));
     describe(&profile, &out);
     assert_string_equal(mw_buf_text(&out), ", data 1 | column_1=text column_2");
     mw_profile_done(&profile);
     assert_ok(mw_args_new(NULL, mw_profile_params, &args, &err));
     assert_ok(mw_args_set(args, MW_STR("separator"), MW_STR(";"), &err));
     assert_ok(mw_args_finish(args, &err));
-    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, args, false, &profile,
-                                      &err));
+    assert_ok(mw_profile_detect_saved(&ctx, text, strlen(text), true, saved, args, MW_FOR_DATASET,
+                                      &profile, &err));
     describe(&profile, &out);
     assert_string_equal(mw_buf_text(&out), "; decimal',' data 1 | column_1 column_2");
     mw_profile_done(&profile);
@@ -510,7 +514,8 @@ MW_TEST(work_over_a_mebibyte_is_bounded) {
     for (size_t i = 0; i < sizeof nasty / sizeof *nasty; i++) {
         mw_profile profile;
         repeat(text, MIB, nasty[i]);
-        mw_status status = mw_profile_detect(&ctx, text, MIB, false, NULL, false, &profile, &err);
+        mw_status status =
+            mw_profile_detect(&ctx, text, MIB, false, NULL, MW_FOR_DATASET, &profile, &err);
         if (status != MW_OK) continue;
         if (profile.looked_bytes > 32 * (uint64_t)MIB)
             fail_msg("%s: %llu bytes looked at", nasty[i],
@@ -534,7 +539,8 @@ MW_TEST(random_files_give_whole_profiles) {
             text[i] = alphabet[mw_rng_below(&rng, sizeof alphabet - 1)];
         mw_profile profile;
         bool whole = mw_rng_below(&rng, 2), learn = mw_rng_below(&rng, 2);
-        if (mw_profile_detect(&ctx, text, size, whole, NULL, learn, &profile, &err) != MW_OK)
+        if (mw_profile_detect(&ctx, text, size, whole, NULL, learn ? MW_FOR_TABLE : MW_FOR_DATASET,
+                              &profile, &err) != MW_OK)
             continue;
         assert_true(profile.n_columns > 0 && profile.n_columns <= 400);
         assert_true(profile.data_offset <= size);
@@ -604,7 +610,7 @@ static mw_status detect_and_write(const mw_ctx *ctx, void *arg, mw_err *error) {
     const char *text = arg;
     mw_profile profile;
     mw_status status =
-        mw_profile_detect(ctx, text, strlen(text), true, NULL, false, &profile, error);
+        mw_profile_detect(ctx, text, strlen(text), true, NULL, MW_FOR_DATASET, &profile, error);
     if (status != MW_OK) return status;
     mw_buf out;
     mw_buf_init(&out, ctx->mem, 1 << 16);
@@ -640,7 +646,8 @@ static mw_status detect_with_saved(const mw_ctx *ctx, void *arg, mw_err *error) 
     if (status == MW_OK) status = mw_args_set(args, MW_STR("missing"), MW_STR("-9"), error);
     if (status == MW_OK) status = mw_args_finish(args, error);
     if (status == MW_OK)
-        status = mw_profile_detect(ctx, text, strlen(text), true, args, false, &profile, error);
+        status =
+            mw_profile_detect(ctx, text, strlen(text), true, args, MW_FOR_DATASET, &profile, error);
     if (status == MW_OK) mw_profile_done(&profile);
     mw_args_free(args);
     return status;

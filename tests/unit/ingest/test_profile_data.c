@@ -131,7 +131,8 @@ static void check(const char *name, const struct expected *want, size_t size, bo
     mw_err err;
     mw_profile profile;
     mw_ctx_init(&ctx);
-    mw_status status = mw_profile_detect(&ctx, sample, size, whole, NULL, false, &profile, &err);
+    mw_status status =
+        mw_profile_detect(&ctx, sample, size, whole, NULL, MW_FOR_DATASET, &profile, &err);
     char time[200] = "";
     if (status != MW_OK) {
         bool right = want->time && want->columns == 0 && strcmp(err.message, want->time) == 0;
