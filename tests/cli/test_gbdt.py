@@ -235,6 +235,30 @@ def columns_that_are_not_learned_from_may_be_missing(cli):
     cli.fails(EINVAL, *words, "--drop", "stops,states", "--out", "m", says='Did you mean "state"?')
 
 
+def rows_of_unknown_labels_are_told(cli):
+    text = rows_csv()
+    cli.write("new.csv", rows_csv(seed=2).replace(",fine,", ",broken,", 3).replace(",late,", ",lost,", 2))
+    cli.write("none.csv", text.replace(",fine,", ",Fine,").replace(",late,", ",Late,"))
+    assert "warnings" not in train(cli, "state", "m0", *ROUNDS, "--valid", "rows.csv", "--test", "rows.csv")
+    told = train(cli, "state", "m1", *ROUNDS, "--valid", "new.csv", "--test", "new.csv")
+    assert told["valid_rows_of_unknown_labels"] == told["test_rows_of_unknown_labels"] == 5
+    first = min((text.index(word), word) for text in [(cli.folder / "new.csv").read_text()] for word in ("broken", "lost"))[1]
+    assert told["warnings"] == 2 * [f'new.csv: rows left out because the training file has no such label: 5, the first "{first}"']
+    assert told["metrics"]["rows"] == 395
+    # The rest is measured as if those rows were not there.
+    cli.write("rest.csv", "".join(line + "\n" for line in (cli.folder / "new.csv").read_text().splitlines()
+                                  if ",broken," not in line and ",lost," not in line))
+    rest = train(cli, "state", "m2", *ROUNDS, "--valid", "rest.csv", "--test", "rest.csv")
+    assert same_model(cli, "m1", "m2") and rest["metrics"] == told["metrics"] and curves(cli, "m1") == curves(cli, "m2")
+    drop = ["--drop", "stops,wear,grade,weight"]
+    text = cli.ok("train", "rows.csv", "--target", "state", *drop, "--set", "n_estimators=2", "--test", "new.csv", "--out", "m3")
+    assert text.splitlines()[-1] == f"warning              {told['warnings'][0]}", text
+    for option in ("--valid", "--test"):
+        cli.fails(EDATA, "train", "rows.csv", "--target", "state", "--learner", "gbdt", *drop, *ROUNDS, option, "none.csv",
+                  "--out", "m", says="none.csv: there are no rows that can be used: the training file has no label \"")
+    assert not (cli.folder / "m").exists()
+
+
 # ---- going on ----
 
 def a_model_is_gone_on_from(cli):
@@ -318,5 +342,5 @@ if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
         small_and_gappy_tables_are_learned, weights_are_checked, validation_rows_come_from_one_place, columns_are_found_by_name,
-        columns_that_are_not_learned_from_may_be_missing,
+        columns_that_are_not_learned_from_may_be_missing, rows_of_unknown_labels_are_told,
         a_model_is_gone_on_from, other_models_are_not_gone_on_from, outputs_agree_with_each_other, ctrl_c_leaves_no_files]))

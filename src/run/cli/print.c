@@ -43,9 +43,22 @@ static void tame(mw_arena *arena, mw_json *value) {
 
 /* ---- results ---- */
 
+/* A line each: warnings are to be read. */
+static void print_warnings(const mw_json *list, mw_buf *out) {
+    for (const mw_json *item = list->first; item; item = item->next) {
+        mw_buf_printf(out, "%-20s ", "warning");
+        mw_buf_add_str(out, mw_json_string(item, ""));
+        mw_buf_add_char(out, '\n');
+    }
+}
+
 /* name: value lines; nested values as compact JSON. */
 static void print_generic(const mw_json *result, mw_buf *out) {
     for (const mw_json *item = result->first; item; item = item->next) {
+        if (item->kind == MW_JSON_ARRAY && mw_str_is(item->key, "warnings")) {
+            print_warnings(item, out);
+            continue;
+        }
         mw_buf_printf(out, "%-20.*s ", (int)item->key.size, item->key.data);
         if (item->kind == MW_JSON_STRING) {
             mw_buf_add_str(out, item->string);

@@ -6,7 +6,6 @@
 #include "core/base/math.h"
 #include "core/param/nearest.h"
 #include "keep/ingest/source.h"
-#include "run/op/labels.h"
 #include "run/op/read_like.h"
 
 void mw_fit_rows_done(mw_fit_rows *rows) {
@@ -68,11 +67,20 @@ mw_status mw_fit_weights(const mw_ctx *ctx, const mw_table *table, const char *n
     return *ret ? MW_OK : mw_fail_nomem(err, "the weights");
 }
 
+static mw_status no_rows(const mw_unknown_labels *unknown, mw_err *err) {
+    if (unknown->n == 0) return mw_fail(err, MW_EDATA, "there are no rows that can be used");
+    mw_fail(err, MW_EDATA,
+            "there are no rows that can be used: the training file has no label \"%.40s\", nor any "
+            "other "
+            "of %lld rows",
+            unknown->first, (long long)unknown->n);
+    return mw_err_hint(err, "is the target the same column, written the same way, in both files?");
+}
+
 mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like *like,
                            const char *path, mw_fit_rows *ret, mw_err *err) {
     mw_table *table = NULL;
     mw_plain_bad bad = {0};
-    int64_t n_unknown = 0;
     *ret = (mw_fit_rows){0};
     mw_status status = mw_op__read_like(ctx, path, like->args, like->features, like->target,
                                         like->type, &table, &bad, err);
@@ -82,11 +90,10 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
         status = mw_fit_weights(ctx, table, like->weight, &ret->weights, err);
     if (!status && like->target)
         status = mw_op__labels_as(arena, table, like->target, like->task, like->classes,
-                                  like->n_classes, &ret->y, &n_unknown, err);
+                                  like->n_classes, &ret->y, &ret->unknown, err);
     if (!status)
         status = mw_fit_rows_pack(ret, mw_features_count(like->features), table->n_rows, &bad, err);
-    if (!status && ret->n == 0)
-        status = mw_fail(err, MW_EDATA, "there are no rows that can be used");
+    if (!status && ret->n == 0) status = no_rows(&ret->unknown, err);
     if (status && was_read)
         mw_err_prefix(err, "%s", mw_source_name(path)); /* there are two files */
     mw_free(bad.marks);

@@ -7,6 +7,7 @@
 #include "core/base/arena.h"
 #include "keep/ingest/ingest.h"
 #include "learn/model/model.h"
+#include "run/op/labels.h"
 
 typedef struct mw_fit_rows {
     float *x;        /* [n][width] owned */
@@ -14,6 +15,8 @@ typedef struct mw_fit_rows {
     double *weights; /* [n] owned, or NULL */
     int64_t n;
     int64_t n_without_target; /* readable rows left out */
+    mw_unknown_labels
+        unknown; /* those of another file among them whose class the training file does not have */
 } mw_fit_rows;
 
 void mw_fit_rows_done(mw_fit_rows *rows);

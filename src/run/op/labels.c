@@ -210,14 +210,14 @@ mw_status mw_op__labels(const mw_ctx *ctx, mw_arena *arena, const mw_table *tabl
 
 mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *target, mw_task task,
                            const char *const *classes, int32_t n_classes, double **ret_y,
-                           int64_t *n_unknown, mw_err *err) {
+                           mw_unknown_labels *ret_unknown, mw_err *err) {
     const mw_column *column = find_target(table, target, err);
     if (!column) return MW_ENOTFOUND;
     if (task == MW_TASK_REGRESSION && column->type != MW_FLOAT64)
         return mw_fail(err, MW_EDATA, "the target %s is text; the model predicts numbers", target);
     double *y = mw_arena_calloc(arena, (size_t)table->n_rows + 1, sizeof *y);
     if (!y) return mw_fail_nomem(err, "the target");
-    *n_unknown = 0;
+    mw_unknown_labels unknown = {0};
     char number[MW_NUMBER_MAX];
     for (int64_t row = 0; row < table->n_rows; row++) {
         if (task == MW_TASK_REGRESSION) {
@@ -226,8 +226,11 @@ mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *t
         }
         const mw_str text = cell_text(column, row, number);
         y[row] = index_of_class(classes, n_classes, text);
-        *n_unknown += text.size > 0 && mw_isnan(y[row]);
+        if (text.size == 0 || !mw_isnan(y[row]) || unknown.n++ > 0) continue;
+        unknown.first = mw_arena_strndup(arena, text.data, text.size);
+        if (!unknown.first) return mw_fail_nomem(err, "the target");
     }
+    *ret_unknown = unknown;
     *ret_y = y;
     return MW_OK;
 }

@@ -24,10 +24,16 @@ typedef struct mw_labels {
 mw_status mw_op__labels(const mw_ctx *ctx, mw_arena *arena, const mw_table *table,
                         const char *target, const char *task, mw_labels *ret, mw_err *err);
 
+/* Rows whose class is none of those asked for. */
+typedef struct mw_unknown_labels {
+    int64_t n;
+    const char *first; /* in the arena; NULL when n is 0 */
+} mw_unknown_labels;
+
 /* The same classes for another table (a test file): unknown labels become NaN and are counted;
  * missing ones become NaN. MW_ENOTFOUND; MW_EDATA: text where numbers are predicted. */
 mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *target, mw_task task,
                            const char *const *classes, int32_t n_classes, double **ret_y,
-                           int64_t *n_unknown, mw_err *err);
+                           mw_unknown_labels *ret_unknown, mw_err *err);
 
 #endif

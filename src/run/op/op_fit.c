@@ -14,6 +14,7 @@
 #include "core/base/math.h"
 #include "core/text/number.h"
 #include "keep/ingest/profile.h"
+#include "keep/ingest/source.h"
 #include "run/op/app.h"
 #include "run/op/fit_rows.h"
 #include "run/op/labels.h"
@@ -35,14 +36,24 @@ typedef struct fit_job {
     mw_fit_rows rows;  /* that are fitted, then rows held back */
     mw_fit_rows valid; /* of --valid */
     mw_labels labels;
+    int64_t test_unknown;  /* rows of --test left out for their class */
     int64_t n_fit, n_test; /* rows fitted, rows measured (0: the fitted ones are) */
     mw_plain_bad bad;
     bool test_in_file;
+    const char *warnings[4]; /* [n_warnings] */
+    int n_warnings;
     double read_s, features_s, fit_s, save_s;
 } fit_job;
 
 static double seconds_since(const mw_ctx *ctx, int64_t start_us) {
     return (double)(mw_clock_monotonic(ctx->clock) - start_us) / 1e6;
+}
+
+/* What the result shall tell besides; text: of the arena. */
+static mw_status warn(fit_job *job, const char *text, mw_err *err) {
+    if (!text) return mw_fail_nomem(err, "a warning");
+    job->warnings[job->n_warnings++] = text;
+    return MW_OK;
 }
 
 static mw_status hint_params(const char *learner, mw_err *err) {
@@ -115,7 +126,7 @@ static mw_status check_share(const fit_job *job, mw_err *err) {
 
 /* The target as the model to go on from has it: its classes, or numbers. */
 static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
-    int64_t n_unknown = 0;
+    mw_unknown_labels unknown = {0};
     if (!job->init)
         return mw_op__labels(job->ctx, &job->arena, job->table, target,
                              mw_args_string(job->args, "task"), &job->labels, err);
@@ -124,11 +135,12 @@ static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
         (const char **)(uintptr_t)mw_model_classes(job->init, &job->labels.n_classes);
     mw_status status =
         mw_op__labels_as(&job->arena, job->table, target, job->labels.task, job->labels.classes,
-                         job->labels.n_classes, &job->labels.y, &n_unknown, err);
-    if (status || n_unknown == 0) return status;
+                         job->labels.n_classes, &job->labels.y, &unknown, err);
+    if (status || unknown.n == 0) return status;
     mw_fail(err, MW_EDATA,
-            "the target %s has %lld label%s that the model to go on from does not have", target,
-            (long long)n_unknown, n_unknown == 1 ? "" : "s");
+            "the target %s has %lld label%s that the model to go on from does not have, such as "
+            "\"%.40s\"",
+            target, (long long)unknown.n, unknown.n == 1 ? "" : "s", unknown.first);
     mw_err_at(err, "init_model");
     return mw_err_hint(err, "a new class needs a new model: leave --init-model out");
 }
@@ -144,12 +156,24 @@ static mw_fit_like like_training(const fit_job *job) {
                          .n_classes = job->labels.n_classes};
 }
 
+/* Rows of another file, and a warning of those that are left out for their class. */
+static mw_status read_other(fit_job *job, const mw_fit_like *like, const char *path,
+                            mw_fit_rows *ret, mw_err *err) {
+    mw_status status = mw_fit_rows_read(job->ctx, &job->arena, like, path, ret, err);
+    if (status || ret->unknown.n == 0) return status;
+    const char *text = mw_arena_printf(
+        &job->arena,
+        "%s: rows left out because the training file has no such label: %lld, the first \"%.40s\"",
+        mw_source_name(path), (long long)ret->unknown.n, ret->unknown.first);
+    return warn(job, text, err);
+}
+
 static mw_status read_valid(fit_job *job, mw_err *err) {
     const char *path = mw_args_string(job->args, "valid");
     if (!path) return MW_OK;
     mw_fit_like like = like_training(job);
     like.weight = mw_args_string(job->args, "weight");
-    return mw_fit_rows_read(job->ctx, &job->arena, &like, path, &job->valid, err);
+    return read_other(job, &like, path, &job->valid, err);
 }
 
 static mw_status open_init(fit_job *job, mw_err *err) {
@@ -302,9 +326,9 @@ static mw_status measure_test_file(fit_job *job, const char *path, mw_json_write
                                    mw_err *err) {
     const mw_fit_like like = like_training(job);
     mw_fit_rows rows;
-    mw_status status = mw_fit_rows_read(job->ctx, &job->arena, &like, path, &rows, err);
-    if (status) return status;
-    status = score_and_write(job, rows.x, rows.y, rows.n, "test file", writer, err);
+    mw_status status = read_other(job, &like, path, &rows, err);
+    job->test_unknown = rows.unknown.n;
+    if (!status) status = score_and_write(job, rows.x, rows.y, rows.n, "test file", writer, err);
     mw_fit_rows_done(&rows);
     return status;
 }
@@ -369,6 +393,16 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_int(writer, "fit_bytes", (int64_t)mw_mem_peak(&job->fit_mem));
     mw_json_add_int(writer, "peak_bytes", (int64_t)mw_mem_peak(&mw_mem_process));
     mw_json_add_string(writer, "model_sha256", sha256);
+    if (job->valid.unknown.n)
+        mw_json_add_int(writer, "valid_rows_of_unknown_labels", job->valid.unknown.n);
+    if (job->test_unknown)
+        mw_json_add_int(writer, "test_rows_of_unknown_labels", job->test_unknown);
+    if (job->n_warnings) {
+        mw_json_key(writer, "warnings");
+        mw_json_array(writer);
+        for (int i = 0; i < job->n_warnings; i++) mw_json_write_string(writer, job->warnings[i]);
+        mw_json_array_end(writer);
+    }
     mw_json_object_end(writer);
 }
 
