@@ -31,6 +31,7 @@ static int by_label(const void *a, const void *b) {
     return mw_str_compare(x, y);
 }
 
+/* All labels, or so many that check_many refuses them; numbers among them are told from one another in any case. */
 static mw_status collect_classes(const mw_ctx *ctx, mw_arena *arena, const mw_column *column,
                                  mw_labels *labels, mw_err *err) {
     mw_dictionary *seen;
@@ -42,9 +43,7 @@ static mw_status collect_classes(const mw_ctx *ctx, mw_arena *arena, const mw_co
         mw_str text = cell_text(column, row, number);
         if (text.size == 0) continue;
         status = mw_dictionary_add(seen, text, &code, err);
-        if (!status && code >= MW_LIMIT(CATEGORIES))
-            status = mw_fail(err, MW_EDATA, "the target %s has more than %lld different labels",
-                             column->name, (long long)MW_LIMIT(CATEGORIES));
+        if (!status && code == MW_LIMIT(CATEGORIES)) break;
     }
     int32_t n = status ? 0 : mw_dictionary_size(seen);
     labels->classes = mw_arena_calloc(arena, (size_t)n + 1, sizeof *labels->classes);
@@ -139,7 +138,8 @@ static mw_status check_numbers(const mw_column *column, const double *y, int64_t
     return MW_OK;
 }
 
-enum { MANY_LABELS = 10 };
+/* From how many labels on a text among numbers is taken for a typing error, and numbers for counts or measurements. */
+enum { MANY_LABELS = 10, MANY_NUMBERS = 100 };
 
 /* A column of numbers with a typing error in it is text, and would become a class a value. */
 static mw_status check_not_numbers(const mw_column *column, const mw_labels *labels, mw_err *err) {
@@ -161,6 +161,41 @@ static mw_status check_not_numbers(const mw_column *column, const mw_labels *lab
     return mw_err_hint(err, "correct the file, or say --task multiclass");
 }
 
+static mw_status check_many(const mw_column *column, const mw_labels *labels, mw_err *err) {
+    const bool more = labels->n_classes > MW_LIMIT(CATEGORIES);
+    if (labels->n_classes <= MW_LIMIT(MODEL_CLASSES)) return MW_OK;
+    mw_fail(err, MW_ETOOLARGE,
+            "the target %s has %s%lld different labels; a model tells at most %lld classes apart",
+            column->name, more ? "more than " : "",
+            more ? (long long)MW_LIMIT(CATEGORIES) : (long long)labels->n_classes,
+            (long long)MW_LIMIT(MODEL_CLASSES));
+    mw_err_at(err, "target");
+    return mw_err_hint(err,
+                       column->type == MW_FLOAT64
+                           ? "numbers are predicted with --task regression"
+                           : "a name or number of each row is nothing to predict: name another "
+                             "target, or join labels to fewer");
+}
+
+/* Numbers that count or measure something are no classes, though nothing forbids it. */
+static mw_status note_doubt(mw_arena *arena, const mw_column *column, mw_labels *labels,
+                            mw_err *err) {
+    bool whole = true;
+    for (int32_t i = 0; i < labels->n_classes; i++) {
+        double value;
+        mw_str text = mw_str_of(labels->classes[i]);
+        if (!mw_number_read(text.data, text.size, &value)) return MW_OK;
+        whole = whole && value == mw_floor(value);
+    }
+    if (labels->n_classes <= (whole ? MANY_NUMBERS : 2)) return MW_OK;
+    labels->doubt = mw_arena_printf(
+        arena,
+        "the target %s looks like a %s: each of its %d numbers is a class of its own; --task "
+        "regression predicts numbers",
+        column->name, whole ? "count" : "measurement", labels->n_classes);
+    return labels->doubt ? MW_OK : mw_fail_nomem(err, "a warning");
+}
+
 static mw_status fill_classes(const mw_ctx *ctx, mw_arena *arena, const mw_column *column,
                               const char *task, mw_labels *labels, mw_err *err) {
     mw_status status = collect_classes(ctx, arena, column, labels, err);
@@ -172,6 +207,9 @@ static mw_status fill_classes(const mw_ctx *ctx, mw_arena *arena, const mw_colum
         status = check_not_numbers(column, labels, err);
         if (status) return status;
     }
+    status = check_many(column, labels, err);
+    if (!status) status = note_doubt(arena, column, labels, err);
+    if (status) return status;
     if (task && strcmp(task, "binary") == 0 && labels->n_classes != 2) {
         mw_fail(err, MW_EDATA, "the target %s has %d labels; a binary task has two", column->name,
                 labels->n_classes);

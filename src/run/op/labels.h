@@ -17,10 +17,13 @@ typedef struct mw_labels {
     int32_t n_classes;
     double *y; /* [n_rows] in the arena; NaN where the target is missing */
     int64_t n_missing;
+    const char
+        *doubt; /* in the arena: why these may be no classes; NULL: nothing speaks against it */
 } mw_labels;
 
 /* task: "regression", "binary", "multiclass" or NULL (decide). MW_ENOTFOUND: no such column (the
- * nearest name as hint); MW_EDATA: all missing, constant, infinite, or too many classes. */
+ * nearest name as hint); MW_EDATA: all missing, constant, infinite, or numbers with a text among them;
+ * MW_ETOOLARGE: more classes than a model has. */
 mw_status mw_op__labels(const mw_ctx *ctx, mw_arena *arena, const mw_table *table,
                         const char *target, const char *task, mw_labels *ret, mw_err *err);
 

@@ -127,9 +127,11 @@ static mw_status check_share(const fit_job *job, mw_err *err) {
 /* The target as the model to go on from has it: its classes, or numbers. */
 static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
     mw_unknown_labels unknown = {0};
-    if (!job->init)
-        return mw_op__labels(job->ctx, &job->arena, job->table, target,
-                             mw_args_string(job->args, "task"), &job->labels, err);
+    if (!job->init) {
+        mw_status made = mw_op__labels(job->ctx, &job->arena, job->table, target,
+                                       mw_args_string(job->args, "task"), &job->labels, err);
+        return made || !job->labels.doubt ? made : warn(job, job->labels.doubt, err);
+    }
     job->labels.task = mw_model_task(job->init);
     job->labels.classes =
         (const char **)(uintptr_t)mw_model_classes(job->init, &job->labels.n_classes);
