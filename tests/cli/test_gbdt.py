@@ -301,6 +301,16 @@ def a_model_is_gone_on_from(cli):
     assert scores(cli, "begun", "rows.csv") == scores(cli, "whole", "rows.csv")
 
 
+def going_on_gives_the_bytes_of_the_longer_run(cli):
+    for target in ("wear", "grade"):
+        for pairs in ([], ["bagging_fraction=0.6", "bagging_freq=4"], ["feature_fraction=0.5", "feature_fraction_bynode=0.7"],
+                      ["boosting=goss", "learning_rate=0.2"], ["boosting=goss", "learning_rate=0.07"], ["boosting=dart", "skip_drop=0.2"]):
+            for out, rounds, more in (("whole", 30, []), ("begun", 10, []), ("ended", 20, ["--init-model", "begun"])):
+                train(cli, target, out, *settings([*pairs, f"n_estimators={rounds}"]), *more)
+            whole, ended = ((cli.folder / out / "model.onnx").read_bytes() for out in ("whole", "ended"))
+            assert whole == ended, (target, pairs)
+
+
 def other_models_are_not_gone_on_from(cli):
     train(cli, "wear", "number", *ROUNDS)
     train(cli, "state", "state", *ROUNDS)
@@ -373,4 +383,4 @@ if __name__ == "__main__":
         other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
         small_and_gappy_tables_are_learned, weights_are_checked, measurements_are_no_classes, validation_rows_come_from_one_place, columns_are_found_by_name,
         columns_that_are_not_learned_from_may_be_missing, rows_of_unknown_labels_are_told,
-        a_model_is_gone_on_from, other_models_are_not_gone_on_from, outputs_agree_with_each_other, ctrl_c_leaves_no_files]))
+        a_model_is_gone_on_from, going_on_gives_the_bytes_of_the_longer_run, other_models_are_not_gone_on_from, outputs_agree_with_each_other, ctrl_c_leaves_no_files]))

@@ -77,8 +77,8 @@ static mw_status check_options(const mw_gbdt_options *o, mw_gbdt_rows train,
         return bad_option("top_rate", "and other_rate together are more than 1", err);
     if (train.matrix.n_rows > UINT32_MAX / 2)
         return mw_fail(err, MW_ETOOLARGE, "at most 2147483647 rows can be boosted on");
-    if (init &&
-        (init->n_features != train.matrix.n_features || init->n_outputs != o->objective.n_outputs))
+    if (init && (init->n_features != train.matrix.n_features ||
+                 init->n_outputs != o->objective.n_outputs || init->n_trees % init->n_outputs != 0))
         return mw_fail(err, MW_EINVAL,
                        "the model to go on from has %d features and %d outputs, "
                        "these rows need %d and %d",
@@ -283,17 +283,18 @@ static mw_status boost(mw_gbdt__run *run, mw_gbdt_curves *curves, mw_err *err) {
     const int64_t start_us = mw_clock_monotonic(run->ctx->clock);
     bool any_split = true;
     mw_status status = MW_OK;
-    for (int32_t round = 0; round < o->n_estimators && !status; round++) {
+    for (int32_t i = 0; i < o->n_estimators && !status; i++) {
+        const int32_t round = run->first_round + i;
         status = mw_ctx_check(run->ctx, err);
         if (!status) status = grow_round(run, round, &any_split, err);
         if (!status && !any_split && round > 0 && !draws_anything(run)) break;
         if (!status) status = measure_round(run, curves, err);
         if (status) break;
         report(run, curves, start_us);
-        if (o->early_stopping_rounds > 0 && round - curves->best_round >= o->early_stopping_rounds)
+        if (o->early_stopping_rounds > 0 && i - curves->best_round >= o->early_stopping_rounds)
             break;
     }
-    if (!status) mw_gbdt__truncate(run, curves->best_round + 1);
+    if (!status) mw_gbdt__truncate(run, run->first_round + curves->best_round + 1);
     return status;
 }
 
@@ -317,7 +318,7 @@ static mw_status prepare(mw_gbdt__run *run, mw_err *err) {
     const bool draws =
         o->boosting == MW_BOOSTING_GOSS || (o->bagging_freq > 0 && o->bagging_fraction < 1);
     const bool dart = o->boosting == MW_BOOSTING_DART;
-    const size_t rounds = (size_t)o->n_estimators;
+    const size_t rounds = (size_t)run->first_round + (size_t)o->n_estimators;
     run->n_bag = run->train.matrix.n_rows;
     run->gradients = mw_alloc_aligned(ctx->mem, n * n_outputs * sizeof(mw_pair));
     run->scales = mw_alloc_array(ctx->mem, n_outputs, sizeof *run->scales);
@@ -331,6 +332,7 @@ static mw_status prepare(mw_gbdt__run *run, mw_err *err) {
         (dart && (!run->round_weights || !run->dropped)) ||
         (mw_objective_renews(&o->objective) && !run->scratch))
         return mw_fail_nomem(err, "boosting");
+    if (dart) mw_gbdt__weigh_begun(run);
     return MW_OK;
 }
 
@@ -340,8 +342,7 @@ static void run_done(mw_gbdt__run *run) {
     mw_bins_free(run->bins);
     void *const blocks[] = {run->monotone,     run->groups,    run->is_used,       run->scores,
                             run->valid_scores, run->gradients, run->scales,        run->in_bag,
-                            run->bag,          run->scratch,   run->round_weights, run->dropped,
-                            run->shelf.outputs};
+                            run->bag,          run->scratch,   run->round_weights, run->dropped};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mw_free(blocks[i]);
     mw_trees_free(run->shelf.trees);
 }
@@ -363,7 +364,8 @@ mw_status mw_gbdt_fit(const mw_ctx *ctx, const mw_gbdt_options *options, mw_gbdt
                         .options = options,
                         .train = train,
                         .valid = valid,
-                        .n_outputs = options->objective.n_outputs};
+                        .n_outputs = options->objective.n_outputs,
+                        .first_round = init ? init->n_trees / options->objective.n_outputs : 0};
     mw_gbdt_curves own = {0};
     mw_status status = check_options(options, train, valid, init, err);
     if (!status) status = check_rows(ctx, options, train, err);

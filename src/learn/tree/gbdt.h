@@ -59,7 +59,8 @@ void mw_gbdt_curves_done(mw_gbdt_curves *curves);
  * mw_gbdt_fit -- grows n_estimators rounds of trees.
  *
  *   valid   rows to measure on, or NULL
- *   init    trees to go on from: same features and outputs; their base stays, all of them are kept; or NULL
+ *   init    trees to go on from: same features and outputs; or NULL. Their base stays, all of them are kept (DART
+ *           changes their leaves), and rounds are counted on: the trees are those of one longer run
  *   curves  [1] filled, for mw_gbdt_curves_done; or NULL
  *   *ret    n_outputs scores of a row: base + leaves; mw_objective_predict makes predictions of them. `gain` is the
  *           fall of the loss's second order bound.

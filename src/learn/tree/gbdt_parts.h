@@ -15,8 +15,7 @@ enum { MW_GBDT__CHUNK = 16384 };
 /* An ensemble that grows. */
 typedef struct mw_gbdt__shelf {
     mw_trees *trees;
-    double *outputs; /* [leaves] before the weight of their tree */
-    int64_t nodes_capacity, leaves_capacity, outputs_capacity, trees_capacity;
+    int64_t nodes_capacity, leaves_capacity, trees_capacity;
     mw_sets_room sets_room;
 } mw_gbdt__shelf;
 
@@ -24,8 +23,10 @@ typedef struct mw_gbdt__run {
     const mw_ctx *ctx;
     const mw_gbdt_options *options;
     mw_gbdt_rows train;
-    const mw_gbdt_rows *valid;     /* or NULL */
-    int32_t n_outputs, first_tree; /* trees before it were there already */
+    const mw_gbdt_rows *valid; /* or NULL */
+    int32_t n_outputs;
+    int32_t
+        first_round; /* rounds are counted from the first of the model that is gone on from; those before it are there */
     mw_bins *bins;
     mw_binned binned;
     mw_grower *grower;
@@ -40,7 +41,7 @@ typedef struct mw_gbdt__run {
     uint32_t *bag;        /* [n_bag] rows, ascending */
     int64_t n_bag;
     uint64_t *scratch;     /* [rows] for renewed leaves, or NULL */
-    double *round_weights; /* DART: [rounds] */
+    double *round_weights; /* DART: [first_round + n_estimators] */
     int32_t *dropped;      /* DART: [n_dropped] rounds taken out for now */
     int32_t n_dropped;
     mw_gbdt__shelf shelf;
@@ -66,6 +67,8 @@ mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *er
 mw_status mw_gbdt__add_tree(mw_gbdt__run *run, int32_t output, double weight, mw_err *err);
 /* Drops the rounds from n_rounds on. */
 void mw_gbdt__truncate(mw_gbdt__run *run, int32_t n_rounds);
+/* DART: what the rounds of the model that is gone on from weigh, if these options made it. */
+void mw_gbdt__weigh_begun(mw_gbdt__run *run);
 /* DART: draws rounds and takes them out of the scores; puts them back with their new weight. */
 mw_status mw_gbdt__drop(mw_gbdt__run *run, int32_t round, mw_err *err);
 mw_status mw_gbdt__put_back(mw_gbdt__run *run, mw_err *err);

@@ -5,7 +5,7 @@
  * largest one's power of two. Numbers of few bits are rounded up or down by low-discrepancy sequences of row numbers
  * (Roberts' R2), other ones in each round, so that sums of many small ones are right on the whole.
  *
- * Many rows are narrow (histogram.h): what rounding adds to the variance of a sum is then below a thousandth of what the
+ * Many rows are narrow (histogram.h): what rounding adds to the variance of a sum is then below a sixtieth of what the
  * gradients have by themselves, unless few of them are far larger than the others: then the round is not narrow.
  */
 #include <string.h>
@@ -152,9 +152,10 @@ static mw_status draw_bag(mw_gbdt__run *run, int32_t round, mw_err *err) {
     /* The first rounds' gradients tell little: as many as it takes to learn at all use every row (LightGBM). */
     if (o->boosting == MW_BOOSTING_GOSS)
         return round < (int32_t)(1 / o->learning_rate) ? MW_OK : draw_by_gradient(run, round, err);
-    if (round % o->bagging_freq != 0) return MW_OK;
+    const int32_t since = round % o->bagging_freq; /* the bag was drawn */
+    if (since != 0 && round > run->first_round) return MW_OK;
     drawing d = {.run = run,
-                 .stream = MW_GBDT__BAG | (uint32_t)round,
+                 .stream = MW_GBDT__BAG | (uint32_t)(round - since),
                  .least = MW_INFINITY,
                  .share = share_of(o->bagging_fraction)};
     return draw_rows(&d, err);

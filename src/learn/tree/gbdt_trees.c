@@ -49,9 +49,6 @@ static mw_status room_for_tree(mw_gbdt__run *run, int32_t n_nodes, int32_t n_lea
         status = make_room(t->mem, &t->nodes, &shelf->nodes_capacity, t->n_nodes + n_nodes,
                            sizeof *t->nodes, err);
     if (!status)
-        status = make_room(t->mem, &shelf->outputs, &shelf->outputs_capacity,
-                           t->n_leaves + n_leaves, sizeof *shelf->outputs, err);
-    if (!status)
         status = make_room(t->mem, &t->values, &shelf->leaves_capacity, t->n_leaves + n_leaves,
                            leaf_bytes, err);
     return status;
@@ -75,13 +72,11 @@ mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *er
     t->roots = mw_memdup(mem, init->roots, (size_t)init->n_trees * sizeof *t->roots);
     t->nodes = mw_memdup(mem, init->nodes, (size_t)init->n_nodes * sizeof *t->nodes);
     t->values = mw_memdup(mem, init->values, n_values * sizeof *t->values);
-    shelf->outputs = mw_calloc(mem, (size_t)init->n_leaves, sizeof *shelf->outputs);
-    if (!t->roots || !t->nodes || !t->values || !shelf->outputs)
-        return mw_fail_nomem(err, "the trees");
-    t->n_trees = run->first_tree = init->n_trees;
+    if (!t->roots || !t->nodes || !t->values) return mw_fail_nomem(err, "the trees");
+    t->n_trees = init->n_trees;
     shelf->trees_capacity = t->n_trees;
     shelf->nodes_capacity = t->n_nodes = init->n_nodes;
-    shelf->leaves_capacity = shelf->outputs_capacity = t->n_leaves = init->n_leaves;
+    shelf->leaves_capacity = t->n_leaves = init->n_leaves;
     if (n_words == 0) return MW_OK;
     t->set_starts =
         mw_memdup(mem, init->set_starts, ((size_t)init->n_sets + 1) * sizeof *t->set_starts);
@@ -225,7 +220,7 @@ static mw_status walk_range(void *arg, int64_t begin, int64_t end, int worker, m
 
 static mw_status walk(const mw_gbdt__run *run, mw_matrix matrix, double *scores, int32_t tree,
                       double sign, const uint8_t *left_out, mw_err *err) {
-    const int32_t output = (tree - run->first_tree) % run->n_outputs;
+    const int32_t output = tree % run->n_outputs;
     walking w = {.trees = run->shelf.trees,
                  .x = matrix.x,
                  .tree = tree,
@@ -241,8 +236,8 @@ static mw_status walk(const mw_gbdt__run *run, mw_matrix matrix, double *scores,
 typedef struct renewing {
     mw_gbdt__run *run;
     int32_t output;
-    int64_t first_leaf;
     const int32_t *leaves; /* node numbers */
+    double *values;
 } renewing;
 
 static mw_status renew_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
@@ -251,27 +246,28 @@ static mw_status renew_range(void *arg, int64_t begin, int64_t end, int worker, 
     mw_status status = MW_OK;
     for (int64_t i = begin; i < end && !status; i++) {
         const mw_grown_node *leaf = mw_grower_node(run->grower, r->leaves[i]);
-        status = mw_objective_renew(
-            run->ctx, &run->options->objective, run->train.targets,
-            run->scores + r->output * run->train.matrix.n_rows, mw_grower_rows(run->grower, leaf),
-            leaf->n_rows, run->scratch + leaf->begin, &run->shelf.outputs[r->first_leaf + i], err);
+        status = mw_objective_renew(run->ctx, &run->options->objective, run->train.targets,
+                                    run->scores + r->output * run->train.matrix.n_rows,
+                                    mw_grower_rows(run->grower, leaf), leaf->n_rows,
+                                    run->scratch + leaf->begin, &r->values[i], err);
     }
     (void)worker;
     return status;
 }
 
-static mw_status find_outputs(mw_gbdt__run *run, int32_t output, const int32_t *leaves,
-                              int32_t n_leaves, mw_err *err) {
-    const int64_t first = run->shelf.trees->n_leaves;
+/* values [n_leaves]: before the weight of the tree. */
+static mw_status find_values(mw_gbdt__run *run, int32_t output, const int32_t *leaves,
+                             int32_t n_leaves, double *values, mw_err *err) {
     for (int32_t i = 0; i < n_leaves; i++)
-        run->shelf.outputs[first + i] = mw_grower_node(run->grower, leaves[i])->output;
+        values[i] = mw_grower_node(run->grower, leaves[i])->output;
     if (!mw_objective_renews(&run->options->objective)) return MW_OK;
-    renewing r = {.run = run, .output = output, .first_leaf = first, .leaves = leaves};
+    renewing r = {.run = run, .output = output, .leaves = leaves, .values = values};
     return mw_pool_for(run->ctx, n_leaves, 1, renew_range, &r, err);
 }
 
+/* leaves, values [nodes of the tree]: room. */
 static mw_status add_leaves(mw_gbdt__run *run, int32_t output, double weight, int32_t *leaves,
-                            mw_err *err) {
+                            double *values, mw_err *err) {
     mw_trees *t = run->shelf.trees;
     const int32_t n_nodes = mw_grower_count(run->grower);
     int32_t n_leaves = 0;
@@ -279,13 +275,12 @@ static mw_status add_leaves(mw_gbdt__run *run, int32_t output, double weight, in
         if (mw_grower_node(run->grower, i)->left < 0) leaves[n_leaves++] = i;
     mw_status status = room_for_tree(run, n_nodes, n_leaves, err);
     if (!status) status = add_nodes(run, err);
-    if (!status) status = find_outputs(run, output, leaves, n_leaves, err);
+    if (!status) status = find_values(run, output, leaves, n_leaves, values, err);
     if (status) return status;
     const int64_t first = t->n_leaves;
     memset(t->values + first * t->n_outputs, 0,
            (size_t)(n_leaves * t->n_outputs) * sizeof *t->values);
-    for (int32_t i = 0; i < n_leaves; i++)
-        set_value(t, first + i, output, weight * run->shelf.outputs[first + i]);
+    for (int32_t i = 0; i < n_leaves; i++) set_value(t, first + i, output, weight * values[i]);
     t->roots[t->n_trees++] = t->n_nodes;
     t->n_nodes += n_nodes;
     t->n_leaves += n_leaves;
@@ -293,11 +288,13 @@ static mw_status add_leaves(mw_gbdt__run *run, int32_t output, double weight, in
 }
 
 mw_status mw_gbdt__add_tree(mw_gbdt__run *run, int32_t output, double weight, mw_err *err) {
-    int32_t *leaves =
-        mw_alloc_array(run->ctx->mem, (size_t)mw_grower_count(run->grower), sizeof *leaves);
-    if (!leaves) return mw_fail_nomem(err, "the trees");
-    mw_status status = add_leaves(run, output, weight, leaves, err);
+    const size_t n_nodes = (size_t)mw_grower_count(run->grower);
+    int32_t *leaves = mw_alloc_array(run->ctx->mem, n_nodes, sizeof *leaves);
+    double *values = mw_alloc_array(run->ctx->mem, n_nodes, sizeof *values);
+    mw_status status = leaves && values ? add_leaves(run, output, weight, leaves, values, err)
+                                        : mw_fail_nomem(err, "the trees");
     mw_free(leaves);
+    mw_free(values);
     const int32_t tree = run->shelf.trees->n_trees - 1;
     if (!status && run->n_bag < run->train.matrix.n_rows)
         status = walk(run, run->train.matrix, run->scores, tree, 1, run->in_bag, err);
@@ -308,7 +305,7 @@ mw_status mw_gbdt__add_tree(mw_gbdt__run *run, int32_t output, double weight, mw
 
 void mw_gbdt__truncate(mw_gbdt__run *run, int32_t n_rounds) {
     mw_trees *t = run->shelf.trees;
-    const int32_t n_trees = run->first_tree + n_rounds * run->n_outputs;
+    const int32_t n_trees = n_rounds * run->n_outputs;
     if (n_trees >= t->n_trees) return;
     t->n_nodes = t->roots[n_trees];
     t->n_trees = n_trees;
@@ -325,7 +322,7 @@ void mw_gbdt__truncate(mw_gbdt__run *run, int32_t n_rounds) {
 static mw_status shift_round(mw_gbdt__run *run, int32_t round, double sign, mw_err *err) {
     mw_status status = MW_OK;
     for (int32_t k = 0; k < run->n_outputs && !status; k++) {
-        const int32_t tree = run->first_tree + round * run->n_outputs + k;
+        const int32_t tree = round * run->n_outputs + k;
         status = walk(run, run->train.matrix, run->scores, tree, sign, NULL, err);
         if (!status && run->valid)
             status = walk(run, run->valid->matrix, run->valid_scores, tree, sign, NULL, err);
@@ -350,38 +347,53 @@ static void draw_rounds(mw_gbdt__run *run, int32_t round) {
     }
 }
 
-mw_status mw_gbdt__drop(mw_gbdt__run *run, int32_t round, mw_err *err) {
-    draw_rounds(run, round);
-    mw_status status = MW_OK;
-    for (int32_t i = 0; i < run->n_dropped && !status; i++)
-        status = shift_round(run, run->dropped[i], -1, err);
+/* What a dropped round is multiplied by when it is put back. */
+static double shrinkage(const mw_gbdt__run *run) {
+    const double n = run->n_dropped;
+    return n / (n + (run->options->xgboost_dart_mode ? run->options->learning_rate : 1));
+}
+
+/* Draws the rounds to be dropped; their weights, and the new one's, as they are when they are back. No data has a part in it. */
+static void weigh(mw_gbdt__run *run, int32_t round) {
     const double rate = run->options->learning_rate;
+    draw_rounds(run, round);
+    for (int32_t i = 0; i < run->n_dropped; i++)
+        run->round_weights[run->dropped[i]] *= shrinkage(run);
     run->round_weights[round] =
         rate / (run->options->xgboost_dart_mode ? (run->n_dropped ? run->n_dropped + rate : 1)
                                                 : 1 + run->n_dropped);
+}
+
+void mw_gbdt__weigh_begun(mw_gbdt__run *run) {
+    for (int32_t round = 0; round < run->first_round; round++) weigh(run, round);
+}
+
+mw_status mw_gbdt__drop(mw_gbdt__run *run, int32_t round, mw_err *err) {
+    weigh(run, round);
+    mw_status status = MW_OK;
+    for (int32_t i = 0; i < run->n_dropped && !status; i++)
+        status = shift_round(run, run->dropped[i], -1, err);
     return status;
 }
 
-/* A dropped round's leaves with its new weight. */
-static void weigh_round(mw_gbdt__run *run, int32_t round) {
+/* The leaves themselves are multiplied: of rounds that were there before, nothing else is known. */
+static void shrink_round(mw_gbdt__run *run, int32_t round) {
     mw_trees *t = run->shelf.trees;
     for (int32_t k = 0; k < run->n_outputs; k++) {
-        const int32_t tree = run->first_tree + round * run->n_outputs + k;
+        const int32_t tree = round * run->n_outputs + k;
         const int64_t end = tree + 1 < t->n_trees ? t->roots[tree + 1] : t->n_nodes;
         for (int64_t i = t->roots[tree]; i < end; i++)
-            if (t->nodes[i].feature < 0)
-                set_value(t, t->nodes[i].right, k,
-                          run->round_weights[round] * run->shelf.outputs[t->nodes[i].right]);
+            if (t->nodes[i].feature < 0) {
+                const int64_t leaf = t->nodes[i].right;
+                set_value(t, leaf, k, shrinkage(run) * (double)t->values[leaf * t->n_outputs + k]);
+            }
     }
 }
 
 mw_status mw_gbdt__put_back(mw_gbdt__run *run, mw_err *err) {
-    const double n = run->n_dropped;
     mw_status status = MW_OK;
     for (int32_t i = 0; i < run->n_dropped && !status; i++) {
-        run->round_weights[run->dropped[i]] *=
-            n / (n + (run->options->xgboost_dart_mode ? run->options->learning_rate : 1));
-        weigh_round(run, run->dropped[i]);
+        shrink_round(run, run->dropped[i]);
         status = shift_round(run, run->dropped[i], 1, err);
     }
     return status;

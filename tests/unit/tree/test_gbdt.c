@@ -260,22 +260,64 @@ MW_TEST(threads_do_not_show) {
     }
 }
 
+/* The first part ends before GOSS draws, and while a bag is in use. */
+static void goss_late(mw_gbdt_options *o) {
+    goss(o);
+    o->learning_rate = 0.07;
+}
+static void bagged_long(mw_gbdt_options *o) {
+    bagged(o);
+    o->bagging_freq = 4;
+}
+
 MW_TEST(going_on_is_as_if_never_stopped) {
+    static const vary_fn ways[] = {plain,     bagged, bagged_long,  by_level, goss,
+                                   goss_late, dart,   dart_xgboost, extra};
+    enum { BEGUN = 10, ROUNDS = 30 };
     for (int kind = 0; kind < KINDS; kind++) {
         table t;
-        table_init(&t, (mw_objective_kind)kind, 4, 3000);
-        mw_gbdt_options o = usual((mw_objective_kind)kind);
-        mw_trees *whole = fit(&o, &t, NULL, NULL, 2, NULL);
-        o.n_estimators = 3;
-        mw_trees *begun = fit(&o, &t, NULL, NULL, 2, NULL);
-        o.n_estimators = 5;
-        mw_trees *ended = fit(&o, &t, NULL, begun, 2, NULL);
-        assert_same(whole, ended);
-        mw_trees_free(whole);
-        mw_trees_free(begun);
-        mw_trees_free(ended);
+        table_init(&t, (mw_objective_kind)kind, 4, 1000);
+        for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+            mw_gbdt_options o = usual((mw_objective_kind)kind);
+            ways[way](&o);
+            o.n_estimators = ROUNDS;
+            mw_trees *whole = fit(&o, &t, NULL, NULL, 2, NULL);
+            o.n_estimators = BEGUN;
+            mw_trees *begun = fit(&o, &t, NULL, NULL, 2, NULL);
+            o.n_estimators = ROUNDS - BEGUN;
+            mw_trees *ended = fit(&o, &t, NULL, begun, 2, NULL);
+            assert_int_equal(whole->n_trees, ROUNDS * whole->n_outputs);
+            assert_same(whole, ended);
+            /* DART goes on with the leaves of the first trees as well. */
+            const bool kept =
+                memcmp(begun->values, ended->values,
+                       (size_t)(begun->n_leaves * begun->n_outputs) * sizeof *begun->values) == 0;
+            assert_true(kept == (o.boosting != MW_BOOSTING_DART));
+            mw_trees_free(whole);
+            mw_trees_free(begun);
+            mw_trees_free(ended);
+        }
         table_done(&t);
     }
+}
+
+MW_TEST(nothing_is_added_where_a_longer_run_stops) {
+    float x[] = {0, 0, 0, 0, 1, 1, 1, 1};
+    double y[] = {0, 0, 0, 0, 2, 2, 2, 2};
+    table t = {.n = 8, .rows = {{x, 8, 1}, {8, y, NULL, NULL}}};
+    mw_gbdt_options o = usual(MW_OBJECTIVE_SQUARED);
+    o.bins.by_code = NULL;
+    o.grow.split.min_data_in_leaf = 1;
+    o.learning_rate = 1;
+    mw_gbdt_curves curves;
+    mw_trees *begun = fit(&o, &t, NULL, NULL, 1, NULL);
+    mw_trees *ended = fit(&o, &t, NULL, begun, 1, &curves);
+    assert_int_equal(begun->n_trees, 1);
+    assert_same(begun, ended);
+    assert_int_equal(curves.n_rounds, 0);
+    mw_gbdt_curves_done(&curves);
+    mw_trees_free(begun);
+    mw_trees_free(ended);
 }
 
 MW_TEST(a_weight_of_two_is_the_row_twice) {
@@ -607,9 +649,11 @@ MW_TEST(any_failed_allocation_is_survived) {
 
 MW_TEST_MAIN(MW_RUN(a_model_by_hand), MW_RUN(classes_by_hand),
              MW_RUN(the_model_gives_the_scores_that_boosting_saw), MW_RUN(threads_do_not_show),
-             MW_RUN(going_on_is_as_if_never_stopped), MW_RUN(a_weight_of_two_is_the_row_twice),
-             MW_RUN(class_weights_are_row_weights), MW_RUN(what_does_not_help_is_dropped),
-             MW_RUN(scores_follow_monotone_features), MW_RUN(only_features_of_one_group_meet),
+             MW_RUN(going_on_is_as_if_never_stopped),
+             MW_RUN(nothing_is_added_where_a_longer_run_stops),
+             MW_RUN(a_weight_of_two_is_the_row_twice), MW_RUN(class_weights_are_row_weights),
+             MW_RUN(what_does_not_help_is_dropped), MW_RUN(scores_follow_monotone_features),
+             MW_RUN(only_features_of_one_group_meet),
              MW_RUN(few_rows_and_constant_targets_have_models),
              MW_RUN(what_cannot_be_learned_is_refused),
              MW_RUN(extreme_and_mostly_missing_values_are_learned),
