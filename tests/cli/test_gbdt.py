@@ -119,7 +119,7 @@ def bad_tables_are_refused(cli):
         "one_class": ("x,y\n" + "".join(f"{i},a\n" for i in fifty), EDATA, "has 1 label; at least two are needed"),
         "unvaried": ("x,z,y\n" + "".join(f"5,,{i}\n" for i in fifty), EDATA, "no feature varies"),
         "no_target": ("x,y\n" + "".join(f"{i},\n" for i in fifty), EDATA, "y"),
-        "huge": ("x,y\n" + "".join(f"{i},{i}e100\n" for i in fifty), EDATA, "left all numbers"),
+        "huge": ("x,y\n" + "".join(f"{i},{i}e100\n" for i in fifty), EDATA, "the target y of row 2 is 1e+100"),
         "categories": ("k,y\n" + "".join(f"k{i},{i % 7}.5\n" for i in range(10001)), ETOOLARGE, "more than 10000 different texts"),
     }
     for name, (text, status, says) in tables.items():

@@ -65,15 +65,10 @@ static double integer_scale(double largest, int64_t n) {
     return scale;
 }
 
-static mw_status quantize(mw_forest__data *data, mw_err *err) {
+static void quantize(mw_forest__data *data) {
     const int64_t n = data->n_rows;
     double sum = 0, largest = 0, squares = 0;
-    for (int64_t row = 0; row < n; row++) {
-        if (mw_abs(data->y[row]) > (double)FLT_MAX)
-            return mw_fail(err, MW_EDATA, "the target of row %lld is %g: beyond float32",
-                           (long long)row, data->y[row]);
-        sum += data->y[row];
-    }
+    for (int64_t row = 0; row < n; row++) sum += data->y[row];
     const double mean = sum / (double)n;
     for (int64_t row = 0; row < n; row++) {
         double distance = mw_abs(data->y[row] - mean);
@@ -86,7 +81,6 @@ static mw_status quantize(mw_forest__data *data, mw_err *err) {
         squares += centered * centered;
     }
     data->gain_unit = squares > 0 ? (double)n / squares : 0;
-    return MW_OK;
 }
 
 /* The codes are below most_codes. */
@@ -120,7 +114,7 @@ mw_status mw_forest__data_init(const mw_ctx *ctx, const mw_forest_options *optio
     mw_status status = data->target ? MW_OK : mw_fail_nomem(err, "the training target");
     if (status != MW_OK) goto fail;
     if (options->n_classes == 0)
-        status = quantize(data, err);
+        quantize(data);
     else
         for (size_t row = 0; row < n_rows; row++) data->target[row] = (int64_t)y[row];
     if (status == MW_OK) status = check_codes(ctx, data, err);

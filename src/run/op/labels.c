@@ -1,6 +1,7 @@
 /* labels.c -- see labels.h. */
 #include "run/op/labels.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,19 @@ static mw_status decide_task(const mw_column *column, const char *task, mw_task 
     return MW_OK;
 }
 
+/* Leaves and graphs hold float32 numbers. A missing target is none; infinite cells are read as missing. */
+static mw_status check_sizes(const mw_column *column, mw_err *err) {
+    for (int64_t row = 0; row < column->n_rows; row++) {
+        if (!(mw_abs(column->number[row]) > (double)FLT_MAX)) continue;
+        mw_fail(err, MW_EDATA,
+                "the target %s of row %lld is %g; a model predicts numbers up to 3.4e38",
+                column->name, (long long)row + 1, column->number[row]);
+        mw_err_at(err, "target");
+        return mw_err_hint(err, "scale the column down, or predict its logarithm");
+    }
+    return MW_OK;
+}
+
 static mw_status check_numbers(const mw_column *column, const double *y, int64_t n_missing,
                                mw_err *err) {
     double first = MW_NAN;
@@ -135,7 +149,7 @@ static mw_status check_numbers(const mw_column *column, const double *y, int64_t
                        "the target %s is the same in every row: there is nothing to "
                        "learn",
                        column->name);
-    return MW_OK;
+    return check_sizes(column, err);
 }
 
 /* From how many labels on a text among numbers is taken for a typing error, and numbers for counts or measurements. */
@@ -253,6 +267,7 @@ mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *t
     if (!column) return MW_ENOTFOUND;
     if (task == MW_TASK_REGRESSION && column->type != MW_FLOAT64)
         return mw_fail(err, MW_EDATA, "the target %s is text; the model predicts numbers", target);
+    if (task == MW_TASK_REGRESSION && check_sizes(column, err)) return MW_EDATA;
     double *y = mw_arena_calloc(arena, (size_t)table->n_rows + 1, sizeof *y);
     if (!y) return mw_fail_nomem(err, "the target");
     mw_unknown_labels unknown = {0};

@@ -22,7 +22,7 @@ typedef struct mw_labels {
 } mw_labels;
 
 /* task: "regression", "binary", "multiclass" or NULL (decide). MW_ENOTFOUND: no such column (the
- * nearest name as hint); MW_EDATA: all missing, constant, infinite, or numbers with a text among them;
+ * nearest name as hint); MW_EDATA: all missing, constant, beyond 3.4e38, or numbers with a text among them;
  * MW_ETOOLARGE: more classes than a model has. */
 mw_status mw_op__labels(const mw_ctx *ctx, mw_arena *arena, const mw_table *table,
                         const char *target, const char *task, mw_labels *ret, mw_err *err);
@@ -34,7 +34,7 @@ typedef struct mw_unknown_labels {
 } mw_unknown_labels;
 
 /* The same classes for another table (a test file): unknown labels become NaN and are counted;
- * missing ones become NaN. MW_ENOTFOUND; MW_EDATA: text where numbers are predicted. */
+ * missing ones become NaN. MW_ENOTFOUND; MW_EDATA: text where numbers are predicted, numbers beyond 3.4e38. */
 mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *target, mw_task task,
                            const char *const *classes, int32_t n_classes, double **ret_y,
                            mw_unknown_labels *ret_unknown, mw_err *err);

@@ -1,9 +1,11 @@
-/* test_matrix.c -- the check in front of every fit: every place of an infinite cell, at any thread count. */
+/* test_matrix.c -- the check in front of every fit: every place of an infinite cell, at any thread count; targets. */
 #include "support/harness.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/math.h"
 #include "core/base/threads.h"
 #include "learn/stat/matrix.h"
 
@@ -65,5 +67,34 @@ MW_TEST(shapes_and_cancellation) {
     assert_status(mw_matrix_check(&ctx, (mw_matrix){x, 1, 2}, &err), MW_ECANCELED);
 }
 
+MW_TEST(targets_are_finite_float32_numbers_or_classes) {
+    mw_err err = {0};
+    static const struct {
+        double y;
+        int32_t n_classes;
+        const char *says; /* NULL: fine */
+    } cases[] = {{FLT_MAX, 0, NULL},
+                 {-FLT_MAX, 0, NULL},
+                 {1e39, 0, "beyond float32"},
+                 {-1e100, 0, "beyond float32"},
+                 {MW_INFINITY, 0, "infinite"},
+                 {MW_NAN, 0, "missing"},
+                 {2, 3, NULL},
+                 {3, 3, "not a class from 0 to 2"},
+                 {-1, 3, "not a class"},
+                 {0.5, 3, "not a class"},
+                 {MW_NAN, 3, "missing"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double y[3] = {1, 0, cases[i].y};
+        if (!cases[i].says) {
+            assert_ok(mw_target_check(y, 3, cases[i].n_classes, &err));
+            continue;
+        }
+        assert_status(mw_target_check(y, 3, cases[i].n_classes, &err), MW_EDATA);
+        assert_non_null(strstr(err.message, "row 2"));
+        assert_non_null(strstr(err.message, cases[i].says));
+    }
+}
+
 MW_TEST_MAIN(MW_RUN(every_infinite_cell_is_found), MW_RUN(the_first_is_told_at_any_thread_count),
-             MW_RUN(shapes_and_cancellation))
+             MW_RUN(shapes_and_cancellation), MW_RUN(targets_are_finite_float32_numbers_or_classes))

@@ -491,7 +491,8 @@ MW_TEST(few_rows_and_constant_targets_have_models) {
 
 MW_TEST(what_cannot_be_learned_is_refused) {
     float x[] = {1, 1, 1}, wild[] = {1, (float)MW_INFINITY, 2}, gone[3];
-    double y[] = {0, 1, 2}, classes[] = {0, 1, 2}, lost[] = {0, MW_NAN, 1}, huge[] = {1e300, 0, 1};
+    double y[] = {0, 1, 2}, classes[] = {0, 1, 2}, lost[] = {0, MW_NAN, 1}, huge[] = {1e300, 0, 1},
+           far[] = {3.4e38, -3.4e38, -3.4e38};
     mw_err err;
     mw_trees *trees;
     mw_gbdt_options o = usual(MW_OBJECTIVE_SQUARED);
@@ -510,7 +511,8 @@ MW_TEST(what_cannot_be_learned_is_refused) {
                  {wild, 3, y, MW_OBJECTIVE_SQUARED, "row"},
                  {(float[]){1, 2, 3}, 3, lost, MW_OBJECTIVE_SQUARED, "row"},
                  {(float[]){1, 2, 3}, 3, classes, MW_OBJECTIVE_LOGISTIC, "row"},
-                 {(float[]){1, 2, 3}, 3, huge, MW_OBJECTIVE_SQUARED, "left all numbers"}};
+                 {(float[]){1, 2, 3}, 3, huge, MW_OBJECTIVE_SQUARED, "beyond float32"},
+                 {(float[]){1, 2, 3}, 3, far, MW_OBJECTIVE_SQUARED, "left all numbers"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         o.objective.kind = cases[i].kind;
         const mw_gbdt_rows rows = {{cases[i].x, cases[i].n, 1},
