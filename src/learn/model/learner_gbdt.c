@@ -159,18 +159,12 @@ static mw_status fit_rows(const mw_ctx *ctx, const mw_fit *fit, const mw_gbdt_wi
     return status ? status : mw_trees_prepare(ctx, g->trees, err);
 }
 
-/* Validation rows come from one place, and early stopping needs some. */
+/* Validation rows come from one place. */
 static mw_status check_valid(const mw_fit *fit, double share, mw_err *err) {
-    const bool given = fit->valid.n_rows > 0;
-    if (share > 0 && given) {
-        mw_fail(err, MW_EINVAL, "validation_fraction and validation rows are both given");
-        mw_err_at(err, "validation_fraction");
-        return mw_err_hint(err, "leave one of them out");
-    }
-    if (share > 0 || given || mw_args_int(fit->params, "early_stopping_rounds") == 0) return MW_OK;
-    mw_fail(err, MW_EINVAL, "early_stopping_rounds needs validation rows");
-    mw_err_at(err, "early_stopping_rounds");
-    return mw_err_hint(err, "give a file of them (--valid), or set validation_fraction=0.2");
+    if (share == 0 || fit->valid.n_rows == 0) return MW_OK;
+    mw_fail(err, MW_EINVAL, "validation_fraction and validation rows are both given");
+    mw_err_at(err, "validation_fraction");
+    return mw_err_hint(err, "leave one of them out");
 }
 
 static mw_status gbdt_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *model, mw_err *err) {

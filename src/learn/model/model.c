@@ -59,7 +59,8 @@ void *mw_model_free(mw_model *model) {
     return mw_free(model);
 }
 
-static mw_status check_y(const mw_fit *fit, mw_err *err) {
+/* What the target is; its values are checked by each learner's engine (mw_target_check). */
+static mw_status check_target(const mw_fit *fit, mw_err *err) {
     if (!fit->y) return mw_fail(err, MW_EINVAL, "learner '%s' needs a target", fit->learner);
     bool classes = fit->task != MW_TASK_REGRESSION;
     if (classes && fit->n_classes < 2) {
@@ -70,13 +71,6 @@ static mw_status check_y(const mw_fit *fit, mw_err *err) {
     if (classes && fit->n_classes > MW_LIMIT(MODEL_CLASSES))
         return mw_fail(err, MW_ETOOLARGE, "the target has %d classes; at most %lld are allowed",
                        fit->n_classes, (long long)MW_LIMIT(MODEL_CLASSES));
-    for (int64_t row = 0; row < fit->matrix.n_rows; row++) {
-        double y = fit->y[row];
-        bool fits = classes ? y >= 0 && y < fit->n_classes && y == mw_floor(y) : mw_isfinite(y);
-        if (!fits)
-            return mw_fail(err, MW_EDATA, "row %lld of the target is %s", (long long)row + 1,
-                           classes ? "not a class index" : "missing or not finite");
-    }
     return MW_OK;
 }
 
@@ -147,7 +141,7 @@ static mw_status check_fit(const mw_fit *fit, const mw_learner *learner, mw_err 
         return mw_fail(err, MW_ETOOLARGE, "more than %u rows to learn from", UINT32_MAX);
     mw_status status = check_anchor(fit, learner, err);
     if (!status) status = check_boosting(fit, learner, err);
-    return status || fit->task == MW_TASK_ANOMALY ? status : check_y(fit, err);
+    return status || fit->task == MW_TASK_ANOMALY ? status : check_target(fit, err);
 }
 
 static mw_status keep_description(const mw_fit *fit, mw_model *model, mw_err *err) {

@@ -68,8 +68,10 @@ static mw_status check_options(const mw_gbdt_options *o, mw_gbdt_rows train,
                 o->n_estimators, o->objective.n_outputs, (long long)MW_LIMIT(MODEL_TREES));
         return mw_err_at(err, "n_estimators");
     }
-    if (o->early_stopping_rounds > 0 && !valid)
-        return bad_option("early_stopping_rounds", "needs validation rows", err);
+    if (o->early_stopping_rounds > 0 && !valid) {
+        bad_option("early_stopping_rounds", "needs validation rows", err);
+        return mw_err_hint(err, "give a file of them (--valid), or set validation_fraction=0.2");
+    }
     if (o->early_stopping_rounds > 0 && o->boosting == MW_BOOSTING_DART)
         return bad_option("early_stopping_rounds",
                           "does not go with dart, which changes trees that were kept", err);
