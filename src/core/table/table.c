@@ -48,17 +48,18 @@ mw_status mw_table_new(mw_mem *mem, int64_t n_rows, mw_table **ret, mw_err *err)
     return MW_OK;
 }
 
-static void release_column(mw_column *column) {
+void mw_column_release(mw_column *column) {
     mw_free(column->name);
     mw_free(column->validity);
     mw_free(column->time); /* whichever of the union it is */
     mw_free(column->bytes);
     mw_dictionary_free(column->dictionary);
+    *column = (mw_column){.type = column->type};
 }
 
 void *mw_table_free(mw_table *table) {
     if (!table) return NULL;
-    for (int32_t i = 0; i < table->n_columns; i++) release_column(&table->columns[i]);
+    for (int32_t i = 0; i < table->n_columns; i++) mw_column_release(&table->columns[i]);
     mw_free(table->columns);
     mw_dictionary_free(table->names);
     return mw_free(table);
@@ -104,7 +105,7 @@ static mw_status make_column(mw_mem *mem, mw_str name, mw_type type, int64_t n_r
     *ret = c;
     return MW_OK;
 fail:
-    release_column(&c);
+    mw_column_release(&c);
     return mw_fail_nomem(err, "a column");
 }
 
@@ -153,7 +154,7 @@ mw_status mw_table_add(mw_table *table, mw_str name, mw_type type, mw_column **r
     if (status == MW_OK) status = make_column(table->mem, name, type, table->n_rows, &column, err);
     if (status != MW_OK) return status;
     status = append_column(table, name, &column, ret, err);
-    if (status != MW_OK) release_column(&column);
+    if (status != MW_OK) mw_column_release(&column);
     return status;
 }
 
@@ -173,7 +174,7 @@ mw_status mw_table_adopt(mw_table *table, mw_str name, mw_type type, void **data
     if (status != MW_OK) {
         c.time = NULL;
         c.validity = NULL;
-        release_column(&c);
+        mw_column_release(&c);
         return status;
     }
     *data = NULL;

@@ -98,6 +98,8 @@ mw_str mw_column_text(const mw_column *column,
 /* Recounts n_missing from NaN / MW_TIME_NONE / -1 and builds (or drops) the validity bitmap; bool
  * and utf8 have only the bitmap, which stays. Every missing float64 becomes the same NaN. */
 mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err);
+/* Frees the values before the table's end; the column may then only be freed with its table. */
+void mw_column_release(mw_column *column);
 /* Instead of sealing, for whoever knows already: *validity [n_rows bits, zeros behind, mw_alloc_aligned] becomes the column's, and NULL. Every
  * missing value has its one form. Not bool or utf8. */
 void mw_column_set_validity(mw_column *column, uint8_t **validity, int64_t n_missing);

@@ -1,12 +1,8 @@
 /*
- * features.c -- the ordered feature list, and table columns to float32 by it.
- *
- * The list fixes names, kinds and category codes at fit; the same list turns any later table into
- * the same matrix, whatever order its columns or dictionaries have.
+ * features.c -- the ordered feature list, which fixes names, kinds and category codes at fit; what it makes of tables: features_matrix.c.
  */
 #include "learn/model/learner.h"
 
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +18,7 @@ struct mw_features {
     mw_feature *items; /* [capacity] */
 };
 
-enum { CHECK_ROWS = 65536 }; /* rows converted between two looks at the cancel token */
+enum { CHECK_ROWS = 65536 }; /* rows read between two looks at the cancel token */
 
 const char *mw_feature__kind_name(mw_feature_kind kind) {
     static const char *const names[] = {"number", "bool", "category"};
@@ -240,23 +236,7 @@ mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const c
     return MW_OK;
 }
 
-/* ---- to a matrix ---- */
-
-/* Beyond float32's range a value becomes its largest: an order that trees keep, and never infinite.
- */
-static float to_float(double value) {
-    if (value > (double)FLT_MAX) return FLT_MAX;
-    if (value < -(double)FLT_MAX) return -FLT_MAX;
-    return (float)value;
-}
-
-static bool bit_at(const uint8_t *bits, int64_t row) { return bits[row >> 3] >> (row & 7) & 1; }
-
-static mw_status wrong_type(const mw_feature *feature, const mw_column *column, mw_err *err) {
-    mw_fail(err, MW_EDATA, "column '%s' holds %s, but the model was trained on %s values",
-            column->name, mw_type_name(column->type), mw_feature__kind_name(feature->kind));
-    return mw_err_at(err, "%s", column->name);
-}
+/* ---- categories and trees ---- */
 
 mw_status mw_features__by_code(mw_mem *mem, const mw_features *features, uint8_t **ret,
                                mw_err *err) {
@@ -276,95 +256,5 @@ mw_status mw_features__check_sets(const mw_features *features, const mw_trees *t
             return mw_fail(err, MW_EDATA, "model.onnx splits feature %d, a number, by categories",
                            (int)node->feature);
     }
-    return MW_OK;
-}
-
-/* Text of a cell that was a category at fit but came as another type in this table. */
-static mw_str cell_text(const mw_column *column, int64_t row, char scratch[MW_NUMBER_MAX]) {
-    if (column->type == MW_BOOL)
-        return bit_at(column->bits, row) ? MW_STR("true") : MW_STR("false");
-    if (column->type == MW_FLOAT64)
-        return (mw_str){scratch, mw_number_print(column->number[row], scratch)};
-    return mw_column_text(column, row);
-}
-
-static mw_status category_cells(const mw_ctx *ctx, const mw_feature *feature,
-                                const mw_column *column, float *x, int32_t stride, mw_err *err) {
-    if (column->type == MW_DICTIONARY) {
-        int32_t size = mw_dictionary_size(column->dictionary);
-        float *map = mw_alloc_array(ctx->mem, (size_t)size, sizeof *map);
-        if (!map) return mw_fail_nomem(err, "category codes");
-        for (int32_t code = 0; code < size; code++) {
-            int32_t own = mw_feature__code(feature, mw_dictionary_text(column->dictionary, code));
-            map[code] = own < 0 ? __builtin_nanf("") : (float)own;
-        }
-        for (int64_t row = 0; row < column->n_rows; row++)
-            x[row * stride] = column->codes[row] < 0 ? __builtin_nanf("") : map[column->codes[row]];
-        mw_free(map);
-        return MW_OK;
-    }
-    char scratch[MW_NUMBER_MAX];
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        int32_t code = -1;
-        if (mw_column_has(column, row))
-            code = mw_feature__code(feature, cell_text(column, row, scratch));
-        x[row * stride] = code < 0 ? __builtin_nanf("") : (float)code;
-        mw_status status = row % CHECK_ROWS == 0 ? mw_ctx_check(ctx, err) : MW_OK;
-        if (status) return status;
-    }
-    return MW_OK;
-}
-
-static mw_status number_cells(const mw_feature *feature, const mw_column *column, float *x,
-                              int32_t stride, mw_err *err) {
-    if (column->type == MW_BOOL) {
-        for (int64_t row = 0; row < column->n_rows; row++)
-            x[row * stride] = !mw_column_has(column, row) ? __builtin_nanf("")
-                              : bit_at(column->bits, row) ? 1.0f
-                                                          : 0.0f;
-        return MW_OK;
-    }
-    if (column->type != MW_FLOAT64) {
-        /* A file without a single value for it cannot know the type: missing is missing. */
-        if (column->n_missing < column->n_rows) return wrong_type(feature, column, err);
-        for (int64_t row = 0; row < column->n_rows; row++) x[row * stride] = __builtin_nanf("");
-        return MW_OK;
-    }
-    for (int64_t row = 0; row < column->n_rows; row++) {
-        double value = column->number[row];
-        if (feature->kind == MW_FEATURE_BOOL && value != 0.0 && value != 1.0 && !mw_isnan(value))
-            return wrong_type(feature, column, err);
-        x[row * stride] = mw_isnan(value) ? __builtin_nanf("") : to_float(value);
-    }
-    return MW_OK;
-}
-
-mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
-                             float **ret_x, mw_err *err) {
-    int32_t n = features->n;
-    for (int32_t i = 0; i < n; i++)
-        if (!mw_table_column(table, features->items[i].name)) {
-            mw_fail(err, MW_EDATA, "column '%s' is missing: the model was trained with it",
-                    features->items[i].name);
-            return mw_err_at(err, "%s", features->items[i].name);
-        }
-    size_t row_bytes = (size_t)n * sizeof(float);
-    float *x = mw_alloc_array(ctx->mem, (size_t)table->n_rows, row_bytes ? row_bytes : 1);
-    if (!x) return mw_fail_nomem(err, "the feature matrix");
-    mw_status status = MW_OK;
-    for (int32_t i = 0; !status && i < n; i++) {
-        const mw_feature *feature = &features->items[i];
-        const mw_column *column = mw_table_column(table, feature->name);
-        status = feature->kind == MW_FEATURE_CATEGORY
-                     ? category_cells(ctx, feature, column, x + i, n, err)
-                     : number_cells(feature, column, x + i, n, err);
-        if (!status) status = mw_ctx_check(ctx, err);
-        mw_ctx_report(ctx, "features", i + 1, n);
-    }
-    if (status) {
-        mw_free(x);
-        return status;
-    }
-    *ret_x = x;
     return MW_OK;
 }

@@ -51,6 +51,9 @@ const mw_feature *mw_features_at(const mw_features *features, int32_t index);
 /* *ret_x [table->n_rows][count], mw_free it. MW_EDATA names a missing column; extra ones are ignored. */
 mw_status mw_features_matrix(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
                              float **ret_x, mw_err *err);
+/* The same, and *table is freed column by column on the way, and NULL in any case: at most the table, or twice the matrix, is in memory. */
+mw_status mw_features_take(const mw_ctx *ctx, const mw_features *features, mw_table **table,
+                           float **ret_x, mw_err *err);
 
 /* ---- models ---- */
 

@@ -85,14 +85,15 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
     mw_status status = mw_op__read_like(ctx, path, like->args, like->features, like->target,
                                         like->type, &table, &bad, err);
     const bool was_read = !status;
-    if (!status) status = mw_features_matrix(ctx, like->features, table, &ret->x, err);
     if (!status && like->weight)
         status = mw_fit_weights(ctx, table, like->weight, &ret->weights, err);
     if (!status && like->target)
         status = mw_op__labels_as(arena, table, like->target, like->task, like->classes,
                                   like->n_classes, &ret->y, &ret->unknown, err);
+    const int64_t n_rows = table ? table->n_rows : 0;
+    if (!status) status = mw_features_take(ctx, like->features, &table, &ret->x, err);
     if (!status)
-        status = mw_fit_rows_pack(ret, mw_features_count(like->features), table->n_rows, &bad, err);
+        status = mw_fit_rows_pack(ret, mw_features_count(like->features), n_rows, &bad, err);
     if (!status && ret->n == 0) status = no_rows(&ret->unknown, err);
     if (status && was_read)
         mw_err_prefix(err, "%s", mw_source_name(path)); /* there are two files */

@@ -101,16 +101,13 @@ static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     return status;
 }
 
-static mw_status divide_rows(fit_job *job, mw_err *err) {
-    mw_status status = mw_fit_rows_pack(&job->rows, mw_features_count(job->features),
-                                        job->table->n_rows, &job->bad, err);
+static mw_status divide_rows(fit_job *job, int64_t n_rows, mw_err *err) {
+    mw_status status =
+        mw_fit_rows_pack(&job->rows, mw_features_count(job->features), n_rows, &job->bad, err);
     const double share = mw_args_float(job->args, "test_share");
     job->n_test = (int64_t)mw_floor(share * (double)job->rows.n);
     job->n_fit = job->rows.n - job->n_test;
     job->test_in_file = job->n_test > 0;
-    const char *target = mw_args_string(job->args, "target");
-    if (job->rows.y) job->target_type = mw_table_column(job->table, target)->type;
-    job->table = mw_table_free(job->table); /* the fit may have its memory */
     return status;
 }
 
@@ -214,8 +211,10 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     if (!status && weight)
         status = mw_fit_weights(ctx, job->table, weight, &job->rows.weights, err);
     if (!status) status = make_features(job, target, err);
-    if (!status) status = mw_features_matrix(ctx, job->features, job->table, &job->rows.x, err);
-    if (!status) status = divide_rows(job, err);
+    const int64_t n_rows = job->table ? job->table->n_rows : 0;
+    if (!status && target) job->target_type = mw_table_column(job->table, target)->type;
+    if (!status) status = mw_features_take(ctx, job->features, &job->table, &job->rows.x, err);
+    if (!status) status = divide_rows(job, n_rows, err);
     if (!status) status = read_valid(job, err);
     job->features_s = seconds_since(ctx, start);
     if (!status && job->n_fit == 0)

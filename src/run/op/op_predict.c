@@ -114,7 +114,7 @@ static void write_empty(const scores *s, mw_buf *line) {
     mw_buf_add_char(line, '\n');
 }
 
-static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *table, const float *x,
+static mw_status write_scores(const mw_ctx *ctx, scores *s, const float *x, int64_t n_rows,
                               const mw_plain_bad *bad, mw_file *file, mw_err *err) {
     int32_t width = mw_features_count(mw_model_features(s->model));
     const int32_t outputs = s->n_outputs;
@@ -125,9 +125,9 @@ static mw_status write_scores(const mw_ctx *ctx, scores *s, const mw_table *tabl
     mw_buf_init(&lines, ctx->mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES) * 16);
     mw_status status = MW_OK;
     write_header(s, &lines);
-    for (int64_t from = 0; (from < table->n_rows || from == 0) && !status; from += at_once) {
-        int64_t n = table->n_rows - from < at_once ? table->n_rows - from : at_once;
-        mw_ctx_report(ctx, "scoring", (double)from, (double)table->n_rows);
+    for (int64_t from = 0; (from < n_rows || from == 0) && !status; from += at_once) {
+        int64_t n = n_rows - from < at_once ? n_rows - from : at_once;
+        mw_ctx_report(ctx, "scoring", (double)from, (double)n_rows);
         mw_matrix matrix = {x + from * width, n, width};
         if (n > 0)
             status = mw_model_score_as(ctx, s->model, matrix, s->what, s->n_rounds, out, err);
@@ -192,10 +192,11 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
     if (!status)
         status = mw_op__read_like(ctx, mw_args_string(call->args, "file"), call->args,
                                   mw_model_features(model), NULL, 0, &table, &bad, err);
-    if (!status) status = mw_features_matrix(ctx, mw_model_features(model), table, &x, err);
+    const int64_t n_rows = table ? table->n_rows : 0;
+    if (!status) status = mw_features_take(ctx, mw_model_features(model), &table, &x, err);
     if (!status) status = create_output(ctx, mw_args_string(call->args, "out"), &file, err);
     if (!status) {
-        status = write_scores(ctx, &s, table, x, &bad, file, err);
+        status = write_scores(ctx, &s, x, n_rows, &bad, file, err);
         if (status)
             mw_file_abort(file);
         else
@@ -207,7 +208,7 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
         mw_json_object(&writer);
         mw_json_add_string(&writer, "out", mw_args_string(call->args, "out"));
         mw_json_add_string(&writer, "task", mw_task_name(mw_model_task(model)));
-        mw_json_add_int(&writer, "rows", table->n_rows);
+        mw_json_add_int(&writer, "rows", n_rows);
         mw_json_add_int(&writer, "unreadable_rows", bad.n);
         if (bad.n) mw_json_add_string(&writer, "first_unreadable", bad.first);
         if (mw_model_task(model) == MW_TASK_ANOMALY)
@@ -216,7 +217,6 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
     }
     mw_free(bad.marks);
     mw_free(x);
-    mw_table_free(table);
     return status;
 }
 

@@ -1,8 +1,11 @@
 /* test_features.c -- the same matrix from any table that has the columns. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/base/threads.h"
 #include "learn/model/learner.h"
+#include "support/fault_loop.h"
 #include "support/harness.h"
 
 static mw_column *add(mw_table *table, const char *name, mw_type type) {
@@ -136,5 +139,112 @@ MW_TEST(values_beyond_float32_stay_finite) {
     mw_table_free(table);
 }
 
+/* Numbers, truth values, categories, and a time; more rows than are converted at once. */
+static mw_table *make_long_table(mw_mem *mem, int64_t n_rows, int n_numbers) {
+    mw_err err;
+    mw_table *table;
+    assert_ok(mw_table_new(mem, n_rows, &table, &err));
+    assert_ok(mw_table_reserve(table, n_numbers + 3, &err));
+    mw_column *when = add(table, "when", MW_TIMESTAMP), *kind = add(table, "kind", MW_DICTIONARY),
+              *on = add(table, "on", MW_BOOL);
+    for (int c = 0; c < n_numbers; c++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "n%d", c);
+        mw_column *number = add(table, name, MW_FLOAT64);
+        for (int64_t i = 0; i < n_rows; i++)
+            number->number[i] = (i + c) % 13 == 0 ? MW_NAN : (double)(i * 7 + c) * 0.1;
+    }
+    for (int64_t i = 0; i < n_rows; i++) {
+        when->time[i] = i;
+        if (i % 5) set_text(kind, i, i % 3 ? "mill" : "drill");
+        if (i % 4) mw_column_set_bool(on, i, i % 8 < 3);
+    }
+    seal(table);
+    return table;
+}
+
+MW_TEST(a_table_that_is_taken_apart_gives_the_same_rows_in_less_memory) {
+    enum { ROWS = 150001, NUMBERS = 12, WIDTH = NUMBERS + 2 };
+    for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+        mw_mem mem;
+        mw_ctx ctx;
+        mw_err err;
+        mw_features *features = NULL;
+        float *kept = NULL, *taken = NULL;
+        mw_mem_init(&mem, NULL, 0);
+        mw_ctx_init(&ctx);
+        ctx.mem = &mem;
+        assert_ok(mw_pool_new(NULL, n_threads, &ctx.pool, &err));
+        mw_table *table = make_long_table(NULL, ROWS, NUMBERS);
+        assert_ok(mw_features_of_table(&ctx, table, NULL, 0, &features, &err));
+        assert_ok(mw_features_matrix(&ctx, features, table, &kept, &err));
+        for (int64_t i = 0; i < ROWS; i += 997)
+            for (int c = 0; c < NUMBERS; c++) {
+                const float got = kept[i * WIDTH + 2 + c];
+                const bool missing = (i + c) % 13 == 0;
+                assert_true(missing ? __builtin_isnan(got)
+                                    : got == (float)((double)(i * 7 + c) * 0.1));
+            }
+        mw_table_free(table);
+
+        mw_mem own;
+        mw_mem_init(&own, NULL, 0);
+        table = make_long_table(&own, ROWS, NUMBERS);
+        ctx.mem = &own;
+        assert_ok(mw_features_take(&ctx, features, &table, &taken, &err));
+        assert_null(table);
+        assert_memory_equal(kept, taken, (size_t)ROWS * WIDTH * sizeof *kept);
+        /* The table has 16 bytes a row besides its numbers; a column more is made of one of them. */
+        assert_true(mw_mem_peak(&own) < (size_t)ROWS * (NUMBERS * 8 + 16 + 8));
+        mw_free(taken);
+        assert_int_equal(mw_mem_used(&own), 0);
+        mw_free(kept);
+        mw_features_free(features);
+        mw_pool_free(ctx.pool);
+    }
+}
+
+/* A category, a number and a column besides, all missing. */
+static mw_status make_and_take(const mw_ctx *ctx, void *features, mw_err *err) {
+    static const char *const names[] = {"kind", "load", "more", "on"};
+    static const mw_type types[] = {MW_DICTIONARY, MW_FLOAT64, MW_FLOAT64, MW_BOOL};
+    float *x = NULL;
+    mw_table *table = NULL;
+    mw_column *column;
+    mw_status status = mw_table_new(ctx->mem, 3, &table, err);
+    for (int i = 0; i < 4 && !status; i++) {
+        status = mw_table_add(table, mw_str_of(names[i]), types[i], &column, err);
+        if (!status) status = mw_column_seal(table, column, err);
+    }
+    if (status) {
+        mw_table_free(table);
+        return status;
+    }
+    status = mw_features_take(ctx, features, &table, &x, err);
+    assert_null(table);
+    mw_free(x);
+    return status;
+}
+
+MW_TEST(a_table_is_gone_whatever_fails) {
+    static const char *const texts[3] = {"a", "b", "c"};
+    mw_ctx ctx;
+    mw_err err;
+    mw_features *features = NULL;
+    float *x = NULL;
+    mw_ctx_init(&ctx);
+    mw_table *table = make_table(texts), *bare = NULL;
+    assert_ok(mw_features_of_table(&ctx, table, NULL, 0, &features, &err));
+    mw_table_free(table);
+    mw_fault_loop_alloc(make_and_take, features);
+    assert_ok(mw_table_new(NULL, 1, &bare, &err));
+    assert_status(mw_features_take(&ctx, features, &bare, &x, &err), MW_EDATA);
+    assert_null(bare);
+    mw_features_free(features);
+    assert_int_equal(mw_mem_used(&mw_mem_process), 0);
+}
+
 MW_TEST_MAIN(MW_RUN(kinds_codes_and_missing), MW_RUN(columns_that_do_not_fit_are_named),
-             MW_RUN(values_beyond_float32_stay_finite))
+             MW_RUN(values_beyond_float32_stay_finite),
+             MW_RUN(a_table_that_is_taken_apart_gives_the_same_rows_in_less_memory),
+             MW_RUN(a_table_is_gone_whatever_fails))
