@@ -13,6 +13,20 @@ onnx-parity: $(PARITY) | $(VENV)/.stamp
 
 -include $(PARITY:%=%.d)
 
+##  make ten-million    boosting, scoring and isolation of 10,000,000 rows: bytes, quality, memory (2 GB at most)
+TEN_MILLION := $(O)/tests/quality/ten_million
+
+$(TEN_MILLION): %: %.o $(TEST_SUPPORT) $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
+
+.PHONY: build-ten-million ten-million
+build-ten-million: $(TEN_MILLION)
+ten-million: deps-full
+	@$(MAKE) -j$(JOBS) --no-print-directory $(QUIETLY) build-ten-million
+	MW_TEST_SLOW=1 prove -e '' $(TEN_MILLION)
+
+-include $(TEN_MILLION).d
+
 # --- figures beside peers ---
 ##  make bench-quality  isolation and random forest beside scikit-learn, 22 sets and california_housing, 10 seeds (needs MILLWRIGHT_TEST_DATA)
 .PHONY: bench-quality

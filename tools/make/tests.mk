@@ -1,7 +1,7 @@
 # Tests: C programs and scripts that print TAP, run through prove. Each C test has a process and a time limit.
 ##  make test        build and run every fast test (unit, fuzz corpora, HTTP, command line)
 ##  make unit        only the C unit tests
-##  make test-full   all that and sanitizers, faults, valgrind, arm64, fuzzing, real data, browser, clean room (at most 60 minutes)
+##  make test-full   all that and sanitizers, faults, valgrind, arm64, fuzzing, real data, browser, ten million rows, clean room (at most 60 minutes)
 ##  make asan, tsan  unit and fault tests under gcc's sanitizers
 ##  make arm64       unit tests of core and learn on arm64 under qemu; files of both machines compared byte by byte
 ##  make fuzz        every fuzzer for FUZZ_SECONDS (default 600) seconds
