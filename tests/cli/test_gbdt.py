@@ -166,36 +166,6 @@ def weights_are_checked(cli):
     assert plain["model_sha256"] != weighted["model_sha256"]
 
 
-def measurements_are_no_classes(cli):
-    """A class for each number is never chosen, refused where a model has no room for them, and doubted elsewhere."""
-    draw = random.Random(5)
-    lines = [[draw.gauss(0, 1), i, i % 1000, i % 101, i % 100, i % 3 + 0.5, i % 2 + 0.5, f"n{i}", f"n{i % 1000}", i] for i in range(1001)]
-    lines[-1][-1] = "typo"
-    names = "x,many,most,counted,few,halves,two,name,names,mistyped".split(",")
-    cli.write("t.csv", "\n".join([",".join(names), *(",".join(map(str, line)) for line in lines)]) + "\n")
-
-    def words(target, *more):
-        return ["train", "t.csv", "--target", target, "--learner", "gbdt", "--drop", ",".join({*names} - {"x", target}),
-                "--set", "n_estimators=1", "--out", "m", *more]
-    for target in ("many", "most", "counted", "few", "halves", "two"):
-        assert cli.json(*words(target))["task"] == "regression", target
-    task = ["--task", "multiclass"]
-    for target, more, says, hint in (
-            ("many", task, "the target many has 1001 different labels; a model tells at most 1000 classes apart", "--task regression"),
-            ("name", [], "the target name has 1001 different labels", "name another target"),
-            ("name", task, "the target name has 1001 different labels", "name another target"),
-            ("mistyped", task, "the target mistyped has 1001 different labels", "name another target")):
-        problem = cli.fails(ETOOLARGE, *words(target, *more), says=says)
-        assert hint in problem["hint"], problem
-    cli.fails(EDATA, *words("mistyped"), says="has 1000 numbers among its 1001 values, but also \"typo\"")
-    for target, more, says in (("most", task, "looks like a count: each of its 1000 numbers is a class of its own; --task regression"),
-                               ("counted", task, "looks like a count: each of its 101"), ("few", task, None), ("two", task, None),
-                               ("halves", task, "looks like a measurement: each of its 3 numbers"), ("names", [], None)):
-        said = cli.json(*words(target, *more))
-        assert said["task"] == "multiclass", said
-        assert says is None and "warnings" not in said or says in said["warnings"][0], said
-
-
 # ---- a second file, early stopping, curves ----
 
 def curves(cli, model):
@@ -381,6 +351,7 @@ def ctrl_c_leaves_no_files(cli):
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
-        small_and_gappy_tables_are_learned, weights_are_checked, measurements_are_no_classes, validation_rows_come_from_one_place, columns_are_found_by_name,
-        columns_that_are_not_learned_from_may_be_missing, rows_of_unknown_labels_are_told,
-        a_model_is_gone_on_from, going_on_gives_the_bytes_of_the_longer_run, other_models_are_not_gone_on_from, outputs_agree_with_each_other, ctrl_c_leaves_no_files]))
+        small_and_gappy_tables_are_learned, weights_are_checked, validation_rows_come_from_one_place, columns_are_found_by_name,
+        columns_that_are_not_learned_from_may_be_missing, rows_of_unknown_labels_are_told, a_model_is_gone_on_from,
+        going_on_gives_the_bytes_of_the_longer_run, other_models_are_not_gone_on_from, outputs_agree_with_each_other,
+        ctrl_c_leaves_no_files]))
