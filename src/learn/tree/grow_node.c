@@ -13,12 +13,14 @@
 #include "learn/tree/grow_parts.h"
 #include "learn/tree/partition.h"
 
-enum { MOST_ROWS = 16384, LEAST_ROWS = 2048, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 2 };
+enum { MOST_ROWS = 8128, LEAST_ROWS = 2048, TILE_COLUMNS = 64, COLUMNS_AT_ONCE = 2 };
 
-/* Rows that a thread takes at a time: some pieces for each, so that none waits for long. */
+/* Rows that a thread takes at a time: as many for each, few enough for one set of words (histogram.c), and whole words of
+ * sides. */
 static int64_t piece_of(const mw_grower *g, int64_t n) {
-    const int64_t rows = (n / (4 * g->n_threads) / 64 + 1) * 64; /* whole words of sides */
-    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
+    const int64_t turns = (n + MOST_ROWS * g->n_threads - 1) / (MOST_ROWS * g->n_threads);
+    const int64_t rows = (n + turns * g->n_threads - 1) / (turns * g->n_threads);
+    return rows < LEAST_ROWS ? LEAST_ROWS : (rows + 63) / 64 * 64;
 }
 
 /* ---- rows ---- */
