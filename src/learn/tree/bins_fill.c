@@ -108,8 +108,9 @@ static mw_status fill_range(void *arg, int64_t begin, int64_t end, int worker, m
         for (int32_t c = 0; c < n_columns; c++) {
             fill_column(f, &f->bins->columns[c], &f->guides[c], row, n, bins);
             memcpy(f->out->columns + c * f->out->n_rows + row, bins, (size_t)n);
-            uint8_t *rows = f->out->rows ? f->out->rows + row * n_columns + c : NULL;
-            for (int64_t i = 0; rows && i < n; i++) rows[i * n_columns] = bins[i];
+            const size_t stride = f->out->stride;
+            uint8_t *rows = f->out->rows ? f->out->rows + (size_t)row * stride + c : NULL;
+            for (size_t i = 0; rows && i < (size_t)n; i++) rows[i * stride] = bins[i];
         }
     }
     int64_t n_done = atomic_fetch_add(&f->n_done, end - begin) + end - begin;
@@ -117,13 +118,21 @@ static mw_status fill_range(void *arg, int64_t begin, int64_t end, int worker, m
     return MW_OK;
 }
 
+/* Bins and a word: to a power of two when that is at most a quarter more. */
+static size_t stride_of(size_t n_columns) {
+    const size_t stride = (n_columns + 3) / 4 * 4 + 4;
+    for (size_t power = 8; power <= 64; power *= 2)
+        if (power >= stride) return 4 * power <= 5 * stride ? power : stride;
+    return stride;
+}
+
 mw_status mw_bins_fill(const mw_ctx *ctx, const mw_bins *bins, mw_matrix matrix, bool by_row,
                        mw_binned *ret, mw_err *err) {
     const size_t n_columns = (size_t)bins->n_columns, n_cells = (size_t)matrix.n_rows * n_columns;
-    mw_binned out = {.n_rows = matrix.n_rows};
+    mw_binned out = {.n_rows = matrix.n_rows, .stride = stride_of(n_columns)};
     guide *guides = mw_alloc_array(ctx->mem, n_columns, sizeof *guides);
     out.columns = mw_alloc_aligned(ctx->mem, n_cells + MW_PARTITION_PAD);
-    if (by_row) out.rows = mw_alloc_aligned(ctx->mem, n_cells);
+    if (by_row) out.rows = mw_alloc_aligned(ctx->mem, (size_t)matrix.n_rows * out.stride);
     mw_status status = MW_OK;
     if (!guides || !out.columns || (by_row && !out.rows))
         status = mw_fail_nomem(err, "the bins of the rows");

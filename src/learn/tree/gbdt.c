@@ -268,9 +268,11 @@ static mw_status grow_round(mw_gbdt__run *run, int32_t round, bool *ret_split, m
     if (!status) status = mw_gbdt__gradients(run, round, err);
     for (int32_t k = 0; k < run->n_outputs && !status; k++) {
         const int32_t tree = round * run->n_outputs + k;
+        status = mw_gbdt__to_integers(run, k, round, err);
+        if (status) break;
         mw_gbdt__draw_columns(run, tree);
         status = mw_grower_grow(run->grower, run->ctx, (mw_pair *)run->gradients + k * n_rows,
-                                run->scales[k], run->n_bag < n_rows ? run->bag : NULL, run->n_bag,
+                                run->scale, run->n_bag < n_rows ? run->bag : NULL, run->n_bag,
                                 run->ctx->seed ^ (MW_GBDT__NODES | (uint32_t)tree), err);
         if (status) break;
         *ret_split |= mw_grower_count(run->grower) > 1;
@@ -323,14 +325,15 @@ static mw_status prepare(mw_gbdt__run *run, mw_err *err) {
     const size_t rounds = (size_t)run->first_round + (size_t)o->n_estimators;
     run->n_bag = run->train.matrix.n_rows;
     run->gradients = mw_alloc_aligned(ctx->mem, n * n_outputs * sizeof(mw_pair));
-    run->scales = mw_alloc_array(ctx->mem, n_outputs, sizeof *run->scales);
+    run->extents =
+        mw_alloc_array(ctx->mem, n_outputs * (n / MW_GBDT__CHUNK + 1), sizeof *run->extents);
     if (draws) run->in_bag = mw_alloc(ctx->mem, n);
     if (draws) run->bag = mw_alloc_array(ctx->mem, n, sizeof *run->bag);
     if (dart) run->round_weights = mw_alloc_array(ctx->mem, rounds, sizeof *run->round_weights);
     if (dart) run->dropped = mw_alloc_array(ctx->mem, rounds, sizeof *run->dropped);
     if (mw_objective_renews(&o->objective))
         run->scratch = mw_alloc_array(ctx->mem, n, sizeof *run->scratch);
-    if (!run->gradients || !run->scales || (draws && (!run->in_bag || !run->bag)) ||
+    if (!run->gradients || !run->extents || (draws && (!run->in_bag || !run->bag)) ||
         (dart && (!run->round_weights || !run->dropped)) ||
         (mw_objective_renews(&o->objective) && !run->scratch))
         return mw_fail_nomem(err, "boosting");
@@ -343,7 +346,7 @@ static void run_done(mw_gbdt__run *run) {
     mw_binned_done(&run->binned);
     mw_bins_free(run->bins);
     void *const blocks[] = {run->monotone,     run->groups,    run->is_used,       run->scores,
-                            run->valid_scores, run->gradients, run->scales,        run->in_bag,
+                            run->valid_scores, run->gradients, run->extents,       run->in_bag,
                             run->bag,          run->scratch,   run->round_weights, run->dropped};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mw_free(blocks[i]);
     mw_trees_free(run->shelf.trees);

@@ -19,6 +19,12 @@ typedef struct mw_gbdt__shelf {
     mw_sets_room sets_room;
 } mw_gbdt__shelf;
 
+/* Of some rows' gradients and hessians. */
+typedef struct mw_gbdt__extent {
+    float most_g, most_h;
+    double sum_g; /* of sizes */
+} mw_gbdt__extent;
+
 typedef struct mw_gbdt__run {
     const mw_ctx *ctx;
     const mw_gbdt_options *options;
@@ -35,10 +41,12 @@ typedef struct mw_gbdt__run {
     uint8_t *is_used;     /* [n_columns], or NULL */
     double *scores;       /* [n_outputs][rows] */
     double *valid_scores; /* [n_outputs][validation rows] */
-    void *gradients;      /* [n_outputs][rows] mw_gradient, then mw_pair in place */
-    mw_scale *scales;     /* [n_outputs] */
-    uint8_t *in_bag;      /* [rows]; NULL: all are */
-    uint32_t *bag;        /* [n_bag] rows, ascending */
+    void *
+        gradients; /* [n_outputs][rows] mw_gradient; those of scale that are not narrow: mw_pair in place */
+    mw_gbdt__extent *extents; /* [n_outputs][chunks of rows] */
+    mw_scale scale;           /* of the output that is grown */
+    uint8_t *in_bag;          /* [rows]; NULL: all are */
+    uint32_t *bag;            /* [n_bag] rows, ascending */
     int64_t n_bag;
     uint64_t *scratch;     /* [rows] for renewed leaves, or NULL */
     double *round_weights; /* DART: [first_round + n_estimators] */
@@ -55,8 +63,10 @@ static inline int32_t mw_gbdt__count_of(double share, int32_t n) {
 
 /* ---- gbdt_rows.c ---- */
 
-/* Draws the round's rows; gradients of all rows as integers. */
+/* Gradients of all rows; draws the round's rows. */
 mw_status mw_gbdt__gradients(mw_gbdt__run *run, int32_t round, mw_err *err);
+/* Those of an output as integers, of run->scale. */
+mw_status mw_gbdt__to_integers(mw_gbdt__run *run, int32_t output, int32_t round, mw_err *err);
 /* The columns of the round's trees. */
 void mw_gbdt__draw_columns(mw_gbdt__run *run, int32_t tree);
 

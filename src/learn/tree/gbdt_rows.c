@@ -1,8 +1,8 @@
 /*
  * gbdt_rows.c -- which rows and columns a round learns from, and their gradients as integers.
  *
- * Gradients are computed as floats, amplified where rows stand for others (GOSS), and turned in place into integers of the
- * largest one's power of two. Numbers of few bits are rounded up or down by low-discrepancy sequences of row numbers
+ * Gradients are computed as floats, amplified where rows stand for others (GOSS), and turned into integers of the
+ * largest one's power of two, in place or, when narrow, behind the bins of their rows. Numbers of few bits are rounded up or down by low-discrepancy sequences of row numbers
  * (Roberts' R2), other ones in each round, so that sums of many small ones are right on the whole.
  *
  * Many rows are narrow (histogram.h): what rounding adds to the variance of a sum is then below a sixtieth of what the
@@ -170,18 +170,13 @@ typedef uint32_t four_draws __attribute__((vector_size(16)));
 typedef double two __attribute__((vector_size(16)));
 typedef int32_t two_ints __attribute__((vector_size(8)));
 
-typedef struct extent {
-    float most_g, most_h;
-    double sum_g; /* of sizes */
-} extent;
-
 static inline four_ints larger_of(four_ints a, four_ints b) {
     const four_ints larger = b > a;
     return (b & larger) | (a & ~larger);
 }
 
 /* Floats without their signs have the order of their bits, infinity above all numbers and below NaN. */
-static extent extent_of(const mw_gradient *at, int64_t n) {
+static mw_gbdt__extent extent_of(const mw_gradient *at, int64_t n) {
     four_ints most = {0};
     two sums[2] = {{0}, {0}};
     int64_t i = 0;
@@ -202,33 +197,37 @@ static extent extent_of(const mw_gradient *at, int64_t n) {
     const four sizes = (four)most;
     bool finite = true;
     for (int k = 0; k < 4; k++) finite &= sizes[k] < (float)MW_INFINITY;
-    return (extent){.most_g = !finite               ? (float)MW_INFINITY
-                              : sizes[0] > sizes[2] ? sizes[0]
-                                                    : sizes[2],
-                    .most_h = sizes[1] > sizes[3] ? sizes[1] : sizes[3],
-                    .sum_g = sum[0] + sum[1]};
+    return (mw_gbdt__extent){.most_g = !finite               ? (float)MW_INFINITY
+                                       : sizes[0] > sizes[2] ? sizes[0]
+                                                             : sizes[2],
+                             .most_h = sizes[1] > sizes[3] ? sizes[1] : sizes[3],
+                             .sum_g = sum[0] + sum[1]};
 }
 
-typedef struct passing {
-    mw_gbdt__run *run;
-    int64_t n_chunks;
-    extent *extents; /* [n_outputs][n_chunks] */
-} passing;
-
 static mw_status extent_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    const passing *p = arg;
-    for (int32_t k = 0; k < p->run->n_outputs; k++)
-        p->extents[k * p->n_chunks + begin / CHUNK] =
-            extent_of(gradients_of(p->run, k) + begin, end - begin);
+    const mw_gbdt__run *run = arg;
+    const int64_t n_chunks = chunks_of(run->train.matrix.n_rows);
+    for (int32_t k = 0; k < run->n_outputs; k++)
+        run->extents[k * n_chunks + begin / CHUNK] =
+            extent_of(gradients_of(run, k) + begin, end - begin);
     (void)worker, (void)err;
     return MW_OK;
 }
 
 static mw_status gradients_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
-    const passing *p = arg;
-    mw_objective_gradients(&p->run->options->objective, p->run->train.targets, p->run->scores,
-                           begin, end, p->run->gradients);
+    const mw_gbdt__run *run = arg;
+    mw_objective_gradients(&run->options->objective, run->train.targets, run->scores, begin, end,
+                           run->gradients);
     return extent_range(arg, begin, end, worker, err);
+}
+
+mw_status mw_gbdt__gradients(mw_gbdt__run *run, int32_t round, mw_err *err) {
+    const int64_t n_rows = run->train.matrix.n_rows;
+    mw_status status = mw_pool_for(run->ctx, n_rows, CHUNK, gradients_range, run, err);
+    if (!status) status = draw_bag(run, round, err);
+    if (!status && run->options->boosting == MW_BOOSTING_GOSS) /* which amplified some */
+        status = mw_pool_for(run->ctx, n_rows, CHUNK, extent_range, run, err);
+    return status;
 }
 
 typedef struct rounding {
@@ -267,18 +266,18 @@ static mw_status round_narrow(void *arg, int64_t begin, int64_t end, int worker,
     const uint32_t g = r->draw_g + (uint32_t)begin * STEP_G;
     const uint32_t h = r->draw_h + (uint32_t)begin * STEP_H;
     four_draws draw = {g, h, g + STEP_G, h + STEP_H};
-    mw_gradient *at = gradients_of(r->run, r->output), last[2] = {{0}};
+    const mw_gradient *at = gradients_of(r->run, r->output);
     for (int64_t i = begin; i < end; i += 2, draw += step) {
         const bool alone = i + 1 == end;
-        if (alone) last[0] = at[i];
-        mw_gradient *pair = alone ? last : &at[i];
+        const mw_gradient rows[2] = {at[i], at[alone ? i : i + 1]};
         four x;
-        memcpy(&x, pair, sizeof x);
+        memcpy(&x, rows, sizeof x);
         const four dither = __builtin_convertvector((four_ints)draw, four) * (0x1p-32F * below_1);
         const four_ints whole =
             __builtin_convertvector(x * by + (dither + above), four_ints) - lifted;
-        memcpy(pair, &whole, sizeof whole);
-        if (alone) at[i] = last[0];
+        mw_pair_put(&r->run->binned, (size_t)i, (mw_pair){whole[0], (uint32_t)whole[1]});
+        if (!alone)
+            mw_pair_put(&r->run->binned, (size_t)i + 1, (mw_pair){whole[2], (uint32_t)whole[3]});
     }
     (void)worker, (void)err;
     return MW_OK;
@@ -291,8 +290,8 @@ static double power_above(double x) {
     return __builtin_ldexp(1, exponent);
 }
 
-static extent extent_of_all(const extent *extents, int64_t n) {
-    extent all = {0};
+static mw_gbdt__extent extent_of_all(const mw_gbdt__extent *extents, int64_t n) {
+    mw_gbdt__extent all = {0};
     for (int64_t i = 0; i < n; i++) {
         all.most_g = extents[i].most_g > all.most_g ? extents[i].most_g : all.most_g;
         all.most_h = extents[i].most_h > all.most_h ? extents[i].most_h : all.most_h;
@@ -301,15 +300,15 @@ static extent extent_of_all(const extent *extents, int64_t n) {
     return all;
 }
 
-static mw_status to_integers(mw_gbdt__run *run, int32_t output, int32_t round, extent e,
-                             mw_err *err) {
-    const int64_t n_rows = run->train.matrix.n_rows;
+mw_status mw_gbdt__to_integers(mw_gbdt__run *run, int32_t output, int32_t round, mw_err *err) {
+    const int64_t n_rows = run->train.matrix.n_rows, n_chunks = chunks_of(n_rows);
+    const mw_gbdt__extent e = extent_of_all(run->extents + output * n_chunks, n_chunks);
     if (!(e.most_g < (float)MW_INFINITY && e.most_h < (float)MW_INFINITY)) {
         mw_fail(err, MW_EDATA, "scores left all numbers in round %d", round + 1);
         return mw_err_hint(err, "lower the learning_rate, or scale the target down");
     }
     int g_bits = WIDE_G_BITS, h_bits;
-    mw_scale *scale = &run->scales[output];
+    mw_scale *scale = &run->scale;
     mw_scale_bits(n_rows, &scale->count_bits, &h_bits);
     scale->narrow =
         n_rows >= NARROW_LEAST && (double)e.most_g * (double)n_rows <= NARROW_MOST * e.sum_g;
@@ -326,23 +325,6 @@ static mw_status to_integers(mw_gbdt__run *run, int32_t output, int32_t round, e
                   .draw_g = (uint32_t)round * UINT32_C(2654435769), /* 2^32 by golden ratio */
                   .draw_h = (uint32_t)round * UINT32_C(1640531527)};
     return mw_pool_for(run->ctx, n_rows, CHUNK, scale->narrow ? round_narrow : round_wide, &r, err);
-}
-
-mw_status mw_gbdt__gradients(mw_gbdt__run *run, int32_t round, mw_err *err) {
-    const mw_ctx *ctx = run->ctx;
-    const int64_t n_rows = run->train.matrix.n_rows;
-    passing p = {.run = run, .n_chunks = chunks_of(n_rows)};
-    p.extents = mw_alloc_array(ctx->mem, (size_t)(run->n_outputs * p.n_chunks), sizeof *p.extents);
-    if (!p.extents) return mw_fail_nomem(err, "the gradients");
-    mw_status status = mw_pool_for(ctx, n_rows, CHUNK, gradients_range, &p, err);
-    if (!status) status = draw_bag(run, round, err);
-    if (!status && run->options->boosting == MW_BOOSTING_GOSS) /* which amplified some */
-        status = mw_pool_for(ctx, n_rows, CHUNK, extent_range, &p, err);
-    for (int32_t k = 0; k < run->n_outputs && !status; k++)
-        status =
-            to_integers(run, k, round, extent_of_all(p.extents + k * p.n_chunks, p.n_chunks), err);
-    mw_free(p.extents);
-    return status;
 }
 
 /* ---- columns ---- */

@@ -312,7 +312,8 @@ static void start(mw_grower *g, const uint32_t *rows, int64_t n, uint64_t seed) 
 /* Without a column there is nothing to split by, and no histogram to take the sums from. */
 static void sum_root(mw_grower *g, mw_grow__node *root) {
     for (int64_t i = 0; i < root->shown.n_rows; i++) {
-        const mw_pair pair = g->pairs[g->root_rows ? (int64_t)g->root_rows[i] : i];
+        const size_t row = g->root_rows ? g->root_rows[i] : (size_t)i;
+        const mw_pair pair = g->scale.narrow ? mw_pair_get(g->binned, row) : g->pairs[row];
         root->shown.sum.g += pair.g;
         root->shown.sum.hn += (int64_t)pair.h << g->scale.count_bits | 1;
     }

@@ -49,7 +49,7 @@ void *mw_grower_free(mw_grower *grower);
 /*
  * mw_grower_grow -- grows a tree; the last one is gone.
  *
- *   pairs  [n_rows of the table] by row number
+ *   pairs  [n_rows of the table] by row number; scale.narrow: they are in binned instead (mw_pair_put)
  *   rows   [n] ascending row numbers the tree is grown on; NULL: all
  *   seed   of what is drawn at nodes
  *

@@ -3,7 +3,7 @@
  *
  * A row's bins stand together, so one or two cache lines feed all its columns; the lines of the rows to come are asked
  * for ahead. Both integers of a slot are added by one vector instruction that every x86-64 and arm64 has. Narrow
- * gradients go a few thousand rows at a time into words of three fields and from there into the slots, some columns at a
+ * gradients stand behind the row's bins and go a few thousand rows at a time into words of three fields and from there into the slots, some columns at a
  * time, whose words stay in the first level of the cache.
  */
 #include "learn/tree/histogram.h"
@@ -41,10 +41,10 @@ static inline uint64_t word_of(mw_pair pair) {
            ((uint64_t)pair.h << ROWS_FIELD) + 1;
 }
 
-static inline void ask_for(const uint8_t *bins, int32_t width, const mw_pair *pair) {
-    __builtin_prefetch(pair);
-    for (int32_t at = 0; at < width; at += LINE) __builtin_prefetch(bins + at);
-    __builtin_prefetch(bins + width - 1);
+/* A row's lines: those of the columns, and the last one, which may be another. */
+static inline void ask_for(const uint8_t *row, size_t stride, int32_t begin, int32_t end) {
+    for (int32_t at = begin; at < end; at += LINE) __builtin_prefetch(row + at);
+    if (stride > LINE || LINE % stride != 0) __builtin_prefetch(row + stride - 1);
 }
 
 /* Columns at even distances: four at a time, whose distances are part of the instructions. */
@@ -75,21 +75,22 @@ static inline void add_word_evenly(const uint8_t *bins, int32_t width, uint64_t 
 }
 
 /* Adds rows [n] to columns [begin, end) of the words or, without any, of the slots. */
-static inline __attribute__((always_inline)) void
-add_rows(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs, int count_bits,
-         const uint32_t *rows, uint32_t first, int64_t n, int32_t begin, int32_t end,
-         mw_slot *slots, uint64_t *words) {
-    const size_t stride = (size_t)bins->n_columns, evenly = (size_t)begin * MW_BINS_SLOTS;
+static void add_rows(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,
+                     mw_scale scale, const uint32_t *rows, uint32_t first, int64_t n, int32_t begin,
+                     int32_t end, mw_slot *slots, uint64_t *words) {
+    const size_t stride = binned->stride, evenly = (size_t)begin * MW_BINS_SLOTS;
     const mw_bins_column *columns = bins->columns + begin;
-    const uint8_t *table = binned->rows + begin;
     const int32_t width = end - begin;
     for (int64_t i = 0; i < n; i++) {
         const size_t row = rows ? rows[i] : first + (size_t)i;
-        if (rows && i + AHEAD < n)
-            ask_for(table + rows[i + AHEAD] * stride, width, &pairs[rows[i + AHEAD]]);
-        const uint8_t *at = table + row * stride;
-        const uint64_t word = word_of(pairs[row]);
-        const pair_sum pair = sum_of(pairs[row], count_bits);
+        if (rows && i + AHEAD < n) {
+            ask_for(binned->rows + rows[i + AHEAD] * stride, stride, begin, end);
+            if (!scale.narrow) __builtin_prefetch(&pairs[rows[i + AHEAD]]);
+        }
+        const uint8_t *at = binned->rows + row * stride + begin;
+        const mw_pair both = scale.narrow ? mw_pair_get(binned, row) : pairs[row];
+        const uint64_t word = word_of(both);
+        const pair_sum pair = sum_of(both, scale.count_bits);
         if (words && bins->evenly)
             add_word_evenly(at, width, word, words + evenly);
         else if (words)
@@ -127,14 +128,14 @@ void mw_histogram_add(const mw_bins *bins, const mw_binned *binned, const mw_pai
     while (scale.narrow && n >= LEAST_ROWS) {
         const int64_t part = n < MOST_ROWS ? n : MOST_ROWS;
         for (int32_t c = begin; c < end; c += BLOCK_COLUMNS)
-            add_rows(bins, binned, pairs, scale.count_bits, rows, first, part, c,
+            add_rows(bins, binned, pairs, scale, rows, first, part, c,
                      c + BLOCK_COLUMNS < end ? c + BLOCK_COLUMNS : end, NULL, words);
         empty(words + from, to - from, scale.count_bits, slots + from);
         if (rows) rows += part;
         first += (uint32_t)part;
         n -= part;
     }
-    add_rows(bins, binned, pairs, scale.count_bits, rows, first, n, begin, end, slots, NULL);
+    add_rows(bins, binned, pairs, scale, rows, first, n, begin, end, slots, NULL);
 }
 
 void mw_histogram_add_plainly(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,

@@ -13,6 +13,8 @@
 #ifndef MW_LEARN_TREE_HISTOGRAM_H
 #define MW_LEARN_TREE_HISTOGRAM_H
 
+#include <string.h>
+
 #include "learn/tree/bins.h"
 
 /* One row's gradient and hessian in units of 2^-g_shift and 2^-h_shift. */
@@ -43,20 +45,32 @@ static inline double mw_slot_h(mw_slot s, mw_scale scale) {
     return (double)(s.hn >> scale.count_bits) * scale.h_unit;
 }
 
+/* A narrow pair is the word at the end of its row's bins: what an addition needs is in one line. */
+static inline void mw_pair_put(const mw_binned *binned, size_t row, mw_pair pair) {
+    const int32_t both = (int32_t)((uint32_t)pair.g << (MW_NARROW_H_BITS + 1) | pair.h);
+    memcpy(binned->rows + (row + 1) * binned->stride - sizeof both, &both, sizeof both);
+}
+static inline mw_pair mw_pair_get(const mw_binned *binned, size_t row) {
+    int32_t both;
+    memcpy(&both, binned->rows + (row + 1) * binned->stride - sizeof both, sizeof both);
+    return (mw_pair){both >> (MW_NARROW_H_BITS + 1),
+                     (uint32_t)both & ((2U << MW_NARROW_H_BITS) - 1)};
+}
+
 /* Bits that a row count and, beside it, a hessian may have: sums of n_rows never overflow 63 bits. */
 void mw_scale_bits(int64_t n_rows, int *ret_count_bits, int *ret_h_bits);
 
 /*
  * Adds rows [n] (row numbers; NULL: first, first + 1, ...) to columns [begin, end) of the histogram.
  *
- *   pairs    [n_rows of the table] by row number
+ *   pairs    [n_rows of the table] by row number; not read when scale.narrow: mw_pair_put has put them
  *   words    [n_slots] zeros, and zeros again afterwards; used when scale.narrow
  */
 void mw_histogram_add(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,
                       mw_scale scale, const uint32_t *rows, uint32_t first, int64_t n,
                       int32_t begin, int32_t end, mw_slot *slots, uint64_t *words);
 
-/* The plain loop: the oracle of mw_histogram_add. */
+/* The plain loop, which reads pairs: the oracle of mw_histogram_add. */
 void mw_histogram_add_plainly(const mw_bins *bins, const mw_binned *binned, const mw_pair *pairs,
                               mw_scale scale, const uint32_t *rows, uint32_t first, int64_t n,
                               int32_t begin, int32_t end, mw_slot *slots);

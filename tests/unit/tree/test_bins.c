@@ -64,7 +64,7 @@ MW_TEST(every_cell_is_in_the_first_bin_whose_cut_it_does_not_exceed) {
             for (int64_t row = 0; row < rows[k]; row++) {
                 const int bin = plain_bin(column, x[row * KINDS + column->feature]);
                 assert_int_equal(binned.columns[c * rows[k] + row], bin);
-                assert_int_equal(binned.rows[row * bins->n_columns + c], bin);
+                assert_int_equal(binned.rows[(size_t)row * binned.stride + (size_t)c], bin);
             }
         }
         mw_binned_done(&binned);

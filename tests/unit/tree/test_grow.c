@@ -72,6 +72,7 @@ static void make_narrow(sample *s) {
     s->scale.g_unit = mw_exp2(-MW_NARROW_G_BITS);
     s->scale.h_unit = mw_exp2(-MW_NARROW_H_BITS);
     s->scale.narrow = true;
+    for (int64_t i = 0; i < s->n; i++) mw_pair_put(&s->binned, (size_t)i, s->pairs[i]);
 }
 
 static void sample_done(sample *s) {
@@ -396,9 +397,11 @@ MW_TEST(words_hold_the_largest_sums) {
     sample_init(&s, 7, 20000, false);
     make_narrow(&s);
     for (int sign = -1; sign <= 1; sign += 2) {
-        for (int64_t i = 0; i < s.n; i++)
+        memset(s.binned.rows, 0, (size_t)s.n * s.binned.stride);
+        for (int64_t i = 0; i < s.n; i++) {
             s.pairs[i] = (mw_pair){sign * (1 << MW_NARROW_G_BITS), 1 << MW_NARROW_H_BITS};
-        memset(s.binned.rows, 0, (size_t)(s.n * s.bins->n_columns));
+            mw_pair_put(&s.binned, (size_t)i, s.pairs[i]);
+        }
         memset(s.binned.columns, 0, (size_t)(s.n * s.bins->n_columns));
         assert_sums(&s, NULL, s.n - 100, 0, s.bins->n_columns);
     }
