@@ -63,6 +63,7 @@ def xgboost(x, y, task):
               "eta": PARAMS["learning_rate"], "max_bin": PARAMS["max_bin"], "colsample_bytree": PARAMS["feature_fraction"],
               "subsample": PARAMS["bagging_fraction"] if PARAMS["bagging_freq"] else 1, "seed": PARAMS["seed"], "nthread": THREADS,
               "objective": "binary:logistic" if task == "binary" else "reg:squarederror"}
+    params |= {own: PARAMS[name] for name, own in (("lambda_l2", "lambda"), ("min_sum_hessian_in_leaf", "min_child_weight")) if name in PARAMS}
     data = xgb.QuantileDMatrix(x, y, max_bin=PARAMS["max_bin"], nthread=THREADS)
     booster = xgb.train(params, data, PARAMS["n_estimators"])
     return booster.inplace_predict, booster
@@ -72,7 +73,8 @@ def hist_gradient_boosting(x, y, task):
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     kind = HistGradientBoostingClassifier if task == "binary" else HistGradientBoostingRegressor
     model = kind(max_iter=PARAMS["n_estimators"], max_leaf_nodes=PARAMS["num_leaves"], learning_rate=PARAMS["learning_rate"],
-                 max_bins=PARAMS["max_bin"], max_features=PARAMS["feature_fraction"], early_stopping=False, random_state=PARAMS["seed"])
+                 max_bins=PARAMS["max_bin"], max_features=PARAMS["feature_fraction"], early_stopping=False, random_state=PARAMS["seed"],
+                 l2_regularization=PARAMS.get("lambda_l2", 0))
     model.fit(x, y)
     return positive(model, task), model
 
