@@ -100,7 +100,7 @@ static void fill_column(const filling *f, const mw_bins_column *c, const guide *
 static mw_status fill_range(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     filling *f = arg;
     const int32_t n_columns = f->bins->n_columns;
-    uint8_t bins[BLOCK_ROWS + LANES];
+    uint8_t bins[BLOCK_ROWS + LANES] = {0};
     for (int64_t row = begin; row < end; row += BLOCK_ROWS) {
         const int64_t n = end - row < BLOCK_ROWS ? end - row : BLOCK_ROWS;
         mw_status status = mw_ctx_check(f->ctx, err);
@@ -133,12 +133,14 @@ mw_status mw_bins_fill(const mw_ctx *ctx, const mw_bins *bins, mw_matrix matrix,
     guide *guides = mw_alloc_array(ctx->mem, n_columns, sizeof *guides);
     out.columns = mw_alloc_aligned(ctx->mem, n_cells + MW_PARTITION_PAD);
     if (by_row) out.rows = mw_alloc_aligned(ctx->mem, (size_t)matrix.n_rows * out.stride);
-    mw_status status = MW_OK;
-    if (!guides || !out.columns || (by_row && !out.rows))
-        status = mw_fail_nomem(err, "the bins of the rows");
-    for (size_t c = 0; !status && c < n_columns; c++) guide_init(&guides[c], &bins->columns[c]);
+    if (!guides || !out.columns || (by_row && !out.rows)) {
+        mw_free(guides);
+        mw_binned_done(&out);
+        return mw_fail_nomem(err, "the bins of the rows");
+    }
+    for (size_t c = 0; c < n_columns; c++) guide_init(&guides[c], &bins->columns[c]);
     filling f = {.ctx = ctx, .bins = bins, .matrix = matrix, .guides = guides, .out = &out};
-    if (!status) status = mw_pool_for(ctx, matrix.n_rows, RANGE_ROWS, fill_range, &f, err);
+    mw_status status = mw_pool_for(ctx, matrix.n_rows, RANGE_ROWS, fill_range, &f, err);
     mw_free(guides);
     if (status)
         mw_binned_done(&out);
