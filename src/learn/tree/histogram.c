@@ -41,10 +41,10 @@ static inline uint64_t word_of(mw_pair pair) {
            ((uint64_t)pair.h << ROWS_FIELD) + 1;
 }
 
-/* A row's lines: those of the columns, and the last one, which may be another. */
-static inline void ask_for(const uint8_t *row, size_t stride, int32_t begin, int32_t end) {
+/* A row's lines: those of the columns, and its last one, which may be another. */
+static inline void ask_for(const uint8_t *row, int32_t begin, int32_t end, size_t last) {
     for (int32_t at = begin; at < end; at += LINE) __builtin_prefetch(row + at);
-    if (stride > LINE || LINE % stride != 0) __builtin_prefetch(row + stride - 1);
+    if (last > 0) __builtin_prefetch(row + last);
 }
 
 /* Columns at even distances: four at a time, whose distances are part of the instructions. */
@@ -80,11 +80,12 @@ static void add_rows(const mw_bins *bins, const mw_binned *binned, const mw_pair
                      int32_t end, mw_slot *slots, uint64_t *words) {
     const size_t stride = binned->stride, evenly = (size_t)begin * MW_BINS_SLOTS;
     const mw_bins_column *columns = bins->columns + begin;
+    const size_t last = stride > LINE || LINE % stride != 0 ? stride - 1 : 0;
     const int32_t width = end - begin;
     for (int64_t i = 0; i < n; i++) {
         const size_t row = rows ? rows[i] : first + (size_t)i;
         if (rows && i + AHEAD < n) {
-            ask_for(binned->rows + rows[i + AHEAD] * stride, stride, begin, end);
+            ask_for(binned->rows + rows[i + AHEAD] * stride, begin, end, last);
             if (!scale.narrow) __builtin_prefetch(&pairs[rows[i + AHEAD]]);
         }
         const uint8_t *at = binned->rows + row * stride + begin;

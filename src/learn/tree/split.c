@@ -114,6 +114,7 @@ static void scan_thresholds(search *s, const mw_slot *slots, int32_t n_bins, int
         scan.g[b] = sum.g += slots[b].g;
         scan.hn[b] = sum.hn += slots[b].hn;
     }
+    for (int32_t b = n; b < n + MW_SPLIT__BEYOND; b++) scan.g[b] = scan.hn[b] = 0;
     scan.n = n;
     scan.more = (mw_slot){0, 0};
     scan.sum = s->node->sum;

@@ -10,11 +10,12 @@
 
 #include "learn/tree/split.h"
 
-enum { MW_SPLIT__ROOM = MW_BINS_SLOTS + 8 };
+enum { MW_SPLIT__BEYOND = 8, MW_SPLIT__ROOM = MW_BINS_SLOTS + MW_SPLIT__BEYOND };
 
 typedef struct mw_split__scan {
     int64_t g[MW_SPLIT__ROOM],
-        hn[MW_SPLIT__ROOM]; /* [n] sums of the bins up to each: the left side */
+        hn[MW_SPLIT__ROOM]; /* [n] sums of the bins up to each, the left side; then MW_SPLIT__BEYOND
+                                                      numbers that are read but do not count */
     int32_t n;
     mw_slot more; /* on the left of every threshold, too */
     mw_slot sum;  /* of the node */

@@ -11,6 +11,8 @@
 #include "core/base/math.h"
 #include "learn/tree/split_scan.h"
 
+static const double first_places[] = {0, 1, 2, 3, 4, 5, 6, 7};
+
 SCAN_TARGET static double scan(const mw_split__scan *s, int32_t *ret_at) {
     typedef int64_t ints __attribute__((vector_size(8 * LANES)));
     typedef uint64_t wholes __attribute__((vector_size(8 * LANES)));
@@ -25,8 +27,8 @@ SCAN_TARGET static double scan(const mw_split__scan *s, int32_t *ret_at) {
     const double n_rows = (double)mw_slot_rows(s->sum, s->scale);
     const double h_all = mw_slot_h(s->sum, s->scale);
     const double min_rows = s->min_rows > 0 ? (double)s->min_rows : 1, n = s->n;
-    doubles best = nil - MW_INFINITY, best_at = nil, at = nil;
-    for (int i = 0; i < LANES; i++) at[i] = i;
+    doubles best = nil - MW_INFINITY, best_at = nil, at;
+    memcpy(&at, first_places, sizeof at);
     for (int32_t b = 0; b < s->n; b += LANES, at += LANES) {
         ints g;
         wholes hn;
@@ -46,12 +48,17 @@ SCAN_TARGET static double scan(const mw_split__scan *s, int32_t *ret_at) {
         best = (doubles)(((ints)rise & is_better) | ((ints)best & ~is_better));
         best_at = (doubles)(((ints)at & is_better) | ((ints)best_at & ~is_better));
     }
+    double rises[LANES],
+        places
+            [LANES]; /* vectors stay in registers: gcc's address sanitizer does not align stacks for them */
+    memcpy(rises, &best, sizeof rises);
+    memcpy(places, &best_at, sizeof places);
     int first = 0;
     for (int i = 1; i < LANES; i++)
-        if (best[i] > best[first] || (best[i] == best[first] && best_at[i] < best_at[first]))
+        if (rises[i] > rises[first] || (rises[i] == rises[first] && places[i] < places[first]))
             first = i;
-    *ret_at = (int32_t)best_at[first];
-    return best[first];
+    *ret_at = (int32_t)places[first];
+    return rises[first];
 }
 
 #endif
