@@ -145,7 +145,6 @@ static mw_status add_nodes(mw_gbdt__run *run, mw_err *err) {
 
 /* ---- what the leaves give ---- */
 
-/* Rows of leaves in pieces of at most a chunk. */
 typedef struct adding {
     const mw_grower *grower;
     const mw_trees *trees;
