@@ -333,7 +333,7 @@ MW_TEST(outputs_follow_a_monotone_column) {
         assert_ok(mw_grower_grow(g, &ctx, s.pairs, s.scale, NULL, s.n, 0, &err));
         for (int64_t row = 0; row < 500; row++) {
             uint8_t bins[FEATURES];
-            memcpy(bins, s.binned.rows + row * s.bins->n_columns, (size_t)s.bins->n_columns);
+            memcpy(bins, s.binned.rows + (size_t)row * s.binned.stride, (size_t)s.bins->n_columns);
             double last = 0;
             for (int32_t b = 0; b < s.bins->columns[0].n_bins; b++) {
                 bins[0] = (uint8_t)b;
