@@ -64,10 +64,8 @@ mw_status mw_bins_check_code(int32_t feature, float value, mw_err *err);
 
 typedef struct mw_binned {
     int64_t n_rows;
-    uint8_t *
-        rows; /* [n_rows][stride]: n_columns bins, then room for a word of 4 bytes at the end; or NULL */
-    size_t
-        stride; /* a multiple of 4: 8, 16, 32 and 64 where that is not much more, so that a row is in one line */
+    uint8_t *rows; /* [n_rows][stride]: bins, and a word of 4 bytes at the end; or NULL */
+    size_t stride; /* of 4; 8, 16, 32 or 64 where that is little more: then a row is in one line */
     uint8_t *columns; /* [n_columns][n_rows], and MW_PARTITION_PAD bytes */
 } mw_binned;
 

@@ -68,8 +68,8 @@ void mw_gbdt_curves_done(mw_gbdt_curves *curves);
  * Stops     before n_estimators when early_stopping_rounds rounds brought no lower loss (what came after the best
  *           round is dropped), and when nothing can be split any more.
  * Memory    2 bytes a cell, where those by row have 4 more and at most a quarter of padding; 8 bytes a row and 16 for each
- *           output, 5 more with a bag, 21 with GOSS; histograms of 4 KiB a
- *           column for up to 64 leaves, or 8 MiB of them when they are smaller, 256 MiB at most.
+ *           output, 5 more with a bag, 21 with GOSS; histograms of 4 KiB a column for up to 64 leaves, or 8 MiB of them
+ *           when they are smaller, 256 MiB at most.
  * Errors    MW_EDATA: infinite values, targets or weights that the objective does not take, no feature that varies,
  *           scores beyond all numbers; MW_EINVAL; MW_ETOOLARGE; MW_ENOMEM; MW_ECANCELED.
  */

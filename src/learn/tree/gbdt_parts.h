@@ -31,18 +31,16 @@ typedef struct mw_gbdt__run {
     mw_gbdt_rows train;
     const mw_gbdt_rows *valid; /* or NULL */
     int32_t n_outputs;
-    int32_t
-        first_round; /* rounds are counted from the first of the model that is gone on from; those before it are there */
+    int32_t first_round; /* rounds before it are those of the model that is gone on from */
     mw_bins *bins;
     mw_binned binned;
     mw_grower *grower;
-    int8_t *monotone;     /* [n_columns], or NULL */
-    uint64_t *groups;     /* [n_columns], or NULL */
-    uint8_t *is_used;     /* [n_columns], or NULL */
-    double *scores;       /* [n_outputs][rows] */
-    double *valid_scores; /* [n_outputs][validation rows] */
-    void *
-        gradients; /* [n_outputs][rows] mw_gradient; those of scale that are not narrow: mw_pair in place */
+    int8_t *monotone;         /* [n_columns], or NULL */
+    uint64_t *groups;         /* [n_columns], or NULL */
+    uint8_t *is_used;         /* [n_columns], or NULL */
+    double *scores;           /* [n_outputs][rows] */
+    double *valid_scores;     /* [n_outputs][validation rows] */
+    void *gradients;          /* [n_outputs][rows] mw_gradient; wide ones become mw_pair in place */
     mw_gbdt__extent *extents; /* [n_outputs][chunks of rows] */
     mw_scale scale;           /* of the output that is grown */
     uint8_t *in_bag;          /* [rows]; NULL: all are */

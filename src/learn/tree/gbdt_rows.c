@@ -2,8 +2,9 @@
  * gbdt_rows.c -- which rows and columns a round learns from, and their gradients as integers.
  *
  * Gradients are computed as floats, amplified where rows stand for others (GOSS), and turned into integers of the
- * largest one's power of two, in place or, when narrow, behind the bins of their rows. Numbers of few bits are rounded up or down by low-discrepancy sequences of row numbers
- * (Roberts' R2), other ones in each round, so that sums of many small ones are right on the whole.
+ * largest one's power of two, in place or, when narrow, behind the bins of their rows. Numbers of few bits are rounded
+ * up or down by low-discrepancy sequences of row numbers (Roberts' R2), other ones in each round, so that sums of many
+ * small ones are right on the whole.
  *
  * Many rows are narrow (histogram.h): what rounding adds to the variance of a sum is then below a sixtieth of what the
  * gradients have by themselves, unless few of them are far larger than the others: then the round is not narrow.

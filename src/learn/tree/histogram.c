@@ -3,8 +3,8 @@
  *
  * A row's bins stand together, so one or two cache lines feed all its columns; the lines of the rows to come are asked
  * for ahead. Both integers of a slot are added by one vector instruction that every x86-64 and arm64 has. Narrow
- * gradients stand behind the row's bins and go a few thousand rows at a time into words of three fields and from there into the slots, some columns at a
- * time, whose words stay in the first level of the cache.
+ * gradients stand behind the row's bins and go a few thousand rows at a time into words of three fields and from there
+ * into the slots.
  */
 #include "learn/tree/histogram.h"
 

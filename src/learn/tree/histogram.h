@@ -8,7 +8,7 @@
  *           sums in slots that are half as wide, which is nearly twice as fast where a level-1 cache holds them.
  * Cost      about one addition of 16 (8) bytes a row and column; rows are fetched ahead.
  * Source    integers after Shi et al., "Quantized training of gradient boosting decision trees", NeurIPS 2022, with
- *           30 bits instead of their 2 to 5.
+ *           30 or 12 bits instead of their 2 to 5.
  */
 #ifndef MW_LEARN_TREE_HISTOGRAM_H
 #define MW_LEARN_TREE_HISTOGRAM_H

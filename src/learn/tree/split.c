@@ -2,8 +2,7 @@
  * split.c -- thresholds between bins, and sets of codes.
  *
  * Sums from the left grow bin by bin; both sides' gains come from one division, for plain gains some bins at a time
- * (split_scan.h). Where outputs are bounded (monotone
- * columns, max_delta_step) the gain is that of the bounded outputs.
+ * (split_scan.h). Where outputs are bounded (monotone columns, max_delta_step) the gain is that of the bounded outputs.
  */
 #include "learn/tree/split.h"
 

@@ -2,7 +2,8 @@
 #include "core/base/cpu.h"
 
 #define LANES 2
-#define SCAN_TARGET
+#define SCAN scan
+#define SCAN_TARGET static
 #include "learn/tree/split_scan_lanes.h"
 
 enum { EXACT_BITS = 51, WIDE_BITS = 30 };

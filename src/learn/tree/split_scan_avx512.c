@@ -1,15 +1,11 @@
 /* split_scan_avx512.c -- split_scan_lanes.h with 64-byte vectors. */
-#define LANES 8
-#define SCAN_TARGET __attribute__((target("avx2,avx512f,avx512dq,avx512vl")))
+#include "learn/tree/split_scan.h"
 
 #if defined(__x86_64__)
 
+#define LANES 8
+#define SCAN mw_split__scan_avx512
+#define SCAN_TARGET __attribute__((target("avx2,avx512f,avx512dq,avx512vl")))
 #include "learn/tree/split_scan_lanes.h"
 
-SCAN_TARGET double mw_split__scan_avx512(const mw_split__scan *s, int32_t *ret_at) {
-    return scan(s, ret_at);
-}
-
-#else
-typedef int mw_split__no_avx512; /* a file has something in it */
 #endif

@@ -1,7 +1,7 @@
 /*
  * split_scan_lanes.h -- split_scan.h with the compiler's own vectors: one text for every CPU level. Included with LANES, the
- * numbers in a vector, and SCAN_TARGET, the CPUs that have such vectors: as an attribute of the function itself, for a
- * function's vectors are taken apart before it becomes part of another.
+ * numbers in a vector, SCAN, the function's name, and SCAN_TARGET, the CPUs that have such vectors: as an attribute of the
+ * function itself, for a function's vectors are taken apart before it becomes part of another.
  */
 #ifndef MW_LEARN_TREE_SPLIT_SCAN_LANES_H
 #define MW_LEARN_TREE_SPLIT_SCAN_LANES_H
@@ -13,7 +13,7 @@
 
 static const double first_places[] = {0, 1, 2, 3, 4, 5, 6, 7};
 
-SCAN_TARGET static double scan(const mw_split__scan *s, int32_t *ret_at) {
+SCAN_TARGET double SCAN(const mw_split__scan *s, int32_t *ret_at) {
     typedef int64_t ints __attribute__((vector_size(8 * LANES)));
     typedef uint64_t wholes __attribute__((vector_size(8 * LANES)));
     typedef double doubles __attribute__((vector_size(8 * LANES)));
