@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Held-out AUC or RMSE of boosting beside its peers: random 70/30 splits of public sets, one for each seed.
+"""Held-out AUC or RMSE of boosting and forests beside their peers: random 70/30 splits of public sets, one for each seed.
 
-    make bench-tree-quality                                             8 sets, 20 seeds, defaults and tuned: an hour or two
+    make bench-tree-quality                                             8 sets, 20 seeds, all settings: several hours
     make bench-tree-quality BENCH_TREE="--sets skin,cover --seeds 3 --settings default"
 
 `default` is 100 rounds of 31 leaves at a rate of 0.1, all else as each program has it by default. `tuned` is 300 rounds at 0.05 with 0.8 of the
 features a tree and 0.8 of the rows, and of CANDIDATES each program's best on a third of the first split's training rows, held back
-from it. azure_pdm is split by machine. Millwright goes through train and predict on CSV files. Se is the
+from it. `forest` is a random forest of 100 trees, all else as each program has it. azure_pdm is split by machine. Millwright goes through train and predict on CSV files. Se is the
 standard error of the mean; the difference is to the best peer, with that of the differences by seed.
 Appends to bench/results.csv, unless fewer than 20 seeds are asked for. Exit status 1: worse than the best peer by more than 3 of them.
 """
@@ -27,6 +27,7 @@ from tree_speed import OURS, PEER, run_peer, version
 SETTINGS = {
     "default": {"n_estimators": 100, "num_leaves": 31, "learning_rate": 0.1, "max_bin": 255},
     "tuned": {"n_estimators": 300, "learning_rate": 0.05, "max_bin": 255, "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1},
+    "forest": {"n_estimators": 100},
 }
 CANDIDATES = [{"num_leaves": leaves, "lambda_l2": l2, "min_sum_hessian_in_leaf": hessian}
               for leaves, l2, hessian in ((63, 0, 0.001), (63, 1, 1), (15, 0, 0.001), (15, 1, 1), (31, 10, 5), (15, 10, 5))]
@@ -40,16 +41,20 @@ def write_split(table, seed, folder, share=0.7):
     return stems
 
 
-def quality(name, table, train, test, params, folder, threads):
+def learner_of(setting):
+    return "forest" if setting == "forest" else "gbdt"
+
+
+def quality(name, learner, table, train, test, params, folder, threads):
     if name == OURS:
         model = os.path.join(folder, "model")
-        tree_ours.train(train, model, "gbdt", params, table.task, threads)
+        tree_ours.train(train, model, learner, params, table.task, threads)
         return tree_data.quality(table.task, tree_data.table(test)[1], tree_ours.predict(test, model, threads))
-    return run_peer(task="fit", peer=name, learner="gbdt", stem=train, test=test, data_task=table.task, params=params, threads=threads)["quality"]
+    return run_peer(task="fit", peer=name, learner=learner, stem=train, test=test, data_task=table.task, params=params, threads=threads)["quality"]
 
 
 def tuned(table, contenders, threads, say):
-    """The best candidate for each contender, on a third of the training rows of the first split."""
+    """The best candidate for each contender, on a third of the training rows of the first split; one that fails is none."""
     rows = table.split(0)[0]
     known = dataclasses.replace(table, x=table.x[rows], y=table.y[rows], group=None if table.group is None else table.group[rows])
     better = max if table.task == "binary" else min
@@ -57,24 +62,30 @@ def tuned(table, contenders, threads, say):
     with tempfile.TemporaryDirectory() as folder:
         train, test = write_split(known, 0, folder, 2 / 3)
         for name in contenders:
-            values = [quality(name, table, train, test, SETTINGS["tuned"] | candidate, folder, threads) for candidate in CANDIDATES]
-            best[name] = CANDIDATES[values.index(better(values))]
-            say(f"tuned, {name}: {best[name]} of {[f'{v:.6g}' for v in values]}")
+            values = {}
+            for number, candidate in enumerate(CANDIDATES):
+                try:
+                    values[number] = quality(name, "gbdt", table, train, test, SETTINGS["tuned"] | candidate, folder, threads)
+                except Failed as e:
+                    say(f"tuned, {name}, {candidate}: {e}")
+            if values:
+                best[name] = CANDIDATES[better(values, key=values.get)]
+                say(f"tuned, {name}: {best[name]} of {[f'{v:.6g}' for v in values.values()]}")
     return best
 
 
-def measure(table, contenders, settings, seeds, threads, say):
+def measure(table, contenders, seeds, threads, say):
     """Values by setting and contender, in the order of seeds; a contender that failed once is left out of that setting."""
-    best = tuned(table, contenders, threads, say) if "tuned" in settings else {}
-    values = {setting: {name: [] for name in contenders} for setting in settings}
+    best = tuned(table, contenders["tuned"], threads, say) if "tuned" in contenders else {}
+    values = {setting: {name: [] for name in names if setting != "tuned" or name in best} for setting, names in contenders.items()}
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             train, test = write_split(table, seed, folder)
-            for setting in settings:
+            for setting in values:
                 for name in list(values[setting]):
                     try:
                         params = SETTINGS[setting] | (best[name] if setting == "tuned" else {}) | {"seed": seed + 1}
-                        values[setting][name].append(quality(name, table, train, test, params, folder, threads))
+                        values[setting][name].append(quality(name, learner_of(setting), table, train, test, params, folder, threads))
                     except Failed as e:
                         say(f"{setting}, {name}: {e}")
                         del values[setting][name]
@@ -108,7 +119,8 @@ def compare(name, setting, metric, values):
 
 
 def main():
-    peers = json_of([sys.executable, PEER, "--list"])["gbdt"]
+    listed = json_of([sys.executable, PEER, "--list"])
+    peers = sorted(set(listed["gbdt"] + listed["forest"]))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", default=",".join(tree_data.SETS), help="separated by commas (default: %(default)s)")
     parser.add_argument("--settings", default=",".join(SETTINGS), help="default: %(default)s")
@@ -122,13 +134,17 @@ def main():
             parser.error(f"no {name}; there are {', '.join(known)}")
     if options.seeds < 2:
         parser.error("--seeds must be at least 2: a standard error is needed")
+    contenders = {setting: [OURS] + [name for name in listed[learner_of(setting)] if name in chosen] for setting in settings}
+    for setting, names in contenders.items():
+        if len(names) < 2:
+            parser.error(f"no peer of {setting} was chosen; it has {', '.join(listed[learner_of(setting)])}")
     say = lambda text: print(text, file=sys.stderr, flush=True)
     print("| set | setting | program | mean of AUC or RMSE | se | to the best peer (se) |\n|---|---|---|---|---|---|")
     recorded, failed = [], []
     for name in sets:
         table = tree_data.SETS[name]()
         metric = "AUC" if table.task == "binary" else "RMSE"
-        for setting, values in measure(table, [OURS] + chosen, settings, options.seeds, options.threads, say).items():
+        for setting, values in measure(table, contenders, options.seeds, options.threads, say).items():
             rows, worse = compare(name, setting, metric, values)
             recorded += rows
             failed += [f"{name}, {setting}"] if worse else []

@@ -274,6 +274,12 @@ def write_tables(folder):
         for _ in range(200):
             vibration = draw.gauss(3, 1)
             readings.write(f"{vibration:.3f},{draw.uniform(0, 100):.1f},{int(vibration + draw.gauss(0, 0.5) > 4)}\n")
+    with open(folder / "telemetry.csv", "w") as telemetry:
+        telemetry.write("time,machine,temperature,vibration\n")
+        for row in range(300):
+            telemetry.write(f"2026-02-01 00:{row // 12:02d}:{row // 2 % 6 * 10:02d},M{row % 2},{draw.gauss(60, 2):.2f},{draw.gauss(3, 1):.2f}\n")
+    (folder / "config.json").write_text(json.dumps({"schemaConfig": {"timeColumn": "time", "deviceColumn": "machine", "lagSeconds": [60], "rollingWindows": ["5min"],
+                                                                    "continuousColumns": ["temperature", "vibration"]}}))
     with gzip.open(folder / "plant.csv.gz", "wt") as plant:
         plant.write("time,device,pressure\n")
         for minute in range(60):

@@ -93,7 +93,7 @@ valgrind: deps-full
 	    $(VALGRIND_TESTS) $(REPLAYS)
 
 # The other machine: its compiler and qemu are packages, its libraries are unpacked below build/.
-ARM64_FOLDERS ?= base text param table stat metric linear tree model
+ARM64_FOLDERS ?= base text param table stat metric linear tree feature model
 # And what else has NEON code, or other code where there is no AVX.
 ARM64_TESTS = $(filter $(ARM64_FOLDERS:%=$(O)/tests/unit/%/%) $(addprefix $(O)/tests/unit/ingest/test_,transcode quality),$(UNIT_TESTS))
 ARM64_STAMP := $(ARM64_ROOT)/.packages

@@ -52,6 +52,9 @@
     X(LIST_ITEMS, 20000, "items of one list parameter")                                \
     X(ONNX_BYTES, 1073741824, "one model.onnx")                                        \
     X(STATE_BYTES, 1073741824, "one state.arrow")                                      \
+    X(FEATURE_WINDOW_DAYS, 366, "longest window or lag of a feature in time")          \
+    X(FEATURE_WINDOW_ROWS, 100000, "longest window or lag of a feature in rows")       \
+    X(FEATURE_PAST_ROWS, 10000000, "rows of one device that windows reach back to")    \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \
     X(WORKERS, 64, "job processes of one server")                                      \

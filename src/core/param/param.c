@@ -19,11 +19,12 @@ typedef struct item {
 
 typedef struct value {
     source source;
-    mw_str word;        /* the name that the user set it by, as the table has it */
-    int64_t whole;      /* BOOL, INT, DURATION, TIME */
-    double number;      /* FLOAT */
-    const char *text;   /* STRING, ENUM */
-    item *first, **end; /* LIST and repeated ones, as they come */
+    mw_str word;         /* the name that the user set it by, as the table has it */
+    int64_t whole;       /* BOOL, INT, DURATION, TIME */
+    double number;       /* FLOAT */
+    const char *text;    /* STRING, ENUM */
+    const mw_json *json; /* JSON */
+    item *first, **end;  /* LIST and repeated ones, as they come */
     size_t n_items;
     const char **items; /* [n_items], made by mw_args_finish */
 } value;
@@ -89,6 +90,7 @@ static const char *type_text(const mw_param *param) {
     case MW_PARAM_DURATION: return "a time span";
     case MW_PARAM_LIST: return "a list of texts";
     case MW_PARAM_TIME: return "a time stamp";
+    case MW_PARAM_JSON: return "a JSON value";
     }
     return "a value";
 }
@@ -281,6 +283,7 @@ static mw_status set_text(mw_args *args, const mw_param *param, value *to, mw_st
     case MW_PARAM_INT: ok = mw_number_read_int(text.data, text.size, &whole); break;
     case MW_PARAM_DURATION: ok = mw_duration_read(text.data, text.size, &whole); break;
     case MW_PARAM_TIME: ok = mw_time_read(text.data, text.size, &whole, &zoned); break;
+    case MW_PARAM_JSON: break;
     }
     if (!ok) return fail_type(param, text, err);
     return set_whole(param, to, whole, text, err);
@@ -351,7 +354,8 @@ static mw_status set_json_list(mw_args *args, const mw_param *param, value *to, 
     if (json->kind == MW_JSON_STRING) return set_text(args, param, to, json->string, err);
     if (json->kind != MW_JSON_ARRAY) return fail_json_type(param, json, err);
     for (const mw_json *child = json->first; child; child = child->next) {
-        if (child->kind != MW_JSON_STRING) return fail_json_type(param, child, err);
+        const bool number = child->kind == MW_JSON_NUMBER && (param->flags & MW_PARAM_NUMBERS);
+        if (child->kind != MW_JSON_STRING && !number) return fail_json_type(param, child, err);
         mw_status status = add_item(args, param, to, child->string, err);
         if (status) return status;
     }
@@ -362,6 +366,7 @@ static mw_status set_json(mw_args *args, const mw_param *param, value *to, const
                           mw_err *err) {
     if (is_list(param)) return set_json_list(args, param, to, json, err);
     switch (param->type) {
+    case MW_PARAM_JSON: to->json = json; return MW_OK;
     case MW_PARAM_BOOL:
         if (json->kind != MW_JSON_TRUE && json->kind != MW_JSON_FALSE) break;
         to->whole = json->kind == MW_JSON_TRUE;
@@ -474,6 +479,8 @@ int64_t mw_args_int(const mw_args *args, const char *name) { return get(args, na
 double mw_args_float(const mw_args *args, const char *name) { return get(args, name)->number; }
 const char *mw_args_string(const mw_args *args, const char *name) { return get(args, name)->text; }
 
+const mw_json *mw_args_json(const mw_args *args, const char *name) { return get(args, name)->json; }
+
 size_t mw_args_list(const mw_args *args, const char *name, const char *const **ret) {
     const value *found = get(args, name);
     *ret = found->items;
@@ -494,6 +501,7 @@ static void write_value(const mw_param *param, const value *from, mw_json_writer
     case MW_PARAM_INT: mw_json_write_int(writer, from->whole); return;
     case MW_PARAM_FLOAT: mw_json_write_number(writer, from->number); return;
     case MW_PARAM_TIME: mw_json_write_time(writer, from->whole); return;
+    case MW_PARAM_JSON: mw_json_write_value(writer, from->json); return;
     case MW_PARAM_DURATION:
         mw_duration_print(from->whole, text);
         mw_json_write_string(writer, text);

@@ -21,7 +21,8 @@ typedef enum mw_param_type {
     MW_PARAM_DURATION, /* "5min"; stored as int64 us; min and max in us */
     MW_PARAM_LIST,     /* of strings: "a,b,c" or repeated or a JSON array; min and max bound the
                           number of items when max > 0; choices, if any, bound the items */
-    MW_PARAM_TIME      /* time stamp; stored as int64 us UTC */
+    MW_PARAM_TIME,     /* time stamp; stored as int64 us UTC */
+    MW_PARAM_JSON      /* any JSON value, which its owner reads (mw_args_json); not from text */
 } mw_param_type;
 
 enum {
@@ -32,8 +33,10 @@ enum {
     MW_PARAM_BODY = 1 << 4,       /* HTTP: member of the JSON body */
     MW_PARAM_CLI_ONLY = 1 << 5,
     MW_PARAM_HTTP_ONLY = 1 << 6,
-    MW_PARAM_REPEATED = 1 << 7 /* --set a=1 --set b=2 collects a list, whatever the type; each
+    MW_PARAM_REPEATED = 1 << 7, /* --set a=1 --set b=2 collects a list, whatever the type; each
                                      text is one item, commas and all */
+    MW_PARAM_NUMBERS =
+        1 << 8 /* a list's items may be JSON numbers, too: kept as they are written */
 };
 
 typedef struct mw_param {
@@ -73,6 +76,8 @@ bool mw_args_bool(const mw_args *args, const char *name);
 int64_t mw_args_int(const mw_args *args, const char *name); /* INT, DURATION, TIME */
 double mw_args_float(const mw_args *args, const char *name);
 const char *mw_args_string(const mw_args *args, const char *name); /* NULL when unset */
+const mw_json *mw_args_json(const mw_args *args,
+                            const char *name); /* borrowed from what was set; NULL when unset */
 size_t mw_args_list(const mw_args *args, const char *name, const char *const **ret);
 
 /* The values as one JSON object in table order (unset ones left out), given, environment and default

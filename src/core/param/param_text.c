@@ -20,7 +20,7 @@ static bool is_bounded(const mw_param *param) { return param->min != 0 || param-
 static const char *const schema_types[] = {
     [MW_PARAM_BOOL] = "boolean",  [MW_PARAM_INT] = "integer", [MW_PARAM_FLOAT] = "number",
     [MW_PARAM_STRING] = "string", [MW_PARAM_ENUM] = "string", [MW_PARAM_DURATION] = "string",
-    [MW_PARAM_LIST] = "string",   [MW_PARAM_TIME] = "string",
+    [MW_PARAM_LIST] = "string",   [MW_PARAM_TIME] = "string", [MW_PARAM_JSON] = NULL,
 };
 
 static void write_enum(const mw_param *param, mw_json_writer *writer) {
@@ -140,11 +140,12 @@ static void write_description(const mw_param *param, mw_json_writer *writer) {
 
 void mw_param_write_schema(const mw_param *param, mw_json_writer *writer) {
     mw_json_object(writer);
-    mw_json_add_string(writer, "type", is_list(param) ? "array" : schema_types[param->type]);
+    if (is_list(param) || schema_types[param->type])
+        mw_json_add_string(writer, "type", is_list(param) ? "array" : schema_types[param->type]);
     if (is_list(param)) {
         mw_json_key(writer, "items");
         mw_json_object(writer);
-        mw_json_add_string(writer, "type", "string");
+        if (!(param->flags & MW_PARAM_NUMBERS)) mw_json_add_string(writer, "type", "string");
         write_enum(param, writer);
         mw_json_object_end(writer);
     } else {
@@ -164,7 +165,7 @@ static size_t left_of_setting(const mw_param *param, char out[NOTE_MAX]) {
     static const char *const words[] = {
         [MW_PARAM_BOOL] = "true",    [MW_PARAM_INT] = "N",       [MW_PARAM_FLOAT] = "X",
         [MW_PARAM_STRING] = "TEXT",  [MW_PARAM_ENUM] = "CHOICE", [MW_PARAM_DURATION] = "SPAN",
-        [MW_PARAM_LIST] = "A,B,...", [MW_PARAM_TIME] = "TIME",
+        [MW_PARAM_LIST] = "A,B,...", [MW_PARAM_TIME] = "TIME",   [MW_PARAM_JSON] = "JSON",
     };
     const int n = snprintf(out, NOTE_MAX, "  %.60s=%s", param->name, words[param->type]);
     return n < 0 ? 0 : (size_t)n;
@@ -175,7 +176,7 @@ static size_t left_of_option(const mw_param *param, char out[NOTE_MAX]) {
     static const char *const words[] = {
         [MW_PARAM_BOOL] = "",         [MW_PARAM_INT] = " N",       [MW_PARAM_FLOAT] = " X",
         [MW_PARAM_STRING] = " TEXT",  [MW_PARAM_ENUM] = " CHOICE", [MW_PARAM_DURATION] = " SPAN",
-        [MW_PARAM_LIST] = " A,B,...", [MW_PARAM_TIME] = " TIME",
+        [MW_PARAM_LIST] = " A,B,...", [MW_PARAM_TIME] = " TIME",   [MW_PARAM_JSON] = " JSON",
     };
     bool positional = (param->flags & MW_PARAM_POSITIONAL) != 0;
     const char *word = param->flags & MW_PARAM_REPEATED ? " TEXT" : words[param->type];

@@ -27,7 +27,8 @@ enum {
     MW_ARROW_UTF8 = 5,
     MW_ARROW_BOOL = 6,
     MW_ARROW_TIMESTAMP = 10,
-    MW_ARROW_DOUBLE = 2,      /* Precision */
+    MW_ARROW_SINGLE = 1, /* Precision */
+    MW_ARROW_DOUBLE = 2,
     MW_ARROW_MICROSECOND = 2, /* TimeUnit */
 
     MW_ARROW_NODE_BYTES = 16,   /* struct FieldNode { length, null_count } */

@@ -148,6 +148,8 @@ static mw_status read_field(mw_arrow_file *file, mw_flat_table table, mw_arrow_f
         field.type = MW_BOOL;
     } else if (type == MW_ARROW_FLOAT && detail == MW_ARROW_DOUBLE) {
         field.type = MW_FLOAT64;
+    } else if (type == MW_ARROW_FLOAT && detail == MW_ARROW_SINGLE) {
+        field.type = MW_FLOAT32;
     } else if (type == MW_ARROW_TIMESTAMP && detail == MW_ARROW_MICROSECOND) {
         field.type = MW_TIMESTAMP;
     } else if (type == MW_ARROW_TIMESTAMP) {
@@ -286,6 +288,7 @@ static int64_t values_needed(const mw_arrow_field *field, int64_t n) {
     switch (field->type) {
     case MW_TIMESTAMP:
     case MW_FLOAT64: return n * 8;
+    case MW_FLOAT32: return n * 4;
     case MW_BOOL: return (n + 7) / 8;
     case MW_DICTIONARY: return n * field->index_bytes;
     case MW_UTF8: break;

@@ -31,15 +31,16 @@ static size_t add_encoding(mw_buf *out, int64_t id) {
     return t.at;
 }
 
-/* The table of the type union: float64 and timestamp say more than their name. */
+/* The table of the type union: numbers and timestamp say more than their name. */
 static size_t add_type(mw_buf *out, mw_type type) {
     static const uint8_t float_bytes[] = {2};
     static const uint8_t time_bytes[] = {2, 4};
     mw_flat_slots t;
     switch (type) {
+    case MW_FLOAT32:
     case MW_FLOAT64:
         t = mw_flat__add_table(out, float_bytes, 1);
-        mw_flat__set_int(out, t, 0, 2, MW_ARROW_DOUBLE);
+        mw_flat__set_int(out, t, 0, 2, type == MW_FLOAT64 ? MW_ARROW_DOUBLE : MW_ARROW_SINGLE);
         return t.at;
     case MW_TIMESTAMP:
         t = mw_flat__add_table(out, time_bytes, 2);
@@ -55,7 +56,7 @@ static size_t add_field(mw_buf *out, const mw_arrow_column *column, int64_t dict
     static const uint8_t types[] = {
         [MW_TIMESTAMP] = MW_ARROW_TIMESTAMP, [MW_FLOAT64] = MW_ARROW_FLOAT,
         [MW_BOOL] = MW_ARROW_BOOL,           [MW_DICTIONARY] = MW_ARROW_UTF8,
-        [MW_UTF8] = MW_ARROW_UTF8,
+        [MW_UTF8] = MW_ARROW_UTF8,           [MW_FLOAT32] = MW_ARROW_FLOAT,
     };
     bool coded = column->type == MW_DICTIONARY;
     uint8_t present[sizeof bytes];

@@ -173,6 +173,13 @@ void mw_arrow__copy_numbers(const mw_arrow_part *part, double *to) {
         if (!mw_arrow__valid(part, i)) to[i] = MW_NAN;
 }
 
+void mw_arrow__copy_singles(const mw_arrow_part *part, float *to) {
+    if (part->n_rows == 0) return;
+    memcpy(to, part->values, (size_t)part->n_rows * sizeof *to);
+    for (int64_t i = 0; i < part->n_rows; i++)
+        if (mw_isnan(to[i]) || (part->validity && !mw_arrow__valid(part, i))) to[i] = (float)MW_NAN;
+}
+
 static int64_t code_at(const mw_arrow_field *field, const uint8_t *values, int64_t row) {
     uint64_t raw = 0;
     int unused = 64 - 8 * field->index_bytes;

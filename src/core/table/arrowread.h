@@ -40,6 +40,7 @@ mw_status mw_arrow__give_dictionary(const mw_arrow_reader *reader, const mw_arro
 /* The values of a part into to [part->n_rows], missing ones as table.h has them. */
 void mw_arrow__copy_times(const mw_arrow_part *part, int64_t *to);
 void mw_arrow__copy_numbers(const mw_arrow_part *part, double *to);
+void mw_arrow__copy_singles(const mw_arrow_part *part, float *to);
 /* MW_EDATA for a code without a text. */
 mw_status mw_arrow__copy_codes(const mw_arrow_reader *reader, const mw_arrow_field *field,
                                const mw_arrow_part *part, int32_t *to, mw_err *err);

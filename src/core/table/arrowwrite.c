@@ -83,7 +83,7 @@ typedef struct some_rows {
 
 static void look_at_rows(mw_type type, const void *values, int64_t from, int64_t n,
                          some_rows *rows) {
-    size_t width = type == MW_DICTIONARY ? sizeof(int32_t) : sizeof(int64_t);
+    size_t width = type == MW_DICTIONARY || type == MW_FLOAT32 ? sizeof(int32_t) : sizeof(int64_t);
     rows->n = n - from < SCRATCH_CELLS ? n - from : SCRATCH_CELLS;
     const char *first = (const char *)values + (size_t)from * width;
     rows->n_missing = mw_table__present(type, first, rows->n, rows->bits, 0);
@@ -157,7 +157,8 @@ static mw_status look_at(const mw_arrow_column *column, const mw_arrow_cells *ce
     }
     switch (column->type) {
     case MW_TIMESTAMP:
-        *ret_missing = count_missing(MW_TIMESTAMP, cells->values, n);
+    case MW_FLOAT32:
+        *ret_missing = count_missing(column->type, cells->values, n);
         *ret_as_is = true;
         return MW_OK;
     case MW_FLOAT64: *ret_missing = count_nans(cells->values, n, ret_as_is); return MW_OK;
@@ -240,6 +241,17 @@ static mw_status put_no_times(mw_arrow_writer *w, int64_t n_rows, mw_err *err) {
     return put_padding(w, err);
 }
 
+static mw_status put_no_singles(mw_arrow_writer *w, int64_t n_rows, mw_err *err) {
+    float cells[SCRATCH_CELLS];
+    for (size_t i = 0; i < SCRATCH_CELLS; i++) cells[i] = (float)MW_NAN;
+    for (int64_t left = n_rows; left > 0; left -= SCRATCH_CELLS) {
+        size_t n = left < SCRATCH_CELLS ? (size_t)left : SCRATCH_CELLS;
+        mw_status status = put(w, cells, n * sizeof *cells, err);
+        if (status != MW_OK) return status;
+    }
+    return put_padding(w, err);
+}
+
 static mw_status put_codes(mw_arrow_writer *w, const int32_t *values, int64_t n_rows, mw_err *err) {
     int32_t cells[SCRATCH_CELLS];
     for (int64_t i = 0; i < n_rows;) {
@@ -275,7 +287,8 @@ static mw_status put_values(mw_arrow_writer *w, size_t i, const mw_arrow_cells *
                             int64_t n_rows, mw_err *err) {
     mw_type type = w->columns[i].type;
     if (w->as_is[i]) {
-        size_t width = type == MW_DICTIONARY ? sizeof(int32_t) : sizeof(double);
+        size_t width =
+            type == MW_DICTIONARY || type == MW_FLOAT32 ? sizeof(int32_t) : sizeof(double);
         mw_status status = put(w, cells->values, (size_t)n_rows * width, err);
         return status == MW_OK ? put_padding(w, err) : status;
     }
@@ -284,6 +297,7 @@ static mw_status put_values(mw_arrow_writer *w, size_t i, const mw_arrow_cells *
     case MW_BOOL: return put_bools(w, cells, n_rows, err);
     case MW_DICTIONARY: return put_codes(w, cells->values, n_rows, err);
     case MW_UTF8: return put_texts(w, cells, n_rows, err);
+    case MW_FLOAT32: return put_no_singles(w, n_rows, err);
     case MW_TIMESTAMP: break;
     }
     return put_no_times(w, n_rows, err);
@@ -296,6 +310,7 @@ static size_t value_sizes(mw_type type, const mw_arrow_cells *cells, int64_t n, 
     case MW_TIMESTAMP:
     case MW_FLOAT64: sizes[0] = n * 8; return 1;
     case MW_BOOL: sizes[0] = (n + 7) / 8; return 1;
+    case MW_FLOAT32:
     case MW_DICTIONARY: sizes[0] = n * 4; return 1;
     case MW_UTF8: break;
     }

@@ -143,7 +143,7 @@ static void copy_cells(mw_chunk_column *to, int64_t at, const mw_chunk_column *f
     if (to->type == MW_BOOL) {
         mw_table__copy_bits(to->bits, at, from->bits, row, n);
         mw_table__copy_bits(to->validity, at, from->validity, row, n);
-    } else if (to->type == MW_DICTIONARY) {
+    } else if (to->type == MW_DICTIONARY || to->type == MW_FLOAT32) {
         memcpy(to->codes + at, from->codes + row, (size_t)n * sizeof *to->codes);
     } else {
         memcpy(to->number + at, from->number + row, (size_t)n * sizeof *to->number);
@@ -191,7 +191,7 @@ void mw_chunk_gather(mw_chunk *to, const mw_chunk *source, const uint32_t *index
                 mw_table__set_bit(column->bits, at + i, mw_table__bit(other->bits, row));
                 mw_table__set_bit(column->validity, at + i, mw_table__bit(other->validity, row));
             }
-        } else if (column->type == MW_DICTIONARY) {
+        } else if (column->type == MW_DICTIONARY || column->type == MW_FLOAT32) {
             for (int64_t i = 0; i < n; i++) column->codes[at + i] = other->codes[index[i]];
         } else {
             for (int64_t i = 0; i < n; i++) column->number[at + i] = other->number[index[i]];

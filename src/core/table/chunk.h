@@ -12,7 +12,7 @@
 
 typedef struct mw_schema_column {
     char *name;
-    mw_type type;              /* timestamp, float64, bool, dictionary */
+    mw_type type;              /* timestamp, float64, float32, bool, dictionary */
     mw_dictionary *dictionary; /* dictionary only; owned */
 } mw_schema_column;
 
@@ -35,6 +35,7 @@ typedef struct mw_chunk_column {
         void *data;
         int64_t *time;
         double *number;
+        float *single; /* every missing one is the same NaN */
         int32_t *codes;
         uint8_t *bits;
     };

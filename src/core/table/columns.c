@@ -21,6 +21,7 @@ size_t mw_table__value_bytes(mw_type type, int64_t n_rows) {
     case MW_FLOAT64: return n * sizeof(double);
     case MW_BOOL: return mw_table__bitmap_bytes(n_rows);
     case MW_DICTIONARY: return n * sizeof(int32_t);
+    case MW_FLOAT32: return n * sizeof(float);
     case MW_UTF8: return (n + 1) * sizeof(int32_t);
     }
     return 0;
@@ -29,6 +30,7 @@ size_t mw_table__value_bytes(mw_type type, int64_t n_rows) {
 void mw_table__fill_missing(mw_type type, void *data, int64_t at, int64_t n) {
     int64_t *times = data;
     double *numbers = data;
+    float *singles = data;
     int32_t *codes = data;
     switch (type) {
     case MW_TIMESTAMP:
@@ -36,6 +38,9 @@ void mw_table__fill_missing(mw_type type, void *data, int64_t at, int64_t n) {
         break;
     case MW_FLOAT64:
         for (int64_t i = at; i < at + n; i++) numbers[i] = MW_NAN;
+        break;
+    case MW_FLOAT32:
+        for (int64_t i = at; i < at + n; i++) singles[i] = (float)MW_NAN;
         break;
     case MW_BOOL: mw_table__clear_bits(data, at, n); break;
     case MW_DICTIONARY:

@@ -105,6 +105,7 @@ static mw_status copy_part(void *self, uint32_t field, const mw_arrow_part *part
     switch (to->type) {
     case MW_TIMESTAMP: mw_arrow__copy_times(part, to->time + r->row); break;
     case MW_FLOAT64: mw_arrow__copy_numbers(part, to->number + r->row); break;
+    case MW_FLOAT32: mw_arrow__copy_singles(part, to->single + r->row); break;
     case MW_BOOL: copy_bools(part, r->row, to); break;
     case MW_DICTIONARY:
         return mw_arrow__copy_codes(&r->arrow, &r->arrow.file.fields[field], part,

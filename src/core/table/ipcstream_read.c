@@ -189,6 +189,7 @@ static mw_status fill(mw_ipc_reader *r, mw_chunk *chunk, int64_t n, mw_err *err)
         switch (field->type) {
         case MW_TIMESTAMP: mw_arrow__copy_times(&part, to->time); break;
         case MW_FLOAT64: mw_arrow__copy_numbers(&part, to->number); break;
+        case MW_FLOAT32: mw_arrow__copy_singles(&part, to->single); break;
         case MW_BOOL: copy_bits(&part, to); break;
         default: status = mw_arrow__copy_codes(&r->arrow, field, &part, to->codes, err); break;
         }

@@ -39,6 +39,7 @@ static mw_arrow_cells cells_of(const mw_column *c, int64_t row) {
     switch (c->type) {
     case MW_TIMESTAMP: cells.values = c->time + row; break;
     case MW_FLOAT64: cells.values = c->number + row; break;
+    case MW_FLOAT32: cells.values = c->single + row; break;
     case MW_BOOL: cells.values = c->bits + row / 8; break;
     case MW_DICTIONARY: cells.values = c->codes + row; break;
     case MW_UTF8: cells.values = c->offsets + row; break;

@@ -14,11 +14,14 @@ typedef uint64_t word_of(mw_type type, const void *data, int64_t n);
 
 static uint64_t word_scalar(mw_type type, const void *data, int64_t n) {
     const double *numbers = data;
+    const float *singles = data;
     const int64_t *times = data;
     const int32_t *codes = data;
     uint64_t word = 0;
     if (type == MW_FLOAT64)
         for (int64_t i = 0; i < n; i++) word |= (uint64_t)!mw_isnan(numbers[i]) << i;
+    else if (type == MW_FLOAT32)
+        for (int64_t i = 0; i < n; i++) word |= (uint64_t)!mw_isnan(singles[i]) << i;
     else if (type == MW_DICTIONARY)
         for (int64_t i = 0; i < n; i++) word |= (uint64_t)(codes[i] >= 0) << i;
     else
@@ -36,9 +39,10 @@ static uint64_t word_scalar(mw_type type, const void *data, int64_t n) {
 AVX2 INLINE uint64_t word_avx2(mw_type type, const void *data, int64_t n) {
     if (n < 64) return word_scalar(type, data, n);
     uint64_t lacks = 0;
-    if (type == MW_DICTIONARY) {
+    if (type == MW_DICTIONARY || type == MW_FLOAT32) {
         for (int i = 0; i < 64; i += 8) {
             __m256 x = _mm256_loadu_ps((const float *)data + i); /* codes, for their signs */
+            if (type == MW_FLOAT32) x = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
             lacks |= (uint64_t)(unsigned)_mm256_movemask_ps(x) << i;
         }
         return ~lacks;
@@ -73,7 +77,7 @@ static inline void put(uint8_t *bits, int64_t at, uint64_t word) {
 INLINE int64_t all_words(word_of *read, mw_type type, const void *data, int64_t n, uint8_t *bits,
                          int64_t at) {
     const char *from = data;
-    size_t size = type == MW_DICTIONARY ? 4 : 8;
+    size_t size = type == MW_DICTIONARY || type == MW_FLOAT32 ? 4 : 8;
     int64_t n_present = 0;
     for (int64_t i = 0; i < n; i += 64) {
         uint64_t word = read(type, from + (size_t)i * size, n - i < 64 ? n - i : 64);

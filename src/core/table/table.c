@@ -24,7 +24,8 @@ enum { COLUMN_SLACK = 16 };
 #endif
 
 const char *mw_type_name(mw_type type) {
-    static const char *const names[] = {"timestamp", "float64", "bool", "dictionary", "utf8"};
+    static const char *const names[] = {"timestamp",  "float64", "bool",
+                                        "dictionary", "utf8",    "float32"};
     return (size_t)type < sizeof names / sizeof *names ? names[type] : "unknown";
 }
 
@@ -221,6 +222,7 @@ bool mw_column_has(const mw_column *column, int64_t row) {
     switch (column->type) {
     case MW_TIMESTAMP: return column->time[row] != MW_TIME_NONE;
     case MW_FLOAT64: return !mw_isnan(column->number[row]);
+    case MW_FLOAT32: return !mw_isnan(column->single[row]);
     case MW_DICTIONARY: return column->codes[row] >= 0;
     case MW_BOOL:
     case MW_UTF8: break;
@@ -253,11 +255,12 @@ mw_str mw_column_text(const mw_column *column, int64_t row) {
 /* A column that says by its values what is missing. */
 static bool has_sentinel(const mw_column *c) { return c->type != MW_BOOL && c->type != MW_UTF8; }
 
-/* Every missing float64 becomes the same NaN, every missing code -1. */
+/* Every missing number becomes the same NaN, every missing code -1. */
 static void unify_missing(mw_column *c) {
     for (int64_t i = 0; i < c->n_rows; i++) {
         if (mw_table__bit(c->validity, i)) continue;
         if (c->type == MW_FLOAT64) c->number[i] = MW_NAN;
+        if (c->type == MW_FLOAT32) c->single[i] = (float)MW_NAN;
         if (c->type == MW_DICTIONARY) c->codes[i] = -1;
     }
 }

@@ -3,7 +3,7 @@
  *
  * What      a table is n_columns columns of n_rows rows. Buffers are 64-byte aligned and padded
  * to 64. Validity: bit i (least significant first) of `validity` is 1 when row i has a value; NULL
- *           validity means all have. A missing float64 is also NaN in its buffer, a missing
+ *           validity means all have. A missing float64 or float32 is also NaN in its buffer, a missing
  * timestamp MW_TIME_NONE, a missing dictionary code -1, so that fast loops need no bitmap. Types
  * timestamp (us, UTC), float64, bool (bits), dictionary (int32 codes of utf8), utf8. Memory
  * everything belongs to the table's account; mw_table_free frees all columns.
@@ -17,9 +17,17 @@
 #include "core/base/ctx.h"
 #include "core/base/str.h"
 
-typedef enum mw_type { MW_TIMESTAMP, MW_FLOAT64, MW_BOOL, MW_DICTIONARY, MW_UTF8 } mw_type;
+typedef enum mw_type {
+    MW_TIMESTAMP,
+    MW_FLOAT64,
+    MW_BOOL,
+    MW_DICTIONARY,
+    MW_UTF8,
+    MW_FLOAT32 /* features: what learners see; never a column of a dataset */
+} mw_type;
 
-const char *mw_type_name(mw_type type); /* "timestamp", "float64", "bool", "dictionary", "utf8" */
+const char *
+mw_type_name(mw_type type); /* "timestamp", "float64", "bool", "dictionary", "utf8", "float32" */
 
 /* Distinct texts in order of first appearance, with a hash index. */
 typedef struct mw_dictionary mw_dictionary;
@@ -51,6 +59,7 @@ typedef struct mw_column {
     union {
         int64_t *time;    /* [n_rows] us UTC */
         double *number;   /* [n_rows] */
+        float *single;    /* [n_rows] float32 */
         uint8_t *bits;    /* [ceil(n_rows/8)] */
         int32_t *codes;   /* [n_rows] */
         int32_t *offsets; /* [n_rows + 1] into bytes */

@@ -15,6 +15,7 @@
 #include "core/text/number.h"
 #include "run/op/app.h"
 #include "keep/ingest/profile.h"
+#include "run/op/output_file.h"
 #include "run/op/read_like.h"
 
 enum { ROWS_AT_ONCE = 65536 };
@@ -146,30 +147,6 @@ static mw_status write_scores(const mw_ctx *ctx, scores *s, const float *x, int6
     return status;
 }
 
-/* The file is put in place by a rename, which would replace a device or a pipe by a file. */
-static mw_status check_output(const char *path, mw_err *err) {
-    struct stat info;
-    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return MW_OK;
-    mw_fail(err, MW_EINVAL, "%s is not a regular file", path);
-    mw_err_at(err, "out");
-    return mw_err_hint(err, "name a file to write, or one to replace");
-}
-
-/* SCORES.csv may name a folder: dir/name are split at the last slash. */
-static mw_status create_output(const mw_ctx *ctx, const char *path, mw_file **ret, mw_err *err) {
-    const char *slash = strrchr(path, '/');
-    mw_arena arena;
-    mw_arena_init(&arena, ctx->mem);
-    const char *folder = slash ? mw_arena_strndup(&arena, path, (size_t)(slash - path) + 1) : ".";
-    mw_dir *dir = NULL;
-    mw_status status = folder ? check_output(path, err) : mw_fail_nomem(err, "a path");
-    if (!status) status = mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err);
-    if (!status) status = mw_file_create(ctx, dir, slash ? slash + 1 : path, ret, err);
-    mw_dir_close(dir);
-    mw_arena_done(&arena);
-    return status;
-}
-
 static const char *const outputs[] = {"prediction", "margin", "leaf", NULL};
 
 /* What is asked for, as far as the model has it. */
@@ -194,7 +171,7 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
                                   mw_model_features(model), NULL, 0, &table, &bad, err);
     const int64_t n_rows = table ? table->n_rows : 0;
     if (!status) status = mw_features_take(ctx, mw_model_features(model), &table, &x, err);
-    if (!status) status = create_output(ctx, mw_args_string(call->args, "out"), &file, err);
+    if (!status) status = mw_op__create_output(ctx, mw_args_string(call->args, "out"), &file, err);
     if (!status) {
         status = write_scores(ctx, &s, x, n_rows, &bad, file, err);
         if (status)

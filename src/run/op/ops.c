@@ -20,7 +20,8 @@
     X(job)            \
     X(jobs)           \
     X(fit)            \
-    X(predict)
+    X(predict)        \
+    X(features)
 
 #define DECLARE(name) extern const mw_op mw_op_##name;
 OPERATIONS(DECLARE)

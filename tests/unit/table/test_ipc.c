@@ -39,6 +39,7 @@ static mw_status fill(mw_table *t, mw_column *c, int64_t n, mw_err *err) {
         switch (c->type) {
         case MW_TIMESTAMP: c->time[i] = i % 13 == 5 ? MW_TIME_NONE : (i - 50) * 1234567; break;
         case MW_FLOAT64: c->number[i] = i % 7 == 3 ? NAN : (double)i * 0.1 - 5; break;
+        case MW_FLOAT32: c->single[i] = i % 9 == 2 ? NAN : (float)i * 0.5F; break;
         case MW_BOOL:
             if (i % 5 != 1) mw_column_set_bool(c, i, i % 3 == 0);
             break;

@@ -1,0 +1,32 @@
+/*
+ * config.h -- an organization's feature configuration: JSON in, a feature program out.
+ *
+ * Format    {"organizationId": "...", "schemaConfig": {"continuousColumns": [...], ...}}: docs/formats/feature-config.md. All keys are rows of
+ *           mw_feature_config_params and mw_feature_schema_params.
+ * Errors    MW_EINVAL with the JSON path as `pointer`, and a hint.
+ */
+#ifndef MW_LEARN_FEATURE_CONFIG_H
+#define MW_LEARN_FEATURE_CONFIG_H
+
+#include "core/param/param.h"
+#include "learn/feature/program.h"
+
+extern const mw_param mw_feature_config_params[], mw_feature_schema_params[];
+
+typedef struct mw_feature_config {
+    mw_arena arena;
+    const char *org;                                         /* NULL: none named */
+    const char *time_column, *device_column, *target_column; /* NULL: not named */
+    const char **booleans; /* [n_booleans] inputs that are true or false */
+    int32_t n_booleans;
+    mw_program *program;
+} mw_feature_config;
+
+mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_feature_config *ret,
+                                 mw_err *err);
+void mw_feature_config_done(mw_feature_config *config);
+
+/* The features of a set ("telemetry-40") as the JSON list that "features" takes; NULL: there is none of that name. */
+const char *mw_feature_set(const char *name);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * device.c -- rows of a device: its past, gaps, windows, then the nodes, some hundred rows at a time.
+ */
+#include "learn/feature/device.h"
+
+#include <float.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "core/text/datetime.h"
+#include "learn/feature/device_parts.h"
+
+enum { SPAN = 256 }; /* rows: what a span's signals take stays in the second cache */
+
+struct mw_device_scratch {
+    const mw_program *program;
+    const double **in; /* [n_signals] where a signal's numbers are */
+    double **out;      /* the same, to write to */
+    double *room;      /* [n_signals - n_kept][SPAN] */
+    int32_t *kept; /* [n_kept] signals that a device keeps, in the order of their columns there */
+    int32_t run[SPAN];
+    int64_t gap[SPAN];
+    mw_window_rows *windows; /* [n_windows] */
+    int32_t *starts;         /* [n_windows][SPAN] */
+    mw_window_piece *pieces; /* [n_windows][SPAN] */
+};
+
+/* ---- life ---- */
+
+mw_status mw_device_new(mw_mem *mem, const mw_program *program, mw_device **ret, mw_err *err) {
+    mw_device *d = mw_calloc(mem, 1, sizeof *d);
+    if (!d) return mw_fail_nomem(err, "a device's features");
+    *d = (mw_device){.program = program, .mem = mem};
+    d->state = mw_calloc(mem, program->state_bytes + 1, 1);
+    d->windows = mw_calloc(mem, (size_t)program->n_windows + 1, sizeof *d->windows);
+    if (!d->state || !d->windows) {
+        mw_device_free(d);
+        return mw_fail_nomem(err, "a device's features");
+    }
+    *ret = d;
+    return MW_OK;
+}
+
+void *mw_device_free(mw_device *device) {
+    if (!device) return NULL;
+    const mw_program *p = device->program;
+    for (int32_t n = 0; n < p->n_nodes && device->state; n++)
+        if (p->nodes[n].kernel->done)
+            p->nodes[n].kernel->done(device->state + p->nodes[n].state_at);
+    mw_free(device->state);
+    mw_free(device->windows);
+    mw_free(device->times);
+    mw_free(device->kept);
+    return mw_free(device);
+}
+
+mw_status mw_device_scratch_new(mw_mem *mem, const mw_program *program, mw_device_scratch **ret,
+                                mw_err *err) {
+    mw_device_scratch *s = mw_calloc(mem, 1, sizeof *s);
+    if (!s) return mw_fail_nomem(err, "feature programs");
+    const size_t n = (size_t)program->n_signals, windows = (size_t)program->n_windows;
+    s->program = program;
+    s->in = mw_calloc(mem, n + 1, sizeof *s->in);
+    s->out = mw_calloc(mem, n + 1, sizeof *s->out);
+    s->kept = mw_calloc(mem, (size_t)program->n_kept + 1, sizeof *s->kept);
+    s->room = mw_alloc_array(mem, (n - (size_t)program->n_kept) * SPAN + 1, sizeof *s->room);
+    s->windows = mw_calloc(mem, windows + 1, sizeof *s->windows);
+    s->starts = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->starts);
+    s->pieces = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->pieces);
+    if (!s->in || !s->out || !s->kept || !s->room || !s->windows || !s->starts || !s->pieces) {
+        mw_device_scratch_free(s);
+        return mw_fail_nomem(err, "feature programs");
+    }
+    int32_t kept = 0, others = 0;
+    for (int32_t i = 0; i < program->n_signals; i++) {
+        if (program->kept[i])
+            s->kept[kept++] = i;
+        else
+            s->in[i] = s->out[i] = s->room + (size_t)others++ * SPAN;
+    }
+    *ret = s;
+    return MW_OK;
+}
+
+void *mw_device_scratch_free(mw_device_scratch *scratch) {
+    if (!scratch) return NULL;
+    mw_free(scratch->in);
+    mw_free(scratch->out);
+    mw_free(scratch->kept);
+    mw_free(scratch->room);
+    mw_free(scratch->windows);
+    mw_free(scratch->starts);
+    mw_free(scratch->pieces);
+    return mw_free(scratch);
+}
+
+int64_t mw_device_last(const mw_device *device) {
+    return device->held > 0 ? device->times[device->held - 1] : MW_TIME_NONE;
+}
+
+/* ---- the past ---- */
+
+/* How many of the last rows the next one may read: those in its windows, and one before them. */
+int32_t mw_device__reach(const mw_device *d) {
+    const mw_program *p = d->program;
+    int64_t n = 0;
+    if (p->past_us > 0 && d->held > 0) {
+        const int64_t after = d->times[d->held - 1] - p->past_us;
+        int32_t low = 0, high = d->held;
+        while (low < high) {
+            const int32_t middle = low + (high - low) / 2;
+            if (d->times[middle] > after)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        n = d->held - low + 1;
+    }
+    if (p->past_rows > n) n = p->past_rows;
+    if (n < 1) n = 1;
+    return n < d->held ? (int32_t)n : d->held;
+}
+
+static void keep_last(mw_device *d, int32_t n) {
+    const int32_t from = d->held - n;
+    if (from == 0) return;
+    memmove(d->times, d->times + from, (size_t)n * sizeof *d->times);
+    for (int32_t k = 0; k < d->program->n_kept; k++) {
+        double *x = d->kept + (size_t)k * (size_t)d->capacity;
+        memmove(x, x + from, (size_t)n * sizeof *x);
+    }
+    d->held = n;
+}
+
+mw_status mw_device__grow(mw_device *d, int32_t capacity, mw_err *err) {
+    const size_t kept = (size_t)d->program->n_kept;
+    int64_t *times = mw_alloc_array(d->mem, (size_t)capacity, sizeof *times);
+    double *values = mw_alloc_array(d->mem, (size_t)capacity * kept + 1, sizeof *values);
+    if (!times || !values) {
+        mw_free(times);
+        mw_free(values);
+        return mw_fail_nomem(err, "a device's past rows");
+    }
+    if (d->held > 0) memcpy(times, d->times, (size_t)d->held * sizeof *times);
+    for (size_t k = 0; k < kept && d->held > 0; k++)
+        memcpy(values + k * (size_t)capacity, d->kept + k * (size_t)d->capacity,
+               (size_t)d->held * sizeof *values);
+    mw_free(d->times);
+    mw_free(d->kept);
+    d->times = times;
+    d->kept = values;
+    d->capacity = capacity;
+    return MW_OK;
+}
+
+/* Makes room for n more rows; what is no longer read goes first. */
+static mw_status make_room(mw_device *d, int32_t n, mw_err *err) {
+    if (d->held + n <= d->capacity) return MW_OK;
+    const int32_t needed = mw_device__reach(d);
+    const int32_t slack =
+        n > 1 ? needed + 16 : needed / 4 + 16; /* the past moves once for half as many rows */
+    if (needed > MW_LIMIT(FEATURE_PAST_ROWS)) {
+        mw_fail(err, MW_ETOOLARGE, "a device has more than %lld rows in its longest window",
+                (long long)MW_LIMIT(FEATURE_PAST_ROWS));
+        return mw_err_hint(err, "shorten the window");
+    }
+    keep_last(d, needed);
+    if (d->capacity >= needed + n + slack / 2) return MW_OK;
+    return mw_device__grow(d, needed + n + slack, err);
+}
+
+/* ---- a span ---- */
+
+static double clean(double x) { return mw_isfinite(x) ? x + 0.0 /* no -0 */ : MW_NAN; }
+
+static void take_rows(mw_device *d, mw_device_scratch *s, const int64_t *times,
+                      const double *const *columns, int64_t from, int32_t n) {
+    const mw_program *p = d->program;
+    memcpy(d->times + d->held, times + from, (size_t)n * sizeof *times);
+    double *to = d->kept + d->held;
+    for (int32_t k = 0; k < p->n_kept; k++, to += d->capacity)
+        s->in[s->kept[k]] = s->out[s->kept[k]] = to;
+    for (int32_t c = 0; c < p->n_inputs; c++)
+        for (int32_t i = 0; i < n; i++) s->out[c][i] = clean(columns[c][from + i]);
+}
+
+static void find_gaps(mw_device *d, mw_device_scratch *s, int32_t n) {
+    const int64_t *times = d->times + d->held, fixed = d->program->options.sampling_us;
+    for (int32_t i = 0; i < n; i++) {
+        s->gap[i] = fixed > 0 ? mw_usual_gap(fixed) : d->usual.gap > 0 ? d->usual.gap : INT64_MAX;
+        if (d->n_rows + i > 0) {
+            const int64_t distance = times[i] - times[i - 1];
+            d->run = distance > s->gap[i] ? 0 : d->run < INT32_MAX ? d->run + 1 : d->run;
+            if (fixed == 0) mw_usual_add(&d->usual, distance);
+        }
+        s->run[i] = d->run;
+    }
+}
+
+static mw_status run_nodes(mw_device *d, mw_device_scratch *s, const mw_span *span, mw_err *err) {
+    const mw_program *p = d->program;
+    mw_status status = MW_OK;
+    for (int32_t k = 0; k < p->n_nodes && !status; k++) {
+        const mw_node *node = &p->nodes[k];
+        const double *in[MW_NODE_INPUTS] = {NULL};
+        double *out[MW_NODE_OUTPUTS] = {NULL};
+        for (int32_t i = 0; i < node->n_inputs; i++) in[i] = s->in[node->inputs[i]];
+        for (int32_t i = 0; i < MW_NODE_OUTPUTS; i++)
+            if (node->outputs[i] >= 0) out[i] = s->out[node->outputs[i]];
+        status = node->kernel->push(node, d->state + node->state_at, span, in, out, d->mem, err);
+        for (int32_t i = 0; i < MW_NODE_OUTPUTS; i++)
+            for (int32_t r = 0; out[i] && p->read[node->outputs[i]] && r < span->n; r++)
+                out[i][r] = clean(out[i][r]);
+    }
+    return status;
+}
+
+static inline float rounded(double x) {
+    const float f = (float)x + 0.0F; /* no -0 */
+    return f >= -FLT_MAX && f <= FLT_MAX ? f : (float)MW_NAN;
+}
+
+/* The same for four numbers. */
+static inline void round_four(const double *x, float *to) {
+    typedef double doubles __attribute__((vector_size(32)));
+    typedef float floats __attribute__((vector_size(16)));
+    typedef int32_t ints __attribute__((vector_size(16)));
+    const floats zero = {0};
+    const ints missing = (ints)(zero + (float)MW_NAN);
+    doubles four;
+    memcpy(&four, x, sizeof four);
+    const floats f = __builtin_convertvector(four, floats) + zero;
+    const ints good = (f >= zero - FLT_MAX) & (f <= zero + FLT_MAX);
+    const ints bits = ((ints)f & good) | (missing & ~good);
+    memcpy(to, &bits, sizeof bits);
+}
+
+static void give(const mw_program *p, const mw_device_scratch *s, int64_t from, int32_t n,
+                 float *const *out) {
+    for (int32_t k = 0; k < p->n_outputs; k++) {
+        const double *x = s->in[p->outputs[k]];
+        float *to = out[k] + from;
+        int32_t i = 0;
+        for (; i + 4 <= n; i += 4) round_four(x + i, to + i);
+        for (; i < n; i++) to[i] = rounded(x[i]);
+    }
+}
+
+static mw_status push_span(mw_device *d, mw_device_scratch *s, const int64_t *times,
+                           const double *const *columns, int64_t from, int32_t n, float *const *out,
+                           mw_err *err) {
+    const mw_program *p = d->program;
+    mw_status status = make_room(d, n, err);
+    if (status) return status;
+    take_rows(d, s, times, columns, from, n);
+    find_gaps(d, s, n);
+    for (int32_t w = 0; w < p->n_windows; w++)
+        mw_window_push(&d->windows[w], p->windows[w], d->times + d->held, n, d->n_rows,
+                       (mw_window_room){s->starts + (size_t)w * SPAN, s->pieces + (size_t)w * SPAN},
+                       &s->windows[w]);
+    const mw_span span = {.n = n,
+                          .past = d->held,
+                          .first = d->n_rows,
+                          .times = d->times + d->held,
+                          .run = s->run,
+                          .gap = s->gap,
+                          .windows = s->windows};
+    status = run_nodes(d, s, &span, err);
+    if (status) return status;
+    give(p, s, from, n, out);
+    d->held += n;
+    d->n_rows += n;
+    return MW_OK;
+}
+
+mw_status mw_device_push(mw_device *device, mw_device_scratch *scratch, const int64_t *times,
+                         const double *const *columns, int64_t n, float *const *out, mw_err *err) {
+    mw_status status = MW_OK;
+    for (int64_t from = 0; from < n && !status; from += SPAN) {
+        const int32_t some = n - from < SPAN ? (int32_t)(n - from) : SPAN;
+        status = push_span(device, scratch, times, columns, from, some, out, err);
+    }
+    return status;
+}

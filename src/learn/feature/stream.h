@@ -1,0 +1,40 @@
+/*
+ * stream.h -- a feature program at work on rows as they come, of any number of devices: what batch and live rows both go through.
+ *
+ * What      each row gets its features from the rows of its device that came before. Rows of a device count in the order of their times: one that is
+ *           older than its device's newest is late, is not used, and gets no features; one of the same time is a repetition, is not used,
+ *           and gets those of the row that came first.
+ * Batch     a push of many rows shares out devices among the threads of ctx; the bits are those of a push for each row.
+ * Lifetime  mw_stream_new -> mw_stream_push* -> mw_stream_free
+ * Threads   one at a time.
+ */
+#ifndef MW_LEARN_FEATURE_STREAM_H
+#define MW_LEARN_FEATURE_STREAM_H
+
+#include "core/base/ctx.h"
+#include "learn/feature/device.h"
+
+typedef struct mw_stream mw_stream;
+
+typedef struct mw_stream_rows {
+    int64_t n;
+    const int64_t *times;   /* [n] us; MW_TIME_NONE: the row is not used */
+    const int32_t *devices; /* [n] numbers from 0; NULL: one device. Below 0: the row is not used */
+    const double *const *columns; /* [n_inputs][n] */
+} mw_stream_rows;
+
+typedef struct mw_stream_counts {
+    int64_t used, late, repeated, unusable; /* rows; unusable: no time or no device */
+    int64_t devices;
+} mw_stream_counts;
+
+mw_status mw_stream_new(mw_mem *mem, const mw_program *program, mw_stream **ret, mw_err *err);
+void *mw_stream_free(mw_stream *stream);
+
+/* At most 2^31 - 1 rows. out [n_outputs][n]: NaN where missing. After an error the stream is of no use any more. */
+mw_status mw_stream_push(const mw_ctx *ctx, mw_stream *stream, const mw_stream_rows *rows,
+                         float *const *out, mw_err *err);
+
+mw_stream_counts mw_stream_count(const mw_stream *stream);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * table_rows.h -- the rows of a table as a feature program takes them, and features of all of them as a matrix.
+ *
+ * What      the configuration names the columns: of times (else the table's one column of them), of devices, and the inputs.
+ * Memory    some numbers for each boolean column; the table is borrowed.
+ */
+#ifndef MW_LEARN_FEATURE_TABLE_ROWS_H
+#define MW_LEARN_FEATURE_TABLE_ROWS_H
+
+#include "core/table/table.h"
+#include "learn/feature/config.h"
+#include "learn/feature/stream.h"
+
+enum { MW_TABLE_ROWS_MAX = 65536 }; /* rows at a time */
+
+typedef struct mw_table_rows mw_table_rows;
+
+/* MW_EDATA when the table lacks a column, or one has another type. */
+mw_status mw_table_rows_new(mw_mem *mem, const mw_feature_config *config, const mw_table *table,
+                            mw_table_rows **ret, mw_err *err);
+/* Rows [from, from + n), n at most MW_TABLE_ROWS_MAX; good until the next call. */
+void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_rows *ret);
+void *mw_table_rows_free(mw_table_rows *rows);
+
+/* *ret [table->n_rows][n_outputs] float32, mw_free it: rows in the table's order, which is the order in which they came. */
+mw_status mw_feature_matrix(const mw_ctx *ctx, const mw_feature_config *config,
+                            const mw_table *table, float **ret, mw_stream_counts *counts,
+                            mw_err *err);
+
+#endif

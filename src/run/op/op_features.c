@@ -1,0 +1,257 @@
+/*
+ * op_features.c -- `millwright features CONFIG.json FILE.csv --out FEATURES.csv|.arrow [--replay]`.
+ *
+ * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
+ * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
+ */
+#include <string.h>
+
+#include "core/base/hash.h"
+#include "core/base/limits.h"
+#include "core/base/math.h"
+#include "keep/ingest/profile.h"
+#include "learn/feature/config.h"
+#include "learn/feature/stream.h"
+#include "run/op/app.h"
+#include "run/op/features_in.h"
+#include "run/op/features_out.h"
+
+enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 65536, LEAST_ROWS = 1024 };
+
+typedef struct job {
+    const mw_ctx *ctx;
+    const mw_args *args;
+    mw_feature_config config;
+    mw_features_in *in;
+    mw_stream *stream, *replay; /* replay NULL: not asked for */
+    mw_chunk *chunk, *again;    /* features of some rows: in one push; row by row */
+    float **columns, **cells;   /* [n_outputs] of chunk; of one row of again */
+    mw_hash128 *hash;           /* of all chunks */
+    int64_t chunk_rows;
+    double read_s, features_s, write_s, replay_s;
+    uint64_t bytes;
+} job;
+
+static double seconds_since(const job *j, int64_t start_us) {
+    return (double)(mw_clock_monotonic(j->ctx->clock) - start_us) / 1e6;
+}
+
+static mw_status new_chunk(job *j, mw_chunk **ret, mw_err *err) {
+    const int32_t n = j->config.program->n_outputs;
+    mw_type *types = mw_alloc_array(j->ctx->mem, (size_t)n, sizeof *types);
+    if (!types) return mw_fail_nomem(err, "the features");
+    for (int32_t c = 0; c < n; c++) types[c] = MW_FLOAT32;
+    mw_status status = mw_chunk_new(j->ctx->mem, types, n, j->chunk_rows, ret, err);
+    mw_free(types);
+    return status;
+}
+
+static mw_status get_ready(job *j, bool replay, mw_err *err) {
+    const mw_program *p = j->config.program;
+    mw_mem *mem = j->ctx->mem;
+    const int64_t fits = CHUNK_BYTES / (p->n_outputs * (int64_t)sizeof(float)) / 64 * 64;
+    j->chunk_rows = fits > CHUNK_ROWS ? CHUNK_ROWS : fits < LEAST_ROWS ? LEAST_ROWS : fits;
+    j->columns = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->columns);
+    j->cells = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->cells);
+    if (!j->columns || !j->cells) return mw_fail_nomem(err, "the features");
+    mw_status status = new_chunk(j, &j->chunk, err);
+    if (!status) status = mw_stream_new(mem, p, &j->stream, err);
+    if (!status) status = mw_hash128_new(mem, &j->hash, err);
+    if (!status && replay) status = new_chunk(j, &j->again, err);
+    if (!status && replay) status = mw_stream_new(mem, p, &j->replay, err);
+    for (int32_t c = 0; c < p->n_outputs && !status; c++)
+        j->columns[c] = j->chunk->columns[c].single;
+    return status;
+}
+
+/* ---- replay ---- */
+
+static mw_status fail_difference(const job *j, int64_t row, int32_t column, mw_err *err) {
+    return mw_fail(err, MW_EINTERNAL, "row %lld: %s is %.9g in batch and %.9g row by row",
+                   (long long)row + 1, j->config.program->names[column],
+                   (double)j->chunk->columns[column].single[row],
+                   (double)j->again->columns[column].single[row]);
+}
+
+static uint32_t bits_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static mw_status compare(const job *j, int64_t from, int64_t n, mw_err *err) {
+    for (int32_t c = 0; c < j->config.program->n_outputs; c++) {
+        const float *a = j->chunk->columns[c].single, *b = j->again->columns[c].single;
+        if (memcmp(a, b, (size_t)n * sizeof *a) == 0) continue;
+        for (int64_t i = 0; i < n; i++)
+            if (bits_of(a[i]) != bits_of(b[i])) {
+                mw_status status = fail_difference(j, i, c, err);
+                (void)mw_err_prefix(err, "in the rows from %lld on", (long long)from + 1);
+                return status;
+            }
+    }
+    return MW_OK;
+}
+
+static mw_status replay_rows(job *j, const mw_stream_rows *rows, int64_t from, mw_err *err) {
+    const mw_program *p = j->config.program;
+    const double **columns = mw_alloc_array(j->ctx->mem, (size_t)p->n_inputs + 1, sizeof *columns);
+    if (!columns) return mw_fail_nomem(err, "the features");
+    mw_status status = MW_OK;
+    for (int64_t i = 0; i < rows->n && !status; i++) {
+        for (int32_t c = 0; c < p->n_inputs; c++) columns[c] = rows->columns[c] + i;
+        for (int32_t c = 0; c < p->n_outputs; c++) j->cells[c] = j->again->columns[c].single + i;
+        const mw_stream_rows one = {1, rows->times + i, rows->devices ? rows->devices + i : NULL,
+                                    columns};
+        status = mw_stream_push(j->ctx, j->replay, &one, j->cells, err);
+        if (!status && i % 1024 == 0) status = mw_ctx_check(j->ctx, err);
+    }
+    mw_free(columns);
+    return status ? status : compare(j, from, rows->n, err);
+}
+
+/* ---- all rows ---- */
+
+static mw_status take_rows(job *j, int64_t from, int64_t n, mw_features_out *out, mw_err *err) {
+    mw_stream_rows rows;
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    mw_features_in_rows(j->in, from, n, &rows);
+    mw_status status = mw_stream_push(j->ctx, j->stream, &rows, j->columns, err);
+    j->features_s += seconds_since(j, start);
+    j->chunk->n_rows = n;
+    start = mw_clock_monotonic(j->ctx->clock);
+    for (int32_t c = 0; c < j->config.program->n_outputs && j->replay && !status; c++)
+        mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
+    if (!status && j->replay) status = replay_rows(j, &rows, from, err);
+    j->replay_s += seconds_since(j, start);
+    start = mw_clock_monotonic(j->ctx->clock);
+    if (!status) status = mw_features_out_add(out, j->chunk, err);
+    j->write_s += seconds_since(j, start);
+    return status;
+}
+
+static mw_status make_features(job *j, mw_features_out *out, mw_err *err) {
+    const int64_t n_rows = mw_features_in_count(j->in);
+    mw_status status = MW_OK;
+    for (int64_t from = 0; from < n_rows && !status; from += j->chunk_rows) {
+        mw_ctx_report(j->ctx, "making features", (double)from, (double)n_rows);
+        status = take_rows(j, from, n_rows - from < j->chunk_rows ? n_rows - from : j->chunk_rows,
+                           out, err);
+    }
+    const int64_t start = mw_clock_monotonic(j->ctx->clock);
+    if (!status) status = mw_features_out_commit(out, &j->bytes, err);
+    j->write_s += seconds_since(j, start);
+    return status;
+}
+
+static void tell(const job *j, mw_buf *text) {
+    const mw_stream_counts counts = mw_stream_count(j->stream);
+    const mw_plain_bad *bad = mw_features_in_bad(j->in);
+    char hex[MW_HASH128_HEX];
+    mw_json_writer w;
+    mw_json_writer_init(&w, text, 0);
+    mw_json_object(&w);
+    mw_json_add_string(&w, "out", mw_args_string(j->args, "out"));
+    mw_json_add_int(&w, "rows", mw_features_in_count(j->in));
+    mw_json_add_int(&w, "columns", j->config.program->n_outputs);
+    mw_json_add_int(&w, "devices", counts.devices);
+    mw_json_add_int(&w, "late_rows", counts.late);
+    mw_json_add_int(&w, "repeated_rows", counts.repeated);
+    mw_json_add_int(&w, "unusable_rows", counts.unusable);
+    if (bad->n) mw_json_add_string(&w, "first_unreadable", bad->first);
+    mw_json_add_string(&w, "program", j->config.program->hash);
+    if (j->replay) {
+        mw_hash128_digest(j->hash, hex);
+        mw_json_add_bool(&w, "replayed", true);
+        mw_json_add_string(&w, "features_hash", hex);
+    }
+    mw_json_key(&w, "seconds");
+    mw_json_object(&w);
+    mw_json_add_number(&w, "read", j->read_s);
+    mw_json_add_number(&w, "features", j->features_s);
+    mw_json_add_number(&w, "write", j->write_s);
+    if (j->replay) mw_json_add_number(&w, "replay", j->replay_s);
+    mw_json_object_end(&w);
+    mw_json_add_int(&w, "output_bytes", (int64_t)j->bytes);
+    mw_json_add_int(&w, "peak_bytes", (int64_t)mw_mem_peak(&mw_mem_process));
+    mw_json_object_end(&w);
+}
+
+static mw_status run(job *j, mw_buf *text, mw_err *err) {
+    mw_features_out *out = NULL;
+    mw_status status =
+        mw_features_in_config(j->ctx, mw_args_string(j->args, "config"), &j->config, err);
+    if (status) return status;
+    const int64_t start = mw_clock_monotonic(j->ctx->clock);
+    status = mw_features_in_open(j->ctx, mw_args_string(j->args, "file"), j->args, &j->config,
+                                 &j->in, err);
+    j->read_s = seconds_since(j, start);
+    if (!status) status = get_ready(j, mw_args_bool(j->args, "replay"), err);
+    if (!status)
+        status = mw_features_out_new(j->ctx, mw_args_string(j->args, "out"), j->config.program,
+                                     &out, err);
+    if (!status) status = make_features(j, out, err);
+    if (!status) tell(j, text);
+    mw_features_out_free(out);
+    return status;
+}
+
+static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
+    job j = {.ctx = call->ctx, .args = call->args};
+    mw_status status = run(&j, text, err);
+    mw_features_in_close(j.in);
+    mw_stream_free(j.stream);
+    mw_stream_free(j.replay);
+    mw_chunk_free(j.chunk);
+    mw_chunk_free(j.again);
+    mw_free(j.columns);
+    mw_free(j.cells);
+    mw_hash128_free(j.hash);
+    mw_feature_config_done(&j.config);
+    return status;
+}
+
+static const mw_param params[] = {
+    {.name = "config",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
+     .min = 1,
+     .max = 4096,
+     .help = "An organization's feature configuration, JSON."},
+    {.name = "file",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
+     .min = 1,
+     .max = 4096,
+     .help = "Telemetry, a row a reading: CSV and its kin, plain, gzip or zstd."},
+    {.name = "out",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED,
+     .min = 1,
+     .max = 4096,
+     .help = "The file to write: .csv, or .arrow."},
+    {.name = "replay",
+     .type = MW_PARAM_BOOL,
+     .help = "Compute all again row by row, compare every bit, and print the features' hash."},
+    {0}};
+
+static const char *const examples[] = {
+    "millwright features config.json telemetry.csv --out features.arrow",
+    "millwright features config.json telemetry.csv --out features.csv --replay --json", NULL};
+
+const mw_op mw_op_features = {
+    .name = "features",
+    .verb = "features",
+    .area = "features",
+    .role = MW_ROLE_VIEWER,
+    .kind = MW_OP_QUICK,
+    .local = true,
+    .summary = "Compute features of telemetry",
+    .help = "One line per data row, in file order. Rows of a device count in the order of their "
+            "times; what comes later than a newer "
+            "row, or has no time or device, gets empty cells.",
+    .examples = examples,
+    .params = params,
+    .more_params = {mw_profile_params},
+    .prepare = prepare,
+};

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Feature programs on the command line: files, names, late rows, and what is said of wrong input. TAP, standard library only."""
+import csv
+import json
+import math
+import os
+import random
+import sys
+from datetime import datetime, timedelta, timezone
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from test_cli import EDATA, EINVAL, ENOTFOUND, main  # noqa: E402
+
+EPARSE = 3
+
+FOUR = ["temperature", "vibration", "spindle_speed", "power_consumption"]
+MAKER = {"continuousColumns": ["temperature", "pressure", "vibration", "current"], "booleanColumns": ["pump_status", "alarm_active"],
+         "lagSeconds": [60, 120, 300], "rollingWindows": [5, 10, 20]}
+
+
+def config(cli, schema, name="config.json", **top):
+    return cli.write(name, json.dumps({"organizationId": "plant_1", "schemaConfig": schema} | top))
+
+
+def rows_csv(columns, n=300, seed=1, devices=2, booleans=()):
+    draw = random.Random(seed)
+    start = datetime(2026, 3, 1, 22, tzinfo=timezone.utc)
+    lines = [",".join(["when", "machine", *columns, *booleans])]
+    for i in range(n):
+        when = start + timedelta(seconds=10 * (i // devices))
+        values = ["" if draw.random() < 0.03 else f"{draw.uniform(10, 20):.3f}" for _ in columns]
+        truths = [draw.choice(["true", "false", ""]) for _ in booleans]
+        lines.append(",".join([when.isoformat(), f"m{i % devices}", *values, *truths]))
+    return "\n".join(lines) + "\n"
+
+
+def features(cli, *words):
+    said = cli.json("features", *words)
+    with open(cli.folder / words[words.index("--out") + 1], newline="") as f:
+        header, *lines = csv.reader(f)
+    return said, [dict(zip(header, line)) for line in lines]
+
+
+def named(schema):
+    return {"timeColumn": "when", "deviceColumn": "machine"} | schema
+
+
+def telemetry_40_has_its_columns(cli):
+    cli.write("rows.csv", rows_csv(FOUR))
+    config(cli, named({"continuousColumns": FOUR, "featureSet": "telemetry-40"}))
+    said, lines = features(cli, "config.json", "rows.csv", "--out", "f.csv", "--replay")
+    assert (said["rows"], said["columns"], said["devices"], said["late_rows"]) == (300, 42, 2, 0), said
+    assert said["replayed"] and len(said["features_hash"]) == 32 and len(said["program"]) == 64, said
+    assert len(lines) == 300 and len(lines[0]) == 42, len(lines)
+    assert {"temperature_mean_5min", "vibration_std_30min", "temperature_x_vibration", "power_consumption_per_spindle_speed",
+            "hour_sin", "weekday_cos", "spindle_speed_diff", "vibration_pct"} <= set(lines[0]), lines[0].keys()
+    with open(cli.folder / "rows.csv") as f:
+        raw = list(csv.DictReader(f))
+    values = [float(r["temperature"]) for r in raw if r["machine"] == "m1" and r["temperature"]][:30]
+    row = next(i for i, r in enumerate(raw) if r["machine"] == "m1" and r["temperature"] == f"{values[-1]:.3f}")
+    window = [float(r["temperature"]) for r in raw[:row + 1] if r["machine"] == "m1" and r["temperature"]][-30:]
+    window = window[len(window) - sum(1 for r in raw[max(0, row - 58):row + 1] if r["machine"] == "m1" and r["temperature"]):]
+    mean = sum(window) / len(window)
+    assert math.isclose(float(lines[row]["temperature_mean_5min"]), mean, rel_tol=1e-6), (lines[row], mean)
+    again = cli.json("features", "config.json", "rows.csv", "--out", "g.csv", "--jobs", 1)
+    assert again["program"] == said["program"] and (cli.folder / "f.csv").read_bytes() == (cli.folder / "g.csv").read_bytes()
+
+
+def columns_get_what_is_usual(cli):
+    cli.write("rows.csv", rows_csv(MAKER["continuousColumns"], booleans=MAKER["booleanColumns"]))
+    config(cli, named(MAKER))
+    said, lines = features(cli, "config.json", "rows.csv", "--out", "f.csv", "--replay")
+    wanted = {"temperature", "alarm_active", "temperature_lag_60s", "current_lag_300s", "pressure_mean_5", "pressure_median_20",
+              "vibration_rate", "vibration_acceleration", "current_zscore", "current_mad_distance_20", "temperature_x_pressure", "hour_sin"}
+    assert wanted <= set(lines[0]), wanted - set(lines[0])
+    assert said["columns"] == 6 + 12 + 60 + 12 + 4 + 6 + 4, said
+    assert {line["pump_status"] for line in lines} == {"0", "1", ""}
+    assert lines[2]["temperature_lag_60s"] == "" and lines[40]["temperature_lag_60s"] == lines[28]["temperature"]
+
+
+def late_and_repeated_rows_are_told(cli):
+    lines = rows_csv(["x"], n=40, devices=1).splitlines()
+    moved = lines[:20] + lines[25:30] + lines[20:25] + lines[30:] + [lines[-1]]
+    cli.write("rows.csv", "\n".join(moved) + "\n")
+    config(cli, named({"continuousColumns": ["x"], "features": [{"op": ["mean", "max"], "of": "x", "window": "1min"}]}))
+    said, out = features(cli, "config.json", "rows.csv", "--out", "f.csv", "--replay")
+    assert (said["late_rows"], said["repeated_rows"]) == (5, 1), said
+    assert all(set(line.values()) == {""} for line in out[24:29]), out[24:29]
+    assert out[-1] == out[-2] and out[-1]["x_mean_1min"], out[-2:]
+
+
+def unreadable_rows_keep_their_lines(cli):
+    lines = rows_csv(["x"], n=30, devices=1).splitlines()
+    lines[10] = "not a time,m0,12"
+    lines[12] = lines[12].rsplit(",", 1)[0] + ",much"
+    cli.write("rows.csv", "\n".join(lines) + "\n")
+    config(cli, {"deviceColumn": "machine", "continuousColumns": ["x"], "features": [{"op": "value", "of": "x"}]})
+    status, text, err = cli.run("features", "config.json", "rows.csv", "--out", "f.csv", "--time", "when")
+    assert status == EDATA and "line 11" in err, (status, err)
+    lines[10] = ",m0,12"
+    cli.write("rows.csv", "\n".join(lines) + "\n")
+    said, out = features(cli, "config.json", "rows.csv", "--out", "f.csv", "--time", "when")
+    assert said["unusable_rows"] >= 1 and len(out) == 30, said
+    assert (out[9]["x"], out[11]["x"]) == ("", ""), out[9:12]
+
+
+def arrow_is_written_too(cli):
+    cli.write("rows.csv", rows_csv(["x"], n=50))
+    config(cli, named({"continuousColumns": ["x"], "rollingWindows": ["1min"]}))
+    said = cli.json("features", "config.json", "rows.csv", "--out", "f.arrow")
+    data = (cli.folder / "f.arrow").read_bytes()
+    assert data[:6] == data[-6:] == b"ARROW1" and len(data) == said["output_bytes"], said
+    cli.fails(EINVAL, "features", "config.json", "rows.csv", "--out", "f.parquet", says="CSV or Arrow")
+
+
+WRONG = [  # what is wrong, where, what the message says
+    ({"continuousColums": ["x"]}, "/schemaConfig/continuousColums", "unknown parameter"),
+    ({}, "/schemaConfig/continuousColumns", "missing"),
+    ({"continuousColumns": "x", "rollingWindows": [0]}, "/schemaConfig/rollingWindows/0", "neither a time nor a number of rows"),
+    ({"continuousColumns": ["x"], "rollingWindows": [5, "5 parsecs"]}, "/schemaConfig/rollingWindows/1", "5 parsecs"),
+    ({"continuousColumns": ["x"], "rollingWindows": [5, 5]}, "/schemaConfig/rollingWindows/1", "two features called x_mean_5"),
+    ({"continuousColumns": ["x"], "rollingWindows": [10 ** 9]}, "/schemaConfig/rollingWindows/0", "too far back"),
+    ({"continuousColumns": ["x"], "lagSeconds": [-60]}, "/schemaConfig/lagSeconds/0", "positive number of seconds"),
+    ({"continuousColumns": ["x", "x"]}, "/schemaConfig", "two columns called x"),
+    ({"continuousColumns": ["x"], "samplingInterval": "often"}, "/schemaConfig/samplingInterval", "time span"),
+    ({"continuousColumns": ["x"], "featureSet": "telemetry-41"}, "/schemaConfig/featureSet", "telemetry-41"),
+    ({"continuousColumns": ["x"], "featureSet": "telemetry-40"}, "/schemaConfig/featureSet", "temperature"),
+    ({"continuousColumns": ["x"], "features": {}}, "/schemaConfig/features", "list"),
+    ({"continuousColumns": ["x"], "features": [{"op": "meen", "of": "x", "window": 5}]}, "/schemaConfig/features/0/op", "meen"),
+    ({"continuousColumns": ["x"], "features": [{"op": "mean", "of": "y", "window": 5}]}, "/schemaConfig/features/0", "needs y"),
+    ({"continuousColumns": ["x"], "features": [{"op": "mean", "of": "x"}]}, "/schemaConfig/features/0", "window or lag is missing"),
+    ({"continuousColumns": ["x"], "features": [{"op": "mean", "of": "x", "windows": 5}]}, "/schemaConfig/features/0", "windows"),
+    ({"continuousColumns": ["x"], "features": [{"op": "mean", "of": "x", "lag": 5}]}, "/schemaConfig/features/0/lag", "does not take"),
+    ({"continuousColumns": ["x"], "features": [{"op": "product", "of": ["x"]}]}, "/schemaConfig/features/0/of", "two columns"),
+    ({"continuousColumns": ["x"], "features": [{"op": "hour_sin", "of": "x"}]}, "/schemaConfig/features/0/of", "only the time"),
+    ({"continuousColumns": ["x"], "features": [{"op": "quantile", "of": "x", "window": 5, "number": 2}]}, "/schemaConfig/features/0", "from 0 to 1"),
+    ({"continuousColumns": ["x"], "features": [{"op": "lag", "of": "b", "lag": 1, "name": "a"}, {"op": "lag", "of": "a", "lag": 1, "name": "b"}]},
+     "/schemaConfig/features/0", "needs itself"),
+    ({"continuousColumns": ["x"], "features": []}, "/schemaConfig", "at least one feature"),
+]
+
+
+def wrong_configurations_are_refused(cli):
+    cli.write("rows.csv", rows_csv(["x"]))
+    for schema, where, says in WRONG:
+        config(cli, schema)
+        problem = cli.fails(EINVAL, "features", "config.json", "rows.csv", "--out", "f.csv", says=says, hint=False) \
+            if "rollingWindows" not in schema or schema["rollingWindows"] != [10 ** 9] else \
+            json.loads(cli.run("features", "config.json", "rows.csv", "--out", "f.csv", "--json")[1])
+        assert problem.get("pointer") == where and says in problem["detail"], (schema, problem)
+        assert not (cli.folder / "f.csv").exists()
+    cli.write("config.json", '{"schemaConfig": ')
+    cli.fails(EPARSE, "features", "config.json", "rows.csv", "--out", "f.csv", says="config.json", hint=False)
+    config(cli, {"continuousColumns": ["x"]}, industry="mining!")
+    cli.fails(EINVAL, "features", "config.json", "rows.csv", "--out", "f.csv", says="industry", hint=False)
+
+
+def wrong_files_are_refused(cli):
+    cli.write("rows.csv", rows_csv(["x"]))
+    config(cli, named({"continuousColumns": ["speed", "x"]}))
+    cli.fails(EDATA, "features", "config.json", "rows.csv", "--out", "f.csv", says="no column speed")
+    config(cli, {"timeColumn": "when", "deviceColumn": "machines", "continuousColumns": ["x"]})
+    cli.fails(EDATA, "features", "config.json", "rows.csv", "--out", "f.csv", says="machines")
+    cli.write("timeless.csv", "x,y\n1,2\n3,4\n")
+    config(cli, {"continuousColumns": ["x"]})
+    cli.fails(EDATA, "features", "config.json", "timeless.csv", "--out", "f.csv", says="times")
+    cli.fails(ENOTFOUND, "features", "none.json", "rows.csv", "--out", "f.csv", hint=False)
+    cli.fails(ENOTFOUND, "features", "config.json", "none.csv", "--out", "f.csv", hint=False)
+    assert not (cli.folder / "f.csv").exists()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], [
+        telemetry_40_has_its_columns, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
+        arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused]))
