@@ -9,6 +9,7 @@
     "cells a quarter of the window long, beginning at multiples of that since 1970: the first " \
     "one backward, whole ones forward, the current one forward; rows: oldest first"
 #define IGNORED "Ignored; missing when the window has no value."
+#define OLDEST_FIRST "all rows of the device, oldest first"
 #define EITHER "Missing when either value is, or a gap lies between."
 
 const mw_operator mw_operators[] = {
@@ -73,13 +74,37 @@ const mw_operator mw_operators[] = {
      .help = "Distance of the value from the window's median, in median distances.",
      .missing = "Missing when the value is, or when more than half of the window's values are "
                 "equal and this one is not."},
+    {.name = "skew",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW,
+     .kernel = &mw_kernel_moments4,
+     .output = 0,
+     .help = "Skew of the window, without bias (G1); 0 where all values are equal.",
+     .order = IN_PARTS,
+     .missing = "Ignored; missing when the window has fewer than three values."},
+    {.name = "kurtosis",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW,
+     .kernel = &mw_kernel_moments4,
+     .output = 1,
+     .help = "Excess kurtosis of the window, without bias (G2); -3 where all values are equal.",
+     .order = IN_PARTS,
+     .missing = "Ignored; missing when the window has fewer than four values."},
+    {.name = "slope",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW,
+     .kernel = &mw_kernel_slope,
+     .output = 0,
+     .help = "Slope of the window by least squares, per second.",
+     .order = IN_PARTS,
+     .missing = "Ignored; missing when the window has fewer than two values."},
     {.name = "zscore",
      .n_inputs = 1,
      .kernel = &mw_kernel_zscore,
      .output = 0,
      .help = "Distance of the value from the mean of all values of the device before it, in their "
              "standard deviations.",
-     .order = "all rows of the device, oldest first",
+     .order = OLDEST_FIRST,
      .missing =
          "Ignored; missing when the value is, or fewer than two or only equal ones came before."},
     {.name = "lag",
