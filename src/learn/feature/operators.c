@@ -10,6 +10,7 @@
     "one backward, whole ones forward, the current one forward; rows: oldest first"
 #define IGNORED "Ignored; missing when the window has no value."
 #define OLDEST_FIRST "all rows of the device, oldest first"
+#define KEEPS "Say nothing: what was stays; missing before the first value."
 #define EITHER "Missing when either value is, or a gap lies between."
 
 const mw_operator mw_operators[] = {
@@ -98,6 +99,16 @@ const mw_operator mw_operators[] = {
      .help = "Slope of the window by least squares, per second.",
      .order = IN_PARTS,
      .missing = "Ignored; missing when the window has fewer than two values."},
+    {.name = "crossings",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW | MW_TAKES_NUMBER,
+     .low = -1e299,
+     .high = 1e299,
+     .kernel = &mw_kernel_crossings,
+     .output = 0,
+     .help = "How often the window's values go from one side of a level to the other; a value at "
+             "the level is on the side of the one before it.",
+     .missing = IGNORED},
     {.name = "ewm_mean",
      .n_inputs = 1,
      .takes = MW_TAKES_WINDOW,
@@ -117,6 +128,43 @@ const mw_operator mw_operators[] = {
      .order = OLDEST_FIRST,
      .missing = "Add nothing, while rows and time go on; missing before the second value. A window "
                 "in rows begins anew after a gap."},
+    {.name = "since_change",
+     .n_inputs = 1,
+     .kernel = &mw_kernel_states,
+     .output = 0,
+     .help = "Seconds since the value last changed; 0 at the row where it did, the first value "
+             "counting as a change.",
+     .missing = KEEPS},
+    {.name = "run_length",
+     .n_inputs = 1,
+     .kernel = &mw_kernel_states,
+     .output = 1,
+     .help = "How many rows the value has been the same, those without a value not counted; 1 at "
+             "the row where it changed.",
+     .missing = KEEPS},
+    {.name = "since_event",
+     .n_inputs = 1,
+     .kernel = &mw_kernel_states,
+     .output = 2,
+     .help = "Seconds since the value was last other than 0 (false); 0 while it is.",
+     .missing = "Say nothing; missing before the first value other than 0."},
+    {.name = "on_time",
+     .n_inputs = 1,
+     .kernel = &mw_kernel_totals,
+     .output = 0,
+     .help = "Seconds at a value other than 0 (false) so far: intervals between rows count by the "
+             "value at their beginning, those across a gap not at all.",
+     .order = "whole microseconds: nothing is rounded",
+     .missing = KEEPS},
+    {.name = "energy",
+     .n_inputs = 1,
+     .kernel = &mw_kernel_totals,
+     .output = 1,
+     .help = "Integral of the value over time so far, in value-hours: trapezoids from value to "
+             "value, but for those across a gap.",
+     .order = OLDEST_FIRST,
+     .missing =
+         "Left out: from the value before to the one after; missing before the first value."},
     {.name = "zscore",
      .n_inputs = 1,
      .kernel = &mw_kernel_zscore,
