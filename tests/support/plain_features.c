@@ -219,9 +219,16 @@ static double clock_of(const char *op, int64_t time) {
 }
 
 static bool is_one_of(const char *op, const char *list) {
-    const char *found = strstr(list, op);
     const size_t n = strlen(op);
-    return found && (found == list || found[-1] == ' ') && (found[n] == ' ' || found[n] == '\0');
+    for (const char *at = strstr(list, op); at; at = strstr(at + 1, op))
+        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) return true;
+    return false;
+}
+
+bool plain_knows(const mw_operator *op) {
+    return is_one_of(op->name, "mean std min max median quantile mad mad_distance lag diff pct "
+                               "rate acceleration product ratio "
+                               "difference zscore hour_sin hour_cos weekday_sin weekday_cos");
 }
 
 static double value(const mw_feature_def *f, const plain_rows *r, const double *a, const double *b,

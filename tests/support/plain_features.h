@@ -14,7 +14,9 @@ typedef struct plain_rows { /* of one device, times ascending */
     int64_t sampling_us;
 } plain_rows;
 
-/* Numbers of one feature for all rows. value_of gives those of an input or another feature by name. */
+bool plain_knows(const mw_operator *op); /* the others have tests of their own */
+
+/* Numbers of one feature for all rows; a and b are those of what it is made of. */
 void plain_feature(const mw_feature_def *feature, const plain_rows *rows, const double *a,
                    const double *b, double *out);
 

@@ -84,7 +84,7 @@ tsan-run:
 
 # Valgrind sees what gcc's sanitizers cannot: reads of memory that was never written.
 # The job tests keep time with leases, which valgrind is too slow for; TSan and ASan run them.
-VALGRIND_FOLDERS ?= base text param table ingest serve op live cli stat metric linear tree model store track
+VALGRIND_FOLDERS ?= base text param table ingest serve op live cli stat metric linear tree feature model store track
 VALGRIND_TESTS = $(foreach folder,$(VALGRIND_FOLDERS),$(filter $(O)/tests/unit/$(folder)/%,$(UNIT_TESTS)))
 .PHONY: valgrind
 valgrind: deps-full

@@ -147,9 +147,9 @@ static int32_t new_node(compile *c, const mw_operator *op, const int32_t *inputs
         p->read[inputs[k]] = true;
         if (kernel->looks_back) p->kept[inputs[k]] = true;
     }
-    if (args->us > p->past_us) p->past_us = args->us;
+    if (kernel->looks_back && args->us > p->past_us) p->past_us = args->us;
     const int64_t rows = args->rows * (kernel->reach > 0 ? kernel->reach : 1);
-    if (rows > p->past_rows) p->past_rows = rows;
+    if (kernel->looks_back && rows > p->past_rows) p->past_rows = rows;
     c->before[n] = c->newest[inputs[0] + 1];
     c->newest[inputs[0] + 1] = n;
     return n;
