@@ -214,7 +214,7 @@ static mw_status find_op(const reading *r, const char *name, const mw_operator *
     if (best.word)
         mw_err_hint(err, "did you mean \"%s\"?", best.word);
     else
-        mw_err_hint(err, "docs/operators.md lists them");
+        mw_err_hint(err, "`millwright features --operators --help` lists them");
     mw_err_at(err, "%s/op", r->where);
     return MW_EINVAL;
 }

@@ -211,6 +211,25 @@ static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
     return status;
 }
 
+/* `features --operators --help` says what a configuration may name. */
+static void list_operators(const mw_args *args, mw_buf *out) {
+    if (!mw_args_given(args, "operators")) return;
+    mw_buf_add(out, "operators of a configuration's \"features\":\n");
+    for (const mw_operator *op = mw_operators; op->name; op++) {
+        const char *takes = op->takes & MW_TAKES_WINDOW    ? ", window"
+                            : op->takes & MW_TAKES_LAG     ? ", lag"
+                            : op->takes & MW_TAKES_PERIODS ? ", periods"
+                                                           : "";
+        const char *of = op->n_inputs == 0   ? ""
+                         : op->n_inputs == 1 ? "of a column"
+                                             : "of two columns";
+        mw_buf_printf(out, "\n%s  %s%s%s\n    %s\n", op->name, of, takes,
+                      op->takes & MW_TAKES_NUMBER ? ", number" : "", op->help);
+        if (op->order) mw_buf_printf(out, "    sums: %s\n", op->order);
+        if (op->missing) mw_buf_printf(out, "    missing values: %s\n", op->missing);
+    }
+}
+
 static const mw_param params[] = {
     {.name = "config",
      .type = MW_PARAM_STRING,
@@ -230,6 +249,10 @@ static const mw_param params[] = {
      .min = 1,
      .max = 4096,
      .help = "The file to write: .csv, or .arrow."},
+    {.name = "operators",
+     .type = MW_PARAM_BOOL,
+     .help = "With --help: the operators that a configuration may name, how they sum and what they "
+             "do with missing values."},
     {.name = "replay",
      .type = MW_PARAM_BOOL,
      .help = "Compute all again row by row, compare every bit, and print the features' hash."},
@@ -237,7 +260,8 @@ static const mw_param params[] = {
 
 static const char *const examples[] = {
     "millwright features config.json telemetry.csv --out features.arrow",
-    "millwright features config.json telemetry.csv --out features.csv --replay --json", NULL};
+    "millwright features config.json telemetry.csv --out features.csv --replay --json",
+    "millwright features --operators --help", NULL};
 
 const mw_op mw_op_features = {
     .name = "features",
@@ -254,4 +278,5 @@ const mw_op mw_op_features = {
     .params = params,
     .more_params = {mw_profile_params},
     .prepare = prepare,
+    .narrow_help = list_operators,
 };
