@@ -169,7 +169,70 @@ def wrong_files_are_refused(cli):
     assert not (cli.folder / "f.csv").exists()
 
 
+def failing_csv(n, seed):
+    """A machine fails when its temperature was high for minutes: a row alone does not tell."""
+    draw = random.Random(seed)
+    start, level, past = datetime(2026, 3, 1, tzinfo=timezone.utc), [60.0, 60.0], [[], []]
+    lines = ["when,machine,temperature,vibration,failed"]
+    for i in range(n):
+        m = i % 2
+        level[m] += draw.gauss(0, 0.5) - (level[m] - 60) * 0.02
+        past[m] = (past[m] + [level[m]])[-30:]
+        failed = sum(past[m]) / len(past[m]) + draw.gauss(0, 0.2) > 61
+        lines.append(f"{(start + timedelta(seconds=10 * (i // 2))).isoformat()},m{m},{level[m]:.3f},{draw.gauss(3, 1):.3f},{int(failed)}")
+    return "\n".join(lines) + "\n"
+
+
+PROGRAM = named({"continuousColumns": ["temperature", "vibration"], "rollingWindows": ["5min", 10], "lagSeconds": [60]})
+
+
+def a_model_makes_its_own_features(cli):
+    cli.write("rows.csv", failing_csv(3000, 1))
+    cli.write("later.csv", failing_csv(1000, 2))
+    config(cli, PROGRAM, "program.json")
+    learn = ["train", "rows.csv", "--target", "failed", "--learner", "gbdt", "--set", "n_estimators=20", "--test", "later.csv"]
+    with_program = cli.json(*learn, "--program", "program.json", "--out", "m")
+    without = cli.json(*learn, "--drop", "when,machine", "--out", "m0")
+    assert with_program["metrics"]["roc_auc"] > without["metrics"]["roc_auc"] + 0.03, (with_program["metrics"], without["metrics"])
+    (cli.folder / "program.json").unlink()
+    cli.ok("predict", "m", "later.csv", "--out", "s.csv")
+    made = cli.json("predict", "m", "later.csv", "--out", "s1.csv", "--jobs", 1)
+    assert made["rows"] == 1000 and (cli.folder / "s.csv").read_bytes() == (cli.folder / "s1.csv").read_bytes()
+    config(cli, PROGRAM, "program.json")
+    cli.ok("train", "rows.csv", "--target", "failed", "--learner", "gbdt", "--set", "n_estimators=20", "--program", "program.json", "--out", "again",
+           "--test", "later.csv", "--jobs", 1)
+    for name in ("model.onnx", "metadata.json"):
+        assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
+    longer = cli.json("train", "rows.csv", "--target", "failed", "--learner", "gbdt", "--set", "n_estimators=5", "--init-model", "m", "--out", "longer")
+    assert longer["features"] == with_program["features"], longer
+    features(cli, "program.json", "later.csv", "--out", "f.csv")
+    lines = (cli.folder / "later.csv").read_text().splitlines()
+    cli.write("few.csv", "\n".join([lines[0].replace("temperature", "heat"), *lines[1:5]]) + "\n")
+    cli.fails(EDATA, "predict", "m", "few.csv", "--out", "s.csv", says="no column temperature")
+
+
+def a_changed_program_is_noticed(cli):
+    cli.write("rows.csv", failing_csv(400, 1))
+    config(cli, PROGRAM, "program.json")
+    learn = ["train", "rows.csv", "--program", "program.json", "--learner", "forest", "--set", "n_estimators=3"]
+    cli.ok(*learn, "--target", "failed", "--out", "m")
+    metadata = cli.folder / "m/metadata.json"
+    whole = metadata.read_text()
+    for old, new in (("5min", "6min"), ("rollingWindows", "rollingWindow"), ('"sha256": "', '"sha256": "0')):
+        changed = whole.replace(old, new, 1) if old != '"sha256": "' else whole.replace(old, new)
+        assert changed != whole
+        metadata.write_text(changed)
+        cli.fails(EDATA, "predict", "m", "rows.csv", "--out", "s.csv", hint=False)
+    metadata.write_text(whole)
+    cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+    cli.fails(EINVAL, *learn, "--target", "temperature", "--out", "m2", says="know the answer")
+    cli.fails(EINVAL, *learn, "--target", "failed", "--init-model", "m", "--out", "m2", says="feature program of its own")
+    config(cli, PROGRAM | {"lagSeconds": [0]}, "program.json")
+    cli.fails(EINVAL, *learn, "--target", "failed", "--out", "m2", says="program.json")
+
+
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         telemetry_40_has_its_columns, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
-        arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused]))
+        arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
+        a_model_makes_its_own_features, a_changed_program_is_noticed]))

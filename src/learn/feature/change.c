@@ -15,8 +15,8 @@ static double rate(const mw_span *span, const double *x, int32_t i, int64_t rows
     return (x[i] - x[i - rows]) / seconds(span, i, rows);
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)data;
     (void)mem;
     (void)err;

@@ -35,8 +35,8 @@ static void enter(state *s, int64_t hours) {
     s->hours = hours;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)node;
     (void)in;
     (void)mem;

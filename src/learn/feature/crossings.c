@@ -46,8 +46,8 @@ static void leave(state *s, const double *x, int64_t first, double level) {
         s->count -= side(x[s->first - first], level) == -old;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)mem;
     (void)err;
     state *s = data;

@@ -202,7 +202,7 @@ static mw_status run_nodes(mw_device *d, mw_device_scratch *s, const mw_span *sp
     const mw_program *p = d->program;
     mw_status status = MW_OK;
     for (int32_t k = 0; k < p->n_nodes && !status; k++) {
-        const mw_node *node = &p->nodes[k];
+        const mw_feature_node *node = &p->nodes[k];
         const double *in[MW_NODE_INPUTS] = {NULL};
         double *out[MW_NODE_OUTPUTS] = {NULL};
         for (int32_t i = 0; i < node->n_inputs; i++) in[i] = s->in[node->inputs[i]];

@@ -44,8 +44,8 @@ static double spread(const state *s) {
     return mw_isfinite(std) ? std : MW_NAN;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)mem;
     (void)err;
     state s = *(state *)data;

@@ -101,8 +101,8 @@ static void run_piece(state *s, const mw_window_piece *piece, const int32_t *sta
     s->current = current;
 }
 
-static void push_rows(const mw_node *node, const mw_span *span, const double *x, double *low,
-                      double *high) {
+static void push_rows(const mw_feature_node *node, const mw_span *span, const double *x,
+                      double *low, double *high) {
     for (int32_t i = 0; i < span->n; i++) {
         int32_t n;
         const bool whole = mw_span_rows(span, node->args.rows, i, &n);
@@ -110,8 +110,8 @@ static void push_rows(const mw_node *node, const mw_span *span, const double *x,
     }
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     state *s = data;
     if (node->window < 0) {
         push_rows(node, span, in[0], out[LOW], out[HIGH]);

@@ -25,8 +25,8 @@ static void push_time(int64_t us, state *s, const mw_span *span, const double *x
     s->after = after + span->first;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)mem;
     (void)err;
     if (node->args.rows > 0)

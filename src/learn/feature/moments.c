@@ -179,8 +179,8 @@ static void run_piece(state *s, const mw_window_piece *piece, const int32_t *sta
     s->current = current;
 }
 
-static mw_status push_time(const mw_node *node, state *s, const mw_span *span, const double *x,
-                           double *mean, double *std, mw_mem *mem, mw_err *err) {
+static mw_status push_time(const mw_feature_node *node, state *s, const mw_span *span,
+                           const double *x, double *mean, double *std, mw_mem *mem, mw_err *err) {
     const mw_window_rows *window = &span->windows[node->window];
     for (int32_t k = 0; k < window->n_pieces; k++) {
         const mw_window_piece *piece = &window->pieces[k];
@@ -191,8 +191,8 @@ static mw_status push_time(const mw_node *node, state *s, const mw_span *span, c
     return MW_OK;
 }
 
-static void push_rows(const mw_node *node, const mw_span *span, const double *x, double *mean,
-                      double *std) {
+static void push_rows(const mw_feature_node *node, const mw_span *span, const double *x,
+                      double *mean, double *std) {
     for (int32_t i = 0; i < span->n; i++) {
         int32_t n;
         part p = {0};
@@ -212,8 +212,8 @@ static void push_rows(const mw_node *node, const mw_span *span, const double *x,
     }
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     if (node->window >= 0) return push_time(node, data, span, in[0], out[MEAN], out[STD], mem, err);
     push_rows(node, span, in[0], out[MEAN], out[STD]);
     return MW_OK;

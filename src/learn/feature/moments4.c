@@ -63,8 +63,8 @@ static inline void give(const mw_sums *p, double *const *out, int32_t i) {
 
 static const mw_sums_kind kind = {.add = add, .shift = shift, .give = give};
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     return mw_sums_push(&kind, node, data, span, in[0], out, mem, err);
 }
 

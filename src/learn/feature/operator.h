@@ -66,7 +66,7 @@ enum { MW_NODE_INPUTS = 2, MW_NODE_OUTPUTS = 4 };
 
 typedef struct mw_kernel mw_kernel;
 
-typedef struct mw_node {
+typedef struct mw_feature_node {
     const mw_kernel *kernel;
     mw_feature_args args;
     int32_t window; /* of the program; -1: none */
@@ -74,7 +74,7 @@ typedef struct mw_node {
     int32_t inputs[MW_NODE_INPUTS];   /* signals */
     int32_t outputs[MW_NODE_OUTPUTS]; /* signals; -1: not asked for */
     size_t state_at;                  /* in a device's state */
-} mw_node;
+} mw_feature_node;
 
 struct mw_kernel {
     const char *name;
@@ -83,7 +83,7 @@ struct mw_kernel {
     bool windowed;   /* reads span->windows where its window is a time */
     bool looks_back; /* reads rows before the one at hand */
     int32_t reach;   /* how many times its args.rows back; 0: once */
-    mw_status (*push)(const mw_node *node, void *state, const mw_span *span,
+    mw_status (*push)(const mw_feature_node *node, void *state, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err);
     void (*done)(void *state); /* frees what a state owns; NULL: nothing */
 };

@@ -6,8 +6,8 @@
 
 enum { PRODUCT, RATIO, DIFFERENCE };
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)node;
     (void)data;
     (void)mem;

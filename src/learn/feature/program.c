@@ -117,7 +117,7 @@ static int32_t window_of(mw_program *p, int64_t us) {
     return p->n_windows++;
 }
 
-static bool same(const mw_node *node, const mw_operator *op, const int32_t *inputs,
+static bool same(const mw_feature_node *node, const mw_operator *op, const int32_t *inputs,
                  const mw_feature_args *args) {
     return node->kernel == op->kernel && memcmp(node->inputs, inputs, sizeof node->inputs) == 0 &&
            node->args.us == args->us && node->args.rows == args->rows &&
@@ -135,9 +135,10 @@ static int32_t new_node(compile *c, const mw_operator *op, const int32_t *inputs
                         const mw_feature_args *args) {
     mw_program *p = c->p;
     const int32_t n = p->n_nodes++;
-    mw_node *node = &p->nodes[n];
+    mw_feature_node *node = &p->nodes[n];
     const mw_kernel *kernel = op->kernel;
-    *node = (mw_node){.kernel = kernel, .args = *args, .window = NONE, .n_inputs = op->n_inputs};
+    *node = (mw_feature_node){
+        .kernel = kernel, .args = *args, .window = NONE, .n_inputs = op->n_inputs};
     memcpy(node->inputs, inputs, sizeof node->inputs);
     for (int k = 0; k < MW_NODE_OUTPUTS; k++) node->outputs[k] = NONE;
     if (kernel->windowed && args->us > 0) node->window = window_of(p, args->us);

@@ -39,8 +39,8 @@ typedef struct mw_program {
     bool *read;          /* [n_signals] a node reads it */
     bool *kept;          /* [n_signals] in rows to come, too */
     int32_t n_kept;
-    mw_node *nodes;   /* [n_nodes] */
-    int64_t *windows; /* [n_windows] widths, us, each once */
+    mw_feature_node *nodes; /* [n_nodes] */
+    int64_t *windows;       /* [n_windows] widths, us, each once */
     int64_t
         past_us; /* how far back rows are read: so long before the last one (and the row before that) */
     int64_t past_rows;        /* or so many rows */

@@ -106,7 +106,8 @@ static double deviation(const state *s, double m) {
     return low + (high - low) / 2;
 }
 
-static void give(const state *s, const mw_node *node, double x, double *const *out, int32_t i) {
+static void give(const state *s, const mw_feature_node *node, double x, double *const *out,
+                 int32_t i) {
     const double m = quantile(s, 0.5);
     if (out[MEDIAN]) out[MEDIAN][i] = m;
     if (out[QUANTILE]) out[QUANTILE][i] = quantile(s, node->args.number);
@@ -132,8 +133,8 @@ static mw_status move(state *s, const double *x, int64_t first, int64_t from, in
     return status;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     state *s = data;
     const double *x = in[0];
     mw_status status = MW_OK;

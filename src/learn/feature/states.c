@@ -31,8 +31,8 @@ static void take(state *s, double x, int64_t time) {
 
 static double seconds(int64_t us) { return (double)us / 1e6; }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)node;
     (void)mem;
     (void)err;

@@ -28,8 +28,8 @@ static void add_trapezoid(state *s, double x, int64_t time, int64_t gap) {
     if (mw_isfinite(energy)) s->energy = energy;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)node;
     (void)mem;
     (void)err;

@@ -203,9 +203,9 @@ static inline void mw_sums_push_rows(const mw_sums_kind *kind, int64_t rows, con
 
 /* ---- what a kernel calls ---- */
 
-static inline mw_status mw_sums_push(const mw_sums_kind *kind, const mw_node *node, void *data,
-                                     const mw_span *span, const double *x, double *const *out,
-                                     mw_mem *mem, mw_err *err) {
+static inline mw_status mw_sums_push(const mw_sums_kind *kind, const mw_feature_node *node,
+                                     void *data, const mw_span *span, const double *x,
+                                     double *const *out, mw_mem *mem, mw_err *err) {
     if (node->window >= 0)
         return mw_sums_push_time(kind, &span->windows[node->window], data, span, x, out, mem, err);
     mw_sums_push_rows(kind, node->args.rows, span, x, out);

@@ -17,8 +17,8 @@ static double score(const state *s, double x) {
     return std > 0 ? (x - s->about - s->sum / s->n) / std : MW_NAN;
 }
 
-static mw_status push(const mw_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     (void)node;
     (void)mem;
     (void)err;

@@ -16,6 +16,9 @@ struct mw_features {
     int32_t n;
     int32_t capacity;
     mw_feature *items; /* [capacity] */
+    char *config_text; /* [config_size] of a feature program; NULL: none */
+    size_t config_size;
+    mw_feature_config config;
 };
 
 enum { CHECK_ROWS = 65536 }; /* rows read between two looks at the cancel token */
@@ -53,8 +56,18 @@ void *mw_features_free(mw_features *features) {
         mw_free(feature->categories);
         mw_free(feature->name);
     }
+    if (features->config_text) mw_feature_config_done(&features->config);
+    mw_free(features->config_text);
     mw_free(features->items);
     return mw_free(features);
+}
+
+const mw_feature_config *mw_features_program(const mw_features *features) {
+    return features->config_text ? &features->config : NULL;
+}
+
+mw_str mw_features__config(const mw_features *features) {
+    return (mw_str){features->config_text, features->config_text ? features->config_size : 0};
 }
 
 int32_t mw_features_count(const mw_features *features) { return features->n; }
@@ -83,10 +96,45 @@ mw_status mw_features__add(mw_features *features, mw_str name, mw_feature_kind k
     return MW_OK;
 }
 
+static mw_status take_config(mw_features *features, mw_feature_config *config, mw_str text,
+                             mw_err *err) {
+    features->config_text = mw_strndup(features->mem, text.data, text.size);
+    if (!features->config_text) return mw_fail_nomem(err, "the feature program");
+    features->config_size = text.size;
+    features->config = *config;
+    *config = (mw_feature_config){0};
+    return MW_OK;
+}
+
+static mw_status of_program(mw_mem *mem, mw_str text, mw_features **ret, mw_err *err) {
+    mw_feature_config config;
+    mw_features *features = NULL;
+    mw_status status = mw_feature_config_read(mem, text.data, text.size, &config, err);
+    if (status) return status;
+    const mw_program *p = config.program;
+    status = mw_features__new(mem, p->n_outputs, &features, err);
+    for (int32_t c = 0; c < p->n_outputs && !status; c++)
+        status =
+            mw_features__add(features, mw_str_of(p->names[c]), MW_FEATURE_NUMBER, NULL, 0, err);
+    if (!status) status = take_config(features, &config, text, err);
+    if (status) {
+        mw_feature_config_done(&config);
+        mw_features_free(features);
+        return status;
+    }
+    *ret = features;
+    return MW_OK;
+}
+
+mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err) {
+    return of_program(ctx->mem, config, ret, err);
+}
+
 mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_features **ret,
                             mw_err *err) {
     mw_features *copy = NULL;
     mw_str *texts = NULL;
+    if (features->config_text) return of_program(mem, mw_features__config(features), ret, err);
     mw_status status = mw_features__new(mem, features->n, &copy, err);
     for (int32_t i = 0; !status && i < features->n; i++) {
         const mw_feature *from = &features->items[i];

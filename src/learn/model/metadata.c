@@ -24,12 +24,25 @@ static void write_feature(mw_json_writer *w, const mw_feature *feature) {
     mw_json_object_end(w);
 }
 
+/* What makes the features, and the hash that the definition had. */
+static void write_program(mw_json_writer *w, const mw_features *features) {
+    const mw_feature_config *config = mw_features_program(features);
+    if (!config) return;
+    mw_json_key(w, "program");
+    mw_json_object(w);
+    mw_json_add_string(w, "sha256", config->program->hash);
+    mw_json_key(w, "config");
+    mw_json_write_str(w, mw_features__config(features));
+    mw_json_object_end(w);
+}
+
 static void write_columns(mw_json_writer *w, const mw_model *model) {
     int32_t n = mw_features_count(model->features);
     mw_json_key(w, "features");
     mw_json_array(w);
     for (int32_t i = 0; i < n; i++) write_feature(w, mw_features_at(model->features, i));
     mw_json_array_end(w);
+    write_program(w, model->features);
     mw_json_key(w, "classes");
     mw_json_array(w);
     for (int32_t i = 0; i < model->n_classes; i++) mw_json_write_string(w, model->classes[i]);
@@ -186,6 +199,34 @@ static mw_status read_features(const mw_ctx *ctx, mw_arena *arena, const mw_json
     return MW_OK;
 }
 
+/* The program must be the one that the model was trained with, to the last bit of its definition. */
+static mw_status read_program(const mw_ctx *ctx, const mw_json *program, const mw_json *list,
+                              mw_features **ret, mw_err *err) {
+    const mw_json *config = mw_json_get(program, "config"), *hash = mw_json_get(program, "sha256");
+    if (!is_text(config, MW_LIMIT(JSON_BYTES)) || !is_text(hash, MW_SHA256_HEX))
+        return bad(err, "program");
+    mw_features *features = NULL;
+    if (mw_features_of_program(ctx, config->string, &features, err)) {
+        (void)mw_err_prefix(err, "the model's feature program");
+        return MW_EDATA;
+    }
+    bool same = mw_str_is(hash->string, mw_features_program(features)->program->hash) && list &&
+                (int32_t)list->n_children == mw_features_count(features);
+    const mw_json *item = same ? list->first : NULL;
+    for (int32_t i = 0; item; item = item->next, i++)
+        same &= mw_str_is(mw_json_string(mw_json_get(item, "name"), ""),
+                          mw_features_at(features, i)->name);
+    if (!same) {
+        mw_features_free(features);
+        mw_fail(err, MW_EDATA,
+                "the model was trained with another feature program than metadata.json has");
+        return mw_err_hint(
+            err, "the file was changed, or this version defines a feature anew: train again");
+    }
+    *ret = features;
+    return MW_OK;
+}
+
 static mw_status read_task(const mw_json *root, const mw_learner **learner, mw_task *ret,
                            mw_err *err) {
     char name[32];
@@ -318,7 +359,10 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     mw_status status = check_format(root, err);
     if (!status) status = read_task(root, &learner, &task, err);
     if (!status) status = read_package(root, learner, package, err);
-    if (!status) status = read_features(ctx, arena, mw_json_get(root, "features"), &features, err);
+    const mw_json *list = mw_json_get(root, "features"), *program = mw_json_get(root, "program");
+    if (!status)
+        status = program ? read_program(ctx, program, list, &features, err)
+                         : read_features(ctx, arena, list, &features, err);
     if (!status) status = mw_model__new(ctx->mem, learner, task, features, &model, err);
     mw_features_free(features);
     if (!status) status = read_classes(arena, root, model, err);

@@ -13,6 +13,7 @@
 #include "core/base/dir.h"
 #include "core/param/param.h"
 #include "core/table/table.h"
+#include "learn/feature/config.h"
 #include "learn/metric/metric.h"
 #include "learn/tree/trees.h"
 
@@ -45,6 +46,11 @@ typedef struct mw_features mw_features; /* the ordered list, owned */
 /* All usable columns of table but those in `except` (target, dropped, time, ...). */
 mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const char *const *except,
                                size_t n_except, mw_features **ret, mw_err *err);
+/* The outputs of a feature program (learn/feature), all numbers: rows of a table then go through it, in the table's order. The configuration's
+ * text, which is copied, travels with the model. */
+mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err);
+/* NULL: features are columns of the table. */
+const mw_feature_config *mw_features_program(const mw_features *features);
 void *mw_features_free(mw_features *features);
 int32_t mw_features_count(const mw_features *features);
 const mw_feature *mw_features_at(const mw_features *features, int32_t index);

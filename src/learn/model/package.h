@@ -14,9 +14,15 @@
 #include "learn/model/learner.h"
 
 /* A folder says the oldest version that has what it needs. */
-enum { MW_MODEL_FORMAT_ONNX = 1, MW_MODEL_FORMAT_STATE = 2, MW_MODEL_FORMAT = 2 };
+enum {
+    MW_MODEL_FORMAT_ONNX = 1,
+    MW_MODEL_FORMAT_STATE = 2,
+    MW_MODEL_FORMAT_PROGRAM = 3,
+    MW_MODEL_FORMAT = 3
+};
 
 static inline int mw_model__format(const mw_model *model) {
+    if (mw_features_program(model->features)) return MW_MODEL_FORMAT_PROGRAM;
     return mw_model__needs_state(model) ? MW_MODEL_FORMAT_STATE : MW_MODEL_FORMAT_ONNX;
 }
 

@@ -11,10 +11,10 @@
 #include "core/base/math.h"
 #include "keep/ingest/profile.h"
 #include "learn/feature/config.h"
-#include "learn/feature/stream.h"
+#include "learn/feature/table_rows.h"
 #include "run/op/app.h"
-#include "run/op/features_in.h"
 #include "run/op/features_out.h"
+#include "run/op/read_like.h"
 
 enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 65536, LEAST_ROWS = 1024 };
 
@@ -22,7 +22,9 @@ typedef struct job {
     const mw_ctx *ctx;
     const mw_args *args;
     mw_feature_config config;
-    mw_features_in *in;
+    mw_table *table;
+    mw_plain_bad bad;
+    mw_table_rows *rows;
     mw_stream *stream, *replay; /* replay NULL: not asked for */
     mw_chunk *chunk, *again;    /* features of some rows: in one push; row by row */
     float **columns, **cells;   /* [n_outputs] of chunk; of one row of again */
@@ -115,7 +117,7 @@ static mw_status replay_rows(job *j, const mw_stream_rows *rows, int64_t from, m
 static mw_status take_rows(job *j, int64_t from, int64_t n, mw_features_out *out, mw_err *err) {
     mw_stream_rows rows;
     int64_t start = mw_clock_monotonic(j->ctx->clock);
-    mw_features_in_rows(j->in, from, n, &rows);
+    mw_table_rows_take(j->rows, from, n, &rows);
     mw_status status = mw_stream_push(j->ctx, j->stream, &rows, j->columns, err);
     j->features_s += seconds_since(j, start);
     j->chunk->n_rows = n;
@@ -131,7 +133,7 @@ static mw_status take_rows(job *j, int64_t from, int64_t n, mw_features_out *out
 }
 
 static mw_status make_features(job *j, mw_features_out *out, mw_err *err) {
-    const int64_t n_rows = mw_features_in_count(j->in);
+    const int64_t n_rows = j->table->n_rows;
     mw_status status = MW_OK;
     for (int64_t from = 0; from < n_rows && !status; from += j->chunk_rows) {
         mw_ctx_report(j->ctx, "making features", (double)from, (double)n_rows);
@@ -146,19 +148,18 @@ static mw_status make_features(job *j, mw_features_out *out, mw_err *err) {
 
 static void tell(const job *j, mw_buf *text) {
     const mw_stream_counts counts = mw_stream_count(j->stream);
-    const mw_plain_bad *bad = mw_features_in_bad(j->in);
     char hex[MW_HASH128_HEX];
     mw_json_writer w;
     mw_json_writer_init(&w, text, 0);
     mw_json_object(&w);
     mw_json_add_string(&w, "out", mw_args_string(j->args, "out"));
-    mw_json_add_int(&w, "rows", mw_features_in_count(j->in));
+    mw_json_add_int(&w, "rows", j->table->n_rows);
     mw_json_add_int(&w, "columns", j->config.program->n_outputs);
     mw_json_add_int(&w, "devices", counts.devices);
     mw_json_add_int(&w, "late_rows", counts.late);
     mw_json_add_int(&w, "repeated_rows", counts.repeated);
     mw_json_add_int(&w, "unusable_rows", counts.unusable);
-    if (bad->n) mw_json_add_string(&w, "first_unreadable", bad->first);
+    if (j->bad.n) mw_json_add_string(&w, "first_unreadable", j->bad.first);
     mw_json_add_string(&w, "program", j->config.program->hash);
     if (j->replay) {
         mw_hash128_digest(j->hash, hex);
@@ -177,15 +178,32 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_object_end(&w);
 }
 
+static mw_status read_config(job *j, mw_err *err) {
+    const char *path = mw_args_string(j->args, "config");
+    char *text = NULL;
+    size_t size = 0;
+    mw_status status = mw_op__read_config(j->ctx, path, &text, &size, err);
+    if (status) return status;
+    status = mw_feature_config_read(j->ctx->mem, text, size, &j->config, err);
+    if (status) (void)mw_err_prefix(err, "%s", path);
+    mw_free(text);
+    return status;
+}
+
+static mw_status read_rows(job *j, mw_err *err) {
+    const int64_t start = mw_clock_monotonic(j->ctx->clock);
+    mw_status status = mw_op__read_telemetry(j->ctx, mw_args_string(j->args, "file"), j->args,
+                                             &j->config, NULL, MW_FLOAT64, &j->table, &j->bad, err);
+    if (!status) status = mw_table_rows_new(j->ctx->mem, &j->config, j->table, &j->rows, err);
+    j->read_s = seconds_since(j, start);
+    return status;
+}
+
 static mw_status run(job *j, mw_buf *text, mw_err *err) {
     mw_features_out *out = NULL;
-    mw_status status =
-        mw_features_in_config(j->ctx, mw_args_string(j->args, "config"), &j->config, err);
+    mw_status status = read_config(j, err);
     if (status) return status;
-    const int64_t start = mw_clock_monotonic(j->ctx->clock);
-    status = mw_features_in_open(j->ctx, mw_args_string(j->args, "file"), j->args, &j->config,
-                                 &j->in, err);
-    j->read_s = seconds_since(j, start);
+    status = read_rows(j, err);
     if (!status) status = get_ready(j, mw_args_bool(j->args, "replay"), err);
     if (!status)
         status = mw_features_out_new(j->ctx, mw_args_string(j->args, "out"), j->config.program,
@@ -199,7 +217,9 @@ static mw_status run(job *j, mw_buf *text, mw_err *err) {
 static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
     job j = {.ctx = call->ctx, .args = call->args};
     mw_status status = run(&j, text, err);
-    mw_features_in_close(j.in);
+    mw_table_rows_free(j.rows);
+    mw_table_free(j.table);
+    mw_free(j.bad.marks);
     mw_stream_free(j.stream);
     mw_stream_free(j.replay);
     mw_chunk_free(j.chunk);

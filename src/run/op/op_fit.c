@@ -19,6 +19,7 @@
 #include "run/op/fit_rows.h"
 #include "run/op/labels.h"
 #include "run/op/model_folder.h"
+#include "run/op/read_like.h"
 
 #define MAX_UNREADABLE_SHARE 0.05
 
@@ -80,11 +81,47 @@ static mw_status read_params(fit_job *job, const char *learner, mw_err *err) {
     return status ? status : mw_args_finish(job->params, err);
 }
 
+/* Features by --program, or by the one of the model to go on from. */
+static mw_status read_program(fit_job *job, mw_err *err) {
+    const char *path = mw_args_string(job->args, "program");
+    char *text = NULL;
+    size_t size = 0;
+    if (job->init && mw_features_program(mw_model_features(job->init))) {
+        job->features = mw_model_features(job->init);
+        if (!path) return MW_OK;
+        mw_fail(err, MW_EINVAL, "the model to go on from has a feature program of its own");
+        mw_err_at(err, "program");
+        return mw_err_hint(err, "leave --program out");
+    }
+    if (!path) return MW_OK;
+    mw_status status = mw_op__read_config(job->ctx, path, &text, &size, err);
+    if (status) return status;
+    status = mw_features_of_program(job->ctx, (mw_str){text, size}, &job->made, err);
+    if (status) (void)mw_err_prefix(err, "%s", path);
+    job->features = job->made;
+    mw_free(text);
+    return status;
+}
+
+/* A feature of the row's own target would tell the answer. */
+static mw_status check_leak(const mw_feature_config *config, const char *target, mw_err *err) {
+    for (int32_t c = 0; target && c < config->program->n_inputs; c++)
+        if (strcmp(config->program->inputs[c], target) == 0) {
+            mw_fail(err, MW_EINVAL,
+                    "the feature program reads the target %s: features would know the answer",
+                    target);
+            mw_err_at(err, "target");
+            return mw_err_hint(err, "take it out of the configuration's columns");
+        }
+    return MW_OK;
+}
+
 /* Columns that are not features: the target, weights, time and device. What is dropped was not read. */
 static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     const char *except[4];
     size_t n = 0;
     const char *device = mw_args_string(job->args, "device");
+    if (job->features) return check_leak(mw_features_program(job->features), target, err);
     if (job->init) {
         job->features = mw_model_features(job->init);
         return MW_OK;
@@ -186,6 +223,14 @@ static mw_status open_init(fit_job *job, mw_err *err) {
     return status;
 }
 
+static mw_status read_file(fit_job *job, mw_err *err) {
+    const char *path = mw_args_string(job->args, "file");
+    if (job->features)
+        return mw_op__read_telemetry(job->ctx, path, job->args, mw_features_program(job->features),
+                                     NULL, MW_FLOAT64, &job->table, &job->bad, err);
+    return mw_ingest_plain_as(job->ctx, path, job->args, NULL, 0, &job->table, &job->bad, err);
+}
+
 static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     const mw_ctx *ctx = job->ctx;
     const char *target = mw_args_string(job->args, "target");
@@ -199,12 +244,12 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
         return mw_err_at(err, "target");
     }
     int64_t start = mw_clock_monotonic(ctx->clock);
-    mw_status status = mw_ingest_plain_as(ctx, mw_args_string(job->args, "file"), job->args, NULL,
-                                          0, &job->table, &job->bad, err);
+    mw_status status = open_init(job, err);
+    if (!status) status = read_program(job, err);
+    if (!status) status = read_file(job, err);
     if (!status) status = check_share(job, err);
     job->read_s = seconds_since(ctx, start);
     start = mw_clock_monotonic(ctx->clock);
-    if (!status) status = open_init(job, err);
     if (!status && !unsupervised) status = take_labels(job, target, err);
     if (!status) job->rows.y = job->labels.y;
     const char *weight = mw_args_string(job->args, "weight");
@@ -489,6 +534,13 @@ static const mw_param params[] = {
      .min = 0,
      .max = 0.9,
      .help = "Share of the file's last rows kept for measuring; 0 fits all."},
+    {.name = "program",
+     .type = MW_PARAM_STRING,
+     .min = 1,
+     .max = 4096,
+     .help = "A feature configuration (`millwright features --help`): the file is telemetry, a row "
+             "a reading, and the model learns "
+             "from features of it. They travel with the model, and `predict` makes them."},
     {.name = "valid",
      .type = MW_PARAM_STRING,
      .help = "Another file to measure on round by round; --learner gbdt."},

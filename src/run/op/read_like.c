@@ -1,6 +1,11 @@
 /* read_like.c -- see read_like.h. */
 #include "run/op/read_like.h"
 
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "keep/ingest/profile.h"
+
 static mw_type type_of(mw_feature_kind kind) {
     switch (kind) {
     case MW_FEATURE_NUMBER: return MW_FLOAT64;
@@ -10,9 +15,92 @@ static mw_type type_of(mw_feature_kind kind) {
     return MW_FLOAT64;
 }
 
+mw_status mw_op__read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
+                             mw_err *err) {
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash ? mw_strndup(ctx->mem, path, (size_t)(slash - path) + 1) : mw_strdup(ctx->mem, ".");
+    mw_dir *dir = NULL;
+    mw_status status = folder ? mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err)
+                              : mw_fail_nomem(err, "a path");
+    if (!status)
+        status = mw_file_read(ctx, dir, slash ? slash + 1 : path, (size_t)MW_LIMIT(JSON_BYTES), ret,
+                              ret_size, err);
+    mw_dir_close(dir);
+    mw_free(folder);
+    return status;
+}
+
+static bool of_table(const mw_param *table, mw_str name) {
+    for (; table->name; table++)
+        if (mw_str_is(name, table->name)) return true;
+    return false;
+}
+
+/* What args say of the file, and the configuration of its time column where they do not. */
+static mw_status reading_args(mw_mem *mem, const mw_args *args, const mw_feature_config *config,
+                              mw_args **ret, mw_err *err) {
+    mw_arena arena;
+    mw_buf text;
+    mw_json_writer writer;
+    const mw_json *all = NULL;
+    mw_arena_init(&arena, mem);
+    mw_buf_init(&text, mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer_init(&writer, &text, 0);
+    mw_args_write_json(args, &writer);
+    mw_status status = mw_buf_status(&text, "the arguments", err);
+    if (!status) status = mw_json_parse(&arena, mw_buf_text(&text), text.size, &all, err);
+    if (!status) status = mw_args_new(mem, mw_profile_params, ret, err);
+    for (const mw_json *one = status ? NULL : all->first; one && !status; one = one->next) {
+        if (!of_table(mw_profile_params, one->key)) continue;
+        mw_json member = *one;
+        member.next = NULL;
+        const mw_json object = {.kind = MW_JSON_OBJECT, .n_children = 1, .first = &member};
+        status = mw_args_set_json(*ret, &object, err);
+    }
+    if (!status && config->time_column && !mw_args_given(*ret, "time"))
+        status = mw_args_set(*ret, MW_STR("time"), mw_str_of(config->time_column), err);
+    if (!status) status = mw_args_finish(*ret, err);
+    mw_buf_done(&text);
+    mw_arena_done(&arena);
+    return status;
+}
+
+static bool is_boolean(const mw_feature_config *config, const char *name) {
+    for (int32_t k = 0; k < config->n_booleans; k++)
+        if (strcmp(config->booleans[k], name) == 0) return true;
+    return false;
+}
+
+mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
+                                const mw_feature_config *config, const char *target,
+                                mw_type target_type, mw_table **ret, mw_plain_bad *ret_bad,
+                                mw_err *err) {
+    const mw_program *p = config->program;
+    mw_args *own = NULL;
+    mw_plain_column *as = mw_calloc(ctx->mem, (size_t)p->n_inputs + 2, sizeof *as);
+    mw_status status = as ? reading_args(ctx->mem, args, config, &own, err)
+                          : mw_fail_nomem(err, "the list of columns");
+    size_t n = 0;
+    for (int32_t c = 0; c < p->n_inputs && !status; c++)
+        as[n++] = (mw_plain_column){p->inputs[c],
+                                    is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64};
+    if (!status && config->device_column)
+        as[n++] = (mw_plain_column){config->device_column, MW_DICTIONARY};
+    if (!status && target) as[n++] = (mw_plain_column){target, target_type};
+    if (!status) status = mw_ingest_plain_as(ctx, path, own, as, n, ret, ret_bad, err);
+    mw_args_free(own);
+    mw_free(as);
+    return status;
+}
+
 mw_status mw_op__read_like(const mw_ctx *ctx, const char *path, const mw_args *args,
                            const mw_features *features, const char *target, mw_type target_type,
                            mw_table **ret, mw_plain_bad *ret_bad, mw_err *err) {
+    const mw_feature_config *program = mw_features_program(features);
+    if (program)
+        return mw_op__read_telemetry(ctx, path, args, program, target, target_type, ret, ret_bad,
+                                     err);
     size_t n = (size_t)mw_features_count(features);
     mw_plain_column *as = mw_alloc_array(ctx->mem, n + 1, sizeof *as);
     if (!as) return mw_fail_nomem(err, "the list of columns");

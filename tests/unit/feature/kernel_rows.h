@@ -57,7 +57,7 @@ static inline void kernel_rows_round(kernel_rows *rows, double to) {
 
 typedef struct kernel_device {
     const kernel_rows *rows;
-    const mw_node *node;
+    const mw_feature_node *node;
     mw_window_state windows;
     char *state;
     int32_t run[KERNEL_ROWS];
@@ -106,10 +106,10 @@ static inline void kernel_push(kernel_device *d, int32_t first, int32_t n, kerne
 static inline void kernel_run(const mw_kernel *kernel, mw_feature_args args,
                               const kernel_rows *rows, int32_t step, int32_t restart,
                               kernel_result *ret) {
-    const mw_node node = {.kernel = kernel,
-                          .args = args,
-                          .window = kernel->windowed && args.us > 0 ? 0 : -1,
-                          .n_inputs = 1};
+    const mw_feature_node node = {.kernel = kernel,
+                                  .args = args,
+                                  .window = kernel->windowed && args.us > 0 ? 0 : -1,
+                                  .n_inputs = 1};
     kernel_device d = {.rows = rows, .node = &node};
     mw_rng rng;
     mw_rng_init(&rng, mw_test_seed(), 99, 0);
