@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/base/alloc.h"
+#include "core/base/arena.h"
 #include "core/base/status.h"
 
 /* A stretch of rows whose windows begin in one cell of time and end in another one (window_cells.h). */
@@ -59,7 +59,8 @@ static inline bool mw_span_rows(const mw_span *span, int64_t rows, int32_t i, in
 /* What a definition may say beside inputs. Unused members are 0. */
 typedef struct mw_feature_args {
     int64_t us, rows; /* window, lag or period: one of them is positive */
-    double number;    /* quantile, limit... */
+    double number;    /* quantile, limit, where a band begins... */
+    double number2;   /* where it ends */
 } mw_feature_args;
 
 enum { MW_NODE_INPUTS = 2, MW_NODE_OUTPUTS = 4 };
@@ -74,6 +75,7 @@ typedef struct mw_feature_node {
     int32_t inputs[MW_NODE_INPUTS];   /* signals */
     int32_t outputs[MW_NODE_OUTPUTS]; /* signals; -1: not asked for */
     size_t state_at;                  /* in a device's state */
+    const void *plan;                 /* what `prepare` made, read by all devices; NULL */
 } mw_feature_node;
 
 struct mw_kernel {
@@ -86,6 +88,8 @@ struct mw_kernel {
     mw_status (*push)(const mw_feature_node *node, void *state, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err);
     void (*done)(void *state); /* frees what a state owns; NULL: nothing */
+    /* Once for a program's node: refuses args (MW_EINVAL), makes its plan in the program's arena. NULL: nothing to do. */
+    mw_status (*prepare)(mw_feature_node *node, mw_arena *arena, mw_err *err);
 };
 
 typedef enum mw_feature_takes {
@@ -93,7 +97,8 @@ typedef enum mw_feature_takes {
     MW_TAKES_WINDOW = 1 << 0,  /* "5min", or rows */
     MW_TAKES_LAG = 1 << 1,     /* the same, how far back */
     MW_TAKES_PERIODS = 1 << 2, /* rows, 1 unless given */
-    MW_TAKES_NUMBER = 1 << 3
+    MW_TAKES_NUMBER = 1 << 3,
+    MW_TAKES_BAND = 1 << 4 /* two numbers, the first one lower */
 } mw_feature_takes;
 
 typedef struct mw_operator {

@@ -105,6 +105,11 @@ static mw_status check_args(const mw_feature_def *f, mw_err *err) {
                 f->op->high, args->number);
         return fail_at(f, err);
     }
+    if ((takes & MW_TAKES_BAND) && !(args->number >= f->op->low && args->number < args->number2 && args->number2 <= f->op->high)) {
+        mw_fail(err, MW_EINVAL, "%s needs a band within %g to %g, not %g to %g", f->name, f->op->low, f->op->high, args->number,
+                args->number2);
+        return fail_at(f, err);
+    }
     return MW_OK;
 }
 
@@ -120,8 +125,8 @@ static int32_t window_of(mw_program *p, int64_t us) {
 static bool same(const mw_feature_node *node, const mw_operator *op, const int32_t *inputs,
                  const mw_feature_args *args) {
     return node->kernel == op->kernel && memcmp(node->inputs, inputs, sizeof node->inputs) == 0 &&
-           node->args.us == args->us && node->args.rows == args->rows &&
-           node->args.number == args->number;
+           node->args.us == args->us && node->args.rows == args->rows && node->args.number == args->number &&
+           node->args.number2 == args->number2;
 }
 
 static int32_t find_node(const compile *c, const mw_operator *op, const int32_t *inputs,
@@ -131,8 +136,8 @@ static int32_t find_node(const compile *c, const mw_operator *op, const int32_t 
     return NONE;
 }
 
-static int32_t new_node(compile *c, const mw_operator *op, const int32_t *inputs,
-                        const mw_feature_args *args) {
+static mw_status new_node(compile *c, const mw_operator *op, const int32_t *inputs,
+                          const mw_feature_args *args, int32_t *ret, mw_err *err) {
     mw_program *p = c->p;
     const int32_t n = p->n_nodes++;
     mw_feature_node *node = &p->nodes[n];
@@ -153,7 +158,8 @@ static int32_t new_node(compile *c, const mw_operator *op, const int32_t *inputs
     if (kernel->looks_back && rows > p->past_rows) p->past_rows = rows;
     c->before[n] = c->newest[inputs[0] + 1];
     c->newest[inputs[0] + 1] = n;
-    return n;
+    *ret = n;
+    return kernel->prepare ? kernel->prepare(node, &p->arena, err) : MW_OK;
 }
 
 static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err *err);
@@ -193,7 +199,14 @@ static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err 
         return MW_OK;
     }
     int32_t node = find_node(c, feature->op, inputs, &feature->args);
-    if (node == NONE) node = new_node(c, feature->op, inputs, &feature->args);
+    if (node == NONE) {
+        status = new_node(c, feature->op, inputs, &feature->args, &node, err);
+        if (status) {
+            (void)mw_err_prefix(err, "%s", feature->name);
+            (void)fail_at(feature, err);
+            return status;
+        }
+    }
     int32_t *output = &c->p->nodes[node].outputs[feature->op->output];
     if (*output == NONE) {
         *output = c->p->n_signals++;
@@ -216,6 +229,12 @@ static void write_args(const mw_feature_def *f, mw_json_writer *writer) {
         mw_json_add_int(writer, key, f->args.rows);
     }
     if (takes & MW_TAKES_NUMBER) mw_json_add_number(writer, "number", f->args.number);
+    if (!(takes & MW_TAKES_BAND)) return;
+    mw_json_key(writer, "band");
+    mw_json_array(writer);
+    mw_json_write_number(writer, f->args.number);
+    mw_json_write_number(writer, f->args.number2);
+    mw_json_array_end(writer);
 }
 
 static void write_feature(const mw_feature_def *f, mw_json_writer *writer) {
