@@ -136,6 +136,10 @@ WRONG = [  # what is wrong, where, what the message says
     ({"continuousColumns": ["x"], "features": [{"op": "quantile", "of": "x", "window": 5, "number": 2}]}, "/schemaConfig/features/0", "from 0 to 1"),
     ({"continuousColumns": ["x"], "features": [{"op": "lag", "of": "b", "lag": 1, "name": "a"}, {"op": "lag", "of": "a", "lag": 1, "name": "b"}]},
      "/schemaConfig/features/0", "needs itself"),
+    ({"continuousColumns": ["x"], "features": [{"op": "rms", "of": "x", "window": "5min"}]}, "/schemaConfig/features/0", "not a time"),
+    ({"continuousColumns": ["x"], "features": [{"op": "rms", "of": "x", "window": 8}]}, "/schemaConfig/features/0", "from 16 to"),
+    ({"continuousColumns": ["x"], "features": [{"op": "band_power", "of": "x", "window": 64}]}, "/schemaConfig/features/0", "needs a band"),
+    ({"continuousColumns": ["x"], "features": [{"op": "band_power", "of": "x", "window": 64, "band": [1]}]}, "/schemaConfig/features/0/band", "two frequencies"),
     ({"continuousColumns": ["x"], "features": []}, "/schemaConfig", "at least one feature"),
 ]
 

@@ -129,26 +129,31 @@ static mw_status fail_length(const reading *r, const char *text, mw_err *err) {
 
 /* column_op, column_op_5min, column_quantile_5min_0.9, a_x_b */
 static const char *name_of(const reading *r, const mw_operator *op, const char *const *of,
-                           const stretch *length, double number) {
-    char digits[MW_NUMBER_MAX] = "";
+                           const stretch *length, const double *numbers) {
+    char digits[2][MW_NUMBER_MAX] = {"", ""};
+    const int n = op->takes & MW_TAKES_BAND ? 2 : op->takes & MW_TAKES_NUMBER ? 1 : 0;
     if (op->between) return mw_arena_printf(r->arena, "%s%s%s", of[0], op->between, of[1]);
     if (op->n_inputs == 0) return op->name;
-    if (op->takes & MW_TAKES_NUMBER) (void)mw_number_print(number, digits);
+    for (int k = 0; k < n; k++) (void)mw_number_print(numbers[k], digits[k]);
     const bool plain = !length || ((op->takes & MW_TAKES_PERIODS) && length->rows == 1);
-    return mw_arena_printf(r->arena, "%s_%s%s%s%s%s", of[0], op->name, plain ? "" : "_",
-                           plain ? "" : length->text, digits[0] ? "_" : "", digits);
+    return mw_arena_printf(r->arena, "%s_%s%s%s%s%s%s%s", of[0], op->name, plain ? "" : "_",
+                           plain ? "" : length->text, n > 0 ? "_" : "", digits[0], n > 1 ? "_" : "",
+                           digits[1]);
 }
 
+/* numbers [2]: what an operator with a number or a band takes; else not read. */
 static mw_status add_one(reading *r, const char *op_name, const char *a, const char *b,
-                         const stretch *length, double number, const char *name, mw_err *err) {
+                         const stretch *length, const double *numbers, const char *name, mw_err *err) {
     const mw_operator *op = mw_operator_find(op_name, strlen(op_name));
-    mw_feature_def feature = {.op = op, .of = {a, b}, .name = name, .args = {.number = number}};
+    mw_feature_def feature = {.op = op, .of = {a, b}, .name = name};
     if (!op && !name) feature.name = a;
-    if (length && op) {
+    if (op && length) {
         feature.args.us = length->us;
         feature.args.rows = length->rows;
     }
-    if (!feature.name && op) feature.name = name_of(r, op, feature.of, length, number);
+    if (op && (op->takes & (MW_TAKES_NUMBER | MW_TAKES_BAND))) feature.args.number = numbers[0];
+    if (op && (op->takes & MW_TAKES_BAND)) feature.args.number2 = numbers[1];
+    if (!feature.name && op) feature.name = name_of(r, op, feature.of, length, numbers);
     return add(r, &feature, err);
 }
 
@@ -179,8 +184,7 @@ static mw_status read_words(const reading *r, const mw_json *value, const char *
 }
 
 static mw_status check_keys(const reading *r, const mw_json *entry, mw_err *err) {
-    static const char *const keys[] = {"op",      "of",     "window", "lag",
-                                       "periods", "number", "name",   NULL};
+    static const char *const keys[] = {"op", "of", "window", "lag", "periods", "number", "band", "name", NULL};
     if (entry->kind != MW_JSON_OBJECT) {
         mw_fail(err, MW_EINVAL, "a feature is an object: {\"op\": ..., \"of\": ...}");
         mw_err_at(err, "%s", r->where);
@@ -230,7 +234,7 @@ static const char *length_key(const mw_operator *op) {
 typedef struct entry {
     words ops, of, lengths;
     const char *length_key;
-    double number;
+    double numbers[2]; /* number; or band */
     const char *name;
 } entry;
 
@@ -272,10 +276,25 @@ static mw_status add_op(reading *r, const entry *e, const char *op_name, const m
             return fail_length(r, e->lengths.items[w], err);
         for (int32_t c = 0; c < n_of && !status; c++)
             status = add_one(r, op_name, e->of.n ? e->of.items[c] : NULL,
-                             two ? e->of.items[1] : NULL, key ? &length : NULL,
-                             op && (op->takes & MW_TAKES_NUMBER) ? e->number : 0, e->name, err);
+                             two ? e->of.items[1] : NULL, key ? &length : NULL, e->numbers, e->name, err);
     }
     return status;
+}
+
+/* Those that are not given are refused where an operator takes them. */
+static mw_status read_numbers(const reading *r, const mw_json *json, entry *e, mw_err *err) {
+    const mw_json *number = mw_json_get(json, "number"), *band = mw_json_get(json, "band");
+    e->numbers[0] = e->numbers[1] = mw_json_number(number, -1e300);
+    if (number && number->kind != MW_JSON_NUMBER)
+        return fail_entry(r, "number", err, "\"number\" must be a number", "\"number\": 0.9");
+    if (!band) return MW_OK;
+    const mw_json *low = mw_json_at(band, 0), *high = mw_json_at(band, 1);
+    if (band->kind != MW_JSON_ARRAY || band->n_children != 2 || low->kind != MW_JSON_NUMBER ||
+        high->kind != MW_JSON_NUMBER)
+        return fail_entry(r, "band", err, "a band is two frequencies in Hz", "\"band\": [10, 100]");
+    e->numbers[0] = low->number;
+    e->numbers[1] = high->number;
+    return MW_OK;
 }
 
 static mw_status read_entry(reading *r, const mw_json *json, mw_err *err) {
@@ -297,7 +316,8 @@ static mw_status read_entry(reading *r, const mw_json *json, mw_err *err) {
     if (status) return status;
     if (e.ops.n == 0)
         return fail_entry(r, "", err, "a feature needs an \"op\"", "{\"op\": \"mean\", ...}");
-    e.number = mw_json_number(mw_json_get(json, "number"), -1e300);
+    status = read_numbers(r, json, &e, err);
+    if (status) return status;
     const mw_json *name = mw_json_get(json, "name");
     if (name) {
         if (name->kind != MW_JSON_STRING)
@@ -357,7 +377,7 @@ static mw_status add_lags(reading *r, const columns *c, const char *const *lags,
         if (!text) return no_memory(err);
         const stretch length = {.text = text, .us = (int64_t)(seconds * 1e6 + 0.5)};
         for (size_t i = 0; i < c->n_numbers && !status; i++)
-            status = add_one(r, "lag", c->numbers[i], NULL, &length, 0, NULL, err);
+            status = add_one(r, "lag", c->numbers[i], NULL, &length, NULL, NULL, err);
     }
     return status;
 }
@@ -372,7 +392,7 @@ static mw_status add_windows(reading *r, const columns *c, const char *const *wi
         if (!read_length(windows[k], &length)) return fail_length(r, windows[k], err);
         for (size_t i = 0; i < c->n_numbers; i++)
             for (size_t o = 0; o < sizeof ops / sizeof *ops && !status; o++)
-                status = add_one(r, ops[o], c->numbers[i], NULL, &length, 0, NULL, err);
+                status = add_one(r, ops[o], c->numbers[i], NULL, &length, NULL, NULL, err);
     }
     return status;
 }
@@ -386,16 +406,16 @@ static mw_status add_usual(reading *r, const columns *c, const char *longest, mw
     (void)snprintf(r->where, sizeof r->where, "/schemaConfig/continuousColumns");
     for (size_t o = 0; o < sizeof ops / sizeof *ops; o++)
         for (size_t i = 0; i < c->n_numbers && !status; i++)
-            status = add_one(r, ops[o], c->numbers[i], NULL, o < 2 ? &one : NULL, 0, NULL, err);
+            status = add_one(r, ops[o], c->numbers[i], NULL, o < 2 ? &one : NULL, NULL, NULL, err);
     stretch length;
     for (size_t i = 0; longest && i < c->n_numbers && !status; i++)
         if (read_length(longest, &length))
-            status = add_one(r, "mad_distance", c->numbers[i], NULL, &length, 0, NULL, err);
+            status = add_one(r, "mad_distance", c->numbers[i], NULL, &length, NULL, NULL, err);
     for (size_t i = 0; i < c->n_numbers; i++)
         for (size_t j = i + 1; j < c->n_numbers && !status; j++)
-            status = add_one(r, "product", c->numbers[i], c->numbers[j], NULL, 0, NULL, err);
+            status = add_one(r, "product", c->numbers[i], c->numbers[j], NULL, NULL, NULL, err);
     for (size_t k = 0; k < sizeof times / sizeof *times && !status; k++)
-        status = add_one(r, times[k], NULL, NULL, NULL, 0, NULL, err);
+        status = add_one(r, times[k], NULL, NULL, NULL, NULL, NULL, err);
     return status;
 }
 
@@ -403,10 +423,10 @@ static mw_status add_values(reading *r, const columns *c, mw_err *err) {
     mw_status status = MW_OK;
     (void)snprintf(r->where, sizeof r->where, "/schemaConfig/continuousColumns");
     for (size_t i = 0; i < c->n_numbers && !status; i++)
-        status = add_one(r, "value", c->numbers[i], NULL, NULL, 0, NULL, err);
+        status = add_one(r, "value", c->numbers[i], NULL, NULL, NULL, NULL, err);
     (void)snprintf(r->where, sizeof r->where, "/schemaConfig/booleanColumns");
     for (size_t i = 0; i < c->n_truths && !status; i++)
-        status = add_one(r, "value", c->truths[i], NULL, NULL, 0, NULL, err);
+        status = add_one(r, "value", c->truths[i], NULL, NULL, NULL, NULL, err);
     return status;
 }
 

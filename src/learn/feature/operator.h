@@ -119,6 +119,7 @@ const mw_operator *mw_operator_find(const char *name, size_t size);
 
 extern const mw_kernel mw_kernel_lag, mw_kernel_change, mw_kernel_pair, mw_kernel_clock,
     mw_kernel_moments, mw_kernel_extremes, mw_kernel_sorted, mw_kernel_zscore, mw_kernel_moments4,
-    mw_kernel_slope, mw_kernel_crossings, mw_kernel_ewm, mw_kernel_states, mw_kernel_totals;
+    mw_kernel_slope, mw_kernel_crossings, mw_kernel_ewm, mw_kernel_states, mw_kernel_totals,
+    mw_kernel_blocks, mw_kernel_blocks_spectrum;
 
 #endif

@@ -63,6 +63,12 @@ static mw_feature_args any_args(dice *d, const mw_operator *op) {
         else
             args.us = widths[roll(d, 7)];
     }
+    if (op->kernel == &mw_kernel_blocks || op->kernel == &mw_kernel_blocks_spectrum)
+        args = (mw_feature_args){.rows = 16 + roll(d, 30)};
+    if (op->takes & MW_TAKES_BAND) {
+        args.number = roll(d, 3) * 0.01;
+        args.number2 = args.number + 0.02;
+    }
     if (op->takes & MW_TAKES_NUMBER)
         args.number = op->low + (op->high - op->low) * roll(d, 11) / 10;
     return args;
