@@ -75,8 +75,8 @@ static double crest(const mw_block *block) {
     return peak / mw_sqrt(sum / block->n); /* 0 / 0: missing */
 }
 
-static mw_status give(const mw_feature_node *node, const mw_block *block, const bool *wanted, double *ret,
-                      mw_mem *mem, mw_err *err) {
+static mw_status give(const mw_feature_node *node, const mw_block *block, const bool *wanted,
+                      double *ret, mw_mem *mem, mw_err *err) {
     (void)node;
     (void)mem;
     (void)err;
@@ -85,8 +85,8 @@ static mw_status give(const mw_feature_node *node, const mw_block *block, const 
     return MW_OK;
 }
 
-static mw_status push(const mw_feature_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     return mw_block_push(node, data, span, in[0], out, give, mem, err);
 }
 

@@ -82,8 +82,8 @@ static double swing(const mw_feature_node *node, const mw_block *block, mw_compl
     return mw_sqrt(squares / n);
 }
 
-static mw_status give(const mw_feature_node *node, const mw_block *block, const bool *wanted, double *ret,
-                      mw_mem *mem, mw_err *err) {
+static mw_status give(const mw_feature_node *node, const mw_block *block, const bool *wanted,
+                      double *ret, mw_mem *mem, mw_err *err) {
     const plan *p = node->plan;
     const size_t n = (size_t)block->n;
     mw_complex *bins = mw_alloc_array(mem, n + mw_fft_room(p->fft), sizeof *bins);
@@ -94,8 +94,8 @@ static mw_status give(const mw_feature_node *node, const mw_block *block, const 
     return MW_OK;
 }
 
-static mw_status push(const mw_feature_node *node, void *data, const mw_span *span, const double *const *in,
-                      double *const *out, mw_mem *mem, mw_err *err) {
+static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
+                      const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
     return mw_block_push(node, data, span, in[0], out, give, mem, err);
 }
 

@@ -143,7 +143,8 @@ static const char *name_of(const reading *r, const mw_operator *op, const char *
 
 /* numbers [2]: what an operator with a number or a band takes; else not read. */
 static mw_status add_one(reading *r, const char *op_name, const char *a, const char *b,
-                         const stretch *length, const double *numbers, const char *name, mw_err *err) {
+                         const stretch *length, const double *numbers, const char *name,
+                         mw_err *err) {
     const mw_operator *op = mw_operator_find(op_name, strlen(op_name));
     mw_feature_def feature = {.op = op, .of = {a, b}, .name = name};
     if (!op && !name) feature.name = a;
@@ -184,7 +185,8 @@ static mw_status read_words(const reading *r, const mw_json *value, const char *
 }
 
 static mw_status check_keys(const reading *r, const mw_json *entry, mw_err *err) {
-    static const char *const keys[] = {"op", "of", "window", "lag", "periods", "number", "band", "name", NULL};
+    static const char *const keys[] = {"op",     "of",   "window", "lag", "periods",
+                                       "number", "band", "name",   NULL};
     if (entry->kind != MW_JSON_OBJECT) {
         mw_fail(err, MW_EINVAL, "a feature is an object: {\"op\": ..., \"of\": ...}");
         mw_err_at(err, "%s", r->where);
@@ -275,8 +277,9 @@ static mw_status add_op(reading *r, const entry *e, const char *op_name, const m
         if (key && e->lengths.n > 0 && !read_length(e->lengths.items[w], &length))
             return fail_length(r, e->lengths.items[w], err);
         for (int32_t c = 0; c < n_of && !status; c++)
-            status = add_one(r, op_name, e->of.n ? e->of.items[c] : NULL,
-                             two ? e->of.items[1] : NULL, key ? &length : NULL, e->numbers, e->name, err);
+            status =
+                add_one(r, op_name, e->of.n ? e->of.items[c] : NULL, two ? e->of.items[1] : NULL,
+                        key ? &length : NULL, e->numbers, e->name, err);
     }
     return status;
 }

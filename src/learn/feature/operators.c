@@ -12,7 +12,9 @@
 #define OLDEST_FIRST "all rows of the device, oldest first"
 #define KEEPS "Say nothing: what was stays; missing before the first value."
 #define EITHER "Missing when either value is, or a gap lies between."
-#define BLOCKS "Missing until a whole block, or when the block has a missing value or a gap; a gap ends what the last block gave."
+#define BLOCKS                                                                                 \
+    "Missing until a whole block, or when the block has a missing value or a gap; a gap ends " \
+    "what the last block gave."
 
 const mw_operator mw_operators[] = {
     {.name = "mean",
@@ -248,20 +250,44 @@ const mw_operator mw_operators[] = {
      .kernel = &mw_kernel_clock,
      .output = 3,
      .help = "Cosine of the day of the week (UTC)."},
-    {.name = "rms", .n_inputs = 1, .takes = MW_TAKES_WINDOW, .kernel = &mw_kernel_blocks, .output = 0,
-     .help = "Root mean square of the last block of so many rows (16 to 4096); there is a block every half of them.",
-     .order = "oldest first", .missing = BLOCKS},
-    {.name = "crest", .n_inputs = 1, .takes = MW_TAKES_WINDOW, .kernel = &mw_kernel_blocks, .output = 1,
-     .help = "Largest distance of the last block's values from their mean, in root mean squares of these distances.",
-     .order = "oldest first", .missing = BLOCKS},
-    {.name = "band_power", .n_inputs = 1, .takes = MW_TAKES_WINDOW | MW_TAKES_BAND, .low = 0, .high = 1e6,
-     .kernel = &mw_kernel_blocks_spectrum, .output = 0,
-     .help = "Share of the last block's power between two frequencies in Hz: mean taken off, Hann's window.",
+    {.name = "rms",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW,
+     .kernel = &mw_kernel_blocks,
+     .output = 0,
+     .help = "Root mean square of the last block of so many rows (16 to 4096); there is a block "
+             "every half of them.",
+     .order = "oldest first",
+     .missing = BLOCKS},
+    {.name = "crest",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW,
+     .kernel = &mw_kernel_blocks,
+     .output = 1,
+     .help = "Largest distance of the last block's values from their mean, in root mean squares of "
+             "these distances.",
+     .order = "oldest first",
+     .missing = BLOCKS},
+    {.name = "band_power",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW | MW_TAKES_BAND,
+     .low = 0,
+     .high = 1e6,
+     .kernel = &mw_kernel_blocks_spectrum,
+     .output = 0,
+     .help = "Share of the last block's power between two frequencies in Hz: mean taken off, "
+             "Hann's window.",
      .order = "mean oldest first; radix-2 transform; lowest frequency first",
      .missing = BLOCKS " Missing, too, where the block cannot tell the band's frequencies."},
-    {.name = "envelope_rms", .n_inputs = 1, .takes = MW_TAKES_WINDOW, .kernel = &mw_kernel_blocks_spectrum, .output = 1,
-     .help = "Root mean square of the last block's envelope about its mean: of the analytic signal.",
-     .order = "mean oldest first; radix-2 transform", .missing = BLOCKS},
+    {.name = "envelope_rms",
+     .n_inputs = 1,
+     .takes = MW_TAKES_WINDOW,
+     .kernel = &mw_kernel_blocks_spectrum,
+     .output = 1,
+     .help =
+         "Root mean square of the last block's envelope about its mean: of the analytic signal.",
+     .order = "mean oldest first; radix-2 transform",
+     .missing = BLOCKS},
     {0}};
 
 const mw_operator *mw_operator_find(const char *name, size_t size) {

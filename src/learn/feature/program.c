@@ -105,9 +105,10 @@ static mw_status check_args(const mw_feature_def *f, mw_err *err) {
                 f->op->high, args->number);
         return fail_at(f, err);
     }
-    if ((takes & MW_TAKES_BAND) && !(args->number >= f->op->low && args->number < args->number2 && args->number2 <= f->op->high)) {
-        mw_fail(err, MW_EINVAL, "%s needs a band within %g to %g, not %g to %g", f->name, f->op->low, f->op->high, args->number,
-                args->number2);
+    if ((takes & MW_TAKES_BAND) && !(args->number >= f->op->low && args->number < args->number2 &&
+                                     args->number2 <= f->op->high)) {
+        mw_fail(err, MW_EINVAL, "%s needs a band within %g to %g, not %g to %g", f->name,
+                f->op->low, f->op->high, args->number, args->number2);
         return fail_at(f, err);
     }
     return MW_OK;
@@ -125,8 +126,8 @@ static int32_t window_of(mw_program *p, int64_t us) {
 static bool same(const mw_feature_node *node, const mw_operator *op, const int32_t *inputs,
                  const mw_feature_args *args) {
     return node->kernel == op->kernel && memcmp(node->inputs, inputs, sizeof node->inputs) == 0 &&
-           node->args.us == args->us && node->args.rows == args->rows && node->args.number == args->number &&
-           node->args.number2 == args->number2;
+           node->args.us == args->us && node->args.rows == args->rows &&
+           node->args.number == args->number && node->args.number2 == args->number2;
 }
 
 static int32_t find_node(const compile *c, const mw_operator *op, const int32_t *inputs,
