@@ -13,12 +13,22 @@
 
 enum { SPAN = 256 }; /* rows: what a span's signals take stays in the second cache */
 
+enum { NODE_SIGNALS = MW_NODE_INPUTS + MW_NODE_OUTPUTS };
+
+/* A pointer to a kept signal: set anew for each span. */
+typedef struct pointer {
+    double **at;
+    int32_t kept; /* column of the device */
+} pointer;
+
 struct mw_device_scratch {
     const mw_program *program;
-    const double **in; /* [n_signals] where a signal's numbers are */
-    double **out;      /* the same, to write to */
-    double *room;      /* [n_signals - n_kept][SPAN] */
-    int32_t *kept; /* [n_kept] signals that a device keeps, in the order of their columns there */
+    double **signals; /* [n_signals] where a signal's numbers are */
+    double **
+        nodes; /* [n_nodes][NODE_SIGNALS] likewise of a node's inputs, then of its outputs; NULL: none */
+    pointer *pointers; /* [n_pointers] among both */
+    int32_t n_pointers;
+    double *room; /* [n_signals - n_kept][SPAN] */
     int32_t run[SPAN];
     int64_t gap[SPAN];
     mw_window_rows *windows; /* [n_windows] */
@@ -55,29 +65,58 @@ void *mw_device_free(mw_device *device) {
     return mw_free(device);
 }
 
+static void point(mw_device_scratch *s, double **at, int32_t signal, const int32_t *place) {
+    if (s->program->kept[signal])
+        s->pointers[s->n_pointers++] = (pointer){at, place[signal]};
+    else
+        *at = s->room + (size_t)place[signal] * SPAN;
+}
+
+/* Signals that no later row reads have a place in the room; the others have one in each device. */
+static mw_status set_pointers(mw_device_scratch *s, mw_mem *mem, mw_err *err) {
+    const mw_program *p = s->program;
+    int32_t kept = 0, others = 0;
+    int32_t *place = mw_alloc_array(mem, (size_t)p->n_signals + 1, sizeof *place);
+    if (!place) return mw_fail_nomem(err, "feature programs");
+    for (int32_t i = 0; i < p->n_signals; i++) {
+        place[i] = p->kept[i] ? kept++ : others++;
+        point(s, &s->signals[i], i, place);
+    }
+    for (int32_t k = 0; k < p->n_nodes; k++) {
+        const mw_feature_node *node = &p->nodes[k];
+        double **at = s->nodes + (size_t)k * NODE_SIGNALS;
+        for (int32_t i = 0; i < node->n_inputs; i++) point(s, at + i, node->inputs[i], place);
+        for (int32_t i = 0; i < MW_NODE_OUTPUTS; i++)
+            if (node->outputs[i] >= 0) point(s, at + MW_NODE_INPUTS + i, node->outputs[i], place);
+    }
+    mw_free(place);
+    return MW_OK;
+}
+
 mw_status mw_device_scratch_new(mw_mem *mem, const mw_program *program, mw_device_scratch **ret,
                                 mw_err *err) {
+    mw_status status;
     mw_device_scratch *s = mw_calloc(mem, 1, sizeof *s);
     if (!s) return mw_fail_nomem(err, "feature programs");
     const size_t n = (size_t)program->n_signals, windows = (size_t)program->n_windows;
     s->program = program;
-    s->in = mw_calloc(mem, n + 1, sizeof *s->in);
-    s->out = mw_calloc(mem, n + 1, sizeof *s->out);
-    s->kept = mw_calloc(mem, (size_t)program->n_kept + 1, sizeof *s->kept);
+    s->signals = mw_calloc(mem, n + 1, sizeof *s->signals);
+    s->nodes = mw_calloc(mem, (size_t)program->n_nodes * NODE_SIGNALS + 1, sizeof *s->nodes);
+    s->pointers =
+        mw_alloc_array(mem, n + (size_t)program->n_nodes * NODE_SIGNALS + 1, sizeof *s->pointers);
     s->room = mw_alloc_array(mem, (n - (size_t)program->n_kept) * SPAN + 1, sizeof *s->room);
     s->windows = mw_calloc(mem, windows + 1, sizeof *s->windows);
     s->starts = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->starts);
     s->pieces = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->pieces);
-    if (!s->in || !s->out || !s->kept || !s->room || !s->windows || !s->starts || !s->pieces) {
+    if (!s->signals || !s->nodes || !s->pointers || !s->room || !s->windows || !s->starts ||
+        !s->pieces) {
         mw_device_scratch_free(s);
         return mw_fail_nomem(err, "feature programs");
     }
-    int32_t kept = 0, others = 0;
-    for (int32_t i = 0; i < program->n_signals; i++) {
-        if (program->kept[i])
-            s->kept[kept++] = i;
-        else
-            s->in[i] = s->out[i] = s->room + (size_t)others++ * SPAN;
+    status = set_pointers(s, mem, err);
+    if (status) {
+        mw_device_scratch_free(s);
+        return status;
     }
     *ret = s;
     return MW_OK;
@@ -85,9 +124,9 @@ mw_status mw_device_scratch_new(mw_mem *mem, const mw_program *program, mw_devic
 
 void *mw_device_scratch_free(mw_device_scratch *scratch) {
     if (!scratch) return NULL;
-    mw_free(scratch->in);
-    mw_free(scratch->out);
-    mw_free(scratch->kept);
+    mw_free(scratch->signals);
+    mw_free(scratch->nodes);
+    mw_free(scratch->pointers);
     mw_free(scratch->room);
     mw_free(scratch->windows);
     mw_free(scratch->starts);
@@ -178,11 +217,11 @@ static void take_rows(mw_device *d, mw_device_scratch *s, const int64_t *times,
                       const double *const *columns, int64_t from, int32_t n) {
     const mw_program *p = d->program;
     memcpy(d->times + d->held, times + from, (size_t)n * sizeof *times);
-    double *to = d->kept + d->held;
-    for (int32_t k = 0; k < p->n_kept; k++, to += d->capacity)
-        s->in[s->kept[k]] = s->out[s->kept[k]] = to;
+    double *kept = d->kept + d->held;
+    for (int32_t k = 0; k < s->n_pointers; k++)
+        *s->pointers[k].at = kept + (size_t)s->pointers[k].kept * (size_t)d->capacity;
     for (int32_t c = 0; c < p->n_inputs; c++)
-        for (int32_t i = 0; i < n; i++) s->out[c][i] = clean(columns[c][from + i]);
+        for (int32_t i = 0; i < n; i++) s->signals[c][i] = clean(columns[c][from + i]);
 }
 
 static void find_gaps(mw_device *d, mw_device_scratch *s, int32_t n) {
@@ -198,20 +237,23 @@ static void find_gaps(mw_device *d, mw_device_scratch *s, int32_t n) {
     }
 }
 
+/* What other nodes read is never infinite. */
+static void clean_outputs(const mw_program *p, const mw_feature_node *node, double *const *out,
+                          int32_t n) {
+    for (int32_t k = 0; k < MW_NODE_OUTPUTS; k++)
+        for (int32_t i = 0; out[k] && p->read[node->outputs[k]] && i < n; i++)
+            out[k][i] = clean(out[k][i]);
+}
+
 static mw_status run_nodes(mw_device *d, mw_device_scratch *s, const mw_span *span, mw_err *err) {
     const mw_program *p = d->program;
     mw_status status = MW_OK;
     for (int32_t k = 0; k < p->n_nodes && !status; k++) {
         const mw_feature_node *node = &p->nodes[k];
-        const double *in[MW_NODE_INPUTS] = {NULL};
-        double *out[MW_NODE_OUTPUTS] = {NULL};
-        for (int32_t i = 0; i < node->n_inputs; i++) in[i] = s->in[node->inputs[i]];
-        for (int32_t i = 0; i < MW_NODE_OUTPUTS; i++)
-            if (node->outputs[i] >= 0) out[i] = s->out[node->outputs[i]];
-        status = node->kernel->push(node, d->state + node->state_at, span, in, out, d->mem, err);
-        for (int32_t i = 0; i < MW_NODE_OUTPUTS; i++)
-            for (int32_t r = 0; out[i] && p->read[node->outputs[i]] && r < span->n; r++)
-                out[i][r] = clean(out[i][r]);
+        double *const *in = s->nodes + (size_t)k * NODE_SIGNALS, *const *out = in + MW_NODE_INPUTS;
+        status = node->kernel->push(node, d->state + node->state_at, span,
+                                    (const double *const *)in, out, d->mem, err);
+        if (node->is_read) clean_outputs(p, node, out, span->n);
     }
     return status;
 }
@@ -238,8 +280,10 @@ static inline void round_four(const double *x, float *to) {
 
 static void give(const mw_program *p, const mw_device_scratch *s, int64_t from, int32_t n,
                  float *const *out) {
-    for (int32_t k = 0; k < p->n_outputs; k++) {
-        const double *x = s->in[p->outputs[k]];
+    for (int32_t k = 0; k < p->n_outputs && n == 1; k++)
+        out[k][from] = rounded(*s->signals[p->outputs[k]]);
+    for (int32_t k = 0; k < p->n_outputs && n > 1; k++) {
+        const double *x = s->signals[p->outputs[k]];
         float *to = out[k] + from;
         int32_t i = 0;
         for (; i + 4 <= n; i += 4) round_four(x + i, to + i);

@@ -75,6 +75,7 @@ typedef struct mw_feature_node {
     int32_t inputs[MW_NODE_INPUTS];   /* signals */
     int32_t outputs[MW_NODE_OUTPUTS]; /* signals; -1: not asked for */
     size_t state_at;                  /* in a device's state */
+    bool is_read;                     /* an output is another node's input */
     const void *plan;                 /* what `prepare` made, read by all devices; NULL */
 } mw_feature_node;
 

@@ -349,6 +349,11 @@ mw_status mw_program_new(mw_mem *mem, const char *const *inputs, int32_t n_input
     for (int32_t f = 0; f < n_features && !status; f++)
         status = resolve(&c, f, 0, &p->outputs[f], err);
     if (!status) status = write_definition(&c, err);
+    for (int32_t k = 0; k < p->n_nodes * MW_NODE_OUTPUTS && !status; k++) {
+        mw_feature_node *node = &p->nodes[k / MW_NODE_OUTPUTS];
+        const int32_t output = node->outputs[k % MW_NODE_OUTPUTS];
+        if (output >= 0 && p->read[output]) node->is_read = true;
+    }
     for (int32_t s = 0; s < p->n_signals && !status; s++) {
         if (s < n_inputs) p->kept[s] = true;
         p->n_kept += p->kept[s];
