@@ -87,6 +87,13 @@ def late_and_repeated_rows_are_told(cli):
     assert (said["late_rows"], said["repeated_rows"]) == (5, 1), said
     assert all(set(line.values()) == {""} for line in out[24:29]), out[24:29]
     assert out[-1] == out[-2] and out[-1]["x_mean_1min"], out[-2:]
+    schema = named({"continuousColumns": ["x"], "features": [{"op": ["mean", "max"], "of": "x", "window": "1min"}]})
+    config(cli, schema | {"lateness": "2min"}, "tolerant.json")
+    said, tolerant = features(cli, "tolerant.json", "rows.csv", "--out", "t.csv", "--replay")
+    assert (said["late_rows_used"], said["late_rows"], said["repeated_rows"]) == (5, 0, 1), said
+    cli.write("rows.csv", "\n".join(lines) + "\n")
+    _, in_order = features(cli, "config.json", "rows.csv", "--out", "o.csv")
+    assert tolerant[24:29] == in_order[19:24] and tolerant[29:40] == in_order[29:40], (tolerant[24:29], in_order[19:24])
 
 
 def unreadable_rows_keep_their_lines(cli):
@@ -123,6 +130,7 @@ WRONG = [  # what is wrong, where, what the message says
     ({"continuousColumns": ["x"], "lagSeconds": [-60]}, "/schemaConfig/lagSeconds/0", "positive number of seconds"),
     ({"continuousColumns": ["x", "x"]}, "/schemaConfig", "two columns called x"),
     ({"continuousColumns": ["x"], "samplingInterval": "often"}, "/schemaConfig/samplingInterval", "time span"),
+    ({"continuousColumns": ["x"], "lateness": 5}, "/schemaConfig/lateness", "time span"),
     ({"continuousColumns": ["x"], "featureSet": "telemetry-41"}, "/schemaConfig/featureSet", "telemetry-41"),
     ({"continuousColumns": ["x"], "featureSet": "telemetry-40"}, "/schemaConfig/featureSet", "temperature"),
     ({"continuousColumns": ["x"], "features": {}}, "/schemaConfig/features", "list"),

@@ -55,6 +55,7 @@
     X(FEATURE_WINDOW_DAYS, 366, "longest window or lag of a feature in time")          \
     X(FEATURE_WINDOW_ROWS, 100000, "longest window or lag of a feature in rows")       \
     X(FEATURE_BLOCK_ROWS, 4096, "rows of one block of a vibration feature")            \
+    X(FEATURE_LATE_ROWS, 100000, "rows of one device within the lateness")             \
     X(FEATURE_PAST_ROWS, 10000000, "rows of one device that windows reach back to")    \
     X(CONDITIONS, 1000, "operating conditions of one model")                           \
     X(CATEGORIES, 10000, "categories of one feature")                                  \

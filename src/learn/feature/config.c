@@ -69,6 +69,12 @@ const mw_param mw_feature_schema_params[] = {
      .max = 31622400e6,
      .help = "Usual distance of a device's readings; learned from its last ones if not given. More "
              "than ten of them are a gap."},
+    {.name = "lateness",
+     .type = MW_PARAM_DURATION,
+     .min = 1,
+     .max = 31622400e6,
+     .help = "How much older than its device's newest row one may be when it comes, and still be "
+             "used; without it, not at all."},
     {0}};
 
 enum { WHERE_BYTES = 160 };
@@ -474,7 +480,8 @@ static mw_status compile(mw_feature_config *config, const reading *r, const mw_a
     if (!inputs) return no_memory(err);
     for (size_t i = 0; i < n; i++)
         inputs[i] = i < c->n_numbers ? c->numbers[i] : c->truths[i - c->n_numbers];
-    const mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval")};
+    const mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval"),
+                                        .lateness_us = mw_args_int(args, "lateness")};
     mw_status status = mw_program_new(r->mem, inputs, (int32_t)n, r->features, r->n, &options,
                                       &config->program, err);
     if (status && err && !err->pointer[0]) mw_err_at(err, "/schemaConfig");

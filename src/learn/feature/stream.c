@@ -15,21 +15,17 @@
 
 enum { BLOCK = 1024, NOT_USED = -1 };
 
-typedef struct slot { /* of a device */
-    mw_device *device;
-    float *last; /* [n_outputs] features of its newest row */
-} slot;
-
 /* The rows of one device. */
 typedef struct group {
-    int32_t device, n_taken;
-    int64_t begin, end; /* in order */
-    mw_stream_counts counts;
+    int32_t device;
+    int64_t begin, end;       /* in order */
+    int64_t counts[MW_FATES]; /* rows */
 } group;
 
 /* What a thread needs. */
 typedef struct worker {
     mw_device_scratch *scratch;
+    int64_t *times;         /* [BLOCK] */
     double *values;         /* n_inputs columns of BLOCK */
     const double **columns; /* [n_inputs] of values */
     float **made;           /* [n_outputs] where a device's features go */
@@ -39,11 +35,8 @@ typedef struct worker {
 typedef struct room {
     int64_t n_rows;
     int32_t n_devices;
-    int32_t *order; /* [n_rows] rows, device by device, in their order */
-    int64_t *
-        times; /* [n_rows] in order: of rows that are used, moved together in front of each group */
-    int32_t *taken;  /* [n_rows] in order: the row, likewise */
-    int32_t *source; /* [n_rows] by row: where its features are in made; NOT_USED */
+    int32_t *order;  /* [n_rows] rows, device by device, in their order */
+    int32_t *source; /* [n_rows] by row: where its features are in made; NOT_USED: no device */
     float *made;     /* [n_outputs][n_rows] in order */
     int64_t *at;     /* [n_devices + 1] scratch of the sort */
     group *groups;   /* [n_devices] */
@@ -52,8 +45,8 @@ typedef struct room {
 struct mw_stream {
     mw_mem *mem;
     const mw_program *program;
-    slot *slots; /* [n_slots] by number */
-    int32_t n_slots;
+    mw_arrivals **devices; /* [n_devices] by number; NULL: no row yet */
+    int32_t n_devices;
     mw_stream_counts counts;
     worker *workers; /* [n_workers] one for each thread that has worked */
     int32_t n_workers;
@@ -82,6 +75,7 @@ mw_status mw_stream_new(mw_mem *mem, const mw_program *program, mw_stream **ret,
 
 static void free_worker(worker *w) {
     mw_device_scratch_free(w->scratch);
+    mw_free(w->times);
     mw_free(w->values);
     mw_free(w->columns);
     mw_free(w->made);
@@ -89,8 +83,6 @@ static void free_worker(worker *w) {
 
 static void free_room(room *r) {
     mw_free(r->order);
-    mw_free(r->times);
-    mw_free(r->taken);
     mw_free(r->source);
     mw_free(r->made);
     mw_free(r->at);
@@ -100,13 +92,10 @@ static void free_room(room *r) {
 
 void *mw_stream_free(mw_stream *stream) {
     if (!stream) return NULL;
-    for (int32_t i = 0; i < stream->n_slots; i++) {
-        mw_device_free(stream->slots[i].device);
-        mw_free(stream->slots[i].last);
-    }
+    for (int32_t i = 0; i < stream->n_devices; i++) mw_arrivals_free(stream->devices[i]);
     for (int32_t i = 0; i < stream->n_workers; i++) free_worker(&stream->workers[i]);
     free_room(&stream->room);
-    mw_free(stream->slots);
+    mw_free(stream->devices);
     mw_free(stream->workers);
     return mw_free(stream);
 }
@@ -115,10 +104,11 @@ mw_stream_counts mw_stream_count(const mw_stream *stream) { return stream->count
 
 static mw_status new_worker(const mw_stream *s, worker *ret, mw_err *err) {
     const size_t n_in = (size_t)s->program->n_inputs, n_out = (size_t)s->program->n_outputs;
-    *ret = (worker){.values = mw_alloc_array(s->mem, n_in * BLOCK + 1, sizeof *ret->values),
+    *ret = (worker){.times = mw_alloc_array(s->mem, BLOCK, sizeof *ret->times),
+                    .values = mw_alloc_array(s->mem, n_in * BLOCK + 1, sizeof *ret->values),
                     .columns = mw_alloc_array(s->mem, n_in + 1, sizeof *ret->columns),
                     .made = mw_alloc_array(s->mem, n_out + 1, sizeof *ret->made)};
-    mw_status status = ret->values && ret->columns && ret->made
+    mw_status status = ret->times && ret->values && ret->columns && ret->made
                            ? mw_device_scratch_new(s->mem, s->program, &ret->scratch, err)
                            : mw_fail_nomem(err, "a stream of features");
     for (size_t c = 0; c < n_in && !status; c++) ret->columns[c] = ret->values + c * BLOCK;
@@ -139,22 +129,18 @@ static mw_status add_workers(mw_stream *s, int32_t n, mw_err *err) {
     return status;
 }
 
-static mw_status add_slots(mw_stream *s, int32_t n, mw_err *err) {
-    if (n <= s->n_slots) return MW_OK;
-    slot *more = mw_realloc(s->mem, s->slots, (size_t)n * sizeof *more);
+static mw_status add_devices(mw_stream *s, int32_t n, mw_err *err) {
+    if (n <= s->n_devices) return MW_OK;
+    mw_arrivals **more = mw_realloc(s->mem, s->devices, (size_t)n * sizeof *more);
     if (!more) return mw_fail_nomem(err, "a stream of features");
-    s->slots = more;
-    for (; s->n_slots < n; s->n_slots++) s->slots[s->n_slots] = (slot){0};
+    s->devices = more;
+    for (; s->n_devices < n; s->n_devices++) s->devices[s->n_devices] = NULL;
     return MW_OK;
 }
 
 static mw_status add_device(mw_stream *s, int32_t number, mw_err *err) {
-    slot *one = &s->slots[number];
-    if (one->device) return MW_OK;
-    if (!one->last)
-        one->last = mw_calloc(s->mem, (size_t)s->program->n_outputs + 1, sizeof *one->last);
-    if (!one->last) return mw_fail_nomem(err, "a stream of features");
-    mw_status status = mw_device_new(s->mem, s->program, &one->device, err);
+    if (s->devices[number]) return MW_OK;
+    mw_status status = mw_arrivals_new(s->mem, s->program, &s->devices[number], err);
     if (!status) s->counts.devices++;
     return status;
 }
@@ -176,34 +162,32 @@ static mw_status find_devices(push *p, mw_err *err) {
                 (long long)MW_LIMIT(DICTIONARY_VALUES));
         return MW_ETOOLARGE;
     }
-    return add_slots(p->s, most + 1, err);
+    return add_devices(p->s, most + 1, err);
 }
 
 static mw_status make_room(mw_stream *s, int64_t n_rows, mw_err *err) {
     room *r = &s->room;
-    if (n_rows <= r->n_rows && s->n_slots <= r->n_devices) return MW_OK;
+    if (n_rows <= r->n_rows && s->n_devices <= r->n_devices) return MW_OK;
     const size_t n = (size_t)(n_rows > r->n_rows ? n_rows : r->n_rows) + 1,
-                 devices = (size_t)s->n_slots + 1;
+                 devices = (size_t)s->n_devices + 1;
     free_room(r);
     *r = (room){.order = mw_alloc_array(s->mem, n, sizeof *r->order),
-                .times = mw_alloc_array(s->mem, n, sizeof *r->times),
-                .taken = mw_alloc_array(s->mem, n, sizeof *r->taken),
                 .source = mw_alloc_array(s->mem, n, sizeof *r->source),
                 .made = mw_alloc_array(s->mem, n * (size_t)s->program->n_outputs, sizeof *r->made),
                 .at = mw_alloc_array(s->mem, devices, sizeof *r->at),
                 .groups = mw_alloc_array(s->mem, devices, sizeof *r->groups)};
-    if (!r->order || !r->times || !r->taken || !r->source || !r->made || !r->at || !r->groups) {
+    if (!r->order || !r->source || !r->made || !r->at || !r->groups) {
         free_room(r);
         return mw_fail_nomem(err, "rows by device");
     }
     r->n_rows = (int64_t)n - 1;
-    r->n_devices = s->n_slots;
+    r->n_devices = s->n_devices;
     return MW_OK;
 }
 
 /* A stable counting sort of rows by device; rows without one are left out. */
 static void sort_rows(push *p) {
-    const int32_t n_devices = p->s->n_slots;
+    const int32_t n_devices = p->s->n_devices;
     room *r = p->room;
     memset(r->at, 0, (size_t)n_devices * sizeof *r->at);
     for (int64_t i = 0; i < p->rows->n; i++) {
@@ -217,71 +201,34 @@ static void sort_rows(push *p) {
         if (n > 0) r->groups[p->n_groups++] = (group){.device = d, .begin = sum, .end = sum + n};
         sum += n;
     }
-    for (int64_t i = 0; i < p->rows->n; i++)
-        if (device_of(p->rows, i) >= 0) r->order[r->at[device_of(p->rows, i)]++] = (int32_t)i;
+    for (int64_t i = 0; i < p->rows->n; i++) {
+        if (device_of(p->rows, i) < 0) continue;
+        const int64_t place = r->at[device_of(p->rows, i)]++;
+        r->order[place] = (int32_t)i;
+        r->source[i] = (int32_t)place;
+    }
 }
 
 /* ---- one device's rows ---- */
 
-/* Which rows are used; where the features of the others come from. A repetition of a row from before this push gets the device's last ones. */
-static void choose(push *p, group *g, bool *ret_repeats) {
-    room *r = p->room;
-    int64_t newest = mw_device_last(p->s->slots[g->device].device);
-    for (int64_t k = g->begin; k < g->end; k++) {
-        const int32_t row = r->order[k];
-        const int64_t time = p->rows->times[row], next = g->begin + g->n_taken;
-        if (time == MW_TIME_NONE) {
-            g->counts.unusable++;
-        } else if (newest == MW_TIME_NONE || time > newest) {
-            r->source[row] = (int32_t)next;
-            r->times[next] = newest = time;
-            r->taken[next] = row;
-            g->n_taken++;
-        } else if (time == newest) {
-            g->counts.repeated++;
-            if (g->n_taken > 0)
-                r->source[row] = (int32_t)(next - 1);
-            else
-                *ret_repeats = true;
-        } else {
-            g->counts.late++;
-        }
-    }
-    g->counts.used = g->n_taken;
-}
-
-/* Before anything new: features of rows that repeat the device's last one. */
-static void repeat_last(const push *p, const group *g) {
-    const slot *one = &p->s->slots[g->device];
-    const int64_t newest = mw_device_last(one->device);
-    for (int64_t k = g->begin; k < g->end; k++) {
-        const int32_t row = p->room->order[k];
-        if (p->rows->times[row] > newest) return;
-        if (p->rows->times[row] != newest || p->room->source[row] != NOT_USED) continue;
-        for (int32_t c = 0; c < p->s->program->n_outputs; c++) p->out[c][row] = one->last[c];
-    }
-}
-
-static mw_status push_device(push *p, const group *g, worker *w, mw_err *err) {
+static mw_status push_device(push *p, group *g, worker *w, mw_err *err) {
     const mw_program *program = p->s->program;
-    slot *one = &p->s->slots[g->device];
-    const room *r = p->room;
+    mw_arrivals *device = p->s->devices[g->device];
+    const int32_t *rows = p->room->order;
     const size_t stride = (size_t)p->rows->n;
     mw_status status = MW_OK;
-    for (int64_t from = g->begin, end = g->begin + g->n_taken; from < end && !status;
-         from += BLOCK) {
-        const int64_t n = end - from < BLOCK ? end - from : BLOCK;
+    for (int64_t from = g->begin; from < g->end && !status; from += BLOCK) {
+        const int64_t n = g->end - from < BLOCK ? g->end - from : BLOCK;
+        for (int64_t i = 0; i < n; i++) w->times[i] = p->rows->times[rows[from + i]];
         for (int32_t c = 0; c < program->n_inputs; c++) {
             double *to = w->values + (size_t)c * BLOCK;
-            for (int64_t i = 0; i < n; i++) to[i] = p->rows->columns[c][r->taken[from + i]];
+            for (int64_t i = 0; i < n; i++) to[i] = p->rows->columns[c][rows[from + i]];
         }
         for (int32_t c = 0; c < program->n_outputs; c++)
-            w->made[c] = r->made + (size_t)c * stride + from;
+            w->made[c] = p->room->made + (size_t)c * stride + from;
         status =
-            mw_device_push(one->device, w->scratch, r->times + from, w->columns, n, w->made, err);
+            mw_arrivals_push(device, w->scratch, w->times, w->columns, n, w->made, g->counts, err);
     }
-    for (int32_t c = 0; c < program->n_outputs && !status && g->n_taken > 0; c++)
-        one->last[c] = r->made[(size_t)c * stride + (size_t)(g->begin + g->n_taken - 1)];
     return status;
 }
 
@@ -318,59 +265,48 @@ static void clear_unused(const push *p) {
             for (int32_t c = 0; c < p->s->program->n_outputs; c++) p->out[c][i] = (float)MW_NAN;
 }
 
-static void add_counts(push *p) {
-    mw_stream_counts *all = &p->s->counts;
-    int64_t seen = 0;
-    for (int32_t k = 0; k < p->n_groups; k++) {
-        const group *g = &p->room->groups[k];
-        all->used += g->counts.used;
-        all->late += g->counts.late;
-        all->repeated += g->counts.repeated;
-        all->unusable += g->counts.unusable;
-        seen += g->end - g->begin;
-    }
-    all->unusable += p->rows->n - seen;
+static void count(mw_stream_counts *all, const int64_t counts[MW_FATES]) {
+    all->used += counts[MW_FATE_USED] + counts[MW_FATE_LATE_USED];
+    all->late_used += counts[MW_FATE_LATE_USED];
+    all->repeated += counts[MW_FATE_REPEATED];
+    all->late += counts[MW_FATE_LATE];
+    all->unusable += counts[MW_FATE_UNUSABLE];
 }
 
 static mw_status push_rows(push *p, mw_err *err) {
-    bool repeats = false;
     mw_stream *s = p->s;
     group *groups = p->room->groups;
     sort_rows(p);
+    const int64_t of_devices = p->n_groups > 0 ? groups[p->n_groups - 1].end : 0;
     for (int32_t g = 0; g < p->n_groups; g++) {
         mw_status status = add_device(s, groups[g].device, err);
         if (status) return status;
-        choose(p, &groups[g], &repeats);
     }
     clear_unused(p);
-    for (int32_t g = 0; g < p->n_groups && repeats; g++) repeat_last(p, &groups[g]);
     mw_status status = mw_pool_for(p->ctx, p->n_groups, 1, push_devices, p, err);
     if (!status) status = mw_pool_for(p->ctx, s->program->n_outputs, 1, place_columns, p, err);
-    if (!status) add_counts(p);
-    return status;
+    if (status) return status;
+    for (int32_t g = 0; g < p->n_groups; g++) count(&s->counts, groups[g].counts);
+    s->counts.unusable += p->rows->n - of_devices;
+    return MW_OK;
 }
 
 /* A row alone, as live rows come: straight to its device. */
 static mw_status push_one(push *p, mw_err *err) {
     mw_stream *s = p->s;
-    const int32_t n_outputs = s->program->n_outputs, number = device_of(p->rows, 0);
-    const int64_t time = p->rows->times[0];
-    const bool usable = number >= 0 && time != MW_TIME_NONE;
-    mw_status status = usable ? add_device(s, number, err) : MW_OK;
-    if (status) return status;
-    slot *one = usable ? &s->slots[number] : NULL;
-    const int64_t newest = usable ? mw_device_last(one->device) : MW_TIME_NONE;
-    if (usable && (newest == MW_TIME_NONE || time > newest)) {
-        status = mw_device_push(one->device, s->workers[0].scratch, p->rows->times,
-                                p->rows->columns, 1, p->out, err);
-        for (int32_t c = 0; c < n_outputs && !status; c++) one->last[c] = p->out[c][0];
-        s->counts.used++;
-        return status;
+    const int32_t number = device_of(p->rows, 0);
+    int64_t counts[MW_FATES] = {0};
+    if (number < 0) {
+        for (int32_t c = 0; c < s->program->n_outputs; c++) p->out[c][0] = (float)MW_NAN;
+        s->counts.unusable++;
+        return MW_OK;
     }
-    const bool repeated = usable && time == newest;
-    for (int32_t c = 0; c < n_outputs; c++) p->out[c][0] = repeated ? one->last[c] : (float)MW_NAN;
-    *(!usable ? &s->counts.unusable : repeated ? &s->counts.repeated : &s->counts.late) += 1;
-    return MW_OK;
+    mw_status status = add_device(s, number, err);
+    if (!status)
+        status = mw_arrivals_push(s->devices[number], s->workers[0].scratch, p->rows->times,
+                                  p->rows->columns, 1, p->out, counts, err);
+    count(&s->counts, counts);
+    return status;
 }
 
 mw_status mw_stream_push(const mw_ctx *ctx, mw_stream *stream, const mw_stream_rows *rows,

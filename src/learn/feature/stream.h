@@ -1,9 +1,8 @@
 /*
  * stream.h -- a feature program at work on rows as they come, of any number of devices: what batch and live rows both go through.
  *
- * What      each row gets its features from the rows of its device that came before. Rows of a device count in the order of their times: one that is
- *           older than its device's newest is late, is not used, and gets no features; one of the same time is a repetition, is not used,
- *           and gets those of the row that came first.
+ * What      each row gets its features when it comes, from the rows of its device that came before and are not later (arrivals.h says which rows are
+ *           late, and what becomes of repetitions).
  * Batch     a push of many rows shares out devices among the threads of ctx; the bits are those of a push for each row.
  * Lifetime  mw_stream_new -> mw_stream_push* -> mw_stream_free
  * Threads   one at a time.
@@ -12,7 +11,7 @@
 #define MW_LEARN_FEATURE_STREAM_H
 
 #include "core/base/ctx.h"
-#include "learn/feature/device.h"
+#include "learn/feature/arrivals.h"
 
 typedef struct mw_stream mw_stream;
 
@@ -24,7 +23,8 @@ typedef struct mw_stream_rows {
 } mw_stream_rows;
 
 typedef struct mw_stream_counts {
-    int64_t used, late, repeated, unusable; /* rows; unusable: no time or no device */
+    int64_t used, late_used; /* rows; those among them that were late within the lateness */
+    int64_t late, repeated, unusable; /* not used: too late; there already; no time or no device */
     int64_t devices;
 } mw_stream_counts;
 

@@ -156,6 +156,7 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_add_int(&w, "rows", j->table->n_rows);
     mw_json_add_int(&w, "columns", j->config.program->n_outputs);
     mw_json_add_int(&w, "devices", counts.devices);
+    mw_json_add_int(&w, "late_rows_used", counts.late_used);
     mw_json_add_int(&w, "late_rows", counts.late);
     mw_json_add_int(&w, "repeated_rows", counts.repeated);
     mw_json_add_int(&w, "unusable_rows", counts.unusable);

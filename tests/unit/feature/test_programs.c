@@ -307,6 +307,114 @@ MW_TEST(random_programs_give_the_bits_of_their_definitions) {
     for (int i = 0; i < 300; i++) check_one(&d);
 }
 
+/* ---- late rows ---- */
+
+/*
+ * Each row's features by their definitions: of the rows of its device that have come and are not later than it. at [n] are all rows of the device, as
+ * they come.
+ */
+static void fill_as_they_come(const plan *p, const rows *r, const int *at, int n, answer *ret) {
+    static rows known;
+    static answer now;
+    int order[ROWS], n_known = 0;
+    for (int k = 0; k < n; k++) {
+        const int64_t time = r->times[at[k]];
+        if (time == MW_TIME_NONE) continue;
+        const int64_t newest = n_known > 0 ? r->times[order[n_known - 1]] : MW_TIME_NONE;
+        if (n_known > 0 && time < newest && time <= newest - p->options.lateness_us) continue;
+        int place = n_known;
+        while (place > 0 && r->times[order[place - 1]] > time) place--;
+        const bool repeats = place > 0 && r->times[order[place - 1]] == time;
+        if (repeats) {
+            place--;
+        } else {
+            memmove(order + place + 1, order + place, (size_t)(n_known - place) * sizeof *order);
+            order[place] = at[k];
+            n_known++;
+        }
+        known.n = place + 1;
+        for (int i = 0; i <= place; i++) {
+            known.times[i] = r->times[order[i]];
+            for (int c = 0; c < INPUTS; c++) known.values[c][i] = r->values[c][order[i]];
+        }
+        int all[ROWS];
+        for (int i = 0; i <= place; i++) all[i] = i;
+        fill_plainly(NULL, p, &known, all, place + 1, &now);
+        for (int f = 0; f < p->n; f++) ret->values[f][at[k]] = now.values[f][place];
+    }
+}
+
+/* Pieces of rows as they come, and now and then all goes through bytes. */
+static void arrivals_with_restarts(dice *d, const plan *p, const rows *r, const int *at, int n,
+                                   answer *ret) {
+    mw_arrivals *arrivals;
+    mw_device_scratch *scratch;
+    int64_t counts[MW_FATES] = {0};
+    mw_buf bytes;
+    mw_buf_init(&bytes, NULL, 1 << 24);
+    assert_ok(mw_arrivals_new(NULL, p->program, &arrivals, &err));
+    assert_ok(mw_device_scratch_new(NULL, p->program, &scratch, &err));
+    for (int k = 0; k < n; k++) {
+        const double *columns[INPUTS];
+        float *out[FEATURES];
+        for (int c = 0; c < INPUTS; c++) columns[c] = &r->values[c][at[k]];
+        for (int f = 0; f < p->n; f++) out[f] = &ret->values[f][at[k]];
+        assert_ok(
+            mw_arrivals_push(arrivals, scratch, &r->times[at[k]], columns, 1, out, counts, &err));
+        if (!chance(d, 6)) continue;
+        mw_buf_clear(&bytes);
+        mw_arrivals_save(arrivals, &bytes);
+        assert_ok(mw_buf_status(&bytes, "a device", &err));
+        mw_arrivals_free(arrivals);
+        assert_ok(mw_arrivals_load(NULL, p->program, scratch, mw_buf_str(&bytes), &arrivals, &err));
+    }
+    mw_arrivals_free(arrivals);
+    mw_device_scratch_free(scratch);
+    mw_buf_done(&bytes);
+}
+
+static void shuffle_a_little(dice *d, rows *r) {
+    for (int i = 0; i + 1 < r->n; i++) {
+        if (!chance(d, 4)) continue;
+        const int j = i + 1 + roll(d, r->n - i - 1 < 9 ? r->n - i - 1 : 9);
+        const int64_t time = r->times[i];
+        r->times[i] = r->times[j], r->times[j] = time;
+        const int32_t device = r->devices[i];
+        r->devices[i] = r->devices[j], r->devices[j] = device;
+    }
+}
+
+MW_TEST(late_rows_are_taken_as_they_come) {
+    static plan p;
+    static rows r;
+    static answer plain, all, other;
+    dice d;
+    mw_rng_init(&d.rng, mw_test_seed(), 4, 0);
+    for (int i = 0; i < 60; i++) {
+        any_plan(&d, &p);
+        mw_program_free(p.program);
+        p.options.lateness_us = 1 + roll(&d, 120000000);
+        assert_ok(
+            mw_program_new(NULL, inputs, INPUTS, p.features, p.n, &p.options, &p.program, &err));
+        any_rows(&d, &r);
+        if (r.n > 120) r.n = 120;
+        shuffle_a_little(&d, &r);
+        for (int f = 0; f < p.n; f++)
+            for (int k = 0; k < r.n; k++) plain.values[f][k] = other.values[f][k] = (float)MW_NAN;
+        stream_all(&d, &p, &r, 60, 1 + roll(&d, 3), &all);
+        for (int device = 0; device < DEVICES; device++) {
+            int at[ROWS], n = 0;
+            for (int k = 0; k < r.n; k++)
+                if (r.devices[k] == device) at[n++] = k;
+            fill_as_they_come(&p, &r, at, n, &plain);
+            arrivals_with_restarts(&d, &p, &r, at, n, &other);
+        }
+        compare(&p, &r, &plain, &all, true, "as they come");
+        compare(&p, &r, &all, &other, false, "with restarts");
+        mw_program_free(p.program);
+    }
+}
+
 /* What left the window must leave nothing behind, not even in the last bit. */
 MW_TEST(a_spike_leaves_no_trace) {
     enum { N = 3000, SPIKE = 700 };
@@ -391,4 +499,5 @@ MW_TEST(no_feature_sees_the_future) {
 }
 
 MW_TEST_MAIN(MW_RUN(random_programs_give_the_bits_of_their_definitions),
-             MW_RUN(a_spike_leaves_no_trace), MW_RUN(no_feature_sees_the_future))
+             MW_RUN(late_rows_are_taken_as_they_come), MW_RUN(a_spike_leaves_no_trace),
+             MW_RUN(no_feature_sees_the_future))
