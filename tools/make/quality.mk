@@ -53,7 +53,7 @@ bench-kernels: $(O)/bench/text_kernels
 bench-csv: all $(BENCH_PROGRAMS) | $(VENV)/.stamp
 	$(VENV)/bin/python bench/csv_speed.py $(BENCH_CSV)
 
-# The peers of bench/tree_*.py, apart from those that tests need.
+# The peers of bench/tree_*.py and bench/features_*.py, apart from those that tests need.
 PEERS_VENV := build/venv-peers
 .PHONY: venv-peers
 venv-peers: $(PEERS_VENV)/.stamp
@@ -71,6 +71,11 @@ bench-tree: all $(BENCH_PROGRAMS) | $(PEERS_VENV)/.stamp
 .PHONY: bench-tree-quality
 bench-tree-quality: all | $(PEERS_VENV)/.stamp
 	$(PEERS_VENV)/bin/python bench/tree_quality.py $(BENCH_TREE)
+
+##  make bench-features  feature programs beside pandas, Polars, DuckDB and tsflex: time and memory (BENCH_FEATURES="--quick" for a short one)
+.PHONY: bench-features
+bench-features: all | $(PEERS_VENV)/.stamp
+	$(PEERS_VENV)/bin/python bench/features_speed.py $(BENCH_FEATURES)
 
 ##  make bench-isolation  seconds of the isolation forests beside scikit-learn and isotree, 1,000,000 x 28
 .PHONY: bench-isolation
