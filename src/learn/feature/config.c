@@ -147,12 +147,14 @@ static const char *name_of(const reading *r, const mw_operator *op, const char *
                            digits[1]);
 }
 
-/* numbers [2]: what an operator with a number or a band takes; else not read. */
+/* numbers [2]: what an operator with a number or a band takes; NULL for the others. */
 static mw_status add_one(reading *r, const char *op_name, const char *a, const char *b,
                          const stretch *length, const double *numbers, const char *name,
                          mw_err *err) {
     const mw_operator *op = mw_operator_find(op_name, strlen(op_name));
+    static const double none[2];
     mw_feature_def feature = {.op = op, .of = {a, b}, .name = name};
+    if (!numbers) numbers = none;
     if (!op && !name) feature.name = a;
     if (op && length) {
         feature.args.us = length->us;
