@@ -16,7 +16,7 @@
 #include "run/op/features_out.h"
 #include "run/op/read_like.h"
 
-enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 65536, LEAST_ROWS = 1024 };
+enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 16384, LEAST_ROWS = 1024 };
 
 typedef struct job {
     const mw_ctx *ctx;
