@@ -14,6 +14,7 @@
 #include "learn/tree/isolation.h"
 #include "learn/tree/scorer.h"
 #include "support/harness.h"
+#include "support/same_trees.h"
 
 enum { COLUMNS = 12, GAPS = 10, CODES = 11, N_CODES = 40, ODD_ONE_IN = 10000 };
 enum { ROWS = 10000000, HELD = 500000, AUC_ROWS = 1000000, WALK_EACH = 9973, GRAIN = 16384 };
@@ -86,24 +87,6 @@ static mw_mem *account_of(int n_threads) {
     static mw_mem accounts[3];
     mw_mem_init(&accounts[n_threads], NULL, 0);
     return &accounts[n_threads];
-}
-
-static void assert_same(const mw_trees *a, const mw_trees *b) {
-    assert_int_equal(a->n_trees, b->n_trees);
-    assert_int_equal(a->n_nodes, b->n_nodes);
-    assert_int_equal(a->n_leaves, b->n_leaves);
-    assert_int_equal(a->n_sets, b->n_sets);
-    assert_memory_equal(a->roots, b->roots, (size_t)a->n_trees * sizeof *a->roots);
-    assert_memory_equal(a->values, b->values, (size_t)a->n_leaves * sizeof *a->values);
-    for (int64_t i = 0; i < a->n_nodes; i++) {
-        const mw_node *p = &a->nodes[i], *q = &b->nodes[i];
-        assert_true(p->feature == q->feature && p->set == q->set && p->left == q->left &&
-                    p->right == q->right && p->cover == q->cover && p->gain == q->gain &&
-                    p->missing_left == q->missing_left && p->by_set == q->by_set);
-    }
-    if (a->n_sets == 0) return;
-    const size_t n_words = (size_t)a->set_starts[a->n_sets];
-    assert_memory_equal(a->set_words, b->set_words, n_words * sizeof *a->set_words);
 }
 
 /* Rows of a node are those of its children. */
@@ -195,7 +178,7 @@ MW_TEST(boosting_and_scoring) {
     rows r = make_rows(0, ROWS, false), held = make_rows(ROWS, HELD, false);
     mw_gbdt_curves one, two;
     mw_trees *trees = boost(&r, &held, 1, &one), *again = boost(&r, &held, 2, &two);
-    assert_same(trees, again);
+    assert_same_trees(trees, again);
     assert_int_equal(one.n_rounds, 8);
     assert_memory_equal(one.train_loss, two.train_loss, 8 * sizeof(double));
     assert_memory_equal(one.valid_loss, two.valid_loss, 8 * sizeof(double));
@@ -242,7 +225,7 @@ MW_TEST(isolation) {
     double c, same_c;
     mw_trees *trees = isolate(&r, 1, &c), *again = isolate(&r, 2, &same_c);
     assert_true(c == same_c);
-    assert_same(trees, again);
+    assert_same_trees(trees, again);
     assert_covered(trees, 256, 256);
     assert_same_scores(trees, &r);
     mw_ctx ctx;

@@ -1,6 +1,7 @@
 /* test_forest_bins.c -- forests on bins beside the exact forest, which they equal while every value has a bin of its
  * own, and what they do at the edges. */
 #include "support/harness.h"
+#include "support/same_trees.h"
 
 #include <float.h>
 #include <string.h>
@@ -69,23 +70,6 @@ static mw_trees *fit(const mw_ctx *ctx, mw_forest_options options, const sample 
     assert_ok(mw_forest_fit(ctx, &options, s->matrix, s->y, &trees, &err));
     assert_ok(mw_trees_check(trees, &err));
     return trees;
-}
-
-static void assert_same_node(const mw_node *a, const mw_node *b) {
-    assert_int_equal(a->feature, b->feature);
-    assert_memory_equal(&a->threshold, &b->threshold, sizeof a->threshold);
-    assert_true(a->left == b->left && a->right == b->right && a->cover == b->cover);
-    assert_int_equal(a->missing_left, b->missing_left);
-    assert_memory_equal(&a->gain, &b->gain, sizeof a->gain);
-}
-
-static void assert_same_trees(const mw_trees *a, const mw_trees *b) {
-    assert_true(a->n_trees == b->n_trees && a->n_leaves == b->n_leaves);
-    assert_int_equal(a->n_nodes, b->n_nodes);
-    assert_memory_equal(a->roots, b->roots, (size_t)a->n_trees * sizeof *a->roots);
-    for (int64_t i = 0; i < a->n_nodes; i++) assert_same_node(&a->nodes[i], &b->nodes[i]);
-    assert_memory_equal(a->values, b->values,
-                        (size_t)(a->n_leaves * a->n_outputs) * sizeof *a->values);
 }
 
 static void check_beside_exact(const mw_ctx *ctx, mw_forest_options options, const sample *s) {

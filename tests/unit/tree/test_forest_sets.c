@@ -1,5 +1,6 @@
 /* test_forest_sets.c -- forests that split categories by sets: beside all subsets, exact beside bins, and at the edges. */
 #include "support/harness.h"
+#include "support/same_trees.h"
 
 #include <string.h>
 
@@ -64,27 +65,6 @@ static mw_trees *fit(const mw_ctx *ctx, mw_forest_options options, const sample 
     assert_ok(mw_forest_fit(ctx, &options, s->matrix, s->y, &trees, &err));
     assert_ok(mw_trees_check(trees, &err));
     return trees;
-}
-
-static void assert_same_node(const mw_node *a, const mw_node *b) {
-    assert_int_equal(a->feature, b->feature);
-    assert_memory_equal(&a->threshold, &b->threshold, sizeof a->threshold);
-    assert_true(a->left == b->left && a->right == b->right && a->cover == b->cover);
-    assert_true(a->missing_left == b->missing_left && a->by_set == b->by_set);
-    assert_memory_equal(&a->gain, &b->gain, sizeof a->gain);
-}
-
-static void assert_same_trees(const mw_trees *a, const mw_trees *b) {
-    assert_true(a->n_trees == b->n_trees && a->n_leaves == b->n_leaves);
-    assert_true(a->n_nodes == b->n_nodes && a->n_sets == b->n_sets);
-    for (int64_t i = 0; i < a->n_nodes; i++) assert_same_node(&a->nodes[i], &b->nodes[i]);
-    assert_memory_equal(a->values, b->values,
-                        (size_t)(a->n_leaves * a->n_outputs) * sizeof *a->values);
-    if (a->n_sets == 0) return;
-    assert_memory_equal(a->set_starts, b->set_starts,
-                        (size_t)(a->n_sets + 1) * sizeof *a->set_starts);
-    assert_memory_equal(a->set_words, b->set_words,
-                        (size_t)a->set_starts[a->n_sets] * sizeof *a->set_words);
 }
 
 /* ---- beside all subsets ---- */

@@ -4,6 +4,7 @@
  */
 #include "support/fault_loop.h"
 #include "support/harness.h"
+#include "support/same_trees.h"
 
 #include <string.h>
 
@@ -86,28 +87,6 @@ static mw_trees *fit(const mw_gbdt_options *o, const table *t, const table *vali
     assert_ok(mw_trees_check(trees, &err));
     mw_pool_free(ctx.pool);
     return trees;
-}
-
-static void assert_same(const mw_trees *a, const mw_trees *b) {
-    assert_int_equal(a->n_trees, b->n_trees);
-    assert_int_equal(a->n_nodes, b->n_nodes);
-    assert_int_equal(a->n_leaves, b->n_leaves);
-    assert_int_equal(a->n_sets, b->n_sets);
-    assert_memory_equal(a->roots, b->roots, (size_t)a->n_trees * sizeof *a->roots);
-    assert_memory_equal(a->base, b->base, (size_t)a->n_outputs * sizeof *a->base);
-    assert_memory_equal(a->values, b->values,
-                        (size_t)(a->n_leaves * a->n_outputs) * sizeof *a->values);
-    for (int64_t i = 0; i < a->n_nodes; i++) {
-        const mw_node *x = &a->nodes[i], *y = &b->nodes[i];
-        assert_true(x->feature == y->feature && x->left == y->left && x->right == y->right &&
-                    x->set == y->set && x->cover == y->cover && x->gain == y->gain &&
-                    x->missing_left == y->missing_left && x->by_set == y->by_set);
-    }
-    if (a->n_sets == 0) return;
-    assert_memory_equal(a->set_starts, b->set_starts,
-                        ((size_t)a->n_sets + 1) * sizeof *a->set_starts);
-    assert_memory_equal(a->set_words, b->set_words,
-                        (size_t)a->set_starts[a->n_sets] * sizeof *a->set_words);
 }
 
 MW_TEST(a_model_by_hand) {
@@ -248,7 +227,7 @@ MW_TEST(threads_do_not_show) {
             for (int n = 2; n <= 8; n += n == 2 ? 1 : 5) {
                 mw_gbdt_curves many;
                 mw_trees *again = fit(&o, &t, NULL, NULL, n, &many);
-                assert_same(first, again);
+                assert_same_trees(first, again);
                 assert_memory_equal(one.train_loss, many.train_loss, 3 * sizeof *one.train_loss);
                 mw_gbdt_curves_done(&many);
                 mw_trees_free(again);
@@ -287,7 +266,7 @@ MW_TEST(going_on_is_as_if_never_stopped) {
             o.n_estimators = ROUNDS - BEGUN;
             mw_trees *ended = fit(&o, &t, NULL, begun, 2, NULL);
             assert_int_equal(whole->n_trees, ROUNDS * whole->n_outputs);
-            assert_same(whole, ended);
+            assert_same_trees(whole, ended);
             /* DART goes on with the leaves of the first trees as well. */
             const bool kept =
                 memcmp(begun->values, ended->values,
@@ -313,7 +292,7 @@ MW_TEST(nothing_is_added_where_a_longer_run_stops) {
     mw_trees *begun = fit(&o, &t, NULL, NULL, 1, NULL);
     mw_trees *ended = fit(&o, &t, NULL, begun, 1, &curves);
     assert_int_equal(begun->n_trees, 1);
-    assert_same(begun, ended);
+    assert_same_trees(begun, ended);
     assert_int_equal(curves.n_rounds, 0);
     mw_gbdt_curves_done(&curves);
     mw_trees_free(begun);
@@ -376,7 +355,7 @@ MW_TEST(class_weights_are_row_weights) {
     t.rows.targets.weights = NULL;
     t.rows.targets.class_weights = by_class;
     mw_trees *b = fit(&o, &t, NULL, NULL, 1, NULL);
-    assert_same(a, b);
+    assert_same_trees(a, b);
     mw_trees_free(a);
     mw_trees_free(b);
     table_done(&t);
@@ -402,7 +381,7 @@ MW_TEST(what_does_not_help_is_dropped) {
     o.early_stopping_rounds = 0;
     o.n_estimators = curves.best_round + 1;
     mw_trees *short_run = fit(&o, &t, NULL, NULL, 1, NULL);
-    assert_same(trees, short_run);
+    assert_same_trees(trees, short_run);
     mw_trees_free(short_run);
     mw_gbdt_curves_done(&curves);
     mw_trees_free(trees);
