@@ -165,6 +165,19 @@ static mw_status detect(mw_profiling *build, mw_forced *forced, const char *samp
     return status;
 }
 
+/* Nothing is known yet but what the caller asks for. */
+static void begin(const mw_ctx *ctx, const mw_forced *forced, bool whole, mw_read_for purpose,
+                  mw_profile *profile, mw_profiling *build) {
+    *profile = (mw_profile){.stamp = -1, .date = -1, .clock = -1};
+    mw_arena_init(&profile->arena, ctx->mem);
+    *build = (mw_profiling){.ctx = ctx,
+                            .profile = profile,
+                            .forced = forced,
+                            .learn = purpose != MW_FOR_DATASET,
+                            .known = purpose == MW_FOR_KNOWN_TABLE,
+                            .whole = whole};
+}
+
 mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                             const mw_args *args, mw_read_for purpose, mw_profile *ret,
                             mw_err *err) {
@@ -175,17 +188,12 @@ mw_status mw_profile_detect(const mw_ctx *ctx, const char *sample, size_t size, 
 mw_status mw_profile_detect_saved(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                                   mw_str saved, const mw_args *args, mw_read_for purpose,
                                   mw_profile *ret, mw_err *err) {
-    mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
+    mw_profile profile;
     mw_forced forced;
+    mw_profiling build;
     char *owned = NULL;
-    mw_arena_init(&profile.arena, ctx->mem);
-    mw_profiling build = {.ctx = ctx,
-                          .profile = &profile,
-                          .forced = &forced,
-                          .learn = purpose != MW_FOR_DATASET,
-                          .known = purpose == MW_FOR_KNOWN_TABLE,
-                          .whole = whole};
     mw_status status = mw_profile__force(ctx, saved, args, &forced, err);
+    begin(ctx, &forced, whole, purpose, &profile, &build);
     if (status == MW_OK) status = detect(&build, &forced, sample, size, &owned, err);
     mw_profile__force_done(&forced);
     mw_free(owned);
@@ -224,21 +232,16 @@ static mw_encoding encoding_of(const mw_rejects_head *head, const mw_forced *for
 mw_status mw_profile_detect_rejects(const mw_ctx *ctx, const char *sample, size_t size, bool whole,
                                     const mw_rejects_head *head, const mw_args *args,
                                     mw_read_for purpose, mw_profile *ret, mw_err *err) {
-    mw_profile profile = {.stamp = -1, .date = -1, .clock = -1};
+    mw_profile profile;
     mw_forced forced;
+    mw_profiling build;
     char *owned = NULL;
     mw_buf text, plain;
     size_t most = 4 * size + 65536;
     mw_buf_init(&text, ctx->mem, most);
     mw_buf_init(&plain, ctx->mem, most);
-    mw_arena_init(&profile.arena, ctx->mem);
-    mw_profiling build = {.ctx = ctx,
-                          .profile = &profile,
-                          .forced = &forced,
-                          .learn = purpose != MW_FOR_DATASET,
-                          .known = purpose == MW_FOR_KNOWN_TABLE,
-                          .whole = whole};
     mw_status status = mw_profile__force(ctx, mw_str_of(head->profile), args, &forced, err);
+    begin(ctx, &forced, whole, purpose, &profile, &build);
     mw_encoding encoding = encoding_of(head, &forced);
     enum mw_source_text as = encoding == MW_ENC_LATIN1 ? MW_SOURCE_LATIN1 : head->text;
     bool unify = forced.line_end == MW_LINES_CR || forced.line_end == MW_LINES_MIXED;
