@@ -17,7 +17,7 @@ enum { MAX_JOBS = 4096 };
 typedef struct fake_job {
     char id[32], org[65];
     int64_t ms;
-    bool fail, final;
+    bool fail, ended, final; /* ended: asked to, before its time */
     void (*done)(void *arg, const char *id);
     void *done_arg;
 } fake_job;
@@ -25,13 +25,19 @@ typedef struct fake_job {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static fake_job jobs[MAX_JOBS];
-static int n_jobs, n_threads;
-static bool stopping;
+static int n_jobs, n_threads, n_slow;
+static bool stopping, slow_ends;
 static mw_api *metrics_api;
 
-static void sleep_ms(int64_t ms) {
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
+/* Under the lock: until ms have passed, or *end or stopping is set. */
+static void wait_ms(int64_t ms, const bool *end) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    while (!stopping && !*end && pthread_cond_timedwait(&changed, &lock, &until) == 0) {
+    }
 }
 
 /* ---- answers ---- */
@@ -56,8 +62,28 @@ static mw_status echo(const mw_call *call, mw_buf *out, mw_err *err) {
 }
 
 static mw_status slow(const mw_call *call, mw_buf *out, mw_err *err) {
-    sleep_ms(mw_args_int(call->args, "ms"));
+    pthread_mutex_lock(&lock);
+    n_slow++;
+    wait_ms(mw_args_int(call->args, "ms"), &slow_ends);
+    n_slow--;
+    pthread_mutex_unlock(&lock);
     return health(call, out, err);
+}
+
+static mw_status count_slow(const mw_call *call, mw_buf *out, mw_err *err) {
+    (void)call, (void)err;
+    pthread_mutex_lock(&lock);
+    mw_buf_printf(out, "{\"running\":%d}", n_slow);
+    pthread_mutex_unlock(&lock);
+    return MW_OK;
+}
+
+static mw_status end_slow(const mw_call *call, mw_buf *out, mw_err *err) {
+    pthread_mutex_lock(&lock);
+    slow_ends = true;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    return count_slow(call, out, err);
 }
 
 static mw_status fail(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -114,14 +140,8 @@ static mw_status metrics(const mw_call *call, mw_buf *out, mw_err *err) {
 
 static void *run_job(void *arg) {
     fake_job *job = arg;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += job->ms / 1000;
-    until.tv_nsec += job->ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
     pthread_mutex_lock(&lock);
-    while (!stopping && pthread_cond_timedwait(&changed, &lock, &until) == 0) {
-    }
+    wait_ms(job->ms, &job->ended);
     job->final = true;
     void (*done)(void *, const char *) = job->done;
     pthread_mutex_unlock(&lock);
@@ -214,6 +234,17 @@ static mw_status get_job(const mw_call *call, mw_buf *out, mw_err *err) {
     return status;
 }
 
+static mw_status end_job(const mw_call *call, mw_buf *out, mw_err *err) {
+    pthread_mutex_lock(&lock);
+    fake_job *job = find_job(call->ctx->org, mw_args_string(call->args, "id"));
+    if (job) job->ended = true;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    if (!job) return mw_fail(err, MW_ENOTFOUND, "there is no such job");
+    mw_buf_add(out, "{}");
+    return MW_OK;
+}
+
 void fake_stop_jobs(void) {
     pthread_mutex_lock(&lock);
     stopping = true;
@@ -275,6 +306,16 @@ static const mw_op op_slow = {.name = "slow",
                               .kind = MW_OP_QUICK,
                               .params = ms_params,
                               .prepare = slow};
+static const mw_op op_slow_count = {.name = "slow_count",
+                                    .method = "GET",
+                                    .path = "/slow/count",
+                                    .kind = MW_OP_LOOP,
+                                    .prepare = count_slow};
+static const mw_op op_slow_end = {.name = "slow_end",
+                                  .method = "POST",
+                                  .path = "/slow/end",
+                                  .kind = MW_OP_LOOP,
+                                  .prepare = end_slow};
 static const mw_op op_fail = {.name = "fail",
                               .method = "GET",
                               .path = "/fail",
@@ -295,6 +336,12 @@ static const mw_op op_get_job = {.name = "get_job",
                                  .kind = MW_OP_QUICK,
                                  .params = id_params,
                                  .prepare = get_job};
+static const mw_op op_end_job = {.name = "end_job",
+                                 .method = "POST",
+                                 .path = "/jobs/{id}/end",
+                                 .kind = MW_OP_QUICK,
+                                 .params = id_params,
+                                 .prepare = end_job};
 static const mw_param file_params[] = {
     {.name = "dataset", .type = MW_PARAM_STRING, .def = "main"},
     {.name = "name", .type = MW_PARAM_STRING, .flags = MW_PARAM_PATH | MW_PARAM_REQUIRED},
@@ -314,9 +361,10 @@ static const mw_op op_metrics = {.name = "metrics",
                                  .prepare = metrics,
                                  .content_type = "text/plain; version=0.0.4; charset=utf-8"};
 
-static const mw_op *const fake_table[] = {&op_health,  &op_item_status, &op_item,  &op_echo,
-                                          &op_slow,    &op_fail,        &op_large, &op_job,
-                                          &op_get_job, &op_metrics,     &op_file,  NULL};
+static const mw_op *const fake_table[] = {&op_health,  &op_item_status, &op_item,     &op_echo,
+                                          &op_slow,    &op_slow_count,  &op_slow_end, &op_fail,
+                                          &op_large,   &op_job,         &op_get_job,  &op_end_job,
+                                          &op_metrics, &op_file,        NULL};
 
 static mw_status call_op(const mw_op *op, const mw_call *call, mw_buf *out, char *job_id,
                          mw_err *err) {

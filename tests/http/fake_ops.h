@@ -5,10 +5,13 @@
  *   GET  /items/status         LOOP; beside GET /items/{id}?limit=1..100 (QUICK)
  *   POST /echo                 QUICK; count 1..10, name, flag, tags: answers its arguments
  *   GET  /slow?ms=             QUICK; holds a handler thread
+ *   GET  /slow/count           LOOP; how many such threads there are
+ *   POST /slow/end             LOOP; ends these requests before their ms have passed
  *   GET  /fail?code=           QUICK; fails with that status
  *   GET  /large?bytes=         QUICK; a big answer
  *   POST /job                  JOB, exclusive per organization; ms, fail
  *   GET  /jobs/{id}            QUICK
+ *   POST /jobs/{id}/end        QUICK; ends a job before its ms have passed
  *   POST /files/{name}         QUICK; takes a file, answers its size
  *   GET  /metrics              QUICK, text
  * Organizations: default and acme. The page /docs is embedded.

@@ -85,6 +85,7 @@ static void give_answer(mw_http_task *post) {
 
 static void post_answer(mw_task *task) {
     mw_err *err = &task->error;
+    release_slot(task); /* before the client can read the answer and ask again */
     if (err->code == MW_OK && mw_buf_status(&task->out, "the answer", err) != MW_OK)
         err->code = task->out.failed;
     if (err->code != MW_OK) {

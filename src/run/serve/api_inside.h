@@ -56,7 +56,7 @@ typedef struct mw_task {
     bool receiving;       /* the file is still coming; the loop's */
     bool busy;            /* a handler thread has the task; the loop's */
     bool has_upload_slot; /* counted in n_uploads */
-    bool has_slot;        /* counted in n_waiting; the loop's once posted or watched */
+    bool has_slot;        /* counted in n_waiting, until the answer is posted */
     /* the answer */
     int status;
     mw_err error;
