@@ -14,15 +14,16 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* What counts as a gap for the distance that ends at row i: ten medians of up to 31 distances before it. */
+/* What counts as a gap for the distance that ends at row i: ten medians of the last whole 31 distances before it, or of all while fewer. */
 static int64_t gap_at(const plain_rows *r, int i) {
     if (r->sampling_us > 0) return 10 * r->sampling_us;
-    int64_t last[31];
+    const int before = i > 0 ? i - 1 : 0, last = before < 31 ? before : before / 31 * 31;
+    int64_t some[31];
     int n = 0;
-    for (int k = i - 1; k >= 1 && n < 31; k--) last[n++] = r->times[k] - r->times[k - 1];
+    for (int k = last; k >= 1 && n < 31; k--) some[n++] = r->times[k] - r->times[k - 1];
     if (n < 3) return INT64_MAX;
-    qsort(last, (size_t)n, sizeof *last, by_value);
-    return 10 * last[(n - 1) / 2];
+    qsort(some, (size_t)n, sizeof *some, by_value);
+    return 10 * some[(n - 1) / 2];
 }
 
 /* Whether a gap lies between rows i - back and i; false, too, when there is no such row. */

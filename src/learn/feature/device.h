@@ -4,7 +4,7 @@
  * What      rows come in the order of their times, each later than the one before; features of each come out. Any number of rows a push, with the
  *           same bits.
  * Gap       a distance to the row before of more than ten usual ones. The usual one is the program's sampling interval, or else the median of the
- *           device's last 31 distances (there is no gap before three).
+ *           device's last whole 31 distances, of all while there are fewer (no gap before three).
  * Memory    the rows that windows reach back to, and a few numbers for each node: freed by mw_device_free.
  * Threads   one at a time on a device; a scratch belongs to a thread.
  */

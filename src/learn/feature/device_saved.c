@@ -44,8 +44,7 @@ static bool is_sound(const saved_head *head) {
     const mw_usual *u = &head->usual;
     return head->held >= 0 && head->held <= MW_LIMIT(FEATURE_PAST_ROWS) &&
            head->n_rows >= head->held && (head->held > 0) == (head->n_rows > 0) && head->run >= 0 &&
-           u->n >= 0 && u->n <= MW_USUAL_DISTANCES && u->at >= 0 && u->at < MW_USUAL_DISTANCES &&
-           u->gap >= 0;
+           u->n >= 0 && u->n < MW_USUAL_DISTANCES && u->gap >= 0;
 }
 
 static const char *take(void *to, const char *from, size_t bytes) {
