@@ -66,6 +66,21 @@ def telemetry_40_has_its_columns(cli):
     assert again["program"] == said["program"] and (cli.folder / "f.csv").read_bytes() == (cli.folder / "g.csv").read_bytes()
 
 
+def devices_are_found_by_name(cli):
+    text = rows_csv(["x"], n=60)
+    schema = {"timeColumn": "when", "continuousColumns": ["x"], "features": [{"op": "mean", "of": "x", "window": "1min"}]}
+    cli.write("named.csv", text)
+    config(cli, schema | {"deviceColumn": "machine"}, "named.json")
+    config(cli, schema, "unnamed.json")
+    _, wanted = features(cli, "named.json", "named.csv", "--out", "a.csv")
+    for name, file in (("machine", "named.csv"), ("machineID", "id.csv")):
+        cli.write(file, text.replace(",m0", ",100").replace(",m1", ",101").replace("machine", name) if file == "id.csv" else text)
+        said, found = features(cli, "unnamed.json", file, "--out", "b.csv")
+        assert said["devices"] == 2 and found == wanted, (said, name)
+    cli.write("other.csv", text.replace("machine", "place"))
+    assert cli.json("features", "unnamed.json", "other.csv", "--out", "c.csv")["devices"] == 1
+
+
 def columns_get_what_is_usual(cli):
     cli.write("rows.csv", rows_csv(MAKER["continuousColumns"], booleans=MAKER["booleanColumns"]))
     config(cli, named(MAKER))
@@ -245,6 +260,6 @@ def a_changed_program_is_noticed(cli):
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
-        telemetry_40_has_its_columns, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
+        telemetry_40_has_its_columns, devices_are_found_by_name, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
         arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
         a_model_makes_its_own_features, a_changed_program_is_noticed]))

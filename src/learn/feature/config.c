@@ -77,6 +77,10 @@ const mw_param mw_feature_schema_params[] = {
              "used; without it, not at all."},
     {0}};
 
+const char *const mw_feature_device_names[] = {
+    "device_id",    "device",    "machine_id", "machine", "machineID", "asset_id", "asset",
+    "equipment_id", "equipment", "Device_ID",  "Device",  "MachineID", "Machine",  NULL};
+
 enum { WHERE_BYTES = 160 };
 
 typedef struct reading {

@@ -35,6 +35,17 @@ static mw_status find_time(mw_table_rows *rows, const mw_table *table, mw_err *e
                             "--time-format says how it is written");
 }
 
+/* A column that names devices by its name; an input never does. */
+static const mw_column *usual_device(const mw_program *p, const mw_table *table) {
+    for (const char *const *name = mw_feature_device_names; *name; name++) {
+        const mw_column *column = mw_table_column(table, *name);
+        bool is_input = false;
+        for (int32_t c = 0; c < p->n_inputs; c++) is_input |= strcmp(p->inputs[c], *name) == 0;
+        if (column && column->type == MW_DICTIONARY && !is_input) return column;
+    }
+    return NULL;
+}
+
 static mw_status find_columns(mw_table_rows *rows, const mw_table *table, int32_t *ret_converted,
                               mw_err *err) {
     const mw_program *p = rows->config->program;
@@ -42,6 +53,8 @@ static mw_status find_columns(mw_table_rows *rows, const mw_table *table, int32_
     *ret_converted = 0;
     if (!status && rows->config->device_column)
         status = find(table, rows->config->device_column, &rows->device, err);
+    else if (!status)
+        rows->device = usual_device(p, table);
     if (!status && rows->device && rows->device->type != MW_DICTIONARY)
         status = mw_fail(err, MW_EDATA, "column %s must be text, to name devices, not %s",
                          rows->device->name, mw_type_name(rows->device->type));

@@ -78,7 +78,9 @@ mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_ar
                                 mw_err *err) {
     const mw_program *p = config->program;
     mw_args *own = NULL;
-    mw_plain_column *as = mw_calloc(ctx->mem, (size_t)p->n_inputs + 2, sizeof *as);
+    size_t usual = 0;
+    while (mw_feature_device_names[usual]) usual++;
+    mw_plain_column *as = mw_calloc(ctx->mem, (size_t)p->n_inputs + usual + 2, sizeof *as);
     mw_status status = as ? reading_args(ctx->mem, args, config, &own, err)
                           : mw_fail_nomem(err, "the list of columns");
     size_t n = 0;
@@ -87,6 +89,9 @@ mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_ar
                                     is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64};
     if (!status && config->device_column)
         as[n++] = (mw_plain_column){config->device_column, MW_DICTIONARY};
+    /* Numbers of machines are names, too; what comes first in the list counts. */
+    for (size_t k = 0; k < usual && !status && !config->device_column; k++)
+        as[n++] = (mw_plain_column){mw_feature_device_names[k], MW_DICTIONARY};
     if (!status && target) as[n++] = (mw_plain_column){target, target_type};
     if (!status) status = mw_ingest_plain_as(ctx, path, own, as, n, ret, ret_bad, err);
     mw_args_free(own);
