@@ -101,6 +101,7 @@ def late_and_repeated_rows_are_told(cli):
     said, out = features(cli, "config.json", "rows.csv", "--out", "f.csv", "--replay")
     assert (said["late_rows"], said["repeated_rows"]) == (5, 1), said
     assert all(set(line.values()) == {""} for line in out[24:29]), out[24:29]
+    assert "5 rows are older" in said["warnings"][0] and "lateness" in said["warnings"][0], said
     assert out[-1] == out[-2] and out[-1]["x_mean_1min"], out[-2:]
     schema = named({"continuousColumns": ["x"], "features": [{"op": ["mean", "max"], "of": "x", "window": "1min"}]})
     config(cli, schema | {"lateness": "2min"}, "tolerant.json")

@@ -4,6 +4,7 @@
  * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
  * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/hash.h"
@@ -146,6 +147,21 @@ static mw_status make_features(job *j, mw_features_out *out, mw_err *err) {
     return status;
 }
 
+/* A file from the newest row to the oldest would give features to its first row only. */
+static void warn_of_order(const mw_stream_counts *counts, mw_json_writer *w) {
+    char text[160];
+    if (counts->late == 0) return;
+    (void)snprintf(text, sizeof text,
+                   "%lld rows are older than one before them and have no features: sort the file "
+                   "by time, or set "
+                   "\"lateness\" in the configuration",
+                   (long long)counts->late);
+    mw_json_key(w, "warnings");
+    mw_json_array(w);
+    mw_json_write_string(w, text);
+    mw_json_array_end(w);
+}
+
 static void tell(const job *j, mw_buf *text) {
     const mw_stream_counts counts = mw_stream_count(j->stream);
     char hex[MW_HASH128_HEX];
@@ -176,6 +192,7 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_object_end(&w);
     mw_json_add_int(&w, "output_bytes", (int64_t)j->bytes);
     mw_json_add_int(&w, "peak_bytes", (int64_t)mw_mem_peak(&mw_mem_process));
+    warn_of_order(&counts, &w);
     mw_json_object_end(&w);
 }
 
