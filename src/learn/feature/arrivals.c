@@ -6,6 +6,7 @@
 #include "core/base/limits.h"
 #include "core/base/math.h"
 #include "core/text/datetime.h"
+#include "learn/feature/device_parts.h"
 
 struct mw_arrivals {
     mw_mem *mem;
@@ -13,12 +14,10 @@ struct mw_arrivals {
     mw_device *device;  /* has all rows that are used */
     mw_device *settled; /* has those that are older than the lateness; NULL without one */
     int32_t n_open, room;
-    int64_t *times;         /* [n_open] of the rows that `device` has more, ascending */
-    double *values;         /* [n_inputs][room] */
-    float *newest;          /* [n_outputs] */
-    const double **columns; /* [n_inputs] scratch */
-    float **out;            /* [n_outputs] scratch: one row's places in `row` */
-    float *row;             /* [n_outputs][room] scratch of rows made anew */
+    int64_t *times; /* [n_open] of the rows that `device` has more, ascending */
+    double *values; /* [n_inputs][room] */
+    float *newest;  /* [n_outputs] */
+    float *row;     /* [n_outputs][room] scratch of rows made anew */
 };
 
 /* ---- life ---- */
@@ -30,8 +29,6 @@ void *mw_arrivals_free(mw_arrivals *a) {
     mw_free(a->times);
     mw_free(a->values);
     mw_free(a->newest);
-    mw_free(a->columns);
-    mw_free(a->out);
     mw_free(a->row);
     return mw_free(a);
 }
@@ -41,10 +38,8 @@ static mw_status new_empty(mw_mem *mem, const mw_program *program, mw_arrivals *
     if (!a) return mw_fail_nomem(err, "a device's features");
     *a = (mw_arrivals){.mem = mem,
                        .program = program,
-                       .newest = mw_calloc(mem, (size_t)program->n_outputs + 1, sizeof *a->newest),
-                       .columns = mw_calloc(mem, (size_t)program->n_inputs + 1, sizeof *a->columns),
-                       .out = mw_calloc(mem, (size_t)program->n_outputs + 1, sizeof *a->out)};
-    if (!a->newest || !a->columns || !a->out) {
+                       .newest = mw_calloc(mem, (size_t)program->n_outputs + 1, sizeof *a->newest)};
+    if (!a->newest) {
         mw_arrivals_free(a);
         return mw_fail_nomem(err, "a device's features");
     }
@@ -125,10 +120,11 @@ static mw_status keep(mw_arrivals *a, int32_t at, const int64_t *times,
 static mw_status replay(mw_arrivals *a, mw_device *device, mw_device_scratch *scratch, int32_t n,
                         mw_err *err) {
     const mw_program *p = a->program;
+    const mw_device_places places = mw_device__places(scratch);
     for (int32_t c = 0; c < p->n_inputs; c++)
-        a->columns[c] = a->values + (size_t)c * (size_t)a->room;
-    for (int32_t k = 0; k < p->n_outputs; k++) a->out[k] = a->row + (size_t)k * (size_t)a->room;
-    return mw_device_push(device, scratch, a->times, a->columns, n, a->out, err);
+        places.columns[c] = a->values + (size_t)c * (size_t)a->room;
+    for (int32_t k = 0; k < p->n_outputs; k++) places.out[k] = a->row + (size_t)k * (size_t)a->room;
+    return mw_device_push(device, scratch, a->times, places.columns, n, places.out, err);
 }
 
 /* Rows that no late one can come before any more go into `settled`. */
@@ -214,9 +210,11 @@ static mw_status take_new(mw_arrivals *a, mw_device_scratch *scratch, const int6
                           const double *const *columns, int64_t from, int64_t n, float *const *out,
                           mw_err *err) {
     const mw_program *p = a->program;
-    for (int32_t c = 0; c < p->n_inputs; c++) a->columns[c] = columns[c] + from;
-    for (int32_t k = 0; k < p->n_outputs; k++) a->out[k] = out[k] + from;
-    mw_status status = mw_device_push(a->device, scratch, times + from, a->columns, n, a->out, err);
+    const mw_device_places places = mw_device__places(scratch);
+    for (int32_t c = 0; c < p->n_inputs; c++) places.columns[c] = columns[c] + from;
+    for (int32_t k = 0; k < p->n_outputs; k++) places.out[k] = out[k] + from;
+    mw_status status =
+        mw_device_push(a->device, scratch, times + from, places.columns, n, places.out, err);
     if (status) return status;
     for (int32_t k = 0; k < p->n_outputs; k++) a->newest[k] = out[k][from + n - 1];
     if (!a->settled) return MW_OK;

@@ -28,6 +28,7 @@ struct mw_device_scratch {
         nodes; /* [n_nodes][NODE_SIGNALS] likewise of a node's inputs, then of its outputs; NULL: none */
     pointer *pointers; /* [n_pointers] among both */
     int32_t n_pointers;
+    mw_device_places places;
     double *room; /* [n_signals - n_kept][SPAN] */
     int32_t run[SPAN];
     int64_t gap[SPAN];
@@ -102,14 +103,17 @@ mw_status mw_device_scratch_new(mw_mem *mem, const mw_program *program, mw_devic
     s->program = program;
     s->signals = mw_calloc(mem, n + 1, sizeof *s->signals);
     s->nodes = mw_calloc(mem, (size_t)program->n_nodes * NODE_SIGNALS + 1, sizeof *s->nodes);
+    s->places = (mw_device_places){
+        .columns = mw_calloc(mem, (size_t)program->n_inputs + 1, sizeof *s->places.columns),
+        .out = mw_calloc(mem, (size_t)program->n_outputs + 1, sizeof *s->places.out)};
     s->pointers =
         mw_alloc_array(mem, n + (size_t)program->n_nodes * NODE_SIGNALS + 1, sizeof *s->pointers);
     s->room = mw_alloc_array(mem, (n - (size_t)program->n_kept) * SPAN + 1, sizeof *s->room);
     s->windows = mw_calloc(mem, windows + 1, sizeof *s->windows);
     s->starts = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->starts);
     s->pieces = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->pieces);
-    if (!s->signals || !s->nodes || !s->pointers || !s->room || !s->windows || !s->starts ||
-        !s->pieces) {
+    if (!s->places.columns || !s->places.out || !s->signals || !s->nodes || !s->pointers ||
+        !s->room || !s->windows || !s->starts || !s->pieces) {
         mw_device_scratch_free(s);
         return mw_fail_nomem(err, "feature programs");
     }
@@ -127,12 +131,16 @@ void *mw_device_scratch_free(mw_device_scratch *scratch) {
     mw_free(scratch->signals);
     mw_free(scratch->nodes);
     mw_free(scratch->pointers);
+    mw_free(scratch->places.columns);
+    mw_free(scratch->places.out);
     mw_free(scratch->room);
     mw_free(scratch->windows);
     mw_free(scratch->starts);
     mw_free(scratch->pieces);
     return mw_free(scratch);
 }
+
+mw_device_places mw_device__places(const mw_device_scratch *scratch) { return scratch->places; }
 
 int64_t mw_device_last(const mw_device *device) {
     return device->held > 0 ? device->times[device->held - 1] : MW_TIME_NONE;
@@ -198,7 +206,7 @@ static mw_status make_room(mw_device *d, int32_t n, mw_err *err) {
     if (d->held + n <= d->capacity) return MW_OK;
     const int32_t needed = mw_device__reach(d);
     const int32_t slack =
-        n > 1 ? needed + 16 : needed / 4 + 16; /* the past moves once for half as many rows */
+        n > 1 ? needed + 16 : needed / 8 + 8; /* the past moves once for half as many rows */
     if (needed > MW_LIMIT(FEATURE_PAST_ROWS)) {
         mw_fail(err, MW_ETOOLARGE, "a device has more than %lld rows in its longest window",
                 (long long)MW_LIMIT(FEATURE_PAST_ROWS));

@@ -22,6 +22,14 @@ struct mw_device {
     char *state;              /* [state_bytes] */
 };
 
+/* Pointers that a caller of mw_device_push with this scratch may use for its arguments: see mw_device__places. */
+typedef struct mw_device_places {
+    const double **columns; /* [n_inputs] */
+    float **out;            /* [n_outputs] */
+} mw_device_places;
+
+mw_device_places mw_device__places(const mw_device_scratch *scratch);
+
 /* How many of the last rows the next one may read: those in its windows, and one before them. */
 int32_t mw_device__reach(const mw_device *device);
 /* Room for that many rows; those held stay. */

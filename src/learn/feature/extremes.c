@@ -50,7 +50,7 @@ static mw_status fill_tail(state *s, const double *x, int32_t from, int32_t to, 
                            mw_err *err) {
     const int32_t n = to - from;
     if (n > s->room) {
-        const int32_t room = n + n / 4 + 4;
+        const int32_t room = n + n / 8 + 2;
         pair *more = mw_realloc(mem, s->tails, (size_t)room * sizeof *more);
         if (!more) return mw_fail_nomem(err, "a rolling window");
         s->tails = more;

@@ -21,7 +21,7 @@ typedef struct part {
 } part;
 
 typedef struct tail { /* about the last value of its cell */
-    double n, sum, squares;
+    double sum, squares;
 } tail;
 
 typedef struct state {
@@ -30,7 +30,8 @@ typedef struct state {
     part middle;                 /* whole cells between the first and the current one */
     part whole[MW_WINDOW_CELLS]; /* by number % 8 */
     double tail_about;
-    tail *tails; /* [room] sums of row tail_first + i and all after it in the cell */
+    tail *tails;     /* [room] sums of row tail_first + i and all after it in the cell */
+    int32_t *counts; /* [room] of the same; in the same memory */
     int32_t room;
 } state;
 
@@ -102,16 +103,19 @@ static mw_status fill_tail(state *s, const double *x, int32_t from, int32_t to, 
                            mw_err *err) {
     const int32_t n = to - from;
     if (n > s->room) {
-        const int32_t room = n + n / 4 + 4;
-        tail *more = mw_realloc(mem, s->tails, (size_t)room * sizeof *more);
+        const int32_t room = n + n / 8 + 2;
+        tail *more = mw_alloc_array(mem, (size_t)room, sizeof *s->tails + sizeof *s->counts);
         if (!more) return mw_fail_nomem(err, "a rolling window");
+        mw_free(s->tails);
         s->tails = more;
+        s->counts = (int32_t *)(void *)(more + room);
         s->room = room;
     }
     part p = {0};
     for (int32_t i = n - 1; i >= 0; i--) {
         p = add(p, x[from + i]);
-        s->tails[i] = (tail){p.n, p.sum, p.squares};
+        s->tails[i] = (tail){p.sum, p.squares};
+        s->counts[i] = (int32_t)p.n;
     }
     s->tail_about = p.about;
     return MW_OK;
@@ -144,6 +148,10 @@ static mw_status prepare(state *s, const mw_window_piece *piece, const mw_window
     return todo.tail ? fill_tail(s, x, piece->old_begin, piece->old_end, mem, err) : MW_OK;
 }
 
+static inline part tail_of(const state *s, int64_t i) {
+    return (part){s->counts[i], s->tails[i].sum, s->tails[i].squares, s->tail_about};
+}
+
 /*
  * The rows of a piece: the first cell's end, the whole cells and the current cell up to each. All is put together about the current cell's
  * first value, current + (whole + end); before it has one, whole cells and the end are joined.
@@ -151,13 +159,13 @@ static mw_status prepare(state *s, const mw_window_piece *piece, const mw_window
 static void run_piece(state *s, const mw_window_piece *piece, const int32_t *starts, int64_t first,
                       const double *x, double *mean, double *std) {
     const bool has_tail = piece->old_begin < piece->old_end;
-    const tail *tails = s->tails, nothing = {0};
     const int64_t at = first - s->cells.tail_first;
+    const part nothing = {0};
     part current = s->current;
     int32_t i = piece->begin;
     for (; i < piece->end && current.n == 0 && mw_isnan(x[i]); i++) {
-        const tail t = has_tail ? tails[starts[i] + at] : nothing;
-        give(join((part){t.n, t.sum, t.squares, s->tail_about}, s->middle), mean, std, i);
+        const part t = has_tail ? tail_of(s, starts[i] + at) : nothing;
+        give(join(t, s->middle), mean, std, i);
     }
     if (i == piece->end) return;
     const double about = current.n > 0 ? current.about : x[i];
@@ -167,7 +175,7 @@ static void run_piece(state *s, const mw_window_piece *piece, const int32_t *sta
         const int32_t begin = i, end = piece->end - i < BLOCK ? piece->end : i + BLOCK;
         sums all;
         for (; i < end; i++) {
-            const tail t = has_tail ? tails[starts[i] + at] : nothing;
+            const part t = has_tail ? tail_of(s, starts[i] + at) : nothing;
             current = add(current, x[i]);
             all.n[i - begin] = current.n + (middle.n + t.n);
             all.sum[i - begin] = current.sum + (middle.sum + (t.sum + t.n * d));
