@@ -259,8 +259,51 @@ def a_changed_program_is_noticed(cli):
     cli.fails(EINVAL, *learn, "--target", "failed", "--out", "m2", says="program.json")
 
 
+def events_csv(cli, n, seed, name):
+    """Machines that warm up for an hour before they fail; the log of failures beside them."""
+    draw = random.Random(seed)
+    start = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    rows, log, next_at = ["when,machine,temperature"], ["when,machine,what"], [40, 90]
+    for i in range(n):
+        for m in range(2):
+            when = (start + timedelta(minutes=3 * i)).isoformat()
+            left = next_at[m] - i
+            rows.append(f"{when},{m + 7},{60 + max(0, 20 - left) + draw.gauss(0, 1):.2f}")
+            if left == 0:
+                log.append(f"{when},{m + 7},bearing")
+                next_at[m] = i + 40 + draw.randrange(60)
+    cli.write(name, "\n".join(rows) + "\n")
+    cli.write("log_" + name, "\n".join(log) + "\n")
+
+
+def events_are_predicted(cli):
+    events_csv(cli, 900, 1, "rows.csv")
+    events_csv(cli, 300, 2, "later.csv")
+    config(cli, named({"continuousColumns": ["temperature"], "features": [{"op": ["mean", "slope"], "of": "temperature", "window": "30min"}]}), "p.json")
+    learn = ["train", "rows.csv", "--program", "p.json", "--events", "log_rows.csv", "--learner", "gbdt", "--set", "n_estimators=30"]
+    soon = cli.json(*learn, "--horizon", "45min", "--out", "soon")
+    assert (soon["task"], soon["target"]) == ("binary", "event_within_45min") and 0 < soon["rows_without_target"] < 200, soon
+    assert soon["metrics"]["roc_auc"] > 0.97, soon
+    left = cli.json(*learn, "--time-to-event", "1h", "--out", "left")
+    assert (left["task"], left["target"]) == ("regression", "hours_to_event") and left["metrics"]["rmse"] < 0.12, left
+    cli.ok("predict", "soon", "later.csv", "--out", "s.csv")
+    cli.fails(EINVAL, *learn, "--out", "x", says="what shall be predicted")
+    cli.fails(EINVAL, *learn, "--horizon", "1h", "--time-to-event", "1h", "--out", "x", says="what shall be predicted")
+    cli.fails(EINVAL, *learn, "--horizon", "1h", "--target", "temperature", "--out", "x", says="in place of --target")
+    cli.fails(EINVAL, *[w for w in learn if w not in ("--program", "p.json")], "--horizon", "1h", "--out", "x", says="telemetry")
+    cli.fails(EINVAL, "train", "rows.csv", "--program", "p.json", "--target", "machine", "--horizon", "1h", "--out", "x", says="needs a log of events")
+    cli.fails(EINVAL, *learn[:-4], "--learner", "isolation", "--horizon", "1h", "--out", "x", says="without a target")
+    cli.write("strange.csv", "when,machine\n2026-03-01T01:00:00Z,99\n")
+    learn[5] = "strange.csv"
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--out", "x", says="for every row")
+    cli.write("strange.csv", "when,place\n2026-03-01T01:00:00Z,7\n")
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--out", "x", says="of which machine")
+    cli.write("strange.csv", "place,machine\na,7\n")
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--out", "x", says="no column of times")
+
+
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         telemetry_40_has_its_columns, devices_are_found_by_name, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
         arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
-        a_model_makes_its_own_features, a_changed_program_is_noticed]))
+        a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed]))

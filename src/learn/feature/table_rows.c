@@ -100,6 +100,12 @@ void *mw_table_rows_free(mw_table_rows *rows) {
     return mw_free(rows);
 }
 
+void mw_table_rows_keys(const mw_table_rows *rows, const mw_column **ret_time,
+                        const mw_column **ret_device) {
+    *ret_time = rows->time;
+    *ret_device = rows->device;
+}
+
 void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_rows *ret) {
     double *values = rows->values;
     for (int32_t c = 0; c < rows->config->program->n_inputs; c++) {

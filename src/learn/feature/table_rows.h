@@ -20,6 +20,9 @@ mw_status mw_table_rows_new(mw_mem *mem, const mw_feature_config *config, const 
                             mw_table_rows **ret, mw_err *err);
 /* Rows [from, from + n), n at most MW_TABLE_ROWS_MAX; good until the next call. */
 void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_rows *ret);
+/* The columns of times and (NULL: one device) of devices. */
+void mw_table_rows_keys(const mw_table_rows *rows, const mw_column **ret_time,
+                        const mw_column **ret_device);
 void *mw_table_rows_free(mw_table_rows *rows);
 
 /* *ret [table->n_rows][n_outputs] float32, mw_free it: rows in the table's order, which is the order in which they came. */

@@ -90,6 +90,12 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
     if (!status && like->target)
         status = mw_op__labels_as(arena, table, like->target, like->task, like->classes,
                                   like->n_classes, &ret->y, &ret->unknown, err);
+    if (!status && like->events) {
+        mw_labels labels;
+        status = mw_event_target_labels(ctx, arena, like->events,
+                                        mw_features_program(like->features), table, &labels, err);
+        if (!status) ret->y = labels.y;
+    }
     const int64_t n_rows = table ? table->n_rows : 0;
     if (!status) status = mw_features_take(ctx, like->features, &table, &ret->x, err);
     if (!status)

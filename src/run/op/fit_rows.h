@@ -7,6 +7,7 @@
 #include "core/base/arena.h"
 #include "keep/ingest/ingest.h"
 #include "learn/model/model.h"
+#include "run/op/event_target.h"
 #include "run/op/labels.h"
 
 typedef struct mw_fit_rows {
@@ -34,9 +35,10 @@ mw_status mw_fit_weights(const mw_ctx *ctx, const mw_table *table, const char *n
 typedef struct mw_fit_like {
     const mw_args *args; /* of the profile */
     const mw_features *features;
-    const char *target; /* NULL: none */
-    const char *weight; /* NULL: none */
-    mw_type type;       /* of the target's column in the training file */
+    const char *target;            /* NULL: none */
+    const mw_event_target *events; /* in place of a target; NULL: none */
+    const char *weight;            /* NULL: none */
+    mw_type type;                  /* of the target's column in the training file */
     mw_task task;
     const char *const *classes; /* [n_classes] */
     int32_t n_classes;

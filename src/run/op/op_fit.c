@@ -37,8 +37,9 @@ typedef struct fit_job {
     mw_fit_rows rows;  /* that are fitted, then rows held back */
     mw_fit_rows valid; /* of --valid */
     mw_labels labels;
-    int64_t test_unknown;  /* rows of --test left out for their class */
-    int64_t n_fit, n_test; /* rows fitted, rows measured (0: the fitted ones are) */
+    mw_event_target *events; /* in place of a target column; NULL: none */
+    int64_t test_unknown;    /* rows of --test left out for their class */
+    int64_t n_fit, n_test;   /* rows fitted, rows measured (0: the fitted ones are) */
     mw_plain_bad bad;
     bool test_in_file;
     const char *warnings[4]; /* [n_warnings] */
@@ -161,6 +162,10 @@ static mw_status check_share(const fit_job *job, mw_err *err) {
 /* The target as the model to go on from has it: its classes, or numbers. */
 static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
     mw_unknown_labels unknown = {0};
+    if (job->events)
+        return mw_event_target_labels(job->ctx, &job->arena, job->events,
+                                      mw_features_program(job->features), job->table, &job->labels,
+                                      err);
     if (!job->init) {
         mw_status made = mw_op__labels(job->ctx, &job->arena, job->table, target,
                                        mw_args_string(job->args, "task"), &job->labels, err);
@@ -182,10 +187,11 @@ static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
 }
 
 static mw_fit_like like_training(const fit_job *job) {
-    const char *target = job->rows.y ? mw_args_string(job->args, "target") : NULL;
+    const char *target = job->rows.y && !job->events ? mw_args_string(job->args, "target") : NULL;
     return (mw_fit_like){.args = job->args,
                          .features = job->features,
                          .target = target,
+                         .events = job->events,
                          .type = job->target_type,
                          .task = job->labels.task,
                          .classes = job->labels.classes,
@@ -239,13 +245,19 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
         mw_fail(err, MW_EINVAL, "the isolation forest learns without a target");
         return mw_err_hint(err, "leave --target out; --drop %s keeps the column out", target);
     }
-    if (!unsupervised && !target) {
+    if (unsupervised && mw_args_given(job->args, "events")) {
+        mw_fail(err, MW_EINVAL, "the isolation forest learns without a target");
+        return mw_err_hint(err, "leave --events out");
+    }
+    if (!unsupervised && !target && !mw_args_given(job->args, "events")) {
         mw_fail(err, MW_EINVAL, "--target is missing: which column shall be predicted?");
         return mw_err_at(err, "target");
     }
     int64_t start = mw_clock_monotonic(ctx->clock);
     mw_status status = open_init(job, err);
     if (!status) status = read_program(job, err);
+    const mw_feature_config *program = job->features ? mw_features_program(job->features) : NULL;
+    if (!status) status = mw_event_target_read(ctx, job->args, program, &job->events, err);
     if (!status) status = read_file(job, err);
     if (!status) status = check_share(job, err);
     job->read_s = seconds_since(ctx, start);
@@ -267,12 +279,16 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     return status;
 }
 
+static const char *target_name(const fit_job *job) {
+    return job->events ? mw_event_target_name(job->events) : mw_args_string(job->args, "target");
+}
+
 static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
     bool unsupervised = job->rows.y == NULL;
     mw_fit fit = {.learner = learner,
                   .task = unsupervised ? MW_TASK_ANOMALY : job->labels.task,
                   .features = job->features,
-                  .target = mw_args_string(job->args, "target"),
+                  .target = target_name(job),
                   .classes = (const char *const *)job->labels.classes,
                   .n_classes = job->labels.n_classes,
                   .params = job->params,
@@ -420,7 +436,7 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_string(writer, "model", mw_args_string(job->args, "out"));
     mw_json_add_string(writer, "learner", mw_model_learner(job->model));
     mw_json_add_string(writer, "task", mw_task_name(mw_model_task(job->model)));
-    mw_json_add_string(writer, "target", mw_args_string(job->args, "target"));
+    mw_json_add_string(writer, "target", target_name(job));
     mw_json_add_int(writer, "rows", job->n_fit);
     mw_json_add_int(writer, "rows_without_target", job->rows.n_without_target);
     mw_json_add_int(writer, "unreadable_rows", job->bad.n);
@@ -487,6 +503,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_fit_rows_done(&job.valid);
     mw_free(job.bad.marks);
     mw_args_free(job.params);
+    mw_event_target_free(job.events);
     mw_arena_done(&job.arena);
     return status;
 }
@@ -578,7 +595,7 @@ const mw_op mw_op_fit = {
             "categories, missing values are allowed.",
     .examples = examples,
     .params = params,
-    .more_params = {mw_profile_params},
+    .more_params = {mw_event_target_params, mw_profile_params},
     .prepare = prepare,
     .narrow_help = narrow_help,
 };

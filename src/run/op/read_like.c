@@ -37,8 +37,7 @@ static bool of_table(const mw_param *table, mw_str name) {
     return false;
 }
 
-/* What args say of the file, and the configuration of its time column where they do not. */
-static mw_status reading_args(mw_mem *mem, const mw_args *args, const mw_feature_config *config,
+mw_status mw_op__reading_args(mw_mem *mem, const mw_args *args, const mw_feature_config *config,
                               mw_args **ret, mw_err *err) {
     mw_arena arena;
     mw_buf text;
@@ -81,7 +80,7 @@ mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_ar
     size_t usual = 0;
     while (mw_feature_device_names[usual]) usual++;
     mw_plain_column *as = mw_calloc(ctx->mem, (size_t)p->n_inputs + usual + 2, sizeof *as);
-    mw_status status = as ? reading_args(ctx->mem, args, config, &own, err)
+    mw_status status = as ? mw_op__reading_args(ctx->mem, args, config, &own, err)
                           : mw_fail_nomem(err, "the list of columns");
     size_t n = 0;
     for (int32_t c = 0; c < p->n_inputs && !status; c++)
