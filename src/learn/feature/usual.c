@@ -9,7 +9,7 @@ int64_t mw_usual_gap(int64_t usual_us) {
 
 /* The lower one of the two in the middle. */
 static int64_t median(const mw_usual *u) {
-    int64_t sorted[MW_USUAL_DISTANCES];
+    int64_t sorted[MW_USUAL_DISTANCES] = {0};
     for (int32_t n = 0; n < u->n; n++) {
         int32_t i = n;
         for (; i > 0 && sorted[i - 1] > u->distances[n]; i--) sorted[i] = sorted[i - 1];
