@@ -166,6 +166,20 @@ def weights_are_checked(cli):
     assert plain["model_sha256"] != weighted["model_sha256"]
 
 
+def rows_are_called_by_their_number_in_the_file(cli):
+    """Rows without a target, unreadable ones and those held back do not count the others anew."""
+    good = [f"{i},{i % 3}" for i in range(1, 101)]
+    bad = list(good)
+    bad[2], bad[9], bad[39] = "3,", "10,1,1", "40,-2"
+    cli.write("good.csv", "x,y\n" + "\n".join(good) + "\n")
+    cli.write("bad.csv", "x,y\n" + "\n".join(bad) + "\n")
+    words = ["--target", "y", "--task", "regression", "--learner", "gbdt", "--set", "objective=poisson", "--out", "m"]
+    for more in ([], ["--set", "validation_fraction=0.3"], ["--set", "validation_fraction=0.9"], ["--test-share", "0.2"]):
+        cli.fails(EDATA, "train", "bad.csv", *words, *more, says="row 40 has the target -2;")
+    cli.fails(EDATA, "train", "good.csv", *words, "--valid", "bad.csv", says="validation rows: row 40 has the target -2;")
+    assert not (cli.folder / "m").exists()
+
+
 # ---- a second file, early stopping, curves ----
 
 def curves(cli, model):
@@ -351,7 +365,8 @@ def ctrl_c_leaves_no_files(cli):
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
-        small_and_gappy_tables_are_learned, weights_are_checked, validation_rows_come_from_one_place, columns_are_found_by_name,
+        small_and_gappy_tables_are_learned, weights_are_checked, rows_are_called_by_their_number_in_the_file,
+        validation_rows_come_from_one_place, columns_are_found_by_name,
         columns_that_are_not_learned_from_may_be_missing, rows_of_unknown_labels_are_told, a_model_is_gone_on_from,
         going_on_gives_the_bytes_of_the_longer_run, other_models_are_not_gone_on_from, outputs_agree_with_each_other,
         ctrl_c_leaves_no_files]))

@@ -212,7 +212,7 @@ mw_status mw_ridge_fit(const mw_ctx *ctx, double alpha, mw_matrix matrix, const 
         return mw_err_at(err, "alpha");
     }
     mw_status status = mw_matrix_check(ctx, matrix, err);
-    if (status == MW_OK) status = mw_target_check(y, matrix.n_rows, 0, err);
+    if (status == MW_OK) status = mw_target_check(y, matrix.n_rows, 0, NULL, err);
     if (status != MW_OK) return status;
     const size_t n = (size_t)matrix.n_features;
     fitting f = {.ctx = ctx, .matrix = matrix, .y = y, .alpha = alpha};

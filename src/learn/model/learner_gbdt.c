@@ -134,26 +134,45 @@ static bool same_predictions(const mw_objective *a, const mw_objective *b) {
     return a_exp == b_exp && mw_objective_classes(a->kind) == mw_objective_classes(b->kind);
 }
 
+static mw_gbdt_rows rows_of(const mw_fit *fit, const mw_gbdt_wishes *wishes) {
+    return (mw_gbdt_rows){fit->matrix,
+                          {fit->matrix.n_rows, fit->y, fit->weights, wishes->class_weights}};
+}
+
+static mw_gbdt_rows valid_rows_of(const mw_fit *fit, const mw_gbdt_wishes *wishes) {
+    return (mw_gbdt_rows){
+        fit->valid, {fit->valid.n_rows, fit->valid_y, fit->valid_weights, wishes->class_weights}};
+}
+
+/* The engine checks its rows as well, but knows only their places in the part that it is given. */
+static mw_status check_rows(const mw_ctx *ctx, const mw_fit *fit, const mw_gbdt_wishes *wishes,
+                            double share, mw_err *err) {
+    const mw_objective *objective = &wishes->options.objective;
+    mw_status status = MW_OK;
+    if (share > 0 || fit->numbers)
+        status = mw_gbdt_check_rows(ctx, objective, rows_of(fit, wishes), fit->numbers, err);
+    if (status || fit->valid.n_rows == 0) return status;
+    status =
+        mw_gbdt_check_rows(ctx, objective, valid_rows_of(fit, wishes), fit->valid_numbers, err);
+    if (status == MW_EDATA) mw_err_prefix(err, "validation rows");
+    return status;
+}
+
 static mw_status fit_rows(const mw_ctx *ctx, const mw_fit *fit, const mw_gbdt_wishes *wishes,
                           const parts *p, mw_model *model, mw_err *err) {
     gbdt *g = model->state;
-    const mw_gbdt_rows all = {fit->matrix,
-                              {fit->matrix.n_rows, fit->y, fit->weights, wishes->class_weights}};
     mw_gbdt_rows rows[2];
     for (int i = 0; i < 2; i++)
         rows[i] = (mw_gbdt_rows){{p->x[i], p->n[i], fit->matrix.n_features},
                                  {p->n[i], p->y[i], p->weights[i], wishes->class_weights}};
     const bool held = p->n[1] > 0;
-    if (fit->valid.n_rows > 0)
-        rows[1] = (mw_gbdt_rows){
-            fit->valid,
-            {fit->valid.n_rows, fit->valid_y, fit->valid_weights, wishes->class_weights}};
+    if (fit->valid.n_rows > 0) rows[1] = valid_rows_of(fit, wishes);
     const bool any_valid = held || fit->valid.n_rows > 0;
     const gbdt *begun = fit->init ? fit->init->state : NULL;
     mw_gbdt_curves curves = {0};
-    mw_status status =
-        mw_gbdt_fit(ctx, &wishes->options, held ? rows[0] : all, any_valid ? &rows[1] : NULL,
-                    begun ? begun->trees : NULL, &curves, &g->trees, err);
+    mw_status status = mw_gbdt_fit(ctx, &wishes->options, held ? rows[0] : rows_of(fit, wishes),
+                                   any_valid ? &rows[1] : NULL, begun ? begun->trees : NULL,
+                                   &curves, &g->trees, err);
     if (!status) status = keep_curves(&curves, &g->objective, model, err);
     mw_gbdt_curves_done(&curves);
     return status ? status : mw_trees_prepare(ctx, g->trees, err);
@@ -180,6 +199,7 @@ static mw_status gbdt_fit(const mw_ctx *ctx, const mw_fit *fit, mw_model *model,
     if (!status && fit->init &&
         !same_predictions(&g->objective, &((const gbdt *)fit->init->state)->objective))
         status = mw_fail(err, MW_EINVAL, "the model to go on from has another objective");
+    if (!status) status = check_rows(ctx, fit, &wishes, share, err);
     if (!status && share > 0) status = hold_back(ctx, fit, share, &p, err);
     if (!status) status = fit_rows(ctx, fit, &wishes, &p, model, err);
     parts_done(&p);

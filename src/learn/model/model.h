@@ -78,9 +78,12 @@ typedef struct mw_fit {
     const char *anchor;    /* NULL, or a number feature whose value is taken off y while fitting
                                      and added to every prediction (missing: its mean); forest only */
     const double *weights; /* [n_rows] above 0, or NULL; gbdt only, as all that follows */
-    mw_matrix valid;       /* rows to measure on while fitting; n_rows 0: none */
-    const double *valid_y; /* [valid.n_rows] as y */
-    const double *valid_weights; /* [valid.n_rows], or NULL */
+    const uint32_t *
+        numbers; /* [n_rows] what errors about y and weights call rows, from 0; NULL: as they stand */
+    mw_matrix valid;               /* rows to measure on while fitting; n_rows 0: none */
+    const double *valid_y;         /* [valid.n_rows] as y */
+    const double *valid_weights;   /* [valid.n_rows], or NULL */
+    const uint32_t *valid_numbers; /* [valid.n_rows], or NULL */
     const mw_model
         *init; /* a model of the same kind, features and classes to go on from, or NULL */
 } mw_fit;

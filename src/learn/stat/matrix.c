@@ -62,24 +62,26 @@ mw_status mw_matrix_check(const mw_ctx *ctx, mw_matrix matrix, mw_err *err) {
                        &matrix, err);
 }
 
-mw_status mw_target_check(const double *y, int64_t n_rows, int32_t n_classes, mw_err *err) {
+mw_status mw_target_check(const double *y, int64_t n_rows, int32_t n_classes,
+                          const uint32_t *numbers, mw_err *err) {
     for (int64_t row = 0; row < n_rows; row++) {
+        const long long shown = numbers ? numbers[row] : row;
         if (!mw_isfinite(y[row])) {
-            mw_fail(err, MW_EDATA, "the target of row %lld is %s (rows count from 0)",
-                    (long long)row, mw_isnan(y[row]) ? "missing" : "infinite");
+            mw_fail(err, MW_EDATA, "the target of row %lld is %s (rows count from 0)", shown,
+                    mw_isnan(y[row]) ? "missing" : "infinite");
             return mw_err_hint(err, "leave rows without a target out of the fit");
         }
         if (n_classes == 0 && mw_abs(y[row]) > (double)FLT_MAX) {
             mw_fail(err, MW_EDATA,
                     "the target of row %lld is %g, which is beyond float32 (rows count from 0)",
-                    (long long)row, y[row]);
+                    shown, y[row]);
             return mw_err_hint(err, "scale the target down, or predict its logarithm");
         }
         if (n_classes > 0 && !(y[row] >= 0 && y[row] < n_classes && mw_floor(y[row]) == y[row]))
             return mw_fail(
                 err, MW_EDATA,
-                "the target of row %lld is %g, not a class from 0 to %d (rows count from 0)",
-                (long long)row, y[row], (int)n_classes - 1);
+                "the target of row %lld is %g, not a class from 0 to %d (rows count from 0)", shown,
+                y[row], (int)n_classes - 1);
     }
     return MW_OK;
 }

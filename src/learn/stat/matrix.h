@@ -28,8 +28,9 @@ mw_status mw_matrix_check(const mw_ctx *ctx, mw_matrix matrix, mw_err *err);
 /*
  * mw_target_check -- y [n_rows] is finite and, when n_classes > 0, holds whole numbers in
  * [0, n_classes); else numbers of a float32 (at most 3.4e38), which leaves and graphs hold. MW_EDATA names the first row that is not,
- * counted from 0.
+ * counted from 0, or as it is called in numbers [n_rows]; NULL: as they stand.
  */
-mw_status mw_target_check(const double *y, int64_t n_rows, int32_t n_classes, mw_err *err);
+mw_status mw_target_check(const double *y, int64_t n_rows, int32_t n_classes,
+                          const uint32_t *numbers, mw_err *err);
 
 #endif

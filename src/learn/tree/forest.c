@@ -214,7 +214,7 @@ mw_status mw_forest_fit(const mw_ctx *ctx, const mw_forest_options *options, mw_
                         const double *y, mw_trees **ret, mw_err *err) {
     mw_status status = check_options(options, err);
     if (status == MW_OK) status = mw_matrix_check(ctx, matrix, err);
-    if (status == MW_OK) status = mw_target_check(y, matrix.n_rows, options->n_classes, err);
+    if (status == MW_OK) status = mw_target_check(y, matrix.n_rows, options->n_classes, NULL, err);
     if (status != MW_OK) return status;
     mw_forest__data data;
     status = mw_forest__data_init(ctx, options, matrix, y, &data, err);

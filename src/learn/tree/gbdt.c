@@ -352,14 +352,15 @@ static void run_done(mw_gbdt__run *run) {
     mw_trees_free(run->shelf.trees);
 }
 
-static mw_status check_rows(const mw_ctx *ctx, const mw_gbdt_options *o, mw_gbdt_rows rows,
-                            mw_err *err) {
-    const int32_t n_classes = o->objective.kind == MW_OBJECTIVE_LOGISTIC  ? 2
-                              : o->objective.kind == MW_OBJECTIVE_SOFTMAX ? o->objective.n_outputs
-                                                                          : 0;
+mw_status mw_gbdt_check_rows(const mw_ctx *ctx, const mw_objective *o, mw_gbdt_rows rows,
+                             const uint32_t *numbers, mw_err *err) {
+    const int32_t n_classes = o->kind == MW_OBJECTIVE_LOGISTIC  ? 2
+                              : o->kind == MW_OBJECTIVE_SOFTMAX ? o->n_outputs
+                                                                : 0;
     mw_status status = mw_matrix_check(ctx, rows.matrix, err);
-    if (!status) status = mw_target_check(rows.targets.y, rows.matrix.n_rows, n_classes, err);
-    return status ? status : mw_objective_check(&o->objective, rows.targets, err);
+    if (!status)
+        status = mw_target_check(rows.targets.y, rows.matrix.n_rows, n_classes, numbers, err);
+    return status ? status : mw_objective_check(o, rows.targets, numbers, err);
 }
 
 mw_status mw_gbdt_fit(const mw_ctx *ctx, const mw_gbdt_options *options, mw_gbdt_rows train,
@@ -373,8 +374,8 @@ mw_status mw_gbdt_fit(const mw_ctx *ctx, const mw_gbdt_options *options, mw_gbdt
                         .first_round = init ? init->n_trees / options->objective.n_outputs : 0};
     mw_gbdt_curves own = {0};
     mw_status status = check_options(options, train, valid, init, err);
-    if (!status) status = check_rows(ctx, options, train, err);
-    if (!status && valid) status = check_rows(ctx, options, *valid, err);
+    if (!status) status = mw_gbdt_check_rows(ctx, &options->objective, train, NULL, err);
+    if (!status && valid) status = mw_gbdt_check_rows(ctx, &options->objective, *valid, NULL, err);
     if (!status) status = prepare(&run, err);
     if (!status) status = start_scores(&run, init, err);
     if (!status) status = curves_new(&run, &own, err);

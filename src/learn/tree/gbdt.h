@@ -45,6 +45,16 @@ typedef struct mw_gbdt_rows {
     mw_targets targets;
 } mw_gbdt_rows;
 
+/*
+ * mw_gbdt_check_rows -- what a fit asks of its rows, for a caller whose errors shall call them otherwise than they will stand in the fit.
+ *
+ *   numbers  [n_rows] what errors about targets and weights call the rows, from 0; NULL: as they stand
+ *
+ * Errors    MW_EDATA, MW_ETOOLARGE: mw_matrix_check, mw_target_check, mw_objective_check; MW_ECANCELED.
+ */
+mw_status mw_gbdt_check_rows(const mw_ctx *ctx, const mw_objective *objective, mw_gbdt_rows rows,
+                             const uint32_t *numbers, mw_err *err);
+
 /* Losses round by round, of the scores after it. */
 typedef struct mw_gbdt_curves {
     int32_t n_rounds;

@@ -272,17 +272,19 @@ double mw_objective_mean(const mw_objective *o, mw_loss sum) {
     return o->kind == MW_OBJECTIVE_SQUARED ? mw_sqrt(mean) : mean;
 }
 
-mw_status mw_objective_check(const mw_objective *o, mw_targets t, mw_err *err) {
+mw_status mw_objective_check(const mw_objective *o, mw_targets t, const uint32_t *numbers,
+                             mw_err *err) {
     double sum = 0;
     for (int64_t row = 0; row < t.n_rows; row++) {
+        const long long shown = (numbers ? numbers[row] : row) + 1;
         if (t.weights && !(t.weights[row] > 0 && mw_isfinite(t.weights[row]))) {
             mw_fail(err, MW_EDATA, "row %lld has the weight %g, which is not above 0 and finite",
-                    (long long)row + 1, t.weights[row]);
+                    shown, t.weights[row]);
             return mw_err_hint(err, "leave rows out that shall not count");
         }
         if (lines[o->kind].counts && t.y[row] < 0) {
             mw_fail(err, MW_EDATA, "row %lld has the target %g; this objective takes none below 0",
-                    (long long)row + 1, t.y[row]);
+                    shown, t.y[row]);
             return mw_err_hint(err, "objective=regression takes any number");
         }
         sum += t.y[row];

@@ -55,8 +55,10 @@ typedef struct mw_loss {
 const char *mw_objective_loss_name(mw_objective_kind kind); /* "rmse", "binary_logloss" ... */
 bool mw_objective_classes(mw_objective_kind kind);
 
-/* MW_EDATA: weights that are not above 0 and finite, targets below 0 where counts are asked for, or all 0. */
-mw_status mw_objective_check(const mw_objective *objective, mw_targets targets, mw_err *err);
+/* MW_EDATA: weights that are not above 0 and finite, targets below 0 where counts are asked for, or all 0.
+ * numbers [n_rows], from 0: what rows are called; NULL: as they stand. */
+mw_status mw_objective_check(const mw_objective *objective, mw_targets targets,
+                             const uint32_t *numbers, mw_err *err);
 
 /* base [n_outputs]: the constant score of least loss. MW_ENOMEM, MW_ECANCELED. */
 mw_status mw_objective_start(const mw_ctx *ctx, const mw_objective *objective, mw_targets targets,

@@ -11,6 +11,7 @@
 void mw_fit_rows_done(mw_fit_rows *rows) {
     mw_free(rows->x);
     mw_free(rows->weights);
+    mw_free(rows->numbers);
 }
 
 mw_status mw_fit_check_column(const mw_table *table, const char *option, const char *name,
@@ -35,8 +36,17 @@ static mw_status bad_weight(double weight, int64_t row, mw_err *err) {
     return mw_err_hint(err, "leave rows out that shall not count");
 }
 
-mw_status mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plain_bad *bad,
-                           mw_err *err) {
+/* The first n_kept rows of n are where they were; from there on numbers are needed. */
+static mw_status start_numbers(const mw_ctx *ctx, mw_fit_rows *rows, int64_t n_kept, int64_t n,
+                               mw_err *err) {
+    rows->numbers = mw_alloc_array(ctx->mem, (size_t)n, sizeof *rows->numbers);
+    if (!rows->numbers) return mw_fail_nomem(err, "the rows");
+    for (int64_t row = 0; row < n_kept; row++) rows->numbers[row] = (uint32_t)row;
+    return MW_OK;
+}
+
+mw_status mw_fit_rows_pack(const mw_ctx *ctx, mw_fit_rows *rows, int32_t width, int64_t n,
+                           const mw_plain_bad *bad, mw_err *err) {
     const size_t size = (size_t)width;
     rows->n = 0;
     for (int64_t row = 0; row < n; row++) {
@@ -46,6 +56,8 @@ mw_status mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw
             return bad_weight(rows->weights[row], row, err);
         const int64_t to = rows->n++;
         if (to == row) continue;
+        if (!rows->numbers && start_numbers(ctx, rows, to, n, err)) return MW_ENOMEM;
+        rows->numbers[to] = (uint32_t)row;
         memcpy(rows->x + (size_t)to * size, rows->x + (size_t)row * size, size * sizeof *rows->x);
         if (rows->y) rows->y[to] = rows->y[row];
         if (rows->weights) rows->weights[to] = rows->weights[row];
@@ -99,7 +111,7 @@ mw_status mw_fit_rows_read(const mw_ctx *ctx, mw_arena *arena, const mw_fit_like
     const int64_t n_rows = table ? table->n_rows : 0;
     if (!status) status = mw_features_take(ctx, like->features, &table, &ret->x, err);
     if (!status)
-        status = mw_fit_rows_pack(ret, mw_features_count(like->features), n_rows, &bad, err);
+        status = mw_fit_rows_pack(ctx, ret, mw_features_count(like->features), n_rows, &bad, err);
     if (!status && ret->n == 0) status = no_rows(&ret->unknown, err);
     if (status && was_read)
         mw_err_prefix(err, "%s", mw_source_name(path)); /* there are two files */

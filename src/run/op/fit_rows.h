@@ -11,9 +11,10 @@
 #include "run/op/labels.h"
 
 typedef struct mw_fit_rows {
-    float *x;        /* [n][width] owned */
-    double *y;       /* [n] borrowed from the arena it was made in, or NULL: no target */
-    double *weights; /* [n] owned, or NULL */
+    float *x;          /* [n][width] owned */
+    double *y;         /* [n] borrowed from the arena it was made in, or NULL: no target */
+    double *weights;   /* [n] owned, or NULL */
+    uint32_t *numbers; /* [n] of the rows in their file, from 0; owned; NULL: as they stand */
     int64_t n;
     int64_t n_without_target; /* readable rows left out */
     mw_unknown_labels
@@ -23,9 +24,9 @@ typedef struct mw_fit_rows {
 void mw_fit_rows_done(mw_fit_rows *rows);
 
 /* Leaves out rows that are unreadable or without a target; the others move to the front. n: rows of the table.
- * MW_EDATA names the first of those others whose weight is missing, infinite or not above 0. */
-mw_status mw_fit_rows_pack(mw_fit_rows *rows, int32_t width, int64_t n, const mw_plain_bad *bad,
-                           mw_err *err);
+ * MW_EDATA names the first of those others whose weight is missing, infinite or not above 0; MW_ENOMEM. */
+mw_status mw_fit_rows_pack(const mw_ctx *ctx, mw_fit_rows *rows, int32_t width, int64_t n,
+                           const mw_plain_bad *bad, mw_err *err);
 
 /* *ret [n_rows] of the table's column of weights; mw_free it. MW_ENOTFOUND, MW_EDATA when it holds no numbers. */
 mw_status mw_fit_weights(const mw_ctx *ctx, const mw_table *table, const char *name, double **ret,

@@ -140,8 +140,8 @@ static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
 }
 
 static mw_status divide_rows(fit_job *job, int64_t n_rows, mw_err *err) {
-    mw_status status =
-        mw_fit_rows_pack(&job->rows, mw_features_count(job->features), n_rows, &job->bad, err);
+    mw_status status = mw_fit_rows_pack(job->ctx, &job->rows, mw_features_count(job->features),
+                                        n_rows, &job->bad, err);
     const double share = mw_args_float(job->args, "test_share");
     job->n_test = (int64_t)mw_floor(share * (double)job->rows.n);
     job->n_fit = job->rows.n - job->n_test;
@@ -295,9 +295,11 @@ static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
                   .matrix = {job->rows.x, job->n_fit, mw_features_count(job->features)},
                   .y = job->rows.y,
                   .weights = job->rows.weights,
+                  .numbers = job->rows.numbers,
                   .valid = {job->valid.x, job->valid.n, mw_features_count(job->features)},
                   .valid_y = job->valid.y,
                   .valid_weights = job->valid.weights,
+                  .valid_numbers = job->valid.numbers,
                   .init = job->init};
     int64_t start = mw_clock_monotonic(job->ctx->clock);
     mw_ctx seeded = *job->ctx;

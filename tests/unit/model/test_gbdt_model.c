@@ -391,6 +391,68 @@ MW_TEST(only_boosting_takes_weights_and_validation_rows) {
 
 /* ---- validation rows and curves ---- */
 
+static void refuse_rows(const mw_fit *fit, const char *says) {
+    mw_err err;
+    mw_model *model = NULL;
+    assert_status(gbdt_try(fit, &model, &err), MW_EDATA);
+    if (!strstr(err.message, says)) fail_msg("\"%s\" does not say \"%s\"", err.message, says);
+}
+
+/* Some of these rows are held back, most are not; none is called by its place in the part that it is in. */
+MW_TEST(rows_keep_their_numbers_when_some_are_held_back) {
+    static const gbdt_kase held = {"poisson", MW_TASK_REGRESSION, 0, " validation_fraction=0.3"};
+    static const int at[] = {0, 1, 50, 51, 52, 53, 54, 55, ROWS - 1};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        gbdt_fits f;
+        double weights[ROWS];
+        uint32_t numbers[ROWS];
+        char says[80];
+        gbdt_fits_init(&f, &held, 13, ROWS);
+        for (int row = 0; row < ROWS; row++) weights[row] = 1;
+        for (int row = 0; row < ROWS; row++) numbers[row] = 1000 + 2 * (uint32_t)row;
+        double *y = &f.problem.y[at[i]], good = *y;
+        float *x = &f.problem.x[at[i] * f.fit.matrix.n_features];
+        *y = 1e39;
+        (void)snprintf(says, sizeof says, "the target of row %d is 1e+39", at[i]);
+        refuse_rows(&f.fit, says);
+        *y = -3;
+        (void)snprintf(says, sizeof says, "row %d has the target -3;", at[i] + 1);
+        refuse_rows(&f.fit, says);
+        f.fit.numbers = numbers;
+        (void)snprintf(says, sizeof says, "row %d has the target -3;", 1001 + 2 * at[i]);
+        refuse_rows(&f.fit, says);
+        *y = 1e39;
+        (void)snprintf(says, sizeof says, "the target of row %d is 1e+39", 1000 + 2 * at[i]);
+        refuse_rows(&f.fit, says);
+        *y = good;
+        f.fit.weights = weights;
+        weights[at[i]] = -1;
+        (void)snprintf(says, sizeof says, "row %d has the weight -1,", 1001 + 2 * at[i]);
+        refuse_rows(&f.fit, says);
+        f.fit.weights = NULL;
+        *x = __builtin_inff();
+        (void)snprintf(says, sizeof says, "row %d, feature 0 is infinite", at[i]);
+        refuse_rows(&f.fit, says);
+        gbdt_fits_done(&f);
+    }
+}
+
+MW_TEST(validation_rows_are_told_from_the_others) {
+    gbdt_fits f;
+    uint32_t numbers[ROWS];
+    double y[ROWS];
+    gbdt_fits_init(&f, &gbdt_kases[4], 14, ROWS);
+    for (int row = 0; row < ROWS; row++) numbers[row] = 1000 + (uint32_t)row;
+    memcpy(y, f.fit.y, sizeof y);
+    y[20] = -3;
+    f.fit.valid = f.fit.matrix;
+    f.fit.valid_y = y;
+    refuse_rows(&f.fit, "validation rows: row 21 has the target -3;");
+    f.fit.valid_numbers = numbers;
+    refuse_rows(&f.fit, "validation rows: row 1021 has the target -3;");
+    gbdt_fits_done(&f);
+}
+
 /* A list of the curves: `n` finite numbers. */
 static const mw_json *list_of(const mw_json *curves, const char *part, const char *name,
                               int64_t n) {
@@ -531,5 +593,7 @@ MW_TEST_MAIN(MW_RUN(a_loaded_model_says_the_same), MW_RUN(every_objective_finds_
              MW_RUN(another_kind_of_model_is_not_gone_on_from),
              MW_RUN(weights_count_and_are_checked),
              MW_RUN(only_boosting_takes_weights_and_validation_rows),
+             MW_RUN(rows_keep_their_numbers_when_some_are_held_back),
+             MW_RUN(validation_rows_are_told_from_the_others),
              MW_RUN(curves_have_a_loss_for_each_round),
              MW_RUN(early_stopping_keeps_the_best_rounds), MW_RUN(running_out_of_memory_is_clean))

@@ -87,10 +87,10 @@ MW_TEST(targets_are_finite_float32_numbers_or_classes) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const double y[3] = {1, 0, cases[i].y};
         if (!cases[i].says) {
-            assert_ok(mw_target_check(y, 3, cases[i].n_classes, &err));
+            assert_ok(mw_target_check(y, 3, cases[i].n_classes, NULL, &err));
             continue;
         }
-        assert_status(mw_target_check(y, 3, cases[i].n_classes, &err), MW_EDATA);
+        assert_status(mw_target_check(y, 3, cases[i].n_classes, NULL, &err), MW_EDATA);
         assert_non_null(strstr(err.message, "row 2"));
         assert_non_null(strstr(err.message, cases[i].says));
     }

@@ -170,16 +170,17 @@ MW_TEST(what_an_objective_cannot_take_is_refused) {
     mw_err err;
     double y[] = {0, 1, -1}, zeros[3] = {0}, weights[] = {1, 0, 1};
     mw_objective o = {.kind = MW_OBJECTIVE_POISSON, .n_outputs = 1};
-    assert_status(mw_objective_check(&o, (mw_targets){3, y, NULL, NULL}, &err), MW_EDATA);
+    assert_status(mw_objective_check(&o, (mw_targets){3, y, NULL, NULL}, NULL, &err), MW_EDATA);
     assert_non_null(strstr(err.message, "row 3"));
-    assert_ok(mw_objective_check(&o, (mw_targets){2, y, NULL, NULL}, &err));
-    assert_status(mw_objective_check(&o, (mw_targets){3, zeros, NULL, NULL}, &err), MW_EDATA);
+    assert_ok(mw_objective_check(&o, (mw_targets){2, y, NULL, NULL}, NULL, &err));
+    assert_status(mw_objective_check(&o, (mw_targets){3, zeros, NULL, NULL}, NULL, &err), MW_EDATA);
     o.kind = MW_OBJECTIVE_SQUARED;
-    assert_ok(mw_objective_check(&o, (mw_targets){3, y, NULL, NULL}, &err));
+    assert_ok(mw_objective_check(&o, (mw_targets){3, y, NULL, NULL}, NULL, &err));
     const double bad[] = {0, -1, MW_NAN, MW_INFINITY};
     for (int i = 0; i < 4; i++) {
         weights[1] = bad[i];
-        assert_status(mw_objective_check(&o, (mw_targets){3, y, weights, NULL}, &err), MW_EDATA);
+        assert_status(mw_objective_check(&o, (mw_targets){3, y, weights, NULL}, NULL, &err),
+                      MW_EDATA);
         assert_non_null(strstr(err.message, "row 2"));
     }
 }
