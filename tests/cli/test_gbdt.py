@@ -210,6 +210,17 @@ def validation_rows_come_from_one_place(cli):
         assert len(scores(cli, "m", "rows.csv", "--output", "leaf")[0]) == 3 * c["best_round"]
 
 
+def rare_counts_may_miss_the_validation_rows(cli):
+    cli.write("rare.csv", "x,y\n" + "".join(f"{i},{int(i in (3, 50, 77))}\n" for i in range(200)))
+    cli.write("zeros.csv", "x,y\n" + "".join(f"{i},0\n" for i in range(200)))
+    words = ["--target", "y", "--task", "regression", "--learner", "gbdt", *settings(["objective=poisson", *ROUNDS[1:]]), "--out"]
+    for more in (["--valid", "zeros.csv"], *(settings(["validation_fraction=0.01", f"seed={seed}"]) for seed in range(4))):
+        cli.ok("train", "rare.csv", *words, "m", *more)
+        assert all(math.isfinite(loss) for loss in curves(cli, "m")["validation"]["loss"])
+    cli.write("rare.csv", "x,y\n" + "".join(f"{i},{int(i > 197)}\n" for i in range(200)))
+    cli.fails(EDATA, "train", "rare.csv", *words, "n", "--test-share", "0.01", says="all targets to learn from are 0: there is no rate", hint=False)
+
+
 def columns_are_found_by_name(cli):
     """The second file may have its columns in another order, and others besides."""
     text = rows_csv()
@@ -366,7 +377,7 @@ if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         other_names_make_the_same_model, wrong_settings_have_hints, help_lists_the_parameters_of_a_learner, bad_tables_are_refused,
         small_and_gappy_tables_are_learned, weights_are_checked, rows_are_called_by_their_number_in_the_file,
-        validation_rows_come_from_one_place, columns_are_found_by_name,
+        validation_rows_come_from_one_place, rare_counts_may_miss_the_validation_rows, columns_are_found_by_name,
         columns_that_are_not_learned_from_may_be_missing, rows_of_unknown_labels_are_told, a_model_is_gone_on_from,
         going_on_gives_the_bytes_of_the_longer_run, other_models_are_not_gone_on_from, outputs_agree_with_each_other,
         ctrl_c_leaves_no_files]))

@@ -375,6 +375,7 @@ mw_status mw_gbdt_fit(const mw_ctx *ctx, const mw_gbdt_options *options, mw_gbdt
     mw_gbdt_curves own = {0};
     mw_status status = check_options(options, train, valid, init, err);
     if (!status) status = mw_gbdt_check_rows(ctx, &options->objective, train, NULL, err);
+    if (!status) status = mw_objective_check_rate(&options->objective, train.targets, err);
     if (!status && valid) status = mw_gbdt_check_rows(ctx, &options->objective, *valid, NULL, err);
     if (!status) status = prepare(&run, err);
     if (!status) status = start_scores(&run, init, err);

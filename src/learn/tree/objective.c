@@ -274,7 +274,6 @@ double mw_objective_mean(const mw_objective *o, mw_loss sum) {
 
 mw_status mw_objective_check(const mw_objective *o, mw_targets t, const uint32_t *numbers,
                              mw_err *err) {
-    double sum = 0;
     for (int64_t row = 0; row < t.n_rows; row++) {
         const long long shown = (numbers ? numbers[row] : row) + 1;
         if (t.weights && !(t.weights[row] > 0 && mw_isfinite(t.weights[row]))) {
@@ -287,11 +286,15 @@ mw_status mw_objective_check(const mw_objective *o, mw_targets t, const uint32_t
                     shown, t.y[row]);
             return mw_err_hint(err, "objective=regression takes any number");
         }
-        sum += t.y[row];
     }
-    if (lines[o->kind].counts && !(sum > 0))
-        return mw_fail(err, MW_EDATA, "all targets are 0: there is no rate to learn");
     return MW_OK;
+}
+
+mw_status mw_objective_check_rate(const mw_objective *o, mw_targets t, mw_err *err) {
+    if (!lines[o->kind].counts) return MW_OK;
+    for (int64_t row = 0; row < t.n_rows; row++)
+        if (t.y[row] > 0) return MW_OK;
+    return mw_fail(err, MW_EDATA, "all targets to learn from are 0: there is no rate");
 }
 
 /* ---- quantiles ---- */

@@ -55,10 +55,12 @@ typedef struct mw_loss {
 const char *mw_objective_loss_name(mw_objective_kind kind); /* "rmse", "binary_logloss" ... */
 bool mw_objective_classes(mw_objective_kind kind);
 
-/* MW_EDATA: weights that are not above 0 and finite, targets below 0 where counts are asked for, or all 0.
+/* MW_EDATA: weights that are not above 0 and finite, targets below 0 where counts are asked for.
  * numbers [n_rows], from 0: what rows are called; NULL: as they stand. */
 mw_status mw_objective_check(const mw_objective *objective, mw_targets targets,
                              const uint32_t *numbers, mw_err *err);
+/* MW_EDATA: counts are asked for and all targets are 0, so that their mean has no logarithm. For rows to learn from, not for those to measure on. */
+mw_status mw_objective_check_rate(const mw_objective *objective, mw_targets targets, mw_err *err);
 
 /* base [n_outputs]: the constant score of least loss. MW_ENOMEM, MW_ECANCELED. */
 mw_status mw_objective_start(const mw_ctx *ctx, const mw_objective *objective, mw_targets targets,

@@ -173,9 +173,12 @@ MW_TEST(what_an_objective_cannot_take_is_refused) {
     assert_status(mw_objective_check(&o, (mw_targets){3, y, NULL, NULL}, NULL, &err), MW_EDATA);
     assert_non_null(strstr(err.message, "row 3"));
     assert_ok(mw_objective_check(&o, (mw_targets){2, y, NULL, NULL}, NULL, &err));
-    assert_status(mw_objective_check(&o, (mw_targets){3, zeros, NULL, NULL}, NULL, &err), MW_EDATA);
+    assert_ok(mw_objective_check(&o, (mw_targets){3, zeros, NULL, NULL}, NULL, &err));
+    assert_status(mw_objective_check_rate(&o, (mw_targets){3, zeros, NULL, NULL}, &err), MW_EDATA);
+    assert_ok(mw_objective_check_rate(&o, (mw_targets){2, y, NULL, NULL}, &err));
     o.kind = MW_OBJECTIVE_SQUARED;
     assert_ok(mw_objective_check(&o, (mw_targets){3, y, NULL, NULL}, NULL, &err));
+    assert_ok(mw_objective_check_rate(&o, (mw_targets){3, zeros, NULL, NULL}, &err));
     const double bad[] = {0, -1, MW_NAN, MW_INFINITY};
     for (int i = 0; i < 4; i++) {
         weights[1] = bad[i];
