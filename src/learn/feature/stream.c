@@ -61,6 +61,7 @@ typedef struct push {
     float *const *out;
     room *room;
     int32_t n_groups;
+    bool all_have_devices;
 } push;
 
 /* ---- life ---- */
@@ -253,8 +254,11 @@ static mw_status place_columns(void *arg, int64_t begin, int64_t end, int number
     for (int64_t c = begin; c < end; c++) {
         const float *from = p->room->made + (size_t)c * (size_t)n;
         float *to = p->out[c];
-        for (int64_t i = 0; i < n; i++)
-            if (source[i] >= 0) to[i] = from[source[i]];
+        if (p->all_have_devices)
+            for (int64_t i = 0; i < n; i++) to[i] = from[source[i]];
+        else
+            for (int64_t i = 0; i < n; i++)
+                if (source[i] >= 0) to[i] = from[source[i]];
     }
     return MW_OK;
 }
@@ -282,7 +286,8 @@ static mw_status push_rows(push *p, mw_err *err) {
         mw_status status = add_device(s, groups[g].device, err);
         if (status) return status;
     }
-    clear_unused(p);
+    p->all_have_devices = of_devices == p->rows->n;
+    if (!p->all_have_devices) clear_unused(p);
     mw_status status = mw_pool_for(p->ctx, p->n_groups, 1, push_devices, p, err);
     if (!status) status = mw_pool_for(p->ctx, s->program->n_outputs, 1, place_columns, p, err);
     if (status) return status;
