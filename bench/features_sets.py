@@ -39,7 +39,7 @@ def program_300():
     pairs = list(itertools.combinations(COLUMNS, 2))
     return windows(dict.fromkeys((1, 2, 5, 10, 15, 20, 30, 45, 60), STATISTICS)) + \
         [(f"{c}_lag_{n}", ("lag", c, n)) for c in COLUMNS for n in range(1, 25)] + \
-        [(f"{c}_diff_{n}", ("difference", c, n)) for c in COLUMNS for n in range(1, 13)] + products(pairs) + ratios(pairs)
+        [(f"{c}_diff" + (f"_{n}" if n > 1 else ""), ("difference", c, n)) for c in COLUMNS for n in range(1, 13)] + products(pairs) + ratios(pairs)
 
 
 SETS = {"telemetry-40": telemetry_40(), "program-300": program_300()}
