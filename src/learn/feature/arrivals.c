@@ -211,10 +211,15 @@ static mw_status take_new(mw_arrivals *a, mw_device_scratch *scratch, const int6
                           mw_err *err) {
     const mw_program *p = a->program;
     const mw_device_places places = mw_device__places(scratch);
-    for (int32_t c = 0; c < p->n_inputs; c++) places.columns[c] = columns[c] + from;
-    for (int32_t k = 0; k < p->n_outputs; k++) places.out[k] = out[k] + from;
-    mw_status status =
-        mw_device_push(a->device, scratch, times + from, places.columns, n, places.out, err);
+    const double *const *in = columns;
+    float *const *to = out;
+    if (from > 0) {
+        for (int32_t c = 0; c < p->n_inputs; c++) places.columns[c] = columns[c] + from;
+        for (int32_t k = 0; k < p->n_outputs; k++) places.out[k] = out[k] + from;
+        in = places.columns;
+        to = places.out;
+    }
+    mw_status status = mw_device_push(a->device, scratch, times + from, in, n, to, err);
     if (status) return status;
     for (int32_t k = 0; k < p->n_outputs; k++) a->newest[k] = out[k][from + n - 1];
     if (!a->settled) return MW_OK;
