@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / "build/millwright"
-DATA = Path(os.environ.get("MILLWRIGHT_TEST_DATA", ROOT / "../shared/data"))
+DATA = Path(os.environ.get("MILLWRIGHT_TEST_DATA", ROOT / "../shared/data")).resolve()
 LEAST_AUC, MOST_RMSE = 0.94, 13.5
 DAY = "2015-03-01"
 SENSORS = ["volt", "rotate", "pressure", "vibration"]
