@@ -33,6 +33,10 @@ const mw_clock mw_clock_system = {system_utc, system_monotonic, system_sleep, 0}
 
 int64_t mw_clock_utc(const mw_clock *clock) { return clock->utc_us(clock->self); }
 int64_t mw_clock_monotonic(const mw_clock *clock) { return clock->monotonic_us(clock->self); }
+double mw_clock_seconds_since(const mw_clock *clock, int64_t start_us) {
+    return (double)(mw_clock_monotonic(clock) - start_us) / (double)MW_US_PER_SECOND;
+}
+
 void mw_clock_sleep(const mw_clock *clock, int64_t duration_us) {
     clock->sleep_us(clock->self, duration_us);
 }

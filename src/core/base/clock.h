@@ -22,6 +22,7 @@ extern const mw_clock mw_clock_system;
 
 int64_t mw_clock_utc(const mw_clock *clock);       /* us since 1970-01-01T00:00:00Z */
 int64_t mw_clock_monotonic(const mw_clock *clock); /* us, never goes back */
+double mw_clock_seconds_since(const mw_clock *clock, int64_t start_us); /* start_us: monotonic */
 void mw_clock_sleep(const mw_clock *clock, int64_t duration_us);
 
 #endif

@@ -89,6 +89,18 @@ mw_status mw_dir_open(const mw_ctx *ctx, const char *path, mw_dir_mode mode, mw_
     return wrap(ctx, fd, NULL, path, ret, err);
 }
 
+mw_status mw_dir_open_parent(const mw_ctx *ctx, const char *path, mw_dir **ret,
+                             const char **ret_name, mw_err *err) {
+    const char *slash = strrchr(path, '/');
+    const size_t n = slash ? (size_t)(slash - path) + 1 : 0;
+    char *folder = n > 0 ? mw_strndup(ctx->mem, path, n) : mw_strdup(ctx->mem, ".");
+    if (!folder) return mw_fail_nomem(err, "a path");
+    mw_status status = mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, ret, err);
+    if (!status) *ret_name = path + n;
+    mw_free(folder);
+    return status;
+}
+
 mw_status mw_dir_sub(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_dir_mode mode,
                      mw_dir **ret, mw_err *err) {
     mw_status status = check_name(name, err);

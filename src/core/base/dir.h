@@ -18,6 +18,9 @@ typedef enum mw_dir_mode { MW_DIR_MUST_EXIST, MW_DIR_CREATE } mw_dir_mode;
  */
 mw_status mw_dir_open(const mw_ctx *ctx, const char *path, mw_dir_mode mode, mw_dir **ret,
                       mw_err *err);
+/* The folder of a path's last component, which *ret_name points at, in path; it must exist. */
+mw_status mw_dir_open_parent(const mw_ctx *ctx, const char *path, mw_dir **ret,
+                             const char **ret_name, mw_err *err);
 mw_status mw_dir_sub(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_dir_mode mode,
                      mw_dir **ret, mw_err *err);
 void *mw_dir_close(mw_dir *dir); /* NULL is allowed; returns NULL */
