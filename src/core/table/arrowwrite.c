@@ -83,9 +83,8 @@ typedef struct some_rows {
 
 static void look_at_rows(mw_type type, const void *values, int64_t from, int64_t n,
                          some_rows *rows) {
-    size_t width = type == MW_DICTIONARY || type == MW_FLOAT32 ? sizeof(int32_t) : sizeof(int64_t);
     rows->n = n - from < SCRATCH_CELLS ? n - from : SCRATCH_CELLS;
-    const char *first = (const char *)values + (size_t)from * width;
+    const char *first = (const char *)values + mw_table__value_bytes(type, from);
     rows->n_missing = mw_table__present(type, first, rows->n, rows->bits, 0);
 }
 
@@ -230,23 +229,13 @@ static mw_status put_numbers(mw_arrow_writer *w, const double *values, int64_t n
     return put_padding(w, err);
 }
 
-static mw_status put_no_times(mw_arrow_writer *w, int64_t n_rows, mw_err *err) {
+/* Cells that are all missing, of a type that says so by a value. */
+static mw_status put_missing(mw_arrow_writer *w, mw_type type, int64_t n_rows, mw_err *err) {
     int64_t cells[SCRATCH_CELLS];
-    for (size_t i = 0; i < SCRATCH_CELLS; i++) cells[i] = MW_TIME_NONE;
+    mw_table__fill_missing(type, cells, 0, SCRATCH_CELLS);
     for (int64_t left = n_rows; left > 0; left -= SCRATCH_CELLS) {
-        size_t n = left < SCRATCH_CELLS ? (size_t)left : SCRATCH_CELLS;
-        mw_status status = put(w, cells, n * sizeof *cells, err);
-        if (status != MW_OK) return status;
-    }
-    return put_padding(w, err);
-}
-
-static mw_status put_no_singles(mw_arrow_writer *w, int64_t n_rows, mw_err *err) {
-    float cells[SCRATCH_CELLS];
-    for (size_t i = 0; i < SCRATCH_CELLS; i++) cells[i] = (float)MW_NAN;
-    for (int64_t left = n_rows; left > 0; left -= SCRATCH_CELLS) {
-        size_t n = left < SCRATCH_CELLS ? (size_t)left : SCRATCH_CELLS;
-        mw_status status = put(w, cells, n * sizeof *cells, err);
+        int64_t n = left < SCRATCH_CELLS ? left : SCRATCH_CELLS;
+        mw_status status = put(w, cells, mw_table__value_bytes(type, n), err);
         if (status != MW_OK) return status;
     }
     return put_padding(w, err);
@@ -287,9 +276,7 @@ static mw_status put_values(mw_arrow_writer *w, size_t i, const mw_arrow_cells *
                             int64_t n_rows, mw_err *err) {
     mw_type type = w->columns[i].type;
     if (w->as_is[i]) {
-        size_t width =
-            type == MW_DICTIONARY || type == MW_FLOAT32 ? sizeof(int32_t) : sizeof(double);
-        mw_status status = put(w, cells->values, (size_t)n_rows * width, err);
+        mw_status status = put(w, cells->values, mw_table__value_bytes(type, n_rows), err);
         return status == MW_OK ? put_padding(w, err) : status;
     }
     switch (type) {
@@ -297,10 +284,10 @@ static mw_status put_values(mw_arrow_writer *w, size_t i, const mw_arrow_cells *
     case MW_BOOL: return put_bools(w, cells, n_rows, err);
     case MW_DICTIONARY: return put_codes(w, cells->values, n_rows, err);
     case MW_UTF8: return put_texts(w, cells, n_rows, err);
-    case MW_FLOAT32: return put_no_singles(w, n_rows, err);
+    case MW_FLOAT32:
     case MW_TIMESTAMP: break;
     }
-    return put_no_times(w, n_rows, err);
+    return put_missing(w, type, n_rows, err);
 }
 
 /* Sizes of what put_values writes; returns how many buffers. */

@@ -5,6 +5,7 @@
 
 #include "core/base/cpu.h"
 #include "core/base/math.h"
+#include "core/table/columns.h"
 #include "core/text/datetime.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -77,7 +78,7 @@ static inline void put(uint8_t *bits, int64_t at, uint64_t word) {
 INLINE int64_t all_words(word_of *read, mw_type type, const void *data, int64_t n, uint8_t *bits,
                          int64_t at) {
     const char *from = data;
-    size_t size = type == MW_DICTIONARY || type == MW_FLOAT32 ? 4 : 8;
+    size_t size = mw_table__value_bytes(type, 1);
     int64_t n_present = 0;
     for (int64_t i = 0; i < n; i += 64) {
         uint64_t word = read(type, from + (size_t)i * size, n - i < 64 ? n - i : 64);
