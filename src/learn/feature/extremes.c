@@ -15,10 +15,8 @@ typedef double pair __attribute__((vector_size(16)));
 
 typedef struct state {
     mw_cells cells;
-    pair current, middle;
-    pair whole[MW_WINDOW_CELLS];
-    pair *tails; /* [room] of row tail_first + i and all after it in the cell */
-    int32_t room;
+    pair whole[MW_WINDOW_CELLS]; /* by number % MW_WINDOW_CELLS */
+    pair middle;                 /* of the cells between the first and the current one */
 } state;
 
 static const pair none = {MW_INFINITY, MW_INFINITY};
@@ -46,66 +44,59 @@ static pair over(const double *x, int32_t from, int32_t to) {
     return p;
 }
 
-static mw_status fill_tail(state *s, const double *x, int32_t from, int32_t to, mw_mem *mem,
-                           mw_err *err) {
-    const int32_t n = to - from;
-    if (n > s->room) {
-        const int32_t room = n + n / 8 + 2;
-        pair *more = mw_realloc(mem, s->tails, (size_t)room * sizeof *more);
-        if (!more) return mw_fail_nomem(err, "a rolling window");
-        s->tails = more;
-        s->room = room;
-    }
-    pair p = none;
-    for (int32_t i = n - 1; i >= 0; i--) s->tails[i] = p = add(p, x[from + i]);
-    return MW_OK;
+static void sum(const void *how, void *data, int64_t cell, const mw_span *span, const double *x,
+                int32_t from, int32_t to) {
+    state *s = data;
+    (void)how;
+    (void)span;
+    s->whole[cell % MW_WINDOW_CELLS] = over(x, from, to);
 }
 
-static void begin(state *s, const mw_window_piece *piece, const mw_window_rows *window,
-                  int64_t first, const double *x) {
-    for (int64_t c = piece->old_cell + 1; c < piece->cell; c++)
-        s->whole[c % MW_WINDOW_CELLS] =
-            over(x, (int32_t)(window->cell_first[c % MW_WINDOW_CELLS] - first),
-                 (int32_t)(window->cell_first[(c + 1) % MW_WINDOW_CELLS] - first));
-    s->current = over(x, (int32_t)(window->cell_first[piece->cell % MW_WINDOW_CELLS] - first), 0);
+static void join_cells(const void *how, void *data, int64_t from, int64_t to) {
+    state *s = data;
+    (void)how;
+    s->middle = none;
+    for (int64_t c = from; c < to; c++) s->middle = lower(s->whole[c % MW_WINDOW_CELLS], s->middle);
 }
 
-static mw_status prepare(state *s, const mw_window_piece *piece, const mw_window_rows *window,
-                         const mw_span *span, const double *x, mw_mem *mem, mw_err *err) {
-    const int64_t cell = s->cells.cell;
-    const mw_cells_todo todo = mw_cells_advance(&s->cells, piece, span->first);
-    if (todo.all) begin(s, piece, window, span->first, x);
-    if (todo.close) {
-        s->whole[cell % MW_WINDOW_CELLS] = s->current;
-        s->current = none;
-    }
-    if (todo.middle) {
-        s->middle = none;
-        for (int64_t c = piece->old_cell + 1; c < piece->cell; c++)
-            s->middle = lower(s->whole[c % MW_WINDOW_CELLS], s->middle);
-    }
-    return todo.tail ? fill_tail(s, x, piece->old_begin, piece->old_end, mem, err) : MW_OK;
+static void sum_back(const void *how, void *data, const mw_span *span, const double *x,
+                     int32_t from, int32_t to) {
+    state *s = data;
+    pair *tails = s->cells.tails, p = none;
+    (void)how;
+    (void)span;
+    for (int32_t i = to - from - 1; i >= 0; i--) tails[i] = p = add(p, x[from + i]);
 }
 
-static void run_piece(state *s, const mw_window_piece *piece, const int32_t *starts, int64_t first,
-                      const double *x, double *low, double *high) {
-    const pair middle = s->middle;
-    pair current = s->current;
+static void run_piece(const void *how, void *data, const mw_window_piece *piece,
+                      const int32_t *starts, const mw_span *span, const double *x,
+                      double *const *out) {
+    state *s = data;
+    double *low = out[LOW], *high = out[HIGH];
+    const pair middle = s->middle, *tails = s->cells.tails;
+    pair *const cell = &s->whole[piece->cell % MW_WINDOW_CELLS];
+    pair current = *cell;
+    (void)how;
     if (piece->old_begin == piece->old_end) {
         for (int32_t i = piece->begin; i < piece->end; i++) {
             current = add(current, x[i]);
             give(lower(middle, current), low, high, i);
         }
     } else {
-        const pair *tails = s->tails;
-        const int64_t at = first - s->cells.tail_first;
+        const int64_t at = span->first - s->cells.tail_first;
         for (int32_t i = piece->begin; i < piece->end; i++) {
             current = add(current, x[i]);
             give(lower(tails[starts[i] + at], lower(middle, current)), low, high, i);
         }
     }
-    s->current = current;
+    *cell = current;
 }
+
+static const mw_cells_kind kind = {.tail_bytes = sizeof(pair),
+                                   .sum = sum,
+                                   .join = join_cells,
+                                   .sum_back = sum_back,
+                                   .run = run_piece};
 
 static void push_rows(const mw_feature_node *node, const mw_span *span, const double *x,
                       double *low, double *high) {
@@ -118,24 +109,10 @@ static void push_rows(const mw_feature_node *node, const mw_span *span, const do
 
 static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
-    state *s = data;
-    if (node->window < 0) {
-        push_rows(node, span, in[0], out[LOW], out[HIGH]);
-        return MW_OK;
-    }
-    const mw_window_rows *window = &span->windows[node->window];
-    for (int32_t k = 0; k < window->n_pieces; k++) {
-        const mw_window_piece *piece = &window->pieces[k];
-        mw_status status = prepare(s, piece, window, span, in[0], mem, err);
-        if (status) return status;
-        run_piece(s, piece, window->starts, span->first, in[0], out[LOW], out[HIGH]);
-    }
+    if (node->window >= 0)
+        return mw_cells_push(&kind, &span->windows[node->window], data, span, in[0], out, mem, err);
+    push_rows(node, span, in[0], out[LOW], out[HIGH]);
     return MW_OK;
-}
-
-static void done(void *data) {
-    state *s = data;
-    mw_free(s->tails);
 }
 
 const mw_kernel mw_kernel_extremes = {.name = "extremes",
@@ -144,4 +121,4 @@ const mw_kernel mw_kernel_extremes = {.name = "extremes",
                                       .windowed = true,
                                       .looks_back = true,
                                       .push = push,
-                                      .done = done};
+                                      .done = mw_cells_done};

@@ -5,8 +5,6 @@
  * size. Parts are put together by shifting the older one to the value of the newer one. Windows in time are made of three parts (window_cells.h);
  * windows in rows are summed up from their oldest row to their newest, about the newest value.
  */
-#include <string.h>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -27,13 +25,9 @@ typedef struct tail { /* about the last value of its cell */
 
 typedef struct state {
     mw_cells cells;
-    part current;                /* of the current cell's rows so far */
-    part middle;                 /* whole cells between the first and the current one */
-    part whole[MW_WINDOW_CELLS]; /* by number % 8 */
+    part whole[MW_WINDOW_CELLS]; /* by number % MW_WINDOW_CELLS */
+    part middle;                 /* of the cells between the first and the current one */
     double tail_about;
-    tail *tails;     /* [room] sums of row tail_first + i and all after it in the cell */
-    int32_t *counts; /* [room] of the same; in the same memory */
-    int32_t room;
 } state;
 
 static inline part add(part p, double x) {
@@ -123,69 +117,62 @@ static part sum_up(const double *x, int32_t from, int32_t to) {
     return p;
 }
 
-static mw_status fill_tail(state *s, const double *x, int32_t from, int32_t to, mw_mem *mem,
-                           mw_err *err) {
-    const int32_t n = to - from;
-    if (n > s->room) {
-        const int32_t room = n + n / 8 + 2;
-        tail *more = mw_alloc_array(mem, (size_t)room, sizeof *s->tails + sizeof *s->counts);
-        if (!more) return mw_fail_nomem(err, "a rolling window");
-        mw_free(s->tails);
-        s->tails = more;
-        s->counts = (int32_t *)(void *)(more + room);
-        s->room = room;
-    }
+static void sum(const void *how, void *data, int64_t cell, const mw_span *span, const double *x,
+                int32_t from, int32_t to) {
+    state *s = data;
+    (void)how;
+    (void)span;
+    s->whole[cell % MW_WINDOW_CELLS] = sum_up(x, from, to);
+}
+
+static void join_cells(const void *how, void *data, int64_t from, int64_t to) {
+    state *s = data;
+    (void)how;
+    s->middle = (part){0};
+    for (int64_t c = from; c < to; c++) s->middle = join(s->middle, s->whole[c % MW_WINDOW_CELLS]);
+}
+
+/* Sums of all tails, then their counts. */
+static inline tail *tails_of(const state *s) { return s->cells.tails; }
+
+static inline int32_t *counts_of(const state *s) {
+    return (int32_t *)(void *)(tails_of(s) + s->cells.room);
+}
+
+static void sum_back(const void *how, void *data, const mw_span *span, const double *x,
+                     int32_t from, int32_t to) {
+    state *s = data;
     part p = {0};
-    for (int32_t i = n - 1; i >= 0; i--) {
+    (void)how;
+    (void)span;
+    for (int32_t i = to - from - 1; i >= 0; i--) {
         p = add(p, x[from + i]);
-        s->tails[i] = (tail){p.sum, p.squares};
-        s->counts[i] = (int32_t)p.n;
+        tails_of(s)[i] = (tail){p.sum, p.squares};
+        counts_of(s)[i] = (int32_t)p.n;
     }
     s->tail_about = p.about;
-    return MW_OK;
-}
-
-/* The sums of the cells that lie in the first row's window, from the past. */
-static void begin(state *s, const mw_window_piece *piece, const mw_window_rows *window,
-                  int64_t first, const double *x) {
-    for (int64_t c = piece->old_cell + 1; c < piece->cell; c++)
-        s->whole[c % MW_WINDOW_CELLS] =
-            sum_up(x, (int32_t)(window->cell_first[c % MW_WINDOW_CELLS] - first),
-                   (int32_t)(window->cell_first[(c + 1) % MW_WINDOW_CELLS] - first));
-    s->current = sum_up(x, (int32_t)(window->cell_first[piece->cell % MW_WINDOW_CELLS] - first), 0);
-}
-
-static mw_status prepare(state *s, const mw_window_piece *piece, const mw_window_rows *window,
-                         const mw_span *span, const double *x, mw_mem *mem, mw_err *err) {
-    const int64_t cell = s->cells.cell;
-    const mw_cells_todo todo = mw_cells_advance(&s->cells, piece, span->first);
-    if (todo.all) begin(s, piece, window, span->first, x);
-    if (todo.close) {
-        s->whole[cell % MW_WINDOW_CELLS] = s->current;
-        s->current = (part){0};
-    }
-    if (todo.middle) {
-        s->middle = (part){0};
-        for (int64_t c = piece->old_cell + 1; c < piece->cell; c++)
-            s->middle = join(s->middle, s->whole[c % MW_WINDOW_CELLS]);
-    }
-    return todo.tail ? fill_tail(s, x, piece->old_begin, piece->old_end, mem, err) : MW_OK;
 }
 
 static inline part tail_of(const state *s, int64_t i) {
-    return (part){s->counts[i], s->tails[i].sum, s->tails[i].squares, s->tail_about};
+    const tail t = tails_of(s)[i];
+    return (part){counts_of(s)[i], t.sum, t.squares, s->tail_about};
 }
 
 /*
  * The rows of a piece: the first cell's end, the whole cells and the current cell up to each. All is put together about the current cell's
  * first value, current + (whole + end); before it has one, whole cells and the end are joined.
  */
-static void run_piece(state *s, const mw_window_piece *piece, const int32_t *starts, int64_t first,
-                      const double *x, double *mean, double *std) {
+static void run_piece(const void *how, void *data, const mw_window_piece *piece,
+                      const int32_t *starts, const mw_span *span, const double *x,
+                      double *const *out) {
+    state *s = data;
+    double *mean = out[MEAN], *std = out[STD];
     const bool has_tail = piece->old_begin < piece->old_end;
-    const int64_t at = first - s->cells.tail_first;
+    const int64_t at = span->first - s->cells.tail_first;
     const part nothing = {0};
-    part current = s->current;
+    part *const cell = &s->whole[piece->cell % MW_WINDOW_CELLS];
+    part current = *cell;
+    (void)how;
     int32_t i = piece->begin;
     for (; i < piece->end && current.n == 0 && mw_isnan(x[i]); i++) {
         const part t = has_tail ? tail_of(s, starts[i] + at) : nothing;
@@ -208,20 +195,14 @@ static void run_piece(state *s, const mw_window_piece *piece, const int32_t *sta
         }
         give_all(&all, about, end - begin, mean ? mean + begin : NULL, std ? std + begin : NULL);
     }
-    s->current = current;
+    *cell = current;
 }
 
-static mw_status push_time(const mw_feature_node *node, state *s, const mw_span *span,
-                           const double *x, double *mean, double *std, mw_mem *mem, mw_err *err) {
-    const mw_window_rows *window = &span->windows[node->window];
-    for (int32_t k = 0; k < window->n_pieces; k++) {
-        const mw_window_piece *piece = &window->pieces[k];
-        mw_status status = prepare(s, piece, window, span, x, mem, err);
-        if (status) return status;
-        run_piece(s, piece, window->starts, span->first, x, mean, std);
-    }
-    return MW_OK;
-}
+static const mw_cells_kind kind = {.tail_bytes = sizeof(tail) + sizeof(int32_t),
+                                   .sum = sum,
+                                   .join = join_cells,
+                                   .sum_back = sum_back,
+                                   .run = run_piece};
 
 static void push_rows(const mw_feature_node *node, const mw_span *span, const double *x,
                       double *mean, double *std) {
@@ -246,14 +227,10 @@ static void push_rows(const mw_feature_node *node, const mw_span *span, const do
 
 static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
-    if (node->window >= 0) return push_time(node, data, span, in[0], out[MEAN], out[STD], mem, err);
+    if (node->window >= 0)
+        return mw_cells_push(&kind, &span->windows[node->window], data, span, in[0], out, mem, err);
     push_rows(node, span, in[0], out[MEAN], out[STD]);
     return MW_OK;
-}
-
-static void done(void *data) {
-    state *s = data;
-    mw_free(s->tails);
 }
 
 const mw_kernel mw_kernel_moments = {.name = "moments",
@@ -262,4 +239,4 @@ const mw_kernel mw_kernel_moments = {.name = "moments",
                                      .windowed = true,
                                      .looks_back = true,
                                      .push = push,
-                                     .done = done};
+                                     .done = mw_cells_done};

@@ -74,4 +74,4 @@ const mw_kernel mw_kernel_moments4 = {.name = "moments4",
                                       .windowed = true,
                                       .looks_back = true,
                                       .push = push,
-                                      .done = mw_sums_done};
+                                      .done = mw_cells_done};

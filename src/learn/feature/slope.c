@@ -49,4 +49,4 @@ const mw_kernel mw_kernel_slope = {.name = "slope",
                                    .windowed = true,
                                    .looks_back = true,
                                    .push = push,
-                                   .done = mw_sums_done};
+                                   .done = mw_cells_done};

@@ -73,16 +73,15 @@ void mw_window_push(mw_window_state *state, int64_t width_us, const int64_t *tim
     *state = s;
 }
 
-mw_cells_todo mw_cells_advance(mw_cells *cells, const mw_window_piece *piece, int64_t first) {
-    mw_cells_todo todo = {.all = cells->cell == 0,
-                          .close = cells->cell != 0 && cells->cell != piece->cell};
-    todo.middle = todo.all || todo.close || cells->old_cell != piece->old_cell;
-    cells->cell = piece->cell;
-    cells->old_cell = piece->old_cell;
-    if (piece->old_begin < piece->old_end && cells->tail_cell != piece->old_cell) {
-        todo.tail = true;
-        cells->tail_cell = piece->old_cell;
-        cells->tail_first = first + piece->old_begin;
-    }
-    return todo;
+mw_status mw_cells_make_room(mw_cells *cells, int32_t n, size_t bytes, mw_mem *mem, mw_err *err) {
+    if (n <= cells->room) return MW_OK;
+    const int32_t room = n + n / 8 + 2;
+    void *more = mw_alloc_array(mem, (size_t)room, bytes);
+    if (!more) return mw_fail_nomem(err, "a rolling window");
+    mw_free(cells->tails);
+    cells->tails = more;
+    cells->room = room;
+    return MW_OK;
 }
+
+void mw_cells_done(void *state) { mw_free(((mw_cells *)state)->tails); }

@@ -38,20 +38,77 @@ void mw_window_resume(mw_window_state *state, int64_t width_us, const int64_t *t
 void mw_window_push(mw_window_state *state, int64_t width_us, const int64_t *times, int32_t n,
                     int64_t first, mw_window_room room, mw_window_rows *ret);
 
-/* What a kernel has summed up of a window's cells. Zeroed: nothing. */
+/*
+ * What a kernel has summed up of a window's cells; its state begins with it. Zeroed: nothing. Beside it the state has the parts of cells by number %
+ * MW_WINDOW_CELLS, the current one's among them, and of all cells between the first and the current one together.
+ */
 typedef struct mw_cells {
     int64_t cell, old_cell; /* of the piece before */
-    int64_t
-        tail_cell; /* whose rows have been summed up from its end backward, down to row number tail_first */
-    int64_t tail_first;
+    int64_t tail_cell;      /* the first cell, whose rows are in `tails` */
+    int64_t tail_first;     /* number of the first one there */
+    void *tails;            /* [room] of row tail_first + i and all after it in its cell; owned */
+    int32_t room;
 } mw_cells;
 
-/* What there is to do before a piece: begin anew from the past; close the cell that was current; put whole cells together again; sum up
- * the first cell's rows, from old_begin to old_end, backward. */
-typedef struct mw_cells_todo {
-    bool all, close, middle, tail;
-} mw_cells_todo;
+/* What a kernel makes of them; `how` is its own, and x are the numbers that windows are of. */
+typedef struct mw_cells_kind {
+    const void *how;
+    size_t tail_bytes; /* of a row */
+    /* Rows [from, to) forward into a cell's part; without rows the part is empty. */
+    void (*sum)(const void *how, void *state, int64_t cell, const mw_span *span, const double *x,
+                int32_t from, int32_t to);
+    /* Cells [from, to), oldest first, into one part. */
+    void (*join)(const void *how, void *state, int64_t from, int64_t to);
+    /* Rows [from, to) backward into `tails`, that of `from` at 0. */
+    void (*sum_back)(const void *how, void *state, const mw_span *span, const double *x,
+                     int32_t from, int32_t to);
+    /* The rows of a piece, for which all is there. */
+    void (*run)(const void *how, void *state, const mw_window_piece *piece, const int32_t *starts,
+                const mw_span *span, const double *x, double *const *out);
+} mw_cells_kind;
 
-mw_cells_todo mw_cells_advance(mw_cells *cells, const mw_window_piece *piece, int64_t first);
+/* Room for the tails of n rows, whose old content is lost. */
+mw_status mw_cells_make_room(mw_cells *cells, int32_t n, size_t bytes, mw_mem *mem, mw_err *err);
+void mw_cells_done(void *state); /* mw_kernel.done of such a state */
+
+/* The cells that lie in the first row's window, from the past: after a restart, or at the first row. */
+static inline __attribute__((always_inline)) void
+mw_cells_begin(const mw_cells_kind *kind, void *state, const mw_window_piece *piece,
+               const mw_window_rows *window, const mw_span *span, const double *x) {
+    const int64_t *first = window->cell_first;
+    for (int64_t c = piece->old_cell + (piece->old_cell < piece->cell); c <= piece->cell; c++) {
+        const int64_t end = c < piece->cell ? first[(c + 1) % MW_WINDOW_CELLS] : span->first;
+        kind->sum(kind->how, state, c, span, x, (int32_t)(first[c % MW_WINDOW_CELLS] - span->first),
+                  (int32_t)(end - span->first));
+    }
+}
+
+/* All of a push to a node with a window in time. Inline, so that the compiler knows a kernel's own functions where they are called. */
+static inline __attribute__((always_inline)) mw_status
+mw_cells_push(const mw_cells_kind *kind, const mw_window_rows *window, void *state,
+              const mw_span *span, const double *x, double *const *out, mw_mem *mem, mw_err *err) {
+    mw_cells *cells = state;
+    for (int32_t k = 0; k < window->n_pieces; k++) {
+        const mw_window_piece *piece = &window->pieces[k];
+        const bool moved = cells->cell != piece->cell || cells->old_cell != piece->old_cell;
+        if (cells->cell == 0)
+            mw_cells_begin(kind, state, piece, window, span, x);
+        else if (cells->cell != piece->cell)
+            kind->sum(kind->how, state, piece->cell, span, x, 0, 0);
+        cells->cell = piece->cell;
+        cells->old_cell = piece->old_cell;
+        if (moved) kind->join(kind->how, state, piece->old_cell + 1, piece->cell);
+        if (piece->old_begin < piece->old_end && cells->tail_cell != piece->old_cell) {
+            mw_status status = mw_cells_make_room(cells, piece->old_end - piece->old_begin,
+                                                  kind->tail_bytes, mem, err);
+            if (status) return status;
+            cells->tail_cell = piece->old_cell;
+            cells->tail_first = span->first + piece->old_begin;
+            kind->sum_back(kind->how, state, span, x, piece->old_begin, piece->old_end);
+        }
+        kind->run(kind->how, state, piece, window->starts, span, x, out);
+    }
+    return MW_OK;
+}
 
 #endif

@@ -34,12 +34,9 @@ typedef struct mw_sums_kind {
 
 /* A kernel's state. Zeroed: nothing yet. */
 typedef struct mw_sums_state {
-    mw_cells cells;
-    mw_sums current;                /* of the current cell's rows so far */
-    mw_sums middle;                 /* whole cells between the first and the current one */
-    mw_sums whole[MW_WINDOW_CELLS]; /* by number % 8 */
-    mw_sums *tails;                 /* [room] of row tail_first + i and all after it in the cell */
-    int32_t room;
+    mw_cells cells;                 /* tails are of mw_sums */
+    mw_sums whole[MW_WINDOW_CELLS]; /* by number % MW_WINDOW_CELLS */
+    mw_sums middle;                 /* of the cells between the first and the current one */
 } mw_sums_state;
 
 /* ---- parts ---- */
@@ -87,66 +84,40 @@ static inline mw_sums mw_sums_over(const mw_sums_kind *kind, const int64_t *time
 
 /* ---- windows in time ---- */
 
-static inline mw_status mw_sums_fill_tail(const mw_sums_kind *kind, mw_sums_state *s,
-                                          const int64_t *times, const double *x, int32_t from,
-                                          int32_t to, mw_mem *mem, mw_err *err) {
-    const int32_t n = to - from;
-    if (n > s->room) {
-        const int32_t room = n + n / 4 + 4;
-        mw_sums *more = mw_realloc(mem, s->tails, (size_t)room * sizeof *more);
-        if (!more) return mw_fail_nomem(err, "a rolling window");
-        s->tails = more;
-        s->room = room;
-    }
-    mw_sums p = {0};
-    for (int32_t i = n - 1; i >= 0; i--)
-        s->tails[i] = p = mw_sums_add(kind, p, times[from + i], x[from + i]);
-    return MW_OK;
+static inline void mw_sums_sum(const void *how, void *state, int64_t cell, const mw_span *span,
+                               const double *x, int32_t from, int32_t to) {
+    mw_sums_state *s = state;
+    s->whole[cell % MW_WINDOW_CELLS] = mw_sums_over(how, span->times, x, from, to);
 }
 
-/* The sums of the cells that lie in the first row's window, from the past. */
-static inline void mw_sums_begin(const mw_sums_kind *kind, mw_sums_state *s,
-                                 const mw_window_piece *piece, const mw_window_rows *window,
-                                 const mw_span *span, const double *x) {
-    const int64_t *cells = window->cell_first, first = span->first;
-    for (int64_t c = piece->old_cell + 1; c < piece->cell; c++)
-        s->whole[c % MW_WINDOW_CELLS] =
-            mw_sums_over(kind, span->times, x, (int32_t)(cells[c % MW_WINDOW_CELLS] - first),
-                         (int32_t)(cells[(c + 1) % MW_WINDOW_CELLS] - first));
-    s->current = mw_sums_over(kind, span->times, x,
-                              (int32_t)(cells[piece->cell % MW_WINDOW_CELLS] - first), 0);
+static inline void mw_sums_join_cells(const void *how, void *state, int64_t from, int64_t to) {
+    mw_sums_state *s = state;
+    s->middle = (mw_sums){0};
+    for (int64_t c = from; c < to; c++)
+        s->middle = mw_sums_join(how, s->middle, s->whole[c % MW_WINDOW_CELLS]);
 }
 
-static inline mw_status mw_sums_prepare(const mw_sums_kind *kind, mw_sums_state *s,
-                                        const mw_window_piece *piece, const mw_window_rows *window,
-                                        const mw_span *span, const double *x, mw_mem *mem,
-                                        mw_err *err) {
-    const int64_t cell = s->cells.cell;
-    const mw_cells_todo todo = mw_cells_advance(&s->cells, piece, span->first);
-    if (todo.all) mw_sums_begin(kind, s, piece, window, span, x);
-    if (todo.close) {
-        s->whole[cell % MW_WINDOW_CELLS] = s->current;
-        s->current = (mw_sums){0};
-    }
-    if (todo.middle) {
-        s->middle = (mw_sums){0};
-        for (int64_t c = piece->old_cell + 1; c < piece->cell; c++)
-            s->middle = mw_sums_join(kind, s->middle, s->whole[c % MW_WINDOW_CELLS]);
-    }
-    if (!todo.tail) return MW_OK;
-    return mw_sums_fill_tail(kind, s, span->times, x, piece->old_begin, piece->old_end, mem, err);
+static inline void mw_sums_sum_back(const void *how, void *state, const mw_span *span,
+                                    const double *x, int32_t from, int32_t to) {
+    mw_sums_state *s = state;
+    mw_sums *tails = s->cells.tails, p = {0};
+    for (int32_t i = to - from - 1; i >= 0; i--)
+        tails[i] = p = mw_sums_add(how, p, span->times[from + i], x[from + i]);
 }
 
 /*
  * The rows of a piece: the first cell's end, the whole cells and the current cell up to each. All is put together about the current cell's
  * first value; before it has one, the end and the whole cells are joined.
  */
-static inline void mw_sums_run_piece(const mw_sums_kind *kind, mw_sums_state *s,
-                                     const mw_window_piece *piece, const int32_t *starts,
-                                     const mw_span *span, const double *x, double *const *out) {
-    const mw_sums *tails = piece->old_begin < piece->old_end ? s->tails : NULL;
+static inline void mw_sums_run(const void *how, void *state, const mw_window_piece *piece,
+                               const int32_t *starts, const mw_span *span, const double *x,
+                               double *const *out) {
+    const mw_sums_kind *kind = how;
+    mw_sums_state *s = state;
+    const mw_sums *tails = piece->old_begin < piece->old_end ? s->cells.tails : NULL;
     const int64_t at = span->first - s->cells.tail_first;
-    mw_sums current = s->current, middle = s->middle;
+    mw_sums *const cell = &s->whole[piece->cell % MW_WINDOW_CELLS];
+    mw_sums current = *cell, middle = s->middle;
     int32_t i = piece->begin;
     for (; i < piece->end && current.n == 0 && mw_isnan(x[i]); i++) {
         const mw_sums all = tails ? mw_sums_join(kind, tails[starts[i] + at], middle) : middle;
@@ -161,19 +132,7 @@ static inline void mw_sums_run_piece(const mw_sums_kind *kind, mw_sums_state *s,
         if (tails) all = mw_sums_plus(all, mw_sums_shift(kind, tails[starts[i] + at], &current));
         kind->give(&all, out, i);
     }
-    s->current = current;
-}
-
-static inline mw_status mw_sums_push_time(const mw_sums_kind *kind, const mw_window_rows *window,
-                                          mw_sums_state *s, const mw_span *span, const double *x,
-                                          double *const *out, mw_mem *mem, mw_err *err) {
-    for (int32_t k = 0; k < window->n_pieces; k++) {
-        const mw_window_piece *piece = &window->pieces[k];
-        mw_status status = mw_sums_prepare(kind, s, piece, window, span, x, mem, err);
-        if (status) return status;
-        mw_sums_run_piece(kind, s, piece, window->starts, span, x, out);
-    }
-    return MW_OK;
+    *cell = current;
 }
 
 /* ---- windows in rows ---- */
@@ -206,15 +165,16 @@ static inline void mw_sums_push_rows(const mw_sums_kind *kind, int64_t rows, con
 static inline mw_status mw_sums_push(const mw_sums_kind *kind, const mw_feature_node *node,
                                      void *data, const mw_span *span, const double *x,
                                      double *const *out, mw_mem *mem, mw_err *err) {
+    const mw_cells_kind cells = {.how = kind,
+                                 .tail_bytes = sizeof(mw_sums),
+                                 .sum = mw_sums_sum,
+                                 .join = mw_sums_join_cells,
+                                 .sum_back = mw_sums_sum_back,
+                                 .run = mw_sums_run};
     if (node->window >= 0)
-        return mw_sums_push_time(kind, &span->windows[node->window], data, span, x, out, mem, err);
+        return mw_cells_push(&cells, &span->windows[node->window], data, span, x, out, mem, err);
     mw_sums_push_rows(kind, node->args.rows, span, x, out);
     return MW_OK;
-}
-
-static inline void mw_sums_done(void *data) {
-    mw_sums_state *s = data;
-    mw_free(s->tails);
 }
 
 #endif
