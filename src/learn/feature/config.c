@@ -10,8 +10,6 @@
 #include "core/text/datetime.h"
 #include "core/text/number.h"
 
-static const char *const set_names[] = {"telemetry-40", NULL};
-
 const mw_param mw_feature_config_params[] = {{.name = "organizationId",
                                               .type = MW_PARAM_STRING,
                                               .min = 1,
@@ -42,7 +40,7 @@ const mw_param mw_feature_schema_params[] = {
              "(\"30min\")."},
     {.name = "featureSet",
      .type = MW_PARAM_ENUM,
-     .choices = set_names,
+     .choices = mw_feature_set_names,
      .help = "A named set of features."},
     {.name = "features",
      .type = MW_PARAM_JSON,
@@ -137,6 +135,8 @@ static mw_status fail_length(const reading *r, const char *text, mw_err *err) {
     return MW_EINVAL;
 }
 
+static const mw_operator *op_of(const char *name) { return mw_operator_find(name, strlen(name)); }
+
 /* column_op, column_op_5min, column_quantile_5min_0.9, a_x_b */
 static const char *name_of(const reading *r, const mw_operator *op, const char *const *of,
                            const stretch *length, const double *numbers) {
@@ -151,11 +151,10 @@ static const char *name_of(const reading *r, const mw_operator *op, const char *
                            digits[1]);
 }
 
-/* numbers [2]: what an operator with a number or a band takes; NULL for the others. */
-static mw_status add_one(reading *r, const char *op_name, const char *a, const char *b,
+/* op NULL: the column's own value. numbers [2]: what an operator with a number or a band takes; NULL for the others. */
+static mw_status add_one(reading *r, const mw_operator *op, const char *a, const char *b,
                          const stretch *length, const double *numbers, const char *name,
                          mw_err *err) {
-    const mw_operator *op = mw_operator_find(op_name, strlen(op_name));
     static const double none[2];
     mw_feature_def feature = {.op = op, .of = {a, b}, .name = name};
     if (!numbers) numbers = none;
@@ -222,7 +221,7 @@ static mw_status check_keys(const reading *r, const mw_json *entry, mw_err *err)
 }
 
 static mw_status find_op(const reading *r, const char *name, const mw_operator **ret, mw_err *err) {
-    *ret = mw_operator_find(name, strlen(name));
+    *ret = op_of(name);
     if (*ret || strcmp(name, "value") == 0) return MW_OK;
     mw_nearest best = {0};
     mw_nearest_look(&best, mw_str_of(name), "value");
@@ -261,8 +260,7 @@ static mw_status fail_entry(const reading *r, const char *key, mw_err *err, cons
 }
 
 /* One operator of an entry, over its columns and lengths. */
-static mw_status add_op(reading *r, const entry *e, const char *op_name, const mw_operator *op,
-                        mw_err *err) {
+static mw_status add_op(reading *r, const entry *e, const mw_operator *op, mw_err *err) {
     const bool two = op && op->n_inputs == 2;
     const int32_t n_of = !op || op->n_inputs == 1 ? e->of.n : 1;
     const char *key = length_key(op);
@@ -289,9 +287,8 @@ static mw_status add_op(reading *r, const entry *e, const char *op_name, const m
         if (key && e->lengths.n > 0 && !read_length(e->lengths.items[w], &length))
             return fail_length(r, e->lengths.items[w], err);
         for (int32_t c = 0; c < n_of && !status; c++)
-            status =
-                add_one(r, op_name, e->of.n ? e->of.items[c] : NULL, two ? e->of.items[1] : NULL,
-                        key ? &length : NULL, e->numbers, e->name, err);
+            status = add_one(r, op, e->of.n ? e->of.items[c] : NULL, two ? e->of.items[1] : NULL,
+                             key ? &length : NULL, e->numbers, e->name, err);
     }
     return status;
 }
@@ -343,7 +340,7 @@ static mw_status read_entry(reading *r, const mw_json *json, mw_err *err) {
     for (int32_t k = 0; k < e.ops.n && !status; k++) {
         const mw_operator *op;
         status = find_op(r, e.ops.items[k], &op, err);
-        if (!status) status = add_op(r, &e, e.ops.items[k], op, err);
+        if (!status) status = add_op(r, &e, op, err);
     }
     return status;
 }
@@ -392,7 +389,7 @@ static mw_status add_lags(reading *r, const columns *c, const char *const *lags,
         if (!text) return no_memory(err);
         const stretch length = {.text = text, .us = (int64_t)(seconds * 1e6 + 0.5)};
         for (size_t i = 0; i < c->n_numbers && !status; i++)
-            status = add_one(r, "lag", c->numbers[i], NULL, &length, NULL, NULL, err);
+            status = add_one(r, op_of("lag"), c->numbers[i], NULL, &length, NULL, NULL, err);
     }
     return status;
 }
@@ -407,7 +404,7 @@ static mw_status add_windows(reading *r, const columns *c, const char *const *wi
         if (!read_length(windows[k], &length)) return fail_length(r, windows[k], err);
         for (size_t i = 0; i < c->n_numbers; i++)
             for (size_t o = 0; o < sizeof ops / sizeof *ops && !status; o++)
-                status = add_one(r, ops[o], c->numbers[i], NULL, &length, NULL, NULL, err);
+                status = add_one(r, op_of(ops[o]), c->numbers[i], NULL, &length, NULL, NULL, err);
     }
     return status;
 }
@@ -421,16 +418,19 @@ static mw_status add_usual(reading *r, const columns *c, const char *longest, mw
     (void)snprintf(r->where, sizeof r->where, "/schemaConfig/continuousColumns");
     for (size_t o = 0; o < sizeof ops / sizeof *ops; o++)
         for (size_t i = 0; i < c->n_numbers && !status; i++)
-            status = add_one(r, ops[o], c->numbers[i], NULL, o < 2 ? &one : NULL, NULL, NULL, err);
+            status = add_one(r, op_of(ops[o]), c->numbers[i], NULL, o < 2 ? &one : NULL, NULL, NULL,
+                             err);
     stretch length;
     for (size_t i = 0; longest && i < c->n_numbers && !status; i++)
         if (read_length(longest, &length))
-            status = add_one(r, "mad_distance", c->numbers[i], NULL, &length, NULL, NULL, err);
+            status =
+                add_one(r, op_of("mad_distance"), c->numbers[i], NULL, &length, NULL, NULL, err);
     for (size_t i = 0; i < c->n_numbers; i++)
         for (size_t j = i + 1; j < c->n_numbers && !status; j++)
-            status = add_one(r, "product", c->numbers[i], c->numbers[j], NULL, NULL, NULL, err);
+            status =
+                add_one(r, op_of("product"), c->numbers[i], c->numbers[j], NULL, NULL, NULL, err);
     for (size_t k = 0; k < sizeof times / sizeof *times && !status; k++)
-        status = add_one(r, times[k], NULL, NULL, NULL, NULL, NULL, err);
+        status = add_one(r, op_of(times[k]), NULL, NULL, NULL, NULL, NULL, err);
     return status;
 }
 
@@ -438,10 +438,10 @@ static mw_status add_values(reading *r, const columns *c, mw_err *err) {
     mw_status status = MW_OK;
     (void)snprintf(r->where, sizeof r->where, "/schemaConfig/continuousColumns");
     for (size_t i = 0; i < c->n_numbers && !status; i++)
-        status = add_one(r, "value", c->numbers[i], NULL, NULL, NULL, NULL, err);
+        status = add_one(r, NULL, c->numbers[i], NULL, NULL, NULL, NULL, err);
     (void)snprintf(r->where, sizeof r->where, "/schemaConfig/booleanColumns");
     for (size_t i = 0; i < c->n_truths && !status; i++)
-        status = add_one(r, "value", c->truths[i], NULL, NULL, NULL, NULL, err);
+        status = add_one(r, NULL, c->truths[i], NULL, NULL, NULL, NULL, err);
     return status;
 }
 

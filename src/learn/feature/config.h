@@ -29,6 +29,7 @@ void mw_feature_config_done(mw_feature_config *config);
 /* Columns that name devices where a configuration names none; ended by NULL. The first one that a table has counts. */
 extern const char *const mw_feature_device_names[];
 
+extern const char *const mw_feature_set_names[]; /* ended by NULL */
 /* The features of a set ("telemetry-40") as the JSON list that "features" takes; NULL: there is none of that name. */
 const char *mw_feature_set(const char *name);
 
