@@ -28,12 +28,12 @@ import time
 import features_data
 import features_sets
 import results
+import tree_speed
 from csv_speed import BINARY, Failed, ROOT, json_of, touch_memory
+from tree_speed import MEGABYTE, OURS, short
 
 PEER = os.path.join(ROOT, "bench", "features_peers.py")
-OURS = "millwright"
 KINDS = list(features_sets.SETS)
-MEGABYTE = 1000 * 1000
 SMALL_PEERS, SMALL_ROWS = {"tsflex"}, 100_000
 METRICS = {"seconds": "s", "row": "us", "memory": "MB"}
 WAY_TRIES = 2  # the better one counts
@@ -115,39 +115,12 @@ class Kind:
         return sums
 
 
-class Series:
-    """The readings of one contender."""
-
-    def __init__(self):
-        self.readings, self.failure = [], None
-
-    def add(self, measure):
-        if self.failure:
-            return
-        touch_memory()
-        try:
-            self.readings.append(measure())
-        except Failed as e:
-            self.failure = str(e)
-
-    def values(self, metric):
-        return [] if self.failure else sorted(r[metric] for r in self.readings)
-
-    def median(self, metric):
-        return statistics.median(self.values(metric))
-
-    def spread(self, metric):
-        return f"{short(self.values(metric)[0])}..{short(self.values(metric)[-1])}"
-
+class Series(tree_speed.Series):
     def done(self):
         return bool(self.values("seconds"))
 
     def stage(self, name):
         return statistics.median(r["stages"][name] for r in self.readings)
-
-
-def short(value):
-    return f"{value:.4g}"
 
 
 def title(kind, name):

@@ -293,17 +293,12 @@ static bool read_member(const saved *in, const mw_json *member) {
 
 static mw_status read_text(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
                            mw_err *err) {
+    const char *name;
     mw_dir *dir = NULL;
-    const char *slash = strrchr(path, '/');
-    char *folder =
-        slash ? mw_strndup(ctx->mem, path, (size_t)(slash - path) + 1) : mw_strdup(ctx->mem, ".");
-    if (!folder) return mw_fail_nomem(err, "reading a profile");
-    mw_status status = mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err);
+    mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
     if (status == MW_OK)
-        status =
-            mw_file_read(ctx, dir, slash ? slash + 1 : path, PROFILE_BYTES_MAX, ret, ret_size, err);
+        status = mw_file_read(ctx, dir, name, PROFILE_BYTES_MAX, ret, ret_size, err);
     mw_dir_close(dir);
-    mw_free(folder);
     return status;
 }
 

@@ -26,24 +26,26 @@ static mw_status find(const mw_table *table, const char *name, const mw_column *
     return mw_err_hint(err, "the configuration's columns must be in the file");
 }
 
+const mw_column *mw_feature_time(const mw_table *table) {
+    for (int32_t c = 0; c < table->n_columns; c++)
+        if (table->columns[c].type == MW_TIMESTAMP) return &table->columns[c];
+    return NULL;
+}
+
+const mw_column *mw_feature_usual_device(const mw_table *table) {
+    for (const char *const *name = mw_feature_device_names; *name; name++) {
+        const mw_column *column = mw_table_column(table, *name);
+        if (column && column->type == MW_DICTIONARY) return column;
+    }
+    return NULL;
+}
+
 static mw_status find_time(mw_table_rows *rows, const mw_table *table, mw_err *err) {
-    for (int32_t c = 0; c < table->n_columns && !rows->time; c++)
-        if (table->columns[c].type == MW_TIMESTAMP) rows->time = &table->columns[c];
+    rows->time = mw_feature_time(table);
     if (rows->time) return MW_OK;
     mw_fail(err, MW_EDATA, "the file has no column of times");
     return mw_err_hint(err, "name it: \"timeColumn\" in the configuration, or --time; "
                             "--time-format says how it is written");
-}
-
-/* A column that names devices by its name; an input never does. */
-static const mw_column *usual_device(const mw_program *p, const mw_table *table) {
-    for (const char *const *name = mw_feature_device_names; *name; name++) {
-        const mw_column *column = mw_table_column(table, *name);
-        bool is_input = false;
-        for (int32_t c = 0; c < p->n_inputs; c++) is_input |= strcmp(p->inputs[c], *name) == 0;
-        if (column && column->type == MW_DICTIONARY && !is_input) return column;
-    }
-    return NULL;
 }
 
 static mw_status find_columns(mw_table_rows *rows, const mw_table *table, int32_t *ret_converted,
@@ -54,7 +56,7 @@ static mw_status find_columns(mw_table_rows *rows, const mw_table *table, int32_
     if (!status && rows->config->device_column)
         status = find(table, rows->config->device_column, &rows->device, err);
     else if (!status)
-        rows->device = usual_device(p, table);
+        rows->device = mw_feature_usual_device(table);
     if (!status && rows->device && rows->device->type != MW_DICTIONARY)
         status = mw_fail(err, MW_EDATA, "column %s must be text, to name devices, not %s",
                          rows->device->name, mw_type_name(rows->device->type));
@@ -169,7 +171,7 @@ mw_status mw_feature_matrix(const mw_ctx *ctx, const mw_feature_config *config,
     if (!status) status = mw_table_rows_new(ctx->mem, config, table, &rows, err);
     if (!status) status = mw_stream_new(ctx->mem, config->program, &stream, err);
     if (!status) status = fill(ctx, rows, stream, table, columns, x, err);
-    if (!status) *counts = mw_stream_count(stream);
+    if (!status && counts) *counts = mw_stream_count(stream);
     mw_table_rows_free(rows);
     mw_stream_free(stream);
     mw_free(block);

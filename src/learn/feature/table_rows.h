@@ -15,6 +15,10 @@ enum { MW_TABLE_ROWS_MAX = 65536 }; /* rows at a time */
 
 typedef struct mw_table_rows mw_table_rows;
 
+/* The first column of times; the first one that names devices by its own name. NULL: none. */
+const mw_column *mw_feature_time(const mw_table *table);
+const mw_column *mw_feature_usual_device(const mw_table *table);
+
 /* MW_EDATA when the table lacks a column, or one has another type. */
 mw_status mw_table_rows_new(mw_mem *mem, const mw_feature_config *config, const mw_table *table,
                             mw_table_rows **ret, mw_err *err);
@@ -25,7 +29,7 @@ void mw_table_rows_keys(const mw_table_rows *rows, const mw_column **ret_time,
                         const mw_column **ret_device);
 void *mw_table_rows_free(mw_table_rows *rows);
 
-/* *ret [table->n_rows][n_outputs] float32, mw_free it: rows in the table's order, which is the order in which they came. */
+/* *ret [table->n_rows][n_outputs] float32, mw_free it: rows in the table's order, which is the order in which they came. counts: NULL, or what became of them. */
 mw_status mw_feature_matrix(const mw_ctx *ctx, const mw_feature_config *config,
                             const mw_table *table, float **ret, mw_stream_counts *counts,
                             mw_err *err);

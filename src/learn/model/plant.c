@@ -24,16 +24,12 @@ static void free_plant(mw_plant *plant) {
     mw_windows_free(plant->windows);
 }
 
-static double seconds_since(const mw_ctx *ctx, int64_t began_us) {
-    return (double)(mw_clock_monotonic(ctx->clock) - began_us) * 1e-6;
-}
-
 static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
     const mw_ctx *ctx = plant->ctx;
     const mw_plan *plan = &plant->plan;
     int64_t began = mw_clock_monotonic(ctx->clock);
     mw_status status = mw_windows_make(ctx, plant->rows, plan->interval_us, &plant->windows, err);
-    plant->seconds_resample = seconds_since(ctx, began);
+    plant->seconds_resample = mw_clock_seconds_since(ctx->clock, began);
     if (!status) status = mw_plant__choose_target(plant, err);
     if (!status)
         status = mw_lagged_make(ctx, plant->windows, plan->target, plan->n_lags, plan->test_share,
@@ -41,7 +37,7 @@ static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
     if (!status) status = mw_plant__supervised(plant, "linear", &plant->baseline, out, err);
     if (!status) status = mw_plant__supervised(plant, "forest", &plant->regression, out, err);
     if (!status) status = mw_plant__anomaly(plant, out, err);
-    plant->seconds_total = seconds_since(ctx, began);
+    plant->seconds_total = mw_clock_seconds_since(ctx->clock, began);
     return status;
 }
 

@@ -23,10 +23,6 @@ enum {
     ANOMALY_WINDOWS_MIN = 20
 };
 
-static double seconds_since(const mw_ctx *ctx, int64_t began_us) {
-    return (double)(mw_clock_monotonic(ctx->clock) - began_us) * 1e-6;
-}
-
 /* At most `most` rows, evenly spaced, so that a sample of a time series spans it. y may be NULL. */
 typedef struct sample {
     float *x;
@@ -231,12 +227,12 @@ mw_status mw_plant__supervised(mw_plant *plant, const char *learner, mw_outcome 
     int64_t began = mw_clock_monotonic(plant->ctx->clock);
     mw_dir *dir = NULL;
     mw_status status = fit_supervised(plant, learner, o, err);
-    o->seconds_fit = seconds_since(plant->ctx, began);
+    o->seconds_fit = mw_clock_seconds_since(plant->ctx->clock, began);
     if (!status) status = measure_supervised(plant, o, err);
     if (!status) status = measure_importance(plant, o, rows, l->test.y, err);
     if (!status) status = save_model(plant, o, rows, out, &dir, err);
     mw_dir_close(dir);
-    o->seconds_total = seconds_since(plant->ctx, began);
+    o->seconds_total = mw_clock_seconds_since(plant->ctx->clock, began);
     if (status) mw_err_prefix(err, "model %s", o->name);
     return status;
 }
@@ -330,7 +326,7 @@ mw_status mw_plant__anomaly(mw_plant *plant, mw_dir *out, mw_err *err) {
     mw_status status = anomaly_matrix(plant, &features, &x, err);
     mw_matrix rows = {x, w->n, features ? mw_features_count(features) : 0};
     if (!status) status = fit_anomaly(plant, features, rows, err);
-    o->seconds_fit = seconds_since(plant->ctx, began);
+    o->seconds_fit = mw_clock_seconds_since(plant->ctx->clock, began);
     if (!status) status = rank_windows(plant, err);
     if (!status) status = measure_importance(plant, o, rows, NULL, err);
     if (!status) status = save_model(plant, o, rows, out, &dir, err);
@@ -339,7 +335,7 @@ mw_status mw_plant__anomaly(mw_plant *plant, mw_dir *out, mw_err *err) {
     mw_dir_close(dir);
     mw_free(x);
     mw_features_free(features);
-    o->seconds_total = seconds_since(plant->ctx, began);
+    o->seconds_total = mw_clock_seconds_since(plant->ctx->clock, began);
     if (status) mw_err_prefix(err, "model %s", o->name);
     return status;
 }

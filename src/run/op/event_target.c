@@ -63,20 +63,11 @@ static mw_status check(const mw_args *args, const mw_feature_config *config, mw_
 static mw_status read_log(const mw_ctx *ctx, const mw_args *args, const mw_feature_config *config,
                           mw_event_target *t, mw_err *err) {
     const char *path = mw_args_string(args, "events");
-    mw_args *own = NULL;
-    size_t n = 0;
-    mw_plain_column as[32];
-    if (config->device_column) as[n++] = (mw_plain_column){config->device_column, MW_DICTIONARY};
-    for (const char *const *name = mw_feature_device_names; *name && n < sizeof as / sizeof *as;
-         name++)
-        as[n++] = (mw_plain_column){*name, MW_DICTIONARY};
-    mw_status status = mw_op__reading_args(ctx->mem, args, config, &own, err);
-    if (!status) status = mw_ingest_plain_as(ctx, path, own, as, n, &t->log, &t->bad, err);
-    mw_args_free(own);
+    mw_status status = mw_op__read_events(ctx, path, args, config, &t->log, &t->bad, err);
     if (status) return status;
-    for (int32_t c = 0; c < t->log->n_columns; c++)
-        if (t->log->columns[c].type == MW_TIMESTAMP && !t->time) t->time = &t->log->columns[c];
-    for (size_t k = 0; k < n && !t->device; k++) t->device = mw_table_column(t->log, as[k].name);
+    t->time = mw_feature_time(t->log);
+    if (config->device_column) t->device = mw_table_column(t->log, config->device_column);
+    if (!t->device) t->device = mw_feature_usual_device(t->log);
     if (t->time) return MW_OK;
     mw_fail(err, MW_EDATA, "%s: has no column of times", mw_source_name(path));
     return mw_err_hint(err, "name it time, timestamp or datetime");

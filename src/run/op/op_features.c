@@ -35,10 +35,6 @@ typedef struct job {
     uint64_t bytes;
 } job;
 
-static double seconds_since(const job *j, int64_t start_us) {
-    return (double)(mw_clock_monotonic(j->ctx->clock) - start_us) / 1e6;
-}
-
 static mw_status new_chunk(job *j, mw_chunk **ret, mw_err *err) {
     const int32_t n = j->config.program->n_outputs;
     mw_type *types = mw_alloc_array(j->ctx->mem, (size_t)n, sizeof *types);
@@ -120,16 +116,16 @@ static mw_status take_rows(job *j, int64_t from, int64_t n, mw_features_out *out
     int64_t start = mw_clock_monotonic(j->ctx->clock);
     mw_table_rows_take(j->rows, from, n, &rows);
     mw_status status = mw_stream_push(j->ctx, j->stream, &rows, j->columns, err);
-    j->features_s += seconds_since(j, start);
+    j->features_s += mw_clock_seconds_since(j->ctx->clock, start);
     j->chunk->n_rows = n;
     start = mw_clock_monotonic(j->ctx->clock);
     for (int32_t c = 0; c < j->config.program->n_outputs && j->replay && !status; c++)
         mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
     if (!status && j->replay) status = replay_rows(j, &rows, from, err);
-    j->replay_s += seconds_since(j, start);
+    j->replay_s += mw_clock_seconds_since(j->ctx->clock, start);
     start = mw_clock_monotonic(j->ctx->clock);
     if (!status) status = mw_features_out_add(out, j->chunk, err);
-    j->write_s += seconds_since(j, start);
+    j->write_s += mw_clock_seconds_since(j->ctx->clock, start);
     return status;
 }
 
@@ -143,7 +139,7 @@ static mw_status make_features(job *j, mw_features_out *out, mw_err *err) {
     }
     const int64_t start = mw_clock_monotonic(j->ctx->clock);
     if (!status) status = mw_features_out_commit(out, &j->bytes, err);
-    j->write_s += seconds_since(j, start);
+    j->write_s += mw_clock_seconds_since(j->ctx->clock, start);
     return status;
 }
 
@@ -213,7 +209,7 @@ static mw_status read_rows(job *j, mw_err *err) {
     mw_status status = mw_op__read_telemetry(j->ctx, mw_args_string(j->args, "file"), j->args,
                                              &j->config, NULL, MW_FLOAT64, &j->table, &j->bad, err);
     if (!status) status = mw_table_rows_new(j->ctx->mem, &j->config, j->table, &j->rows, err);
-    j->read_s = seconds_since(j, start);
+    j->read_s = mw_clock_seconds_since(j->ctx->clock, start);
     return status;
 }
 

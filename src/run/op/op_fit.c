@@ -47,10 +47,6 @@ typedef struct fit_job {
     double read_s, features_s, fit_s, save_s;
 } fit_job;
 
-static double seconds_since(const mw_ctx *ctx, int64_t start_us) {
-    return (double)(mw_clock_monotonic(ctx->clock) - start_us) / 1e6;
-}
-
 /* What the result shall tell besides; text: of the arena. */
 static mw_status warn(fit_job *job, const char *text, mw_err *err) {
     if (!text) return mw_fail_nomem(err, "a warning");
@@ -260,7 +256,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     if (!status) status = mw_event_target_read(ctx, job->args, program, &job->events, err);
     if (!status) status = read_file(job, err);
     if (!status) status = check_share(job, err);
-    job->read_s = seconds_since(ctx, start);
+    job->read_s = mw_clock_seconds_since(ctx->clock, start);
     start = mw_clock_monotonic(ctx->clock);
     if (!status && !unsupervised) status = take_labels(job, target, err);
     if (!status) job->rows.y = job->labels.y;
@@ -273,7 +269,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     if (!status) status = mw_features_take(ctx, job->features, &job->table, &job->rows.x, err);
     if (!status) status = divide_rows(job, n_rows, err);
     if (!status) status = read_valid(job, err);
-    job->features_s = seconds_since(ctx, start);
+    job->features_s = mw_clock_seconds_since(ctx->clock, start);
     if (!status && job->n_fit == 0)
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
     return status;
@@ -307,7 +303,7 @@ static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {
     seeded.mem = &job->fit_mem;
     seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
     mw_status status = mw_model_fit(&seeded, &fit, &job->model, err);
-    job->fit_s = seconds_since(job->ctx, start);
+    job->fit_s = mw_clock_seconds_since(job->ctx->clock, start);
     if (status == MW_EINVAL && !unsupervised && err && strcmp(err->pointer, "task") == 0)
         mw_err_hint(err,
                     job->labels.task == MW_TASK_REGRESSION
@@ -484,7 +480,7 @@ static mw_status run(fit_job *job, mw_buf *out, mw_err *err) {
     if (!status) status = mw_buf_status(&metrics, "the metrics", err);
     int64_t start = mw_clock_monotonic(job->ctx->clock);
     if (!status) status = save(job, mw_buf_str(&metrics), sha256, err);
-    job->save_s = seconds_since(job->ctx, start);
+    job->save_s = mw_clock_seconds_since(job->ctx->clock, start);
     if (!status) {
         mw_json_writer_init(&writer, out, 0);
         write_result(job, mw_buf_str(&metrics), sha256, &writer);

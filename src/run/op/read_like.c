@@ -17,17 +17,12 @@ static mw_type type_of(mw_feature_kind kind) {
 
 mw_status mw_op__read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
                              mw_err *err) {
-    const char *slash = strrchr(path, '/');
-    char *folder =
-        slash ? mw_strndup(ctx->mem, path, (size_t)(slash - path) + 1) : mw_strdup(ctx->mem, ".");
+    const char *name;
     mw_dir *dir = NULL;
-    mw_status status = folder ? mw_dir_open(ctx, folder, MW_DIR_MUST_EXIST, &dir, err)
-                              : mw_fail_nomem(err, "a path");
+    mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
     if (!status)
-        status = mw_file_read(ctx, dir, slash ? slash + 1 : path, (size_t)MW_LIMIT(JSON_BYTES), ret,
-                              ret_size, err);
+        status = mw_file_read(ctx, dir, name, (size_t)MW_LIMIT(JSON_BYTES), ret, ret_size, err);
     mw_dir_close(dir);
-    mw_free(folder);
     return status;
 }
 
@@ -37,7 +32,8 @@ static bool of_table(const mw_param *table, mw_str name) {
     return false;
 }
 
-mw_status mw_op__reading_args(mw_mem *mem, const mw_args *args, const mw_feature_config *config,
+/* What args say of how a file is to be read, and the configuration of its time column where they do not. */
+static mw_status reading_args(mw_mem *mem, const mw_args *args, const mw_feature_config *config,
                               mw_args **ret, mw_err *err) {
     mw_arena arena;
     mw_buf text;
@@ -71,31 +67,71 @@ static bool is_boolean(const mw_feature_config *config, const char *name) {
     return false;
 }
 
+/* Columns whose types are known; room for what a file of telemetry can have. */
+typedef struct known {
+    mw_plain_column *columns; /* [n] */
+    size_t n;
+} known;
+
+static mw_status new_known(const mw_ctx *ctx, const mw_feature_config *config, known *ret,
+                           mw_err *err) {
+    size_t usual = 0;
+    while (mw_feature_device_names[usual]) usual++;
+    ret->n = 0;
+    ret->columns =
+        mw_calloc(ctx->mem, (size_t)config->program->n_inputs + usual + 2, sizeof *ret->columns);
+    return ret->columns ? MW_OK : mw_fail_nomem(err, "the list of columns");
+}
+
+static void add_known(known *k, const char *name, mw_type type) {
+    k->columns[k->n++] = (mw_plain_column){name, type};
+}
+
+/* Numbers of machines are names, too. */
+static void add_usual_devices(known *k) {
+    for (const char *const *name = mw_feature_device_names; *name; name++)
+        add_known(k, *name, MW_DICTIONARY);
+}
+
+/* What comes first among the known counts; they are freed. */
+static mw_status read_known(const mw_ctx *ctx, const char *path, const mw_args *args,
+                            const mw_feature_config *config, known *k, mw_table **ret,
+                            mw_plain_bad *ret_bad, mw_err *err) {
+    mw_args *own = NULL;
+    mw_status status = reading_args(ctx->mem, args, config, &own, err);
+    if (!status) status = mw_ingest_plain_as(ctx, path, own, k->columns, k->n, ret, ret_bad, err);
+    mw_args_free(own);
+    mw_free(k->columns);
+    return status;
+}
+
 mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
                                 const mw_feature_config *config, const char *target,
                                 mw_type target_type, mw_table **ret, mw_plain_bad *ret_bad,
                                 mw_err *err) {
     const mw_program *p = config->program;
-    mw_args *own = NULL;
-    size_t usual = 0;
-    while (mw_feature_device_names[usual]) usual++;
-    mw_plain_column *as = mw_calloc(ctx->mem, (size_t)p->n_inputs + usual + 2, sizeof *as);
-    mw_status status = as ? mw_op__reading_args(ctx->mem, args, config, &own, err)
-                          : mw_fail_nomem(err, "the list of columns");
-    size_t n = 0;
-    for (int32_t c = 0; c < p->n_inputs && !status; c++)
-        as[n++] = (mw_plain_column){p->inputs[c],
-                                    is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64};
-    if (!status && config->device_column)
-        as[n++] = (mw_plain_column){config->device_column, MW_DICTIONARY};
-    /* Numbers of machines are names, too; what comes first in the list counts. */
-    for (size_t k = 0; k < usual && !status && !config->device_column; k++)
-        as[n++] = (mw_plain_column){mw_feature_device_names[k], MW_DICTIONARY};
-    if (!status && target) as[n++] = (mw_plain_column){target, target_type};
-    if (!status) status = mw_ingest_plain_as(ctx, path, own, as, n, ret, ret_bad, err);
-    mw_args_free(own);
-    mw_free(as);
-    return status;
+    known k;
+    mw_status status = new_known(ctx, config, &k, err);
+    if (status) return status;
+    for (int32_t c = 0; c < p->n_inputs; c++)
+        add_known(&k, p->inputs[c], is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64);
+    if (config->device_column)
+        add_known(&k, config->device_column, MW_DICTIONARY);
+    else
+        add_usual_devices(&k);
+    if (target) add_known(&k, target, target_type);
+    return read_known(ctx, path, args, config, &k, ret, ret_bad, err);
+}
+
+mw_status mw_op__read_events(const mw_ctx *ctx, const char *path, const mw_args *args,
+                             const mw_feature_config *config, mw_table **ret, mw_plain_bad *ret_bad,
+                             mw_err *err) {
+    known k;
+    mw_status status = new_known(ctx, config, &k, err);
+    if (status) return status;
+    if (config->device_column) add_known(&k, config->device_column, MW_DICTIONARY);
+    add_usual_devices(&k);
+    return read_known(ctx, path, args, config, &k, ret, ret_bad, err);
 }
 
 mw_status mw_op__read_like(const mw_ctx *ctx, const char *path, const mw_args *args,

@@ -14,14 +14,16 @@
 /* Reads a feature configuration's file; *ret [*ret_size], mw_free it. */
 mw_status mw_op__read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
                              mw_err *err);
-/* What args say of how a file is to be read, and the configuration of its time column where they do not. mw_args_free *ret, after a failure, too. */
-mw_status mw_op__reading_args(mw_mem *mem, const mw_args *args, const mw_feature_config *config,
-                              mw_args **ret, mw_err *err);
 /* A table with the columns that a feature program takes, in its types; args of mw_profile_params win over the configuration. */
 mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
                                 const mw_feature_config *config, const char *target,
                                 mw_type target_type, mw_table **ret, mw_plain_bad *ret_bad,
                                 mw_err *err);
+
+/* A log of events of such telemetry: its devices are names. */
+mw_status mw_op__read_events(const mw_ctx *ctx, const char *path, const mw_args *args,
+                             const mw_feature_config *config, mw_table **ret, mw_plain_bad *ret_bad,
+                             mw_err *err);
 
 /* As mw_ingest_plain_as (args too), with the types of `features` and, if target is not NULL, target_type. */
 mw_status mw_op__read_like(const mw_ctx *ctx, const char *path, const mw_args *args,
