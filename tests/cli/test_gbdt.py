@@ -304,6 +304,9 @@ def going_on_gives_the_bytes_of_the_longer_run(cli):
                 train(cli, target, out, *settings([*pairs, f"n_estimators={rounds}"]), *more)
             whole, ended = ((cli.folder / out / "model.onnx").read_bytes() for out in ("whole", "ended"))
             assert whole == ended, (target, pairs)
+            whole, ended = (json.loads((cli.folder / out / "metadata.json").read_text()) for out in ("whole", "ended"))
+            for whole, ended in zip([whole["importance_total"], *whole["importance"]], [ended["importance_total"], *ended["importance"]]):
+                assert math.isclose(whole, ended, rel_tol=1e-9), (target, pairs, whole, ended)
 
 
 def other_models_are_not_gone_on_from(cli):

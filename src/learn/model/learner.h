@@ -83,6 +83,7 @@ struct mw_model {
     double oob_score;  /* forest, when asked for; NaN otherwise */
     double
         *importance; /* [count(features)] native, normalized to sum 1 (0 when nothing was used) */
+    double importance_total; /* what it summed to before that; 0: a folder that does not tell */
     void *state;
 };
 

@@ -51,6 +51,7 @@ static void write_columns(mw_json_writer *w, const mw_model *model) {
     mw_json_array(w);
     for (int32_t i = 0; i < n; i++) mw_json_write_number(w, model->importance[i]);
     mw_json_array_end(w);
+    mw_json_add_number(w, "importance_total", model->importance_total);
 }
 
 static void write_file(mw_json_writer *w, const char *name, const mw_package *package) {
@@ -271,6 +272,9 @@ static mw_status read_importance(const mw_json *root, mw_model *model, mw_err *e
         if (!(share >= 0 && share <= 1 + 1e-9)) return bad(err, "importance");
         model->importance[at++] = share;
     }
+    const mw_json *total = mw_json_get(root, "importance_total");
+    model->importance_total = total ? mw_json_number(total, -1) : 0;
+    if (!(model->importance_total >= 0)) return bad(err, "importance_total");
     return MW_OK;
 }
 

@@ -173,13 +173,17 @@ static mw_status keep_description(const mw_fit *fit, mw_model *model, mw_err *er
     return status;
 }
 
-static void keep_importance(mw_model *model) {
+/* init: the model whose rounds come before this one's; NULL: none. */
+static void keep_importance(const mw_model *init, mw_model *model) {
     int32_t n = mw_features_count(model->features);
     double total = 0;
     model->learner->importance(model, model->importance);
+    for (int32_t i = 0; i < n && init; i++)
+        model->importance[i] += init->importance[i] * init->importance_total;
     for (int32_t i = 0; i < n; i++) total += model->importance[i];
     for (int32_t i = 0; i < n; i++)
         model->importance[i] = total > 0 ? model->importance[i] / total : 0;
+    model->importance_total = total;
 }
 
 static mw_status fit_with(const mw_ctx *ctx, const mw_fit *fit, const mw_learner *learner,
@@ -194,7 +198,7 @@ static mw_status fit_with(const mw_ctx *ctx, const mw_fit *fit, const mw_learner
         mw_model_free(model);
         return status;
     }
-    keep_importance(model);
+    keep_importance(fit->init, model);
     *ret = model;
     return MW_OK;
 }
