@@ -17,7 +17,8 @@ typedef struct plan {
     double *hann; /* [n] */
 } plan;
 
-static mw_status prepare(mw_feature_node *node, mw_arena *arena, mw_err *err) {
+static mw_status prepare(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err) {
+    (void)zone;
     mw_status status = mw_block_check(node, err);
     if (status) return status;
     const int32_t n = (int32_t)node->args.rows;

@@ -1,5 +1,5 @@
 /*
- * clock_sines.c -- hour of the day (0..23) and day of the week (Monday 0) as points on a circle, in UTC.
+ * clock_sines.c -- hour of the day (0..23) and day of the week (Monday 0) as points on a circle, in the program's time zone.
  */
 #include "core/base/math.h"
 #include "learn/feature/operator.h"
@@ -9,7 +9,8 @@ enum { HOURS = 24, DAYS = 7, MONDAY = 3 /* days from a Monday to 1970-01-01 */ }
 
 static const int64_t us_of_hour = INT64_C(3600000000);
 
-static int64_t hours_since_1970(int64_t time) {
+static int64_t hours_since_1970(const mw_zone *zone, int64_t time) {
+    if (zone) time = mw_zone_to_local(zone, time);
     const int64_t hours = time / us_of_hour;
     return time % us_of_hour < 0 ? hours - 1 : hours;
 }
@@ -21,7 +22,7 @@ static double turn(int64_t at, int whole, bool cosine) {
 
 typedef struct state {
     bool known;
-    int64_t hours; /* since 1970, of the row before */
+    int64_t hours; /* since 1970 by the clock, of the row before */
     double now[DAY_COSINE + 1];
 } state;
 
@@ -35,20 +36,29 @@ static void enter(state *s, int64_t hours) {
     s->hours = hours;
 }
 
+static mw_status prepare(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err) {
+    (void)arena;
+    (void)err;
+    node->plan = zone;
+    return MW_OK;
+}
+
 static mw_status push(const mw_feature_node *node, void *data, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err) {
-    (void)node;
     (void)in;
     (void)mem;
     (void)err;
     state *s = data;
     for (int32_t i = 0; i < span->n; i++) {
-        enter(s, hours_since_1970(span->times[i]));
+        enter(s, hours_since_1970(node->plan, span->times[i]));
         for (int k = HOUR_SINE; k <= DAY_COSINE; k++)
             if (out[k]) out[k][i] = s->now[k];
     }
     return MW_OK;
 }
 
-const mw_kernel mw_kernel_clock = {
-    .name = "clock", .state_bytes = sizeof(state), .from_past = true, .push = push};
+const mw_kernel mw_kernel_clock = {.name = "clock",
+                                   .state_bytes = sizeof(state),
+                                   .from_past = true,
+                                   .push = push,
+                                   .prepare = prepare};

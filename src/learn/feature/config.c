@@ -3,12 +3,11 @@
  */
 #include "learn/feature/config.h"
 
-#include <stdio.h>
+#include <float.h>
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/text/datetime.h"
-#include "core/text/number.h"
+#include "learn/feature/config_parts.h"
 
 const mw_param mw_feature_config_params[] = {{.name = "organizationId",
                                               .type = MW_PARAM_STRING,
@@ -38,6 +37,29 @@ const mw_param mw_feature_schema_params[] = {
      .flags = MW_PARAM_NUMBERS,
      .help = "Rolling statistics of each continuous column: over so many rows (20), or so long "
              "(\"30min\")."},
+    {.name = "interactions",
+     .type = MW_PARAM_JSON,
+     .help =
+         "Products of pairs of columns: [[\"temperature\", \"vibration\"], ...]; without it, of "
+         "each with each."},
+    {.name = "ratios",
+     .type = MW_PARAM_JSON,
+     .help = "Pairs of columns, the first one divided by the second one."},
+    {.name = "maintenanceEvents",
+     .type = MW_PARAM_LIST,
+     .help = "Columns that are true in rows where a machine was maintained: how long ago that is."},
+    {.name = "units",
+     .type = MW_PARAM_JSON,
+     .help = "In which units columns are, for people: {\"temperature\": \"degC\"}."},
+    {.name = "validRanges",
+     .type = MW_PARAM_JSON,
+     .help = "What values of a column can be: {\"temperature\": [-40, 200]}, null for no limit. "
+             "Others count as missing."},
+    {.name = "timezone",
+     .type = MW_PARAM_STRING,
+     .min = 1,
+     .max = 64,
+     .help = "Whose hours and weekdays are meant, \"Europe/Berlin\"; UTC without it."},
     {.name = "featureSet",
      .type = MW_PARAM_ENUM,
      .choices = mw_feature_set_names,
@@ -79,418 +101,140 @@ const char *const mw_feature_device_names[] = {
     "device_id",    "device",    "machine_id", "machine", "machineID", "asset_id", "asset",
     "equipment_id", "equipment", "Device_ID",  "Device",  "MachineID", "Machine",  NULL};
 
-enum { WHERE_BYTES = 160 };
-
-typedef struct reading {
-    mw_arena *arena;
-    mw_feature_def *features; /* [n] */
-    int32_t n, capacity;
-    mw_mem *mem;
-    char where[WHERE_BYTES]; /* JSON pointer of what is being read */
-} reading;
-
-/* ---- features ---- */
-
 static mw_status no_memory(mw_err *err) { return mw_fail_nomem(err, "a feature configuration"); }
 
-static mw_status add(reading *r, const mw_feature_def *feature, mw_err *err) {
-    if (r->n >= MW_LIMIT(MODEL_FEATURES)) {
-        mw_fail(err, MW_ETOOLARGE, "a configuration makes at most %lld features",
-                (long long)MW_LIMIT(MODEL_FEATURES));
-        mw_err_at(err, "%s", r->where);
-        return MW_ETOOLARGE;
-    }
-    if (r->n == r->capacity) {
-        const int32_t capacity = r->capacity ? 2 * r->capacity : 64;
-        void *more = mw_realloc(r->mem, r->features, (size_t)capacity * sizeof *r->features);
-        if (!more) return no_memory(err);
-        r->features = more;
-        r->capacity = capacity;
-    }
-    r->features[r->n] = *feature;
-    r->features[r->n].where = mw_arena_strdup(r->arena, r->where);
-    if (!feature->name || !r->features[r->n].where) return no_memory(err);
-    r->n++;
-    return MW_OK;
-}
-
-/* A time or a number of rows, as it was written: "5min", 20. */
-typedef struct stretch {
-    const char *text;
-    int64_t us, rows;
-} stretch;
-
-static bool read_length(const char *text, stretch *ret) {
-    *ret = (stretch){.text = text};
-    const size_t size = strlen(text);
-    if (mw_number_read_int(text, size, &ret->rows)) return ret->rows > 0;
-    ret->rows = 0;
-    return mw_duration_read(text, size, &ret->us) && ret->us > 0;
-}
-
-static mw_status fail_length(const reading *r, const char *text, mw_err *err) {
-    mw_fail(err, MW_EINVAL, "\"%.60s\" is neither a time nor a number of rows", text);
-    mw_err_hint(err, "20 (rows), \"90s\", \"5min\", \"2h\" or \"7d\", and more than none");
-    mw_err_at(err, "%s", r->where);
-    return MW_EINVAL;
-}
-
-static const mw_operator *op_of(const char *name) { return mw_operator_find(name, strlen(name)); }
-
-/* column_op, column_op_5min, column_quantile_5min_0.9, a_x_b */
-static const char *name_of(const reading *r, const mw_operator *op, const char *const *of,
-                           const stretch *length, const double *numbers) {
-    char digits[2][MW_NUMBER_MAX] = {"", ""};
-    const int n = op->takes & MW_TAKES_BAND ? 2 : op->takes & MW_TAKES_NUMBER ? 1 : 0;
-    if (op->between) return mw_arena_printf(r->arena, "%s%s%s", of[0], op->between, of[1]);
-    if (op->n_inputs == 0) return op->name;
-    for (int k = 0; k < n; k++) (void)mw_number_print(numbers[k], digits[k]);
-    const bool plain = !length || ((op->takes & MW_TAKES_PERIODS) && length->rows == 1);
-    return mw_arena_printf(r->arena, "%s_%s%s%s%s%s%s%s", of[0], op->name, plain ? "" : "_",
-                           plain ? "" : length->text, n > 0 ? "_" : "", digits[0], n > 1 ? "_" : "",
-                           digits[1]);
-}
-
-/* op NULL: the column's own value. numbers [2]: what an operator with a number or a band takes; NULL for the others. */
-static mw_status add_one(reading *r, const mw_operator *op, const char *a, const char *b,
-                         const stretch *length, const double *numbers, const char *name,
-                         mw_err *err) {
-    static const double none[2];
-    mw_feature_def feature = {.op = op, .of = {a, b}, .name = name};
-    if (!numbers) numbers = none;
-    if (!op && !name) feature.name = a;
-    if (op && length) {
-        feature.args.us = length->us;
-        feature.args.rows = length->rows;
-    }
-    if (op && (op->takes & (MW_TAKES_NUMBER | MW_TAKES_BAND))) feature.args.number = numbers[0];
-    if (op && (op->takes & MW_TAKES_BAND)) feature.args.number2 = numbers[1];
-    if (!feature.name && op) feature.name = name_of(r, op, feature.of, length, numbers);
-    return add(r, &feature, err);
-}
-
-/* ---- an entry of "features" ---- */
-
-typedef struct words {  /* a text or a list of texts (or numbers) */
-    const char **items; /* [n] */
-    int32_t n;
-} words;
-
-static mw_status read_words(const reading *r, const mw_json *value, const char *key, bool numbers,
-                            words *ret, mw_err *err) {
-    const mw_json *one = value && value->kind == MW_JSON_ARRAY ? value->first : value;
-    const int32_t n = !value ? 0 : value->kind == MW_JSON_ARRAY ? (int32_t)value->n_children : 1;
-    ret->items = mw_arena_calloc(r->arena, (size_t)n + 1, sizeof *ret->items);
-    if (!ret->items) return no_memory(err);
-    for (ret->n = 0; ret->n < n; one = one->next) {
-        if (one->kind != MW_JSON_STRING && !(numbers && one->kind == MW_JSON_NUMBER)) {
-            mw_fail(err, MW_EINVAL, "\"%s\" must be a text%s or a list of them", key,
-                    numbers ? ", a number" : "");
-            mw_err_at(err, "%s/%s", r->where, key);
-            return MW_EINVAL;
-        }
-        ret->items[ret->n] = mw_arena_strndup(r->arena, one->string.data, one->string.size);
-        if (!ret->items[ret->n++]) return no_memory(err);
-    }
-    return MW_OK;
-}
-
-static mw_status check_keys(const reading *r, const mw_json *entry, mw_err *err) {
-    static const char *const keys[] = {"op",     "of",   "window", "lag", "periods",
-                                       "number", "band", "name",   NULL};
-    if (entry->kind != MW_JSON_OBJECT) {
-        mw_fail(err, MW_EINVAL, "a feature is an object: {\"op\": ..., \"of\": ...}");
-        mw_err_at(err, "%s", r->where);
-        return MW_EINVAL;
-    }
-    for (const mw_json *child = entry->first; child; child = child->next) {
-        mw_nearest best = {0};
-        bool known = false;
-        for (int k = 0; keys[k]; k++) {
-            known |= mw_str_is(child->key, keys[k]);
-            mw_nearest_look(&best, child->key, keys[k]);
-        }
-        if (known) continue;
-        mw_fail(err, MW_EINVAL, "a feature has no \"%.*s\"",
-                (int)(child->key.size < 60 ? child->key.size : 60), child->key.data);
-        if (best.word) mw_err_hint(err, "did you mean \"%s\"?", best.word);
-        mw_err_at(err, "%s", r->where);
-        return MW_EINVAL;
-    }
-    return MW_OK;
-}
-
-static mw_status find_op(const reading *r, const char *name, const mw_operator **ret, mw_err *err) {
-    *ret = op_of(name);
-    if (*ret || strcmp(name, "value") == 0) return MW_OK;
-    mw_nearest best = {0};
-    mw_nearest_look(&best, mw_str_of(name), "value");
-    for (const mw_operator *op = mw_operators; op->name; op++)
-        mw_nearest_look(&best, mw_str_of(name), op->name);
-    mw_fail(err, MW_EINVAL, "there is no operator \"%.60s\"", name);
-    if (best.word)
-        mw_err_hint(err, "did you mean \"%s\"?", best.word);
-    else
-        mw_err_hint(err, "`millwright features --operators --help` lists them");
-    mw_err_at(err, "%s/op", r->where);
-    return MW_EINVAL;
-}
-
-static const char *length_key(const mw_operator *op) {
-    if (!op) return NULL;
-    return op->takes & MW_TAKES_WINDOW    ? "window"
-           : op->takes & MW_TAKES_LAG     ? "lag"
-           : op->takes & MW_TAKES_PERIODS ? "periods"
-                                          : NULL;
-}
-
-typedef struct entry {
-    words ops, of, lengths;
-    const char *length_key;
-    double numbers[2]; /* number; or band */
-    const char *name;
-} entry;
-
-static mw_status fail_entry(const reading *r, const char *key, mw_err *err, const char *what,
-                            const char *hint) {
-    mw_fail(err, MW_EINVAL, "%s", what);
-    mw_err_hint(err, "%s", hint);
-    mw_err_at(err, "%s%s%s", r->where, key[0] ? "/" : "", key);
-    return MW_EINVAL;
-}
-
-/* One operator of an entry, over its columns and lengths. */
-static mw_status add_op(reading *r, const entry *e, const mw_operator *op, mw_err *err) {
-    const bool two = op && op->n_inputs == 2;
-    const int32_t n_of = !op || op->n_inputs == 1 ? e->of.n : 1;
-    const char *key = length_key(op);
-    mw_status status = MW_OK;
-    if (two && e->of.n != 2)
-        return fail_entry(r, "of", err, "this operator takes two columns",
-                          "\"of\": [\"a\", \"b\"]");
-    if ((!op || op->n_inputs == 1) && e->of.n == 0)
-        return fail_entry(r, "of", err, "\"of\" names no column", "\"of\": [\"temperature\"]");
-    if (op && op->n_inputs == 0 && e->of.n > 0)
-        return fail_entry(r, "of", err, "this operator takes no column, only the time",
-                          "leave \"of\" out");
-    if (e->length_key && (!key || strcmp(key, e->length_key) != 0))
-        return fail_entry(
-            r, e->length_key, err, "this operator does not take that",
-            key ? "a window is for rolling statistics, a lag for lag, periods for changes"
-                : "leave it out");
-    if (key && !(op->takes & MW_TAKES_PERIODS) && e->lengths.n == 0)
-        return fail_entry(r, "", err, "a window or lag is missing",
-                          "\"window\": \"5min\" or 20 (rows); \"lag\": \"60s\"");
-    const int32_t n_lengths = key && e->lengths.n > 0 ? e->lengths.n : 1;
-    for (int32_t w = 0; w < n_lengths && !status; w++) {
-        stretch length = {.text = "1", .rows = 1};
-        if (key && e->lengths.n > 0 && !read_length(e->lengths.items[w], &length))
-            return fail_length(r, e->lengths.items[w], err);
-        for (int32_t c = 0; c < n_of && !status; c++)
-            status = add_one(r, op, e->of.n ? e->of.items[c] : NULL, two ? e->of.items[1] : NULL,
-                             key ? &length : NULL, e->numbers, e->name, err);
-    }
-    return status;
-}
-
-/* Those that are not given are refused where an operator takes them. */
-static mw_status read_numbers(const reading *r, const mw_json *json, entry *e, mw_err *err) {
-    const mw_json *number = mw_json_get(json, "number"), *band = mw_json_get(json, "band");
-    e->numbers[0] = e->numbers[1] = mw_json_number(number, -1e300);
-    if (number && number->kind != MW_JSON_NUMBER)
-        return fail_entry(r, "number", err, "\"number\" must be a number", "\"number\": 0.9");
-    if (!band) return MW_OK;
-    const mw_json *low = mw_json_at(band, 0), *high = mw_json_at(band, 1);
-    if (band->kind != MW_JSON_ARRAY || band->n_children != 2 || low->kind != MW_JSON_NUMBER ||
-        high->kind != MW_JSON_NUMBER)
-        return fail_entry(r, "band", err, "a band is two frequencies in Hz", "\"band\": [10, 100]");
-    e->numbers[0] = low->number;
-    e->numbers[1] = high->number;
-    return MW_OK;
-}
-
-static mw_status read_entry(reading *r, const mw_json *json, mw_err *err) {
-    static const char *const length_keys[] = {"window", "lag", "periods"};
-    entry e = {0};
-    mw_status status = check_keys(r, json, err);
-    if (!status) status = read_words(r, mw_json_get(json, "op"), "op", false, &e.ops, err);
-    if (!status) status = read_words(r, mw_json_get(json, "of"), "of", false, &e.of, err);
-    for (int k = 0; k < 3 && !status; k++) {
-        const mw_json *value = mw_json_get(json, length_keys[k]);
-        if (!value) continue;
-        if (e.length_key)
-            return fail_entry(r, length_keys[k], err,
-                              "a feature has one of window, lag and periods",
-                              "make it two features");
-        e.length_key = length_keys[k];
-        status = read_words(r, value, e.length_key, true, &e.lengths, err);
-    }
-    if (status) return status;
-    if (e.ops.n == 0)
-        return fail_entry(r, "", err, "a feature needs an \"op\"", "{\"op\": \"mean\", ...}");
-    status = read_numbers(r, json, &e, err);
-    if (status) return status;
-    const mw_json *name = mw_json_get(json, "name");
-    if (name) {
-        if (name->kind != MW_JSON_STRING)
-            return fail_entry(r, "name", err, "a feature's name is a text", "\"name\": \"hot\"");
-        e.name = mw_arena_strndup(r->arena, name->string.data, name->string.size);
-        if (!e.name) return no_memory(err);
-    }
-    for (int32_t k = 0; k < e.ops.n && !status; k++) {
-        const mw_operator *op;
-        status = find_op(r, e.ops.items[k], &op, err);
-        if (!status) status = add_op(r, &e, op, err);
-    }
-    return status;
-}
-
-static mw_status read_features(reading *r, const mw_json *list, const char *where, mw_err *err) {
-    mw_status status = MW_OK;
-    int32_t number = 0;
-    (void)snprintf(r->where, sizeof r->where, "%s", where);
-    if (list->kind != MW_JSON_ARRAY)
-        return fail_entry(r, "", err, "features must be a list",
-                          "[{\"op\": \"mean\", \"of\": [...], \"window\": \"5min\"}]");
-    for (const mw_json *one = list->first; one && !status; one = one->next) {
-        (void)snprintf(r->where, sizeof r->where, "%s/%d", where, (int)number++);
-        status = read_entry(r, one, err);
-    }
-    return status;
-}
-
-static mw_status read_set(reading *r, const char *name, mw_err *err) {
+static mw_status read_set(mw_config__reading *r, const char *name, mw_err *err) {
     const char *text = mw_feature_set(name);
     const mw_json *list;
     mw_status status = mw_json_parse(r->arena, text, strlen(text), &list, err);
-    if (!status) status = read_features(r, list, "/schemaConfig/featureSet", err);
+    if (!status) status = mw_config__read_features(r, list, "/schemaConfig/featureSet", err);
     for (int32_t i = 0; i < r->n; i++) r->features[i].where = "/schemaConfig/featureSet";
     return status;
 }
 
-/* ---- what columns get by themselves ---- */
-
-typedef struct columns {
-    const char *const *numbers, *const *truths;
-    size_t n_numbers, n_truths;
-} columns;
-
-static mw_status add_lags(reading *r, const columns *c, const char *const *lags, size_t n,
-                          mw_err *err) {
-    mw_status status = MW_OK;
-    for (size_t k = 0; k < n; k++) {
-        double seconds;
-        (void)snprintf(r->where, sizeof r->where, "/schemaConfig/lagSeconds/%zu", k);
-        const bool is_number = mw_number_read(lags[k], strlen(lags[k]), &seconds);
-        if (!is_number || !(seconds >= 1e-6 && seconds <= 1e9))
-            return fail_entry(r, "", err, "a lag is a positive number of seconds",
-                              "\"lagSeconds\": [60, 120]");
-        char *text = mw_arena_printf(r->arena, "%ss", lags[k]);
-        if (!text) return no_memory(err);
-        const stretch length = {.text = text, .us = (int64_t)(seconds * 1e6 + 0.5)};
-        for (size_t i = 0; i < c->n_numbers && !status; i++)
-            status = add_one(r, op_of("lag"), c->numbers[i], NULL, &length, NULL, NULL, err);
-    }
-    return status;
+/* Its number among names [n]; -1: none. */
+static int32_t find_name(const char *const *names, size_t n, mw_str name) {
+    for (size_t i = 0; i < n; i++)
+        if (mw_str_is(name, names[i])) return (int32_t)i;
+    return -1;
 }
 
-static mw_status add_windows(reading *r, const columns *c, const char *const *windows, size_t n,
+/* Events are truths, listed among those or not. */
+static mw_status read_columns(const mw_config__reading *r, const mw_args *args,
+                              mw_config__columns *c, mw_err *err) {
+    const char *const *truths;
+    const size_t n = mw_args_list(args, "booleanColumns", &truths);
+    c->n_numbers = mw_args_list(args, "continuousColumns", &c->numbers);
+    c->n_events = mw_args_list(args, "maintenanceEvents", &c->events);
+    const char **all = mw_arena_calloc(r->arena, n + c->n_events + 1, sizeof *all);
+    if (!all) return no_memory(err);
+    c->truths = all;
+    for (size_t i = 0; i < n; i++) all[c->n_truths++] = truths[i];
+    for (size_t i = 0; i < c->n_events; i++)
+        if (find_name(truths, n, mw_str_of(c->events[i])) < 0) all[c->n_truths++] = c->events[i];
+    return MW_OK;
+}
+
+static mw_status read_schema(mw_config__reading *r, const mw_args *args, mw_config__columns *c,
                              mw_err *err) {
-    static const char *const ops[] = {"mean", "std", "min", "max", "median"};
-    mw_status status = MW_OK;
-    for (size_t k = 0; k < n; k++) {
-        stretch length;
-        (void)snprintf(r->where, sizeof r->where, "/schemaConfig/rollingWindows/%zu", k);
-        if (!read_length(windows[k], &length)) return fail_length(r, windows[k], err);
-        for (size_t i = 0; i < c->n_numbers; i++)
-            for (size_t o = 0; o < sizeof ops / sizeof *ops && !status; o++)
-                status = add_one(r, op_of(ops[o]), c->numbers[i], NULL, &length, NULL, NULL, err);
-    }
-    return status;
-}
-
-/* What no key names: the values, how they change, how unusual they are, each with each other, and the time. */
-static mw_status add_usual(reading *r, const columns *c, const char *longest, mw_err *err) {
-    static const char *const ops[] = {"rate", "acceleration", "zscore"};
-    static const char *const times[] = {"hour_sin", "hour_cos", "weekday_sin", "weekday_cos"};
-    const stretch one = {.text = "1", .rows = 1};
-    mw_status status = MW_OK;
-    (void)snprintf(r->where, sizeof r->where, "/schemaConfig/continuousColumns");
-    for (size_t o = 0; o < sizeof ops / sizeof *ops; o++)
-        for (size_t i = 0; i < c->n_numbers && !status; i++)
-            status = add_one(r, op_of(ops[o]), c->numbers[i], NULL, o < 2 ? &one : NULL, NULL, NULL,
-                             err);
-    stretch length;
-    for (size_t i = 0; longest && i < c->n_numbers && !status; i++)
-        if (read_length(longest, &length))
-            status =
-                add_one(r, op_of("mad_distance"), c->numbers[i], NULL, &length, NULL, NULL, err);
-    for (size_t i = 0; i < c->n_numbers; i++)
-        for (size_t j = i + 1; j < c->n_numbers && !status; j++)
-            status =
-                add_one(r, op_of("product"), c->numbers[i], c->numbers[j], NULL, NULL, NULL, err);
-    for (size_t k = 0; k < sizeof times / sizeof *times && !status; k++)
-        status = add_one(r, op_of(times[k]), NULL, NULL, NULL, NULL, NULL, err);
-    return status;
-}
-
-static mw_status add_values(reading *r, const columns *c, mw_err *err) {
-    mw_status status = MW_OK;
-    (void)snprintf(r->where, sizeof r->where, "/schemaConfig/continuousColumns");
-    for (size_t i = 0; i < c->n_numbers && !status; i++)
-        status = add_one(r, NULL, c->numbers[i], NULL, NULL, NULL, NULL, err);
-    (void)snprintf(r->where, sizeof r->where, "/schemaConfig/booleanColumns");
-    for (size_t i = 0; i < c->n_truths && !status; i++)
-        status = add_one(r, NULL, c->truths[i], NULL, NULL, NULL, NULL, err);
-    return status;
-}
-
-static const char *longest_of(const char *const *windows, size_t n) {
-    const char *best = NULL;
-    stretch most = {0}, length;
-    for (size_t k = 0; k < n; k++) {
-        if (!read_length(windows[k], &length)) continue;
-        if (best && (length.us < most.us || (length.us == most.us && length.rows <= most.rows)))
-            continue;
-        best = windows[k];
-        most = length;
-    }
-    return best;
-}
-
-static mw_status read_schema(reading *r, const mw_args *args, columns *c, mw_err *err) {
-    const char *const *lags, *const *windows;
     const char *set = mw_args_string(args, "featureSet");
     const mw_json *features = mw_args_json(args, "features");
-    const size_t n_lags = mw_args_list(args, "lagSeconds", &lags);
-    const size_t n_windows = mw_args_list(args, "rollingWindows", &windows);
-    c->n_numbers = mw_args_list(args, "continuousColumns", &c->numbers);
-    c->n_truths = mw_args_list(args, "booleanColumns", &c->truths);
-    mw_status status = MW_OK;
-    if (set) status = read_set(r, set, err);
-    if (!status && features) status = read_features(r, features, "/schemaConfig/features", err);
-    const bool by_itself = !set && !features;
-    if (!status && by_itself) status = add_values(r, c, err);
-    if (!status) status = add_lags(r, c, lags, n_lags, err);
-    if (!status) status = add_windows(r, c, windows, n_windows, err);
-    if (!status && by_itself) status = add_usual(r, c, longest_of(windows, n_windows), err);
-    return status;
+    mw_status status = read_columns(r, args, c, err);
+    if (!status && set) status = read_set(r, set, err);
+    if (!status && features)
+        status = mw_config__read_features(r, features, "/schemaConfig/features", err);
+    return status ? status : mw_config__add_usual(r, args, c, !set && !features, err);
+}
+
+/* ---- of each column ---- */
+
+static mw_status fail_column(const char *key, mw_str name, mw_err *err, const char *what) {
+    const int size = (int)(name.size < 60 ? name.size : 60);
+    mw_fail(err, MW_EINVAL, "%s %.*s", what, size, name.data);
+    mw_err_at(err, "/schemaConfig/%s/%.*s", key, size, name.data);
+    return MW_EINVAL;
+}
+
+static mw_status fail_object(const char *key, mw_err *err, const char *hint) {
+    mw_fail(err, MW_EINVAL, "must be an object: a member for each column");
+    mw_err_hint(err, "%s", hint);
+    mw_err_at(err, "/schemaConfig/%s", key);
+    return MW_EINVAL;
+}
+
+/* {"column": [low, high]}, of which one may be null. *ret [n]. */
+static mw_status read_ranges(mw_arena *arena, const mw_json *json, const char *const *inputs,
+                             size_t n, const mw_feature_range **ret, mw_err *err) {
+    static const char key[] = "validRanges";
+    if (!json) return MW_OK;
+    if (json->kind != MW_JSON_OBJECT)
+        return fail_object(key, err, "\"validRanges\": {\"temperature\": [-40, 200]}");
+    mw_feature_range *ranges = mw_arena_calloc(arena, n + 1, sizeof *ranges);
+    if (!ranges) return no_memory(err);
+    for (size_t i = 0; i < n; i++) ranges[i] = (mw_feature_range){-DBL_MAX, DBL_MAX};
+    for (const mw_json *one = json->first; one; one = one->next) {
+        const int32_t at = find_name(inputs, n, one->key);
+        const mw_json *low = mw_json_at(one, 0), *high = mw_json_at(one, 1);
+        if (at < 0) return fail_column(key, one->key, err, "there is no column");
+        if (one->kind != MW_JSON_ARRAY || one->n_children != 2 ||
+            (low->kind != MW_JSON_NUMBER && low->kind != MW_JSON_NULL) ||
+            (high->kind != MW_JSON_NUMBER && high->kind != MW_JSON_NULL))
+            return fail_column(key, one->key, err,
+                               "a range is two numbers, or null for none, not so for");
+        ranges[at] =
+            (mw_feature_range){mw_json_number(low, -DBL_MAX), mw_json_number(high, DBL_MAX)};
+        if (!(ranges[at].low < ranges[at].high))
+            return fail_column(key, one->key, err, "the lower number comes first, not so for");
+    }
+    *ret = ranges;
+    return MW_OK;
+}
+
+/* {"column": "unit"}: for people, so all there is to do is to see that they are. */
+static mw_status check_units(const mw_json *json, const char *const *inputs, size_t n,
+                             mw_err *err) {
+    static const char key[] = "units";
+    if (!json) return MW_OK;
+    if (json->kind != MW_JSON_OBJECT)
+        return fail_object(key, err, "\"units\": {\"temperature\": \"degC\"}");
+    for (const mw_json *one = json->first; one; one = one->next) {
+        if (find_name(inputs, n, one->key) < 0)
+            return fail_column(key, one->key, err, "there is no column");
+        if (one->kind != MW_JSON_STRING || one->string.size == 0 || one->string.size > 32)
+            return fail_column(key, one->key, err,
+                               "a unit is a text of at most 32 bytes, not so for");
+    }
+    return MW_OK;
 }
 
 /* ---- all of it ---- */
 
-static mw_status compile(mw_feature_config *config, const reading *r, const mw_args *args,
-                         const columns *c, mw_err *err) {
+/* Puts where the tables' errors are in front of the name that they give. */
+static void place(mw_err *err, const char *where) {
+    if (!err || err->pointer[0] == '/') return;
+    char name[MW_ERR_POINTER_MAX];
+    mw_str_copy(name, sizeof name, mw_str_of(err->pointer));
+    mw_err_at(err, "%s%s%s", where, name[0] ? "/" : "", name);
+}
+
+static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
+                         const mw_args *args, const mw_config__columns *c, mw_err *err) {
     const size_t n = c->n_numbers + c->n_truths;
     const char **inputs = mw_arena_calloc(&config->arena, n + 1, sizeof *inputs);
     if (!inputs) return no_memory(err);
     for (size_t i = 0; i < n; i++)
         inputs[i] = i < c->n_numbers ? c->numbers[i] : c->truths[i - c->n_numbers];
-    const mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval"),
-                                        .lateness_us = mw_args_int(args, "lateness")};
-    mw_status status = mw_program_new(r->mem, inputs, (int32_t)n, r->features, r->n, &options,
-                                      &config->program, err);
-    if (status && err && !err->pointer[0]) mw_err_at(err, "/schemaConfig");
+    mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval"),
+                                  .lateness_us = mw_args_int(args, "lateness"),
+                                  .timezone = mw_args_string(args, "timezone")};
+    mw_status status = check_units(mw_args_json(args, "units"), inputs, n, err);
+    if (!status)
+        status = read_ranges(r->arena, mw_args_json(args, "validRanges"), inputs, n,
+                             &options.ranges, err);
+    if (status) return status;
+    status = mw_program_new(r->mem, inputs, (int32_t)n, r->features, r->n, &options,
+                            &config->program, err);
+    if (status) place(err, "/schemaConfig");
     return status;
 }
 
@@ -500,8 +244,8 @@ static mw_status keep(mw_feature_config *config, const char *text, const char **
     return *ret ? MW_OK : no_memory(err);
 }
 
-static mw_status keep_names(mw_feature_config *config, const mw_args *args, const columns *c,
-                            mw_err *err) {
+static mw_status keep_names(mw_feature_config *config, const mw_args *args,
+                            const mw_config__columns *c, mw_err *err) {
     mw_status status = keep(config, mw_args_string(args, "timeColumn"), &config->time_column, err);
     if (!status)
         status = keep(config, mw_args_string(args, "deviceColumn"), &config->device_column, err);
@@ -513,14 +257,6 @@ static mw_status keep_names(mw_feature_config *config, const mw_args *args, cons
         status =
             keep(config, c->truths[config->n_booleans], &config->booleans[config->n_booleans], err);
     return status;
-}
-
-/* Puts where the tables' errors are in front of the name that they give. */
-static void place(mw_err *err, const char *where) {
-    if (!err || err->pointer[0] == '/') return;
-    char name[MW_ERR_POINTER_MAX];
-    mw_str_copy(name, sizeof name, mw_str_of(err->pointer));
-    mw_err_at(err, "%s/%s", where, name);
 }
 
 static mw_status read_args(mw_mem *mem, const mw_param *table, const mw_json *json,
@@ -537,9 +273,9 @@ mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_
     mw_feature_config config = {0};
     mw_args *top = NULL, *schema = NULL;
     const mw_json *json;
-    columns c = {0};
+    mw_config__columns c = {0};
     mw_arena_init(&config.arena, mem);
-    reading r = {.arena = &config.arena, .mem = mem};
+    mw_config__reading r = {.arena = &config.arena, .mem = mem};
     mw_status status = mw_json_parse(&config.arena, text, size, &json, err);
     if (!status) status = read_args(mem, mw_feature_config_params, json, "", &top, err);
     if (!status)

@@ -224,7 +224,10 @@ static mw_status make_room(mw_device *d, int32_t n, mw_err *err) {
 
 /* ---- a span ---- */
 
-static double clean(double x) { return mw_isfinite(x) ? x + 0.0 /* no -0 */ : MW_NAN; }
+/* What is out of range, or not finite, is missing. */
+static inline double clean(double x, mw_feature_range range) {
+    return x >= range.low && x <= range.high ? x + 0.0 /* no -0 */ : MW_NAN;
+}
 
 static void take_rows(mw_device *d, mw_device_scratch *s, const int64_t *times,
                       const double *const *columns, int64_t from, int32_t n) {
@@ -233,8 +236,10 @@ static void take_rows(mw_device *d, mw_device_scratch *s, const int64_t *times,
     double *kept = d->kept + d->held;
     for (int32_t k = 0; k < s->n_pointers; k++)
         *s->pointers[k].at = kept + (size_t)s->pointers[k].kept * (size_t)d->capacity;
-    for (int32_t c = 0; c < p->n_inputs; c++)
-        for (int32_t i = 0; i < n; i++) s->signals[c][i] = clean(columns[c][from + i]);
+    for (int32_t c = 0; c < p->n_inputs; c++) {
+        const mw_feature_range range = p->options.ranges[c];
+        for (int32_t i = 0; i < n; i++) s->signals[c][i] = clean(columns[c][from + i], range);
+    }
 }
 
 static void find_gaps(mw_device *d, mw_device_scratch *s, int32_t n) {
@@ -253,9 +258,10 @@ static void find_gaps(mw_device *d, mw_device_scratch *s, int32_t n) {
 /* What other nodes read is never infinite. */
 static void clean_outputs(const mw_program *p, const mw_feature_node *node, double *const *out,
                           int32_t n) {
+    const mw_feature_range any = {-DBL_MAX, DBL_MAX};
     for (int32_t k = 0; k < MW_NODE_OUTPUTS; k++)
         for (int32_t i = 0; out[k] && p->read[node->outputs[k]] && i < n; i++)
-            out[k][i] = clean(out[k][i]);
+            out[k][i] = clean(out[k][i], any);
 }
 
 static mw_status run_nodes(mw_device *d, mw_device_scratch *s, const mw_span *span, mw_err *err) {

@@ -17,6 +17,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/status.h"
+#include "core/text/zone.h"
 
 /* A stretch of rows whose windows begin in one cell of time and end in another one (window_cells.h). */
 typedef struct mw_window_piece {
@@ -89,8 +90,8 @@ struct mw_kernel {
     mw_status (*push)(const mw_feature_node *node, void *state, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err);
     void (*done)(void *state); /* frees what a state owns; NULL: nothing */
-    /* Once for a program's node: refuses args (MW_EINVAL), makes its plan in the program's arena. NULL: nothing to do. */
-    mw_status (*prepare)(mw_feature_node *node, mw_arena *arena, mw_err *err);
+    /* Once for a program's node: refuses args (MW_EINVAL), makes its plan in the program's arena, or of its zone (NULL: UTC). NULL: nothing to do. */
+    mw_status (*prepare)(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err);
 };
 
 typedef enum mw_feature_takes {

@@ -3,6 +3,7 @@
  */
 #include "learn/feature/program.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -160,7 +161,7 @@ static mw_status new_node(compile *c, const mw_operator *op, const int32_t *inpu
     c->before[n] = c->newest[inputs[0] + 1];
     c->newest[inputs[0] + 1] = n;
     *ret = n;
-    return kernel->prepare ? kernel->prepare(node, &p->arena, err) : MW_OK;
+    return kernel->prepare ? kernel->prepare(node, p->zone, &p->arena, err) : MW_OK;
 }
 
 static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err *err);
@@ -251,6 +252,33 @@ static void write_feature(const mw_feature_def *f, mw_json_writer *writer) {
     mw_json_object_end(writer);
 }
 
+static void write_limit(double limit, mw_json_writer *writer) {
+    if (limit > -DBL_MAX && limit < DBL_MAX)
+        mw_json_write_number(writer, limit);
+    else
+        mw_json_write_null(writer);
+}
+
+/* Of the inputs that have one. */
+static void write_ranges(const mw_program *p, mw_json_writer *writer) {
+    bool any = false;
+    for (int32_t i = 0; i < p->n_inputs; i++) {
+        const mw_feature_range r = p->options.ranges[i];
+        if (r.low == -DBL_MAX && r.high == DBL_MAX) continue;
+        if (!any) {
+            mw_json_key(writer, "validRanges");
+            mw_json_object(writer);
+        }
+        any = true;
+        mw_json_key(writer, p->inputs[i]);
+        mw_json_array(writer);
+        write_limit(r.low, writer);
+        write_limit(r.high, writer);
+        mw_json_array_end(writer);
+    }
+    if (any) mw_json_object_end(writer);
+}
+
 static mw_status write_definition(compile *c, mw_err *err) {
     char text[MW_TIME_TEXT_MAX];
     mw_program *p = c->p;
@@ -272,6 +300,8 @@ static mw_status write_definition(compile *c, mw_err *err) {
         (void)mw_duration_print(p->options.lateness_us, text);
         mw_json_add_string(&writer, "lateness", text);
     }
+    if (p->options.timezone) mw_json_add_string(&writer, "timezone", p->options.timezone);
+    write_ranges(p, &writer);
     mw_json_key(&writer, "features");
     mw_json_array(&writer);
     for (int32_t f = 0; f < c->n_features; f++) write_feature(&c->features[f], &writer);
@@ -298,6 +328,21 @@ static mw_status copy_names(mw_program *p, const char *const *inputs,
         if (!(p->names[f] = mw_arena_strdup(&p->arena, features[f].name)))
             return mw_fail_nomem(err, "a feature program");
     return MW_OK;
+}
+
+/* Of its own: the zone and all inputs' ranges. */
+static mw_status copy_options(mw_mem *mem, mw_program *p, const mw_program_options *options,
+                              mw_err *err) {
+    mw_feature_range *ranges = mw_arena_calloc(&p->arena, (size_t)p->n_inputs + 1, sizeof *ranges);
+    if (!ranges) return mw_fail_nomem(err, "a feature program");
+    for (int32_t i = 0; i < p->n_inputs; i++)
+        ranges[i] = options->ranges ? options->ranges[i] : (mw_feature_range){-DBL_MAX, DBL_MAX};
+    p->options.ranges = ranges;
+    if (!options->timezone) return MW_OK;
+    mw_status status = mw_zone_open(mem, options->timezone, &p->zone, err);
+    if (status) mw_err_at(err, "timezone");
+    if (!status) p->options.timezone = mw_zone_name(p->zone);
+    return status;
 }
 
 static mw_status take_room(compile *c, mw_err *err) {
@@ -344,6 +389,7 @@ mw_status mw_program_new(mw_mem *mem, const char *const *inputs, int32_t n_input
     p->n_outputs = n_features;
     compile c = {.p = p, .mem = mem, .features = features, .n_features = n_features};
     status = take_room(&c, err);
+    if (!status) status = copy_options(mem, p, options, err);
     if (!status) status = copy_names(p, inputs, features, err);
     if (!status) status = add_names(&c, err);
     for (int32_t f = 0; f < n_features && !status; f++)
@@ -372,6 +418,7 @@ mw_status mw_program_new(mw_mem *mem, const char *const *inputs, int32_t n_input
 
 void *mw_program_free(mw_program *program) {
     if (!program) return NULL;
+    mw_zone_close(program->zone);
     mw_arena_done(&program->arena);
     return mw_free(program);
 }

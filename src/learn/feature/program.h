@@ -23,15 +23,23 @@ typedef struct mw_feature_def {
     const char *where; /* for messages: a JSON pointer, or NULL */
 } mw_feature_def;
 
+/* An input's values below or above are missing. */
+typedef struct mw_feature_range {
+    double low, high; /* -DBL_MAX, DBL_MAX: any */
+} mw_feature_range;
+
 typedef struct mw_program_options {
     int64_t sampling_us; /* usual distance of readings; 0: learned from each device's last ones */
     int64_t
         lateness_us; /* how much older than a device's newest row another one may be when it comes */
+    const char *timezone;           /* of hours and weekdays; NULL: UTC */
+    const mw_feature_range *ranges; /* [n_inputs]; NULL: any values */
 } mw_program_options;
 
 typedef struct mw_program {
     mw_arena arena;
-    mw_program_options options;
+    mw_program_options options; /* with ranges */
+    mw_zone *zone;              /* NULL: UTC */
     int32_t n_inputs, n_outputs, n_signals, n_nodes, n_windows;
     const char **inputs; /* [n_inputs] */
     const char **names;  /* [n_outputs] */
