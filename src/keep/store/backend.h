@@ -66,6 +66,11 @@ typedef struct mw_store_backend {
     mw_status (*org_list)(const mw_ctx *ctx, void *self, mw_arena *arena, mw_store_list *ret,
                           mw_err *err);
 
+    mw_status (*config_put)(const mw_ctx *ctx, void *self, const char *config, const char *hash,
+                            int32_t *ret_version, mw_err *err);
+    mw_status (*config)(const mw_ctx *ctx, void *self, mw_arena *arena, int32_t version,
+                        mw_config_record *ret, mw_err *err);
+
     mw_status (*segments)(const mw_ctx *ctx, void *self, mw_arena *arena, const char *dataset,
                           mw_store_list *ret, mw_err *err);
     mw_status (*dataset_list)(const mw_ctx *ctx, void *self, mw_arena *arena, mw_store_list *ret,

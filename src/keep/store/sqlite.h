@@ -126,6 +126,10 @@ mw_status mw_sqlite__org_exists(const mw_ctx *ctx, void *self, const char *org, 
                                 mw_err *err);
 mw_status mw_sqlite__org_list(const mw_ctx *ctx, void *self, mw_arena *arena, mw_store_list *ret,
                               mw_err *err);
+mw_status mw_sqlite__config_put(const mw_ctx *ctx, void *self, const char *config, const char *hash,
+                                int32_t *ret_version, mw_err *err);
+mw_status mw_sqlite__config(const mw_ctx *ctx, void *self, mw_arena *arena, int32_t version,
+                            mw_config_record *ret, mw_err *err);
 mw_status mw_sqlite__segments(const mw_ctx *ctx, void *self, mw_arena *arena, const char *dataset,
                               mw_store_list *ret, mw_err *err);
 mw_status mw_sqlite__dataset_list(const mw_ctx *ctx, void *self, mw_arena *arena,

@@ -97,10 +97,18 @@ static const char STEP_2[] =
     " FROM segments_1;"
     "DROP TABLE segments_1;";
 
+static const char STEP_3[] =
+    "CREATE TABLE configs ("
+    " org TEXT NOT NULL REFERENCES orgs (org),"
+    " version INTEGER NOT NULL CHECK (version >= 1),"
+    " hash TEXT NOT NULL, config TEXT NOT NULL, created_us INTEGER NOT NULL,"
+    " PRIMARY KEY (org, version)"
+    ") STRICT, WITHOUT ROWID;";
+
 static const struct {
     int version;
     const char *sql;
-} steps[] = {{1, STEP_1}, {2, STEP_2}};
+} steps[] = {{1, STEP_1}, {2, STEP_2}, {3, STEP_3}};
 
 enum { N_STEPS = sizeof steps / sizeof *steps };
 

@@ -118,6 +118,20 @@ mw_status mw_store_org_list(const mw_ctx *ctx, mw_store *store, mw_arena *arena,
     return MW_OK;
 }
 
+mw_status mw_store_config_put(const mw_ctx *ctx, mw_store *store, const char *config,
+                              const char *hash, int32_t *ret_version, mw_err *err) {
+    mw_status status = check_name("an organization", ctx->org, err);
+    if (status == MW_OK) status = check_text("the configuration", config, true, err);
+    if (status == MW_OK) status = check_text("the configuration's hash", hash, true, err);
+    if (status != MW_OK) return status;
+    return store->backend->config_put(ctx, store->self, config, hash, ret_version, err);
+}
+
+mw_status mw_store_config(const mw_ctx *ctx, mw_store *store, mw_arena *arena, int32_t version,
+                          mw_config_record *ret, mw_err *err) {
+    return store->backend->config(ctx, store->self, arena, version, ret, err);
+}
+
 mw_status mw_store_segments(const mw_ctx *ctx, mw_store *store, mw_arena *arena,
                             const char *dataset, const mw_segment_record **ret, size_t *n,
                             mw_err *err) {

@@ -1,5 +1,5 @@
 /*
- * store.h -- durable records: organizations, datasets and their segments, jobs, runs, model
+ * store.h -- durable records: organizations, configurations, datasets and their segments, jobs, runs, model
  * versions.
  *
  * What      typed records, no SQL outside this folder. A backend is one table of functions
@@ -36,6 +36,22 @@ mw_status mw_store_org_exists(const mw_ctx *ctx, mw_store *store, const char *or
                               mw_err *err);
 mw_status mw_store_org_list(const mw_ctx *ctx, mw_store *store, mw_arena *arena,
                             const char *const **ret, size_t *n, mw_err *err);
+
+/* ---- feature configurations: each organization's, in versions ---- */
+typedef struct mw_config_record {
+    int32_t version;    /* 1, 2, ... within the organization */
+    const char *hash;   /* of what it computes: the feature program's */
+    const char *config; /* JSON, as it was given */
+    int64_t created_us;
+} mw_config_record;
+
+/* Becomes the newest version of ctx->org, which is made if need be; a text that is the newest one already gets no new
+ * version. `config` is checked by the caller. */
+mw_status mw_store_config_put(const mw_ctx *ctx, mw_store *store, const char *config,
+                              const char *hash, int32_t *ret_version, mw_err *err);
+/* version 0: the newest one. MW_ENOTFOUND: the organization has none, or not that one. */
+mw_status mw_store_config(const mw_ctx *ctx, mw_store *store, mw_arena *arena, int32_t version,
+                          mw_config_record *ret, mw_err *err);
 
 /* ---- datasets: each source file of a dataset has one live segment, or several: its parts ---- */
 typedef struct mw_segment_record {

@@ -43,6 +43,40 @@ void store_organizations(void **state) {
     end(&s);
 }
 
+void store_configs(void **state) {
+    (void)state;
+    scene s;
+    begin(&s);
+    int32_t version = 0;
+    mw_config_record config;
+    assert_status(mw_store_config(&s.acme, s.store, &s.arena, 0, &config, &err), MW_ENOTFOUND);
+    assert_true(err.hint[0]);
+    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":1}", "h1", &version, &err));
+    assert_int_equal(version, 1);
+    const uint64_t before = mw_store_change_counter(s.store);
+    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":2}", "h2", &version, &err));
+    assert_int_equal(version, 2);
+    assert_true(mw_store_change_counter(s.store) != before);
+    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":2}", "h2", &version, &err));
+    assert_int_equal(version, 2); /* the same once more */
+    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":1}", "h1", &version, &err));
+    assert_int_equal(version, 3); /* back again */
+    assert_ok(mw_store_config_put(&s.globex, s.store, "{\"b\":1}", "h3", &version, &err));
+    assert_int_equal(version, 1);
+    assert_ok(mw_store_config(&s.acme, s.store, &s.arena, 0, &config, &err));
+    assert_int_equal(config.version, 3);
+    assert_string_equal(config.config, "{\"a\":1}");
+    assert_string_equal(config.hash, "h1");
+    assert_true(config.created_us > 0);
+    assert_ok(mw_store_config(&s.acme, s.store, &s.arena, 2, &config, &err));
+    assert_string_equal(config.config, "{\"a\":2}");
+    assert_ok(mw_store_config(&s.globex, s.store, &s.arena, 0, &config, &err));
+    assert_string_equal(config.config, "{\"b\":1}");
+    assert_status(mw_store_config(&s.globex, s.store, &s.arena, 2, &config, &err), MW_ENOTFOUND);
+    assert_status(mw_store_config_put(&s.acme, s.store, NULL, "h", &version, &err), MW_EINVAL);
+    end(&s);
+}
+
 static mw_segment_record segment(const char *source, const char *file, int64_t first_us) {
     return (mw_segment_record){.source = source,
                                .content_hash = "abc",

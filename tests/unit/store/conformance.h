@@ -22,6 +22,7 @@ typedef struct mw_hand_clock {
 void mw_hand_clock_init(mw_hand_clock *hand, int64_t now_us);
 
 void store_organizations(void **state);
+void store_configs(void **state);
 void store_datasets(void **state);
 void store_parts(void **state);
 void store_job_life(void **state);
@@ -43,13 +44,14 @@ void store_many_threads(void **state);
 void store_two_handles(void **state);
 void store_random_jobs(void **state);
 
-#define MW_STORE_CONFORMANCE                                                                     \
-    MW_RUN(store_organizations), MW_RUN(store_datasets), MW_RUN(store_parts),                    \
-        MW_RUN(store_job_life), MW_RUN(store_job_exclusive), MW_RUN(store_job_full_queue),       \
-        MW_RUN(store_job_order), MW_RUN(store_job_fairness), MW_RUN(store_job_fencing),          \
-        MW_RUN(store_job_retry), MW_RUN(store_job_cancel), MW_RUN(store_job_scope),              \
-        MW_RUN(store_job_born_claimed), MW_RUN(store_versions), MW_RUN(store_commit_whole),      \
-        MW_RUN(store_commit_refused), MW_RUN(store_change_counter), MW_RUN(store_bad_arguments), \
-        MW_RUN(store_many_threads), MW_RUN(store_two_handles), MW_RUN(store_random_jobs)
+#define MW_STORE_CONFORMANCE                                                                    \
+    MW_RUN(store_organizations), MW_RUN(store_configs), MW_RUN(store_datasets),                 \
+        MW_RUN(store_parts), MW_RUN(store_job_life), MW_RUN(store_job_exclusive),               \
+        MW_RUN(store_job_full_queue), MW_RUN(store_job_order), MW_RUN(store_job_fairness),      \
+        MW_RUN(store_job_fencing), MW_RUN(store_job_retry), MW_RUN(store_job_cancel),           \
+        MW_RUN(store_job_scope), MW_RUN(store_job_born_claimed), MW_RUN(store_versions),        \
+        MW_RUN(store_commit_whole), MW_RUN(store_commit_refused), MW_RUN(store_change_counter), \
+        MW_RUN(store_bad_arguments), MW_RUN(store_many_threads), MW_RUN(store_two_handles),     \
+        MW_RUN(store_random_jobs)
 
 #endif
