@@ -15,16 +15,14 @@ struct mw_append {
     char name[NAME_BYTES];
 };
 
-/* What is there and what it should be. */
-static mw_status fit(mw_append *a, uint64_t size, bool *ret_is_new, mw_err *err) {
+static mw_status fit(mw_append *a, uint64_t size, mw_err *err) {
     struct stat info;
     if (fstat(a->fd, &info) != 0) return mw_fail_errno(err, errno, "cannot look at %s", a->name);
     if ((uint64_t)info.st_size < size)
         return mw_fail(err, MW_EDATA, "%s has %lld bytes, not the %llu that were written", a->name,
                        (long long)info.st_size, (unsigned long long)size);
-    *ret_is_new = info.st_size == 0;
-    a->size = (uint64_t)info.st_size;
-    return a->size == size ? MW_OK : mw_append_cut(a, size, err);
+    a->size = a->synced = size;
+    return (uint64_t)info.st_size == size ? MW_OK : mw_append_cut(a, size, err);
 }
 
 mw_status mw_append_open(const mw_ctx *ctx, mw_dir *dir, const char *name, uint64_t size,
@@ -33,23 +31,18 @@ mw_status mw_append_open(const mw_ctx *ctx, mw_dir *dir, const char *name, uint6
     if (!a) return mw_fail_nomem(err, "a file");
     a->io = ctx->io;
     (void)snprintf(a->name, sizeof a->name, "%s", name);
-    a->fd = a->io->open(a->io->self, mw_dir_fd(dir), name,
-                        O_WRONLY | O_APPEND | (size == 0 ? O_CREAT : 0), 0640);
+    a->fd = a->io->open(a->io->self, mw_dir_fd(dir), name, O_WRONLY | O_APPEND, 0);
     if (a->fd < 0) {
         mw_status status = mw_fail_errno(err, errno, "cannot open %s/%s", mw_dir_label(dir), name);
         mw_free(a);
         return status;
     }
-    bool is_new = false;
-    mw_status status = fit(a, size, &is_new, err);
-    if (!status && is_new) status = mw_dir_sync(ctx, dir, err);
-    if (status) {
+    mw_status status = fit(a, size, err);
+    if (status)
         mw_append_close(a);
-        return status;
-    }
-    a->synced = size;
-    *ret = a;
-    return MW_OK;
+    else
+        *ret = a;
+    return status;
 }
 
 static mw_status write_all(mw_append *a, const char *data, size_t size, mw_err *err) {

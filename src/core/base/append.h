@@ -13,8 +13,8 @@
 
 typedef struct mw_append mw_append;
 
-/* Opens `name` in dir at its first `size` bytes, what is behind them is cut off, durably; a missing file is made (and its folder synced) when size
- * is 0. */
+/* Opens `name` in dir, which is there (mw_file_replace makes it), at its first `size` bytes: what is behind them is cut off, durably. MW_EDATA: it has
+ * less. */
 mw_status mw_append_open(const mw_ctx *ctx, mw_dir *dir, const char *name, uint64_t size,
                          mw_append **ret, mw_err *err);
 /* All of it or nothing. */
