@@ -21,7 +21,9 @@
     X(jobs)           \
     X(fit)            \
     X(predict)        \
-    X(features)
+    X(features)       \
+    X(telemetry)      \
+    X(live_features)
 
 #define DECLARE(name) extern const mw_op mw_op_##name;
 OPERATIONS(DECLARE)
