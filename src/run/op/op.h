@@ -78,6 +78,7 @@ typedef struct mw_op {
     bool public;         /* needs no key, ever: /health, /models/status */
     bool exclusive;      /* JOB: one at a time per organization */
     bool upload;         /* HTTP: the body is a file, parameters stand in the query; JOB only */
+    bool makes_org;      /* the organization need not be there before */
     bool local;          /* command line only; may touch paths the caller names */
     const char *summary; /* one line */
     const char *help;    /* a paragraph */

@@ -16,6 +16,7 @@ static const char *const areas[][2] = {
     {"datasets", "Rows"},
     {"jobs", "Long operations"},
     {"models", "Versions"},
+    {"organizations", "Who uses it, and which features their telemetry gets"},
 };
 
 static void write_fields(const mw_field *fields, mw_json_writer *w);

@@ -2,6 +2,7 @@
  * test_programs.c -- random programs over random rows: all at once, one by one, in any pieces, on any number of threads, with restarts, and from
  * their definitions, all the same bits.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ typedef struct plan {
     int n;
     bool plain[FEATURES]; /* made of what the oracle knows alone */
     mw_program_options options;
+    mw_feature_range ranges[INPUTS];
     mw_program *program;
 } plan;
 
@@ -77,6 +79,11 @@ static mw_feature_args any_args(dice *d, const mw_operator *op) {
 static void any_plan(dice *d, plan *p) {
     *p = (plan){.n = 1 + roll(d, FEATURES)};
     if (chance(d, 3)) p->options.sampling_us = 10000000;
+    if (chance(d, 4)) p->options.timezone = "+05:30";
+    for (int c = 0; c < INPUTS; c++)
+        p->ranges[c] = (mw_feature_range){chance(d, 2) ? -DBL_MAX : -3.5 + roll(d, 3),
+                                          chance(d, 2) ? DBL_MAX : 1 + roll(d, 5)};
+    if (chance(d, 3)) p->options.ranges = p->ranges;
     for (int f = 0; f < p->n; f++) {
         const mw_operator *op = chance(d, 10) ? NULL : any_operator(d);
         mw_feature_def *one = &p->features[f];
@@ -210,6 +217,11 @@ static void by_device(dice *d, const plan *p, const rows *r, fill_fn *fill, answ
 
 static double clean(double x) { return isfinite(x) ? x + 0.0 : MW_NAN; }
 
+static double in_range(const plan *p, int c, double x) {
+    if (!p->options.ranges) return x;
+    return x < p->ranges[c].low || x > p->ranges[c].high ? MW_NAN : x;
+}
+
 static void fill_plainly(dice *d, const plan *p, const rows *r, const int *at, int n, answer *ret) {
     (void)d;
     static double signals[INPUTS + FEATURES][ROWS];
@@ -217,10 +229,11 @@ static void fill_plainly(dice *d, const plan *p, const rows *r, const int *at, i
     double *columns[INPUTS];
     for (int k = 0; k < n; k++) {
         times[k] = r->times[at[k]];
-        for (int c = 0; c < INPUTS; c++) signals[c][k] = clean(r->values[c][at[k]]);
+        for (int c = 0; c < INPUTS; c++) signals[c][k] = clean(in_range(p, c, r->values[c][at[k]]));
     }
     for (int c = 0; c < INPUTS; c++) columns[c] = signals[c];
-    const plain_rows plain = {n, times, columns, p->options.sampling_us};
+    const int64_t ahead = p->options.timezone ? INT64_C(19800000000) : 0;
+    const plain_rows plain = {n, times, columns, p->options.sampling_us, ahead};
     for (int f = 0; f < p->n; f++) {
         const mw_feature_def *feature = &p->features[f];
         double *out = signals[INPUTS + f];
