@@ -78,6 +78,13 @@ const mw_param mw_feature_schema_params[] = {
      .min = 1,
      .max = 256,
      .help = "The column that names the device."},
+    {.name = "scaling",
+     .type = MW_PARAM_ENUM,
+     .def = "none",
+     .choices = mw_scaling_names,
+     .help =
+         "What a model's features are scaled by, fitted on its training rows: standard (mean and "
+         "standard deviation), robust (median and quartiles), min-max."},
     {.name = "targetColumn",
      .type = MW_PARAM_STRING,
      .min = 1,
@@ -227,6 +234,8 @@ static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
     mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval"),
                                   .lateness_us = mw_args_int(args, "lateness"),
                                   .timezone = mw_args_string(args, "timezone")};
+    config->scaling = mw_scaling_kind_of(mw_args_string(args, "scaling"));
+    if (config->scaling != MW_SCALING_NONE) options.scaling = mw_scaling_names[config->scaling];
     mw_status status = check_units(mw_args_json(args, "units"), inputs, n, err);
     if (!status)
         status = read_ranges(r->arena, mw_args_json(args, "validRanges"), inputs, n,

@@ -10,6 +10,7 @@
 
 #include "core/param/param.h"
 #include "learn/feature/program.h"
+#include "learn/feature/scaling.h"
 
 extern const mw_param mw_feature_config_params[], mw_feature_schema_params[];
 
@@ -19,6 +20,7 @@ typedef struct mw_feature_config {
     const char *time_column, *device_column, *target_column; /* NULL: not named */
     const char **booleans; /* [n_booleans] inputs that are true or false */
     int32_t n_booleans;
+    mw_scaling_kind scaling; /* of the outputs, once it is fitted */
     mw_program *program;
 } mw_feature_config;
 

@@ -301,6 +301,7 @@ static mw_status write_definition(compile *c, mw_err *err) {
         mw_json_add_string(&writer, "lateness", text);
     }
     if (p->options.timezone) mw_json_add_string(&writer, "timezone", p->options.timezone);
+    if (p->options.scaling) mw_json_add_string(&writer, "scaling", p->options.scaling);
     write_ranges(p, &writer);
     mw_json_key(&writer, "features");
     mw_json_array(&writer);

@@ -32,7 +32,8 @@ typedef struct mw_program_options {
     int64_t sampling_us; /* usual distance of readings; 0: learned from each device's last ones */
     int64_t
         lateness_us; /* how much older than a device's newest row another one may be when it comes */
-    const char *timezone;           /* of hours and weekdays; NULL: UTC */
+    const char *timezone; /* of hours and weekdays; NULL: UTC */
+    const char *scaling;  /* of the outputs, afterwards; part of the definition alone; NULL: none */
     const mw_feature_range *ranges; /* [n_inputs]; NULL: any values */
 } mw_program_options;
 

@@ -19,6 +19,7 @@ struct mw_features {
     char *config_text; /* [config_size] of a feature program; NULL: none */
     size_t config_size;
     mw_feature_config config;
+    mw_scaling *scaling; /* NULL: none, or not fitted yet */
 };
 
 enum { CHECK_ROWS = 65536 }; /* rows read between two looks at the cancel token */
@@ -58,6 +59,7 @@ void *mw_features_free(mw_features *features) {
     }
     if (features->config_text) mw_feature_config_done(&features->config);
     mw_free(features->config_text);
+    mw_scaling_free(features->scaling);
     mw_free(features->items);
     return mw_free(features);
 }
@@ -126,15 +128,42 @@ static mw_status of_program(mw_mem *mem, mw_str text, mw_features **ret, mw_err 
     return MW_OK;
 }
 
+const mw_scaling *mw_features_scaling(const mw_features *features) { return features->scaling; }
+
+void mw_features__set_scaling(mw_features *features, mw_scaling *scaling) {
+    mw_scaling_free(features->scaling);
+    features->scaling = scaling;
+}
+
+mw_status mw_features_fit(const mw_ctx *ctx, mw_features *features, mw_matrix rows, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    mw_scaling *scaling = NULL;
+    if (!config || config->scaling == MW_SCALING_NONE) return MW_OK;
+    mw_ctx own = *ctx;
+    own.mem = features->mem;
+    mw_status status = mw_scaling_fit(&own, config->scaling, rows, &scaling, err);
+    if (!status) mw_features__set_scaling(features, scaling);
+    return status;
+}
+
 mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err) {
     return of_program(ctx->mem, config, ret, err);
+}
+
+static mw_status copy_program(mw_mem *mem, const mw_features *features, mw_features **ret,
+                              mw_err *err) {
+    mw_status status = of_program(mem, mw_features__config(features), ret, err);
+    if (status || !features->scaling) return status;
+    status = mw_scaling_copy(mem, features->scaling, &(*ret)->scaling, err);
+    if (status) *ret = mw_features_free(*ret);
+    return status;
 }
 
 mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_features **ret,
                             mw_err *err) {
     mw_features *copy = NULL;
     mw_str *texts = NULL;
-    if (features->config_text) return of_program(mem, mw_features__config(features), ret, err);
+    if (features->config_text) return copy_program(mem, features, ret, err);
     mw_status status = mw_features__new(mem, features->n, &copy, err);
     for (int32_t i = 0; !status && i < features->n; i++) {
         const mw_feature *from = &features->items[i];

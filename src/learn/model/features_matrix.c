@@ -185,10 +185,23 @@ static mw_status release_others(const mw_ctx *ctx, const mw_table *table, mw_col
     return MW_OK;
 }
 
+static mw_status run_program(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
+                             float **ret, mw_err *err) {
+    const mw_scaling *scaling = mw_features_scaling(features);
+    float *x = NULL;
+    mw_status status = mw_feature_matrix(ctx, mw_features_program(features), table, &x, NULL, err);
+    if (!status && scaling) status = mw_scaling_apply(ctx, scaling, x, table->n_rows, err);
+    if (status)
+        mw_free(x);
+    else
+        *ret = x;
+    return status;
+}
+
 static mw_status make_matrix(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
                              bool release, float **ret, mw_err *err) {
     const mw_feature_config *program = mw_features_program(features);
-    if (program) return mw_feature_matrix(ctx, program, table, ret, NULL, err);
+    if (program) return run_program(ctx, features, table, ret, err);
     const int32_t n = mw_features_count(features);
     mw_column **from = mw_alloc_array(ctx->mem, (size_t)n + 1, sizeof *from);
     float **to = mw_calloc(ctx->mem, (size_t)n + 1, sizeof *to);

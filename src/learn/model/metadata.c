@@ -25,7 +25,8 @@ static void write_feature(mw_json_writer *w, const mw_feature *feature) {
 }
 
 /* What makes the features, and the hash that the definition had. */
-static void write_program(mw_json_writer *w, const mw_features *features) {
+static void write_program(mw_json_writer *w, const mw_features *features,
+                          const mw_package *package) {
     const mw_feature_config *config = mw_features_program(features);
     if (!config) return;
     mw_json_key(w, "program");
@@ -33,16 +34,17 @@ static void write_program(mw_json_writer *w, const mw_features *features) {
     mw_json_add_string(w, "sha256", config->program->hash);
     mw_json_key(w, "config");
     mw_json_write_str(w, mw_features__config(features));
+    if (package->scaler_sha256[0]) mw_json_add_string(w, "scaler_sha256", package->scaler_sha256);
     mw_json_object_end(w);
 }
 
-static void write_columns(mw_json_writer *w, const mw_model *model) {
+static void write_columns(mw_json_writer *w, const mw_model *model, const mw_package *package) {
     int32_t n = mw_features_count(model->features);
     mw_json_key(w, "features");
     mw_json_array(w);
     for (int32_t i = 0; i < n; i++) write_feature(w, mw_features_at(model->features, i));
     mw_json_array_end(w);
-    write_program(w, model->features);
+    write_program(w, model->features, package);
     mw_json_key(w, "classes");
     mw_json_array(w);
     for (int32_t i = 0; i < model->n_classes; i++) mw_json_write_string(w, model->classes[i]);
@@ -107,7 +109,7 @@ mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_p
     if (mw_isfinite(model->oob_score)) mw_json_add_number(&w, "oob_score", model->oob_score);
     mw_json_key(&w, "params");
     mw_json_write_raw(&w, mw_str_of(model->params_json));
-    write_columns(&w, model);
+    write_columns(&w, model, package);
     if (package->has_state)
         write_state(&w, model, package);
     else
@@ -346,6 +348,19 @@ static mw_status read_package(const mw_json *root, const mw_learner *learner, mw
     return read_file(mw_json_get(root, "onnx"), "onnx.sha256", "onnx.bytes", package, err);
 }
 
+/* A program with scaling needs its numbers, and only such a one. */
+static mw_status read_scaler(const mw_json *program, const mw_features *features,
+                             mw_package *package, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    const mw_json *sha256 = mw_json_get(program, "scaler_sha256");
+    const bool wanted = config && config->scaling != MW_SCALING_NONE;
+    if (!wanted && !sha256) return MW_OK;
+    if (!wanted || !is_text(sha256, MW_SHA256_HEX - 1) || sha256->string.size != MW_SHA256_HEX - 1)
+        return bad(err, "program.scaler_sha256");
+    mw_str_copy(package->scaler_sha256, sizeof package->scaler_sha256, sha256->string);
+    return MW_OK;
+}
+
 /* A graph holds the threshold itself; a state does not. */
 static mw_status read_threshold(const mw_json *root, const mw_package *package, mw_model *model,
                                 mw_err *err) {
@@ -367,6 +382,7 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     if (!status)
         status = program ? read_program(ctx, program, list, &features, err)
                          : read_features(ctx, arena, list, &features, err);
+    if (!status) status = read_scaler(program, features, package, err);
     if (!status) status = mw_model__new(ctx->mem, learner, task, features, &model, err);
     mw_features_free(features);
     if (!status) status = read_classes(arena, root, model, err);

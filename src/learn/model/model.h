@@ -51,6 +51,10 @@ mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const c
 mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err);
 /* NULL: features are columns of the table. */
 const mw_feature_config *mw_features_program(const mw_features *features);
+/* What a program leaves to be learned, its scaling: from rows as mw_features_matrix gives them before, the rows to fit on alone. From then on it gives
+ * scaled ones, and so does every copy. Nothing to do without a program. */
+mw_status mw_features_fit(const mw_ctx *ctx, mw_features *features, mw_matrix rows, mw_err *err);
+const mw_scaling *mw_features_scaling(const mw_features *features); /* NULL: none, or not fitted */
 void *mw_features_free(mw_features *features);
 int32_t mw_features_count(const mw_features *features);
 const mw_feature *mw_features_at(const mw_features *features, int32_t index);

@@ -112,6 +112,29 @@ static mw_status save_curves(const mw_ctx *ctx, const mw_model *model, mw_dir *d
                            strlen(model->curves_json), err);
 }
 
+static const char *const *names_of(const mw_features *features) {
+    return (const char *const *)mw_features_program(features)->program->names;
+}
+
+/* What the features are scaled by; an older fit's is removed where this one has none. */
+static mw_status save_scaler(const mw_ctx *ctx, const mw_model *model, mw_dir *dir,
+                             mw_package *package, mw_err *err) {
+    const mw_scaling *scaling = mw_features_scaling(model->features);
+    if (!scaling) return mw_dir_remove(ctx, dir, MW_MODEL_SCALER, err);
+    mw_buf buf;
+    mw_json_writer w;
+    mw_buf_init(&buf, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer_init(&w, &buf, 2);
+    mw_scaling_write(scaling, names_of(model->features), &w);
+    mw_buf_add_char(&buf, '\n');
+    mw_status status = mw_buf_status(&buf, MW_MODEL_SCALER, err);
+    if (!status) status = mw_sha256_of(buf.data, buf.size, package->scaler_sha256, err);
+    if (!status)
+        status = mw_file_replace(ctx, dir, MW_MODEL_SCALER, mw_buf_text(&buf), buf.size, err);
+    mw_buf_done(&buf);
+    return status;
+}
+
 mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
                         mw_matrix check, mw_err *err) {
     mw_package package = {0};
@@ -121,6 +144,7 @@ mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, m
                              : save_onnx(ctx, model, dir, check, &package, err);
     /* A model of the other kind may have been here. */
     if (!status) status = mw_dir_remove(ctx, dir, state ? MW_MODEL_ONNX : MW_MODEL_STATE, err);
+    if (!status) status = save_scaler(ctx, model, dir, &package, err);
     if (!status) status = save_curves(ctx, model, dir, err);
     if (!status) status = mw_mlmodel_write(ctx, model, dir, err);
     if (!status) status = mw_metadata_write(ctx, model, &package, extra, dir, err);
@@ -130,6 +154,11 @@ mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, m
 const char *mw_model_file(mw_dir *dir) {
     return mw_dir_has(dir, MW_MODEL_ONNX) || !mw_dir_has(dir, MW_MODEL_STATE) ? MW_MODEL_ONNX
                                                                               : MW_MODEL_STATE;
+}
+
+static mw_status fail_changed(const char *name, mw_err *err) {
+    mw_fail(err, MW_EDATA, "%s is not the file metadata.json describes", name);
+    return mw_err_hint(err, "the folder was changed after it was saved; train or copy it again");
 }
 
 /* The file with the model, its bytes as metadata.json says. */
@@ -145,8 +174,7 @@ static mw_status read_signed(const mw_ctx *ctx, mw_dir *dir, const mw_package *p
     if (status) return status;
     status = mw_sha256_of(data, size, hex, err);
     if (!status && (size != package->n_bytes || strcmp(hex, package->sha256) != 0)) {
-        status = mw_fail(err, MW_EDATA, "%s is not the file metadata.json describes", name);
-        mw_err_hint(err, "the folder was changed after it was saved; train or copy it again");
+        status = fail_changed(name, err);
     }
     if (status)
         mw_free(data);
@@ -182,10 +210,45 @@ static mw_status load_state(const mw_ctx *ctx, mw_dir *dir, const mw_package *pa
     return status;
 }
 
+static mw_status parse_scaler(const mw_ctx *ctx, mw_model *model, const char *text, size_t size,
+                              mw_err *err) {
+    mw_arena arena;
+    const mw_json *json = NULL;
+    mw_scaling *scaling = NULL;
+    mw_arena_init(&arena, ctx->mem);
+    mw_status status = mw_json_parse(&arena, text, size, &json, err);
+    if (status && status != MW_ENOMEM) status = mw_err_prefix(err, MW_MODEL_SCALER);
+    if (!status)
+        status = mw_scaling_read(model->mem, json, names_of(model->features),
+                                 mw_features_count(model->features), &scaling, err);
+    if (!status) mw_features__set_scaling(model->features, scaling);
+    mw_arena_done(&arena);
+    return status;
+}
+
+static mw_status load_scaler(const mw_ctx *ctx, mw_dir *dir, const mw_package *package,
+                             mw_model *model, mw_err *err) {
+    char *text = NULL;
+    size_t size = 0;
+    char hex[MW_SHA256_HEX];
+    if (!package->scaler_sha256[0]) return MW_OK;
+    mw_status status =
+        mw_file_read(ctx, dir, MW_MODEL_SCALER, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
+    if (status == MW_ENOTFOUND)
+        return mw_fail(err, MW_EDATA, "the model folder has no %s", MW_MODEL_SCALER);
+    if (!status) status = mw_sha256_of(text, size, hex, err);
+    if (!status && strcmp(hex, package->scaler_sha256) != 0)
+        status = fail_changed(MW_MODEL_SCALER, err);
+    if (!status) status = parse_scaler(ctx, model, text, size, err);
+    mw_free(text);
+    return status;
+}
+
 mw_status mw_model_load(const mw_ctx *ctx, mw_dir *dir, mw_model **ret, mw_err *err) {
     mw_package package;
     mw_model *model = NULL;
     mw_status status = mw_metadata_read(ctx, dir, &package, &model, err);
+    if (!status) status = load_scaler(ctx, dir, &package, model, err);
     if (!status)
         status = package.has_state ? load_state(ctx, dir, &package, model, err)
                                    : load_onnx(ctx, dir, &package, model, err);
