@@ -317,6 +317,43 @@ def scaled_models_are_gone_on_from_and_replaced(cli):
     cli.fails(EINVAL, "train", "rows.csv", "--program", "plain.json", "--out", "m2", says="--target is missing", hint=False)
 
 
+def texts_are_categories_of_a_model(cli):
+    draw = random.Random(5)
+    lines = failing_csv(1500, 3).splitlines()
+    products = [draw.choice(["bolt", "nut", "gear, large", ""]) for _ in lines[1:]]
+    def put(name, head="product", words=products, target=True):
+        values = [line.rsplit(",", 1)[0] + f",{int(word == 'nut' or draw.random() < 0.05)}" if target else line for line, word in zip(lines[1:], words)]
+        return cli.write(name, "\n".join([f"{lines[0]},{head}", *(f'{value},"{word}"' for value, word in zip(values, words))]) + "\n")
+    put("rows.csv")
+    for scaling in ("none", "standard"):
+        config(cli, PROGRAM | {"categoricalColumns": ["product", "machine"], "scaling": scaling}, "program.json")
+        learn = ["train", "rows.csv", "--program", "program.json", "--target", "failed", "--learner", "gbdt", "--set", "n_estimators=20", "--test-share", "0.3"]
+        said = cli.json(*learn, "--out", "m")
+        assert said["metrics"]["roc_auc"] > 0.9, said["metrics"]
+        told = {one["name"]: one for one in json.loads((cli.folder / "m/metadata.json").read_text())["features"]}
+        assert told["product"]["kind"] == "category" and told["product"]["categories"] == ["bolt", "gear, large", "nut"], told["product"]
+        assert len(told) == said["features"] and "machine" in told, told
+        cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+        with open(cli.folder / "s.csv", newline="") as f:
+            scores = [row["prediction"] for row in csv.DictReader(f)]
+        assert sum(score == str(int(word == "nut")) for score, word in zip(scores, products)) > 0.97 * len(products)
+        whole = (cli.folder / "m/metadata.json").read_bytes()
+        cli.ok(*learn, "--out", "m", "--jobs", 1)
+        assert (cli.folder / "m/metadata.json").read_bytes() == whole
+    put("new.csv", words=["rivet"] * len(products))  # unseen: missing
+    assert cli.json("predict", "m", "new.csv", "--out", "s.csv")["rows"] == len(products)
+    put("other.csv", head="what")
+    cli.fails(EDATA, "predict", "m", "other.csv", "--out", "s.csv", says="column 'product' is missing", hint=False)
+    cli.fails(EDATA, "train", "other.csv", *learn[2:], "--out", "m2", says="no column product")
+    cli.fails(EINVAL, "train", "rows.csv", *learn[2:4], "--target", "product", "--learner", "forest", "--out", "m2", says="know the answer")
+    changed = (cli.folder / "m/metadata.json").read_text()
+    (cli.folder / "m/metadata.json").write_text(changed.replace('"name": "product"', '"name": "produce"', 1))
+    cli.fails(EDATA, "predict", "m", "rows.csv", "--out", "s.csv", says="another feature program")
+    for names in (["product", "product"], ["temperature"], ["temperature_rate"]):
+        config(cli, PROGRAM | {"categoricalColumns": names}, "program.json")
+        cli.fails(EINVAL, "features", "program.json", "rows.csv", "--out", "f.csv", says="is there already")
+
+
 def events_csv(cli, n, seed, name):
     """Machines that warm up for an hour before they fail; the log of failures beside them."""
     draw = random.Random(seed)
@@ -365,4 +402,5 @@ if __name__ == "__main__":
         telemetry_40_has_its_columns, devices_are_found_by_name, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
         arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
         a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed,
-        features_are_scaled_by_their_training_rows, scaled_models_are_gone_on_from_and_replaced]))
+        features_are_scaled_by_their_training_rows, scaled_models_are_gone_on_from_and_replaced,
+        texts_are_categories_of_a_model]))

@@ -28,6 +28,9 @@ const mw_param mw_feature_schema_params[] = {
      .flags = MW_PARAM_REQUIRED,
      .help = "Columns of numbers."},
     {.name = "booleanColumns", .type = MW_PARAM_LIST, .help = "Columns of true or false: 1 and 0."},
+    {.name = "categoricalColumns",
+     .type = MW_PARAM_LIST,
+     .help = "Columns of texts, which a model takes as they are: product, shift, the device."},
     {.name = "lagSeconds",
      .type = MW_PARAM_LIST,
      .flags = MW_PARAM_NUMBERS,
@@ -253,6 +256,28 @@ static mw_status keep(mw_feature_config *config, const char *text, const char **
     return *ret ? MW_OK : no_memory(err);
 }
 
+/* Texts are no numbers: a column is either. */
+static mw_status keep_categories(mw_feature_config *config, const mw_args *args,
+                                 const mw_config__columns *c, mw_err *err) {
+    const char *const *names;
+    const size_t n = mw_args_list(args, "categoricalColumns", &names);
+    mw_status status = MW_OK;
+    config->categories = mw_arena_calloc(&config->arena, n + 1, sizeof *config->categories);
+    if (!config->categories) return no_memory(err);
+    for (size_t i = 0; i < n && !status; i++) {
+        const mw_str name = mw_str_of(names[i]);
+        if (find_name(c->numbers, c->n_numbers, name) >= 0 ||
+            find_name(c->truths, c->n_truths, name) >= 0 || find_name(names, i, name) >= 0 ||
+            find_name(config->program->names, (size_t)config->program->n_outputs, name) >= 0) {
+            mw_fail(err, MW_EINVAL, "%.60s is there already", names[i]);
+            mw_err_at(err, "/schemaConfig/categoricalColumns/%zu", i);
+            return mw_err_hint(err, "it is a category or a number, and no feature has its name");
+        }
+        status = keep(config, names[i], &config->categories[config->n_categories++], err);
+    }
+    return status;
+}
+
 static mw_status keep_names(mw_feature_config *config, const mw_args *args,
                             const mw_config__columns *c, mw_err *err) {
     mw_status status = keep(config, mw_args_string(args, "timeColumn"), &config->time_column, err);
@@ -260,6 +285,7 @@ static mw_status keep_names(mw_feature_config *config, const mw_args *args,
         status = keep(config, mw_args_string(args, "deviceColumn"), &config->device_column, err);
     if (!status)
         status = keep(config, mw_args_string(args, "targetColumn"), &config->target_column, err);
+    if (!status) status = keep_categories(config, args, c, err);
     config->booleans = mw_arena_calloc(&config->arena, c->n_truths + 1, sizeof *config->booleans);
     if (!status && !config->booleans) status = no_memory(err);
     for (; !status && (size_t)config->n_booleans < c->n_truths; config->n_booleans++)

@@ -20,6 +20,8 @@ typedef struct mw_feature_config {
     const char *time_column, *device_column, *target_column; /* NULL: not named */
     const char **booleans; /* [n_booleans] inputs that are true or false */
     int32_t n_booleans;
+    const char **categories; /* [n_categories] columns of texts for a model, beside the outputs */
+    int32_t n_categories;
     mw_scaling_kind scaling; /* of the outputs, once it is fitted */
     mw_program *program;
 } mw_feature_config;

@@ -119,16 +119,15 @@ static mw_status fit_some(void *arg, int64_t begin, int64_t end, int worker, mw_
     return MW_OK;
 }
 
-mw_status mw_scaling_fit(const mw_ctx *ctx, mw_scaling_kind kind, mw_matrix rows, mw_scaling **ret,
-                         mw_err *err) {
+mw_status mw_scaling_fit(const mw_ctx *ctx, mw_scaling_kind kind, mw_matrix rows, int32_t n,
+                         mw_scaling **ret, mw_err *err) {
     fit f = {.rows = rows};
     if (rows.n_rows < 1) return mw_fail(err, MW_EDATA, "there are no rows to fit the scaling on");
-    mw_status status = new_scaling(ctx->mem, kind, rows.n_features, &f.scaling, err);
+    mw_status status = new_scaling(ctx->mem, kind, n, &f.scaling, err);
     if (status) return status;
     f.values = mw_alloc_array(ctx->mem, (size_t)mw_pool_threads(ctx->pool) * (size_t)rows.n_rows,
                               sizeof *f.values);
-    status = f.values ? mw_pool_for(ctx, rows.n_features, 1, fit_some, &f, err)
-                      : mw_fail_nomem(err, "scaling");
+    status = f.values ? mw_pool_for(ctx, n, 1, fit_some, &f, err) : mw_fail_nomem(err, "scaling");
     mw_free(f.values);
     if (status)
         mw_scaling_free(f.scaling);
@@ -142,6 +141,7 @@ mw_status mw_scaling_fit(const mw_ctx *ctx, mw_scaling_kind kind, mw_matrix rows
 typedef struct applying {
     const mw_scaling *scaling;
     float *x;
+    int32_t width;
 } applying;
 
 static mw_status apply_some(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
@@ -150,7 +150,7 @@ static mw_status apply_some(void *arg, int64_t begin, int64_t end, int worker, m
     (void)worker;
     (void)err;
     for (int64_t i = begin; i < end; i++) {
-        float *row = a->x + i * s->n;
+        float *row = a->x + i * a->width;
         for (int32_t k = 0; k < s->n; k++) {
             const float scaled = (float)(((double)row[k] - s->centers[k]) / s->scales[k]) + 0.0F;
             row[k] = scaled >= -FLT_MAX && scaled <= FLT_MAX ? scaled : (float)MW_NAN;
@@ -160,8 +160,8 @@ static mw_status apply_some(void *arg, int64_t begin, int64_t end, int worker, m
 }
 
 mw_status mw_scaling_apply(const mw_ctx *ctx, const mw_scaling *scaling, float *x, int64_t n_rows,
-                           mw_err *err) {
-    applying a = {scaling, x};
+                           int32_t width, mw_err *err) {
+    applying a = {scaling, x, width};
     return mw_pool_for(ctx, n_rows, ROWS_OF_A_TASK, apply_some, &a, err);
 }
 

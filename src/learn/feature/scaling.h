@@ -33,15 +33,15 @@ typedef struct mw_scaling {
     double *centers, *scales; /* [n] scales are not 0 */
 } mw_scaling;
 
-/* *ret: mw_scaling_free. Cost: 8 bytes a row and thread for a while; robust sorts in part. MW_EDATA: no rows. */
-mw_status mw_scaling_fit(const mw_ctx *ctx, mw_scaling_kind kind, mw_matrix rows, mw_scaling **ret,
-                         mw_err *err);
+/* Of the first n features of the rows. *ret: mw_scaling_free. Cost: 8 bytes a row and thread for a while; robust sorts in part. MW_EDATA: no rows. */
+mw_status mw_scaling_fit(const mw_ctx *ctx, mw_scaling_kind kind, mw_matrix rows, int32_t n,
+                         mw_scaling **ret, mw_err *err);
 mw_status mw_scaling_copy(mw_mem *mem, const mw_scaling *scaling, mw_scaling **ret, mw_err *err);
 void *mw_scaling_free(mw_scaling *scaling);
 
-/* x [n_rows][scaling->n], in place; each is rounded to float once. What is beyond a float is missing. */
+/* The first scaling->n of each row's features, x [n_rows][width], in place; each is rounded to float once. What is beyond a float is missing. */
 mw_status mw_scaling_apply(const mw_ctx *ctx, const mw_scaling *scaling, float *x, int64_t n_rows,
-                           mw_err *err);
+                           int32_t width, mw_err *err);
 
 /* names [n] of the features: what is read must have them, in their order (MW_EDATA). */
 void mw_scaling_write(const mw_scaling *scaling, const char *const *names, mw_json_writer *writer);

@@ -203,8 +203,8 @@ static mw_status read_features(const mw_ctx *ctx, mw_arena *arena, const mw_json
 }
 
 /* The program must be the one that the model was trained with, to the last bit of its definition. */
-static mw_status read_program(const mw_ctx *ctx, const mw_json *program, const mw_json *list,
-                              mw_features **ret, mw_err *err) {
+static mw_status read_program(const mw_ctx *ctx, mw_arena *arena, const mw_json *program,
+                              const mw_json *list, mw_features **ret, mw_err *err) {
     const mw_json *config = mw_json_get(program, "config"), *hash = mw_json_get(program, "sha256");
     if (!is_text(config, MW_LIMIT(JSON_BYTES)) || !is_text(hash, MW_SHA256_HEX))
         return bad(err, "program");
@@ -213,21 +213,28 @@ static mw_status read_program(const mw_ctx *ctx, const mw_json *program, const m
         (void)mw_err_prefix(err, "the model's feature program");
         return MW_EDATA;
     }
-    bool same = mw_str_is(hash->string, mw_features_program(features)->program->hash) && list &&
-                (int32_t)list->n_children == mw_features_count(features);
+    const mw_feature_config *made = mw_features_program(features);
+    const int32_t n = made->program->n_outputs;
+    bool same = mw_str_is(hash->string, made->program->hash) && list &&
+                (int32_t)list->n_children == n + made->n_categories;
     const mw_json *item = same ? list->first : NULL;
-    for (int32_t i = 0; item; item = item->next, i++)
-        same &= mw_str_is(mw_json_string(mw_json_get(item, "name"), ""),
-                          mw_features_at(features, i)->name);
-    if (!same) {
-        mw_features_free(features);
+    mw_status status = MW_OK;
+    for (int32_t i = 0; item && !status; item = item->next, i++) {
+        const char *name = i < n ? made->program->names[i] : made->categories[i - n];
+        same &= mw_str_is(mw_json_string(mw_json_get(item, "name"), ""), name);
+        if (i >= n) status = read_feature(arena, item, features, err);
+    }
+    if (!status && !same) {
         mw_fail(err, MW_EDATA,
                 "the model was trained with another feature program than metadata.json has");
-        return mw_err_hint(
+        status = mw_err_hint(
             err, "the file was changed, or this version defines a feature anew: train again");
     }
-    *ret = features;
-    return MW_OK;
+    if (status)
+        mw_features_free(features);
+    else
+        *ret = features;
+    return status;
 }
 
 static mw_status read_task(const mw_json *root, const mw_learner **learner, mw_task *ret,
@@ -380,7 +387,7 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     if (!status) status = read_package(root, learner, package, err);
     const mw_json *list = mw_json_get(root, "features"), *program = mw_json_get(root, "program");
     if (!status)
-        status = program ? read_program(ctx, program, list, &features, err)
+        status = program ? read_program(ctx, arena, program, list, &features, err)
                          : read_features(ctx, arena, list, &features, err);
     if (!status) status = read_scaler(program, features, package, err);
     if (!status) status = mw_model__new(ctx->mem, learner, task, features, &model, err);

@@ -220,7 +220,8 @@ static mw_status parse_scaler(const mw_ctx *ctx, mw_model *model, const char *te
     if (status && status != MW_ENOMEM) status = mw_err_prefix(err, MW_MODEL_SCALER);
     if (!status)
         status = mw_scaling_read(model->mem, json, names_of(model->features),
-                                 mw_features_count(model->features), &scaling, err);
+                                 mw_features_program(model->features)->program->n_outputs, &scaling,
+                                 err);
     if (!status) mw_features__set_scaling(model->features, scaling);
     mw_arena_done(&arena);
     return status;

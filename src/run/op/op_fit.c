@@ -103,8 +103,9 @@ static mw_status read_program(fit_job *job, mw_err *err) {
 
 /* A feature of the row's own target would tell the answer. */
 static mw_status check_leak(const mw_feature_config *config, const char *target, mw_err *err) {
-    for (int32_t c = 0; target && c < config->program->n_inputs; c++)
-        if (strcmp(config->program->inputs[c], target) == 0) {
+    const int32_t n = config->program->n_inputs;
+    for (int32_t c = 0; target && c < n + config->n_categories; c++)
+        if (strcmp(c < n ? config->program->inputs[c] : config->categories[c - n], target) == 0) {
             mw_fail(err, MW_EINVAL,
                     "the feature program reads the target %s: features would know the answer",
                     target);
@@ -119,6 +120,10 @@ static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     const char *except[4];
     size_t n = 0;
     const char *device = mw_args_string(job->args, "device");
+    if (job->features && job->made) {
+        mw_status added = mw_features_add_categories(job->ctx, job->made, job->table, err);
+        if (added) return added;
+    }
     if (job->features) return check_leak(mw_features_program(job->features), target, err);
     if (job->init) {
         job->features = mw_model_features(job->init);
@@ -153,7 +158,7 @@ static mw_status scale_rows(fit_job *job, mw_err *err) {
     mw_status status = mw_features_fit(job->ctx, job->made, fit_on, err);
     const mw_scaling *scaling = mw_features_scaling(job->made);
     if (status || !scaling) return status;
-    return mw_scaling_apply(job->ctx, scaling, job->rows.x, job->rows.n, err);
+    return mw_scaling_apply(job->ctx, scaling, job->rows.x, job->rows.n, fit_on.n_features, err);
 }
 
 /* The share of the ingest holds here as well: a file that is mostly broken is the wrong file. */

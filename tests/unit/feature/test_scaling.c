@@ -35,7 +35,7 @@ static mw_matrix rows(int n) { return (mw_matrix){&x[0][0], n, FEATURES}; }
 static mw_scaling *fit(const mw_ctx *ctx, mw_scaling_kind kind, int n) {
     mw_err err = {0};
     mw_scaling *s = NULL;
-    assert_ok(mw_scaling_fit(ctx, kind, rows(n), &s, &err));
+    assert_ok(mw_scaling_fit(ctx, kind, rows(n), FEATURES, &s, &err));
     return s;
 }
 
@@ -91,8 +91,8 @@ MW_TEST(threads_make_no_difference) {
         assert_memory_equal(s->scales, t->scales, sizeof(double) * FEATURES);
         memcpy(a, x, sizeof x);
         memcpy(b, x, sizeof x);
-        assert_ok(mw_scaling_apply(&one, s, &a[0][0], ROWS, &err));
-        assert_ok(mw_scaling_apply(&many, t, &b[0][0], ROWS, &err));
+        assert_ok(mw_scaling_apply(&one, s, &a[0][0], ROWS, FEATURES, &err));
+        assert_ok(mw_scaling_apply(&many, t, &b[0][0], ROWS, FEATURES, &err));
         assert_memory_equal(a, b, sizeof a);
         for (int r = 0; r < ROWS; r++)
             for (int k = 0; k < FEATURES; k++) {
@@ -176,7 +176,7 @@ static mw_status fit_and_copy(mw_mem *mem) {
     mw_scaling *s = NULL, *copy = NULL;
     mw_ctx_init(&ctx);
     ctx.mem = mem;
-    mw_status status = mw_scaling_fit(&ctx, MW_SCALING_ROBUST, rows(50), &s, &err);
+    mw_status status = mw_scaling_fit(&ctx, MW_SCALING_ROBUST, rows(50), FEATURES, &s, &err);
     if (!status) status = mw_scaling_copy(mem, s, &copy, &err);
     mw_scaling_free(s);
     mw_scaling_free(copy);
@@ -204,7 +204,7 @@ MW_TEST(no_rows_are_an_error) {
     mw_err err = {0};
     mw_scaling *s = NULL;
     mw_ctx_init(&ctx);
-    assert_status(mw_scaling_fit(&ctx, MW_SCALING_STANDARD, rows(0), &s, &err), MW_EDATA);
+    assert_status(mw_scaling_fit(&ctx, MW_SCALING_STANDARD, rows(0), FEATURES, &s, &err), MW_EDATA);
     assert_null(s);
 }
 
