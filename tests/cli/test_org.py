@@ -145,6 +145,35 @@ def keys_do_what_they_say(cli):
     assert "door_since_event" in made[0]
 
 
+def the_main_job_learns_by_a_configuration(cli):
+    cli.ok("generate", "--days", 3, "--machines", 2)
+    plain = cli.json("train", "--n-estimators", 5)
+    schema = {"continuousColumns": ["engine_temp", "vibration"], "rollingWindows": ["30min"], "categoricalColumns": ["device_id"]}
+    config(cli, schema, "own.json")
+    own = cli.json("train", "--program", "own.json", "--n-estimators", 5, "--target", "engine_temp")
+    said = cli.json("org", "configure", "own.json")
+    assert own["program"] == said["hash"] != plain["program"] and "lags" in plain and "lags" not in own, own
+    assert own["models"]["baseline"]["features"] == said["features"] + 1 and own["models"]["anomaly"] == plain["models"]["anomaly"] | {
+        "seconds": own["models"]["anomaly"]["seconds"]}, own["models"]
+    assert own["models"]["baseline"]["metrics"]["rmse"] < plain["models"]["baseline"]["naive"]["rmse"], own["models"]["baseline"]
+    again = cli.json("train", "--org-program", "--n-estimators", 5, "--target", "engine_temp")
+    assert again["program"] == own["program"] and again["models"]["regression"]["metrics"] == own["models"]["regression"]["metrics"]
+    folder = cli.folder / "data/orgs/default/models/baseline/versions"
+    metadata = json.loads((folder / "3/metadata.json").read_text())
+    assert metadata["program"]["sha256"] == said["hash"] and json.loads(metadata["program"]["config"]) == {"schemaConfig": schema}, metadata["program"]
+    cli.fails(EINVAL, "train", "--program", "own.json", "--lags", 3, says="lags are those of the feature configuration")
+    cli.fails(EINVAL, "train", "--program", "own.json", "--org-program", says="two ways to say the same", hint=False)
+    cli.fails(ENOTFOUND, "train", "--program", "none.json", hint=False)
+    config(cli, schema | {"rollingWindow": [3]}, "wrong.json")
+    cli.fails(EINVAL, "train", "--program", "wrong.json", says="rollingWindow")
+    config(cli, {"continuousColumns": ["heat"]}, "other.json")
+    cli.fails(4, "train", "--program", "other.json", says="the data have no parameter heat")
+    cli.write("broken.json", "{")
+    cli.fails(3, "train", "--program", "broken.json", says="broken.json: not valid JSON", hint=False)
+    cli.ok("org", "init", "--org", "empty")
+    cli.fails(ECONFLICT, "train", "--org-program", "--org", "empty", says="has no configuration")
+
+
 def configurations_go_over_http(cli):
     server = cli.start("serve", "--port", "0", stdout=subprocess.DEVNULL)
     try:
@@ -175,6 +204,9 @@ def configurations_go_over_http(cli):
         assert (status, problem["pointer"]) == (422, "/organizationId"), problem
         status, problem = ask("PUT", "/organizations/acme/config", {"schemaConfig": {"continuousColumns": ["a"], "rollingWindows": ["5mn"]}})
         assert (status, problem["pointer"]) == (422, "/schemaConfig/rollingWindows/0"), problem
+        status, problem = ask("POST", "/train", {"program": {"schemaConfig": {"continuousColumns": []}}})
+        assert (status, problem["pointer"]) == (422, "/program/schemaConfig/continuousColumns"), problem
+        assert ask("POST", "/train", {"org_program": True})[0] == 409
         assert {org["organization_id"]: org["config_version"] for org in ask("GET", "/organizations")[1]} == {"acme": 2, "default": None, "globex": None}
     finally:
         server.send_signal(signal.SIGTERM)
@@ -183,7 +215,8 @@ def configurations_go_over_http(cli):
 
 
 TESTS = [every_industry_begins_with_features_of_its_own, configurations_of_old_users_work, versions_stay_and_the_newest_counts,
-         organizations_do_not_see_each_other, wrong_configurations_are_not_kept, keys_do_what_they_say, configurations_go_over_http]
+         organizations_do_not_see_each_other, wrong_configurations_are_not_kept, keys_do_what_they_say, the_main_job_learns_by_a_configuration,
+         configurations_go_over_http]
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], TESTS))

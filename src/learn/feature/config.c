@@ -24,7 +24,7 @@ const mw_param mw_feature_schema_params[] = {
     {.name = "continuousColumns",
      .type = MW_PARAM_LIST,
      .min = 1,
-     .max = 10000,
+     .max = 20000,
      .flags = MW_PARAM_REQUIRED,
      .help = "Columns of numbers."},
     {.name = "booleanColumns", .type = MW_PARAM_LIST, .help = "Columns of true or false: 1 and 0."},

@@ -13,6 +13,7 @@
 #include "core/text/json.h"
 
 enum { NONE = -1, IN_WORK = -2, DEPTH = 32, FORMAT = 1 };
+enum { MORE_BYTES = 64 }; /* what a statistic and its window add to a column's name */
 
 typedef struct compile {
     mw_program *p;
@@ -36,9 +37,10 @@ static mw_status add_name(mw_dictionary *names, const char *name, const char *wh
                           const mw_feature_def *feature, mw_err *err) {
     int32_t code;
     const int32_t n = mw_dictionary_size(names);
-    if (name[0] == '\0' || strlen(name) > (size_t)MW_LIMIT(COLUMN_NAME_BYTES)) {
-        mw_fail(err, MW_EINVAL, "a %s's name must have 1 to %lld bytes, not %zu", what,
-                (long long)MW_LIMIT(COLUMN_NAME_BYTES), strlen(name));
+    const long long most = MW_LIMIT(COLUMN_NAME_BYTES) + MORE_BYTES;
+    if (name[0] == '\0' || strlen(name) > (size_t)most) {
+        mw_fail(err, MW_EINVAL, "a %s's name must have 1 to %lld bytes, not %zu", what, most,
+                strlen(name));
         return feature ? fail_at(feature, err) : MW_EINVAL;
     }
     mw_status status = mw_dictionary_add(names, mw_str_of(name), &code, err);
@@ -370,10 +372,11 @@ static mw_status take_room(compile *c, mw_err *err) {
 static mw_status check_sizes(int32_t n_inputs, int32_t n_features, mw_err *err) {
     if (n_inputs < 0 || n_features < 1)
         return mw_fail(err, MW_EINVAL, "a feature program needs at least one feature");
-    if (n_inputs <= MW_LIMIT(PARAMETERS) && n_features <= MW_LIMIT(MODEL_FEATURES)) return MW_OK;
+    if (n_inputs <= MW_LIMIT(MODEL_FEATURES) && n_features <= MW_LIMIT(MODEL_FEATURES))
+        return MW_OK;
     return mw_fail(err, MW_ETOOLARGE,
                    "a feature program has at most %lld columns and %lld features, not %d and %d",
-                   (long long)MW_LIMIT(PARAMETERS), (long long)MW_LIMIT(MODEL_FEATURES),
+                   (long long)MW_LIMIT(MODEL_FEATURES), (long long)MW_LIMIT(MODEL_FEATURES),
                    (int)n_inputs, (int)n_features);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/param/nearest.h"
 #include "run/cli/verb_serve.h"
+#include "run/op/read_like.h"
 
 const char *const mw_command_verbs[] = {"serve", "completion", "openapi", "version", "help", NULL};
 
@@ -118,6 +119,23 @@ static mw_status fail_without_value(const mw_param *param, mw_str word, mw_err *
                        option);
 }
 
+/* A word is the value; that of JSON names the file with it. */
+static mw_status set_word(mw_args *to, const mw_param *param, mw_str name, const char *word,
+                          mw_err *err) {
+    mw_ctx ctx;
+    char *text = NULL;
+    size_t size = 0;
+    if (param->type != MW_PARAM_JSON) return mw_args_set(to, name, mw_str_of(word), err);
+    mw_ctx_init(&ctx);
+    mw_status status = mw_op__read_config(&ctx, word, &text, &size, err);
+    if (!status) {
+        status = mw_args_set(to, name, (mw_str){text, size}, err);
+        if (status) (void)mw_err_prefix(err, "%s", word);
+    }
+    mw_free(text);
+    return status;
+}
+
 static mw_status parse_option(parser *p, mw_err *err) {
     const char *option = p->argv[p->at] + 2;
     const char *equals = strchr(option, '=');
@@ -130,11 +148,11 @@ static mw_status parse_option(parser *p, mw_err *err) {
         to = p->global;
     }
     if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) return fail_option(p, name, err);
-    if (equals) return mw_args_set(to, word, mw_str_of(equals + 1), err);
+    if (equals) return set_word(to, param, word, equals + 1, err);
     if (param->type == MW_PARAM_BOOL) return mw_args_set(to, word, mw_str_of("true"), err);
     if (p->at + 1 >= p->argc || names_option(p->table, p->argv[p->at + 1]))
         return fail_without_value(param, word, err);
-    return mw_args_set(to, word, mw_str_of(p->argv[++p->at]), err);
+    return set_word(to, param, word, p->argv[++p->at], err);
 }
 
 static mw_status parse_word(parser *p, const char *word, mw_err *err) {
