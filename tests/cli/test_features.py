@@ -271,8 +271,8 @@ def features_are_scaled_by_their_training_rows(cli):
         learn = ["train", "rows.csv", "--program", "program.json", "--test-share", "0.3"]
         told = cli.json(*learn, "--learner", "linear", "--task", "regression", "--out", "m")
         assert told["target"] == "failed" and told["features"] == said["columns"], told
-        scaler = json.loads((cli.folder / "m/scaler.json").read_text())
-        assert scaler["scaling"] == kind and [one["name"] for one in scaler["features"]] == list(made[0]), scaler
+        scaler = json.loads((cli.folder / "m/scaler.json").read_text())["scaling"]
+        assert scaler["kind"] == kind and [one["name"] for one in scaler["features"]] == list(made[0]), scaler
         for one, values in zip(scaler["features"], fitted, strict=True):
             if len(set(values)) == 1:
                 center, scale = values[0], 1
@@ -354,6 +354,49 @@ def texts_are_categories_of_a_model(cli):
         cli.fails(EINVAL, "features", "program.json", "rows.csv", "--out", "f.csv", says="is there already")
 
 
+def values_are_normal_in_their_condition(cli):
+    """A machine runs at three loads; a defect shows as heat that is too high for its load, and nowhere near the highest heat."""
+    draw = random.Random(9)
+    lines = ["when,machine,load,heat,noise,defect"]
+    for i in range(2000):
+        load, defect = draw.randrange(3), draw.random() < 0.2
+        when = datetime(2026, 3, 1, tzinfo=timezone.utc) + timedelta(seconds=30 * i)
+        lines.append(f"{when.isoformat()},m1,{10 * load + draw.gauss(0, 0.1):.3f},{50 * load + draw.gauss(4 * defect, 1):.3f},{draw.gauss(0, 1):.3f},{int(defect)}")
+    cli.write("rows.csv", "\n".join(lines) + "\n")
+    plain = named({"continuousColumns": ["load", "heat", "noise"], "features": [{"op": "value", "of": ["heat", "noise"]}]})
+    known = plain | {"conditions": {"settings": ["load"], "count": 3}, "features": [{"op": "normal", "of": ["heat", "noise"]},
+                     {"op": "mean", "of": "heat_normal", "window": 5}]}
+    aucs = []
+    for schema in (plain, known):
+        config(cli, schema, "program.json")
+        learn = ["train", "rows.csv", "--program", "program.json", "--target", "defect", "--learner", "linear", "--task", "regression", "--test-share", "0.3"]
+        aucs.append(cli.json(*learn, "--out", "m")["metrics"]["r2"])
+    assert aucs[0] < 0.1 and aucs[1] > 0.5, aucs
+    told = json.loads((cli.folder / "m/scaler.json").read_text())["conditions"]
+    assert sorted(round(c / 10) for c in told["settings"][0]["centers"]) == [0, 1, 2] and [s["name"] for s in told["sensors"]] == ["heat", "noise"], told
+    assert sum(told["sensors"][0]["counts"]) == 1400, told
+    cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+    cli.ok(*learn, "--out", "again", "--jobs", 1)
+    for name in ("model.onnx", "scaler.json", "metadata.json"):
+        assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
+    config(cli, named({"continuousColumns": ["load", "heat"], "conditions": {"settings": ["load"], "count": 2}}), "usual.json")
+    said, made = features(cli, "usual.json", "rows.csv", "--out", "f.csv", "--replay")
+    assert "heat_normal" in made[0] and "load_normal" not in made[0] and not any(line["heat_normal"] for line in made), list(made[0])
+    text = (cli.folder / "m/scaler.json").read_text()
+    (cli.folder / "m/scaler.json").write_text(text.replace('"n": 3', '"n": 4'))
+    cli.fails(EDATA, "predict", "m", "rows.csv", "--out", "s.csv", says="scaler.json is not the file")
+    for conditions, where in (({"settings": ["load"]}, "conditions"), ({"settings": ["power"], "count": 2}, "conditions/settings/0"),
+                              ({"settings": [], "count": 2}, "conditions/settings"), ({"settings": ["load"], "count": 0}, "conditions/count"),
+                              ({"settings": ["load"], "count": 5000}, "conditions/count"), ([], "conditions")):
+        config(cli, plain | {"conditions": conditions}, "wrong.json")
+        status, _, err = cli.run("features", "wrong.json", "rows.csv", "--out", "f.csv")
+        assert status == EINVAL and f"where: /schemaConfig/{where}\n" in err, (conditions, err)
+    config(cli, plain | {"features": [{"op": "normal", "of": "heat"}]}, "wrong.json")
+    cli.fails(EINVAL, "features", "wrong.json", "rows.csv", "--out", "f.csv", says="heat_normal needs operating conditions")
+    config(cli, known | {"features": [{"op": "diff", "of": "heat"}, {"op": "normal", "of": "heat_diff"}]}, "wrong.json")
+    cli.fails(EINVAL, "features", "wrong.json", "rows.csv", "--out", "f.csv", says="takes a column, not a feature", hint=False)
+
+
 def events_csv(cli, n, seed, name):
     """Machines that warm up for an hour before they fail; the log of failures beside them."""
     draw = random.Random(seed)
@@ -403,4 +446,4 @@ if __name__ == "__main__":
         arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
         a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed,
         features_are_scaled_by_their_training_rows, scaled_models_are_gone_on_from_and_replaced,
-        texts_are_categories_of_a_model]))
+        texts_are_categories_of_a_model, values_are_normal_in_their_condition]))

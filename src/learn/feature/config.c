@@ -51,6 +51,12 @@ const mw_param mw_feature_schema_params[] = {
     {.name = "maintenanceEvents",
      .type = MW_PARAM_LIST,
      .help = "Columns that are true in rows where a machine was maintained: how long ago that is."},
+    {.name = "conditions",
+     .type = MW_PARAM_JSON,
+     .help = "How the machine is run: {\"settings\": [\"load\", \"speed\"], \"count\": 6}. Rows "
+             "fall into so "
+             "many conditions by their settings, learned from the training rows; the operator "
+             "`normal` tells how far a value is from what is normal there."},
     {.name = "units",
      .type = MW_PARAM_JSON,
      .help = "In which units columns are, for people: {\"temperature\": \"degC\"}."},
@@ -172,6 +178,36 @@ static mw_status fail_object(const char *key, mw_err *err, const char *hint) {
     return MW_EINVAL;
 }
 
+/* {"settings": [columns], "count": n} */
+static mw_status read_conditions(mw_arena *arena, const mw_json *json, const mw_config__columns *c,
+                                 mw_program_options *options, mw_err *err) {
+    const mw_json *settings = mw_json_get(json, "settings"), *count = mw_json_get(json, "count");
+    int32_t n = 0;
+    if (!json) return MW_OK;
+    const char **names =
+        mw_arena_calloc(arena, (settings ? (size_t)settings->n_children : 0) + 1, sizeof *names);
+    if (!names) return no_memory(err);
+    if (json->kind != MW_JSON_OBJECT || json->n_children != 2 || !settings ||
+        settings->kind != MW_JSON_ARRAY || mw_json_int(count, -1) < 0 ||
+        mw_json_int(count, -1) > INT32_MAX) {
+        mw_fail(err, MW_EINVAL, "operating conditions are settings and a count");
+        mw_err_hint(err, "{\"settings\": [\"load\", \"speed\"], \"count\": 6}");
+        return mw_err_at(err, "conditions");
+    }
+    for (const mw_json *one = settings->first; one; one = one->next, n++) {
+        const int32_t at = find_name(c->numbers, c->n_numbers, one->string);
+        if (one->kind != MW_JSON_STRING || at < 0) {
+            mw_fail(err, MW_EINVAL, "a setting is one of the continuousColumns");
+            return mw_err_at(err, "conditions/settings/%d", (int)n);
+        }
+        names[n] = c->numbers[at];
+    }
+    options->settings = names;
+    options->n_settings = n;
+    options->n_conditions = (int32_t)mw_json_int(count, 0);
+    return MW_OK;
+}
+
 /* {"column": [low, high]}, of which one may be null. *ret [n]. */
 static mw_status read_ranges(mw_arena *arena, const mw_json *json, const char *const *inputs,
                              size_t n, const mw_feature_range **ret, mw_err *err) {
@@ -228,7 +264,8 @@ static void place(mw_err *err, const char *where) {
 }
 
 static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
-                         const mw_args *args, const mw_config__columns *c, mw_err *err) {
+                         const mw_args *args, const mw_config__columns *c,
+                         const mw_conditions *conditions, mw_err *err) {
     const size_t n = c->n_numbers + c->n_truths;
     const char **inputs = mw_arena_calloc(&config->arena, n + 1, sizeof *inputs);
     if (!inputs) return no_memory(err);
@@ -239,11 +276,17 @@ static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
                                   .timezone = mw_args_string(args, "timezone")};
     config->scaling = mw_scaling_kind_of(mw_args_string(args, "scaling"));
     if (config->scaling != MW_SCALING_NONE) options.scaling = mw_scaling_names[config->scaling];
+    options.conditions = conditions;
     mw_status status = check_units(mw_args_json(args, "units"), inputs, n, err);
     if (!status)
         status = read_ranges(r->arena, mw_args_json(args, "validRanges"), inputs, n,
                              &options.ranges, err);
-    if (status) return status;
+    if (!status)
+        status = read_conditions(r->arena, mw_args_json(args, "conditions"), c, &options, err);
+    if (status) {
+        place(err, "/schemaConfig");
+        return status;
+    }
     status = mw_program_new(r->mem, inputs, (int32_t)n, r->features, r->n, &options,
                             &config->program, err);
     if (status) place(err, "/schemaConfig");
@@ -305,6 +348,12 @@ static mw_status read_args(mw_mem *mem, const mw_param *table, const mw_json *js
 
 mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_feature_config *ret,
                                  mw_err *err) {
+    return mw_feature_config_read_fitted(mem, text, size, NULL, ret, err);
+}
+
+mw_status mw_feature_config_read_fitted(mw_mem *mem, const char *text, size_t size,
+                                        const mw_conditions *conditions, mw_feature_config *ret,
+                                        mw_err *err) {
     mw_feature_config config = {0};
     mw_args *top = NULL, *schema = NULL;
     const mw_json *json;
@@ -317,7 +366,7 @@ mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_
         status = read_args(mem, mw_feature_schema_params, mw_args_json(top, "schemaConfig"),
                            "/schemaConfig", &schema, err);
     if (!status) status = read_schema(&r, schema, &c, err);
-    if (!status) status = compile(&config, &r, schema, &c, err);
+    if (!status) status = compile(&config, &r, schema, &c, conditions, err);
     if (!status) status = keep(&config, mw_args_string(top, "organizationId"), &config.org, err);
     if (!status) status = keep_names(&config, schema, &c, err);
     mw_free(r.features);

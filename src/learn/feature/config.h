@@ -28,6 +28,10 @@ typedef struct mw_feature_config {
 
 mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_feature_config *ret,
                                  mw_err *err);
+/* The same with what was fitted for its program (mw_program_fit_conditions); NULL: nothing yet. */
+mw_status mw_feature_config_read_fitted(mw_mem *mem, const char *text, size_t size,
+                                        const mw_conditions *conditions, mw_feature_config *ret,
+                                        mw_err *err);
 void mw_feature_config_done(mw_feature_config *config);
 
 /* Columns that name devices where a configuration names none; ended by NULL. The first one that a table has counts. */

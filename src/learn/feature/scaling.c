@@ -8,7 +8,7 @@
 #include "core/base/threads.h"
 #include "learn/stat/quantile.h"
 
-enum { FORMAT = 1, ROWS_OF_A_TASK = 4096 };
+enum { ROWS_OF_A_TASK = 4096 };
 
 const char *const mw_scaling_names[] = {"none", "standard", "robust", "min-max", NULL};
 
@@ -169,8 +169,7 @@ mw_status mw_scaling_apply(const mw_ctx *ctx, const mw_scaling *scaling, float *
 
 void mw_scaling_write(const mw_scaling *scaling, const char *const *names, mw_json_writer *writer) {
     mw_json_object(writer);
-    mw_json_add_int(writer, "format", FORMAT);
-    mw_json_add_string(writer, "scaling", mw_scaling_names[scaling->kind]);
+    mw_json_add_string(writer, "kind", mw_scaling_names[scaling->kind]);
     mw_json_key(writer, "features");
     mw_json_array(writer);
     for (int32_t k = 0; k < scaling->n; k++) {
@@ -185,16 +184,15 @@ void mw_scaling_write(const mw_scaling *scaling, const char *const *names, mw_js
 }
 
 static mw_status bad(mw_err *err, const char *what) {
-    return mw_fail(err, MW_EDATA, "scaler.json: %s is missing or unusable", what);
+    return mw_fail(err, MW_EDATA, "scaling: %s is missing or unusable", what);
 }
 
 mw_status mw_scaling_read(mw_mem *mem, const mw_json *json, const char *const *names, int32_t n,
                           mw_scaling **ret, mw_err *err) {
     char name[16];
     const mw_json *list = mw_json_get(json, "features");
-    mw_str_copy(name, sizeof name, mw_json_string(mw_json_get(json, "scaling"), ""));
+    mw_str_copy(name, sizeof name, mw_json_string(mw_json_get(json, "kind"), ""));
     const mw_scaling_kind kind = mw_scaling_kind_of(name);
-    if (mw_json_int(mw_json_get(json, "format"), 0) != FORMAT) return bad(err, "its format");
     if (kind == MW_SCALING_NONE) return bad(err, "the kind of scaling");
     if (!list || list->kind != MW_JSON_ARRAY || list->n_children != (uint32_t)n)
         return bad(err, "the list of features");

@@ -9,7 +9,7 @@
  *           center 0, too.
  * Missing   values are left out of the fit and stay missing.
  * Same      bits at any number of threads: a feature's rows are gone through in their order.
- * File      scaler.json: {"format": 1, "scaling": "standard", "features": [{"name", "center", "scale"}]}
+ * Text      {"kind": "standard", "features": [{"name", "center", "scale"}]}
  */
 #ifndef MW_LEARN_FEATURE_SCALING_H
 #define MW_LEARN_FEATURE_SCALING_H

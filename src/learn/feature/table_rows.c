@@ -129,6 +129,18 @@ void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_
                             .columns = rows->columns};
 }
 
+mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows, int64_t n,
+                                   mw_conditions **ret, mw_err *err) {
+    const mw_program *p = rows->config->program;
+    const double **columns = mw_calloc(ctx->mem, (size_t)p->n_inputs + 1, sizeof *columns);
+    if (!columns) return mw_fail_nomem(err, "operating conditions");
+    for (int32_t c = 0; c < p->n_inputs; c++)
+        if (rows->inputs[c]->type == MW_FLOAT64) columns[c] = rows->inputs[c]->number;
+    mw_status status = mw_program_fit_conditions(ctx, p, columns, NULL, n, ret, err);
+    mw_free(columns);
+    return status;
+}
+
 /* ---- all rows ---- */
 
 enum { AT_ONCE = 16384, BLOCK = 64 };

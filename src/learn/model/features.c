@@ -108,10 +108,13 @@ static mw_status take_config(mw_features *features, mw_feature_config *config, m
     return MW_OK;
 }
 
-static mw_status of_program(mw_mem *mem, mw_str text, mw_features **ret, mw_err *err) {
+/* conditions: fitted for it; NULL: nothing yet. */
+static mw_status of_program(mw_mem *mem, mw_str text, const mw_conditions *conditions,
+                            mw_features **ret, mw_err *err) {
     mw_feature_config config;
     mw_features *features = NULL;
-    mw_status status = mw_feature_config_read(mem, text.data, text.size, &config, err);
+    mw_status status =
+        mw_feature_config_read_fitted(mem, text.data, text.size, conditions, &config, err);
     if (status) return status;
     const mw_program *p = config.program;
     status = mw_features__new(mem, p->n_outputs + config.n_categories, &features, err);
@@ -125,6 +128,22 @@ static mw_status of_program(mw_mem *mem, mw_str text, mw_features **ret, mw_err 
         return status;
     }
     *ret = features;
+    return MW_OK;
+}
+
+bool mw_features_need_conditions(const mw_features *features) {
+    const mw_feature_config *config = mw_features_program(features);
+    return config && config->program->n_sensors > 0 && !config->program->conditions;
+}
+
+mw_status mw_features_set_conditions(mw_features *features, const mw_conditions *conditions,
+                                     mw_err *err) {
+    mw_feature_config config;
+    mw_status status = mw_feature_config_read_fitted(
+        features->mem, features->config_text, features->config_size, conditions, &config, err);
+    if (status) return status;
+    mw_feature_config_done(&features->config);
+    features->config = config;
     return MW_OK;
 }
 
@@ -148,7 +167,7 @@ mw_status mw_features_fit(const mw_ctx *ctx, mw_features *features, mw_matrix ro
 }
 
 mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err) {
-    return of_program(ctx->mem, config, ret, err);
+    return of_program(ctx->mem, config, NULL, ret, err);
 }
 
 static mw_status copy_feature(mw_mem *mem, const mw_feature *from, mw_features *to, mw_err *err) {
@@ -165,7 +184,8 @@ mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_feature
                             mw_err *err) {
     mw_features *copy = NULL;
     mw_status status = features->config_text
-                           ? of_program(mem, mw_features__config(features), &copy, err)
+                           ? of_program(mem, mw_features__config(features),
+                                        features->config.program->conditions, &copy, err)
                            : mw_features__new(mem, features->n, &copy, err);
     for (int32_t i = status ? 0 : copy->n; !status && i < features->n; i++)
         status = copy_feature(mem, &features->items[i], copy, err);

@@ -318,10 +318,23 @@ static mw_status scale_parts(const mw_ctx *ctx, mw_lagged *l, mw_err *err) {
                   : mw_scaling_apply(ctx, scaling, l->test.x, l->test.n, l->n_features, err);
 }
 
+/* Of the training part's windows. */
+static mw_status fit_conditions(const mw_ctx *ctx, const double *const *inputs, mw_lagged *l,
+                                mw_err *err) {
+    mw_conditions *conditions = NULL;
+    if (!mw_features_need_conditions(l->features)) return MW_OK;
+    mw_status status =
+        mw_program_fit_conditions(ctx, mw_features_program(l->features)->program, inputs,
+                                  l->train.window, l->train.n, &conditions, err);
+    if (!status) status = mw_features_set_conditions(l->features, conditions, err);
+    mw_conditions_free(conditions);
+    return status;
+}
+
 static mw_status make_rows(const mw_ctx *ctx, const mw_windows *w, int32_t target,
                            const double *naive, mw_lagged *l, mw_err *err) {
     const mw_program *p = mw_features_program(l->features)->program;
-    const size_t n = (size_t)p->n_outputs;
+    const size_t n = (size_t)p->n_outputs; /* conditions that are learned change no number */
     const double **inputs = NULL;
     filling f = {
         .w = w, .l = l, .means = w->means[target], .naive = naive, .n_outputs = p->n_outputs};
@@ -330,8 +343,10 @@ static mw_status make_rows(const mw_ctx *ctx, const mw_windows *w, int32_t targe
     mw_status status = f.block && f.columns ? MW_OK : mw_fail_nomem(err, "the training rows");
     for (size_t k = 0; k < n && !status; k++) f.columns[k] = f.block + k * AT_ONCE;
     if (!status) status = find_inputs(w, p, &inputs, err);
+    if (!status) status = fit_conditions(ctx, inputs, l, err);
     if (!status) status = take_part(&f, &l->train, err);
     if (!status) status = take_part(&f, &l->test, err);
+    p = mw_features_program(l->features)->program;
     if (!status) status = fill_rows(ctx, &f, p, inputs, l, err);
     if (!status) status = scale_parts(ctx, l, err);
     mw_free(inputs);

@@ -360,7 +360,8 @@ static mw_status read_scaler(const mw_json *program, const mw_features *features
                              mw_package *package, mw_err *err) {
     const mw_feature_config *config = mw_features_program(features);
     const mw_json *sha256 = mw_json_get(program, "scaler_sha256");
-    const bool wanted = config && config->scaling != MW_SCALING_NONE;
+    const bool wanted =
+        config && (config->scaling != MW_SCALING_NONE || mw_features_need_conditions(features));
     if (!wanted && !sha256) return MW_OK;
     if (!wanted || !is_text(sha256, MW_SHA256_HEX - 1) || sha256->string.size != MW_SHA256_HEX - 1)
         return bad(err, "program.scaler_sha256");

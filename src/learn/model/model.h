@@ -54,6 +54,10 @@ const mw_feature_config *mw_features_program(const mw_features *features);
 /* The categoricalColumns of its configuration become features behind the outputs, with the texts that the table has. Once, before any rows are made. */
 mw_status mw_features_add_categories(const mw_ctx *ctx, mw_features *features,
                                      const mw_table *table, mw_err *err);
+/* Are there operating conditions to be learned (mw_program_fit_conditions) before any rows are made? Then they are set, and copied. */
+bool mw_features_need_conditions(const mw_features *features);
+mw_status mw_features_set_conditions(mw_features *features, const mw_conditions *conditions,
+                                     mw_err *err);
 /* What a program leaves to be learned, its scaling: from rows as mw_features_matrix gives them before, the rows to fit on alone. From then on it gives
  * scaled ones, and so does every copy. Nothing to do without a program. */
 mw_status mw_features_fit(const mw_ctx *ctx, mw_features *features, mw_matrix rows, mw_err *err);

@@ -9,6 +9,8 @@
 #include "core/base/math.h"
 #include "core/table/ipc.h"
 
+enum { SCALER_FORMAT = 1 };
+
 const char *mw_model__output_name(const mw_model *model) {
     if (model->task == MW_TASK_ANOMALY) return "score";
     return model->n_classes ? "probabilities" : "prediction";
@@ -112,22 +114,51 @@ static mw_status save_curves(const mw_ctx *ctx, const mw_model *model, mw_dir *d
                            strlen(model->curves_json), err);
 }
 
-static const char *const *names_of(const mw_features *features) {
-    return (const char *const *)mw_features_program(features)->program->names;
+static const mw_program *program_of(const mw_model *model) {
+    return mw_features_program(model->features)->program;
 }
 
-/* What the features are scaled by; an older fit's is removed where this one has none. */
+/* Names of the settings, then of the sensors; mw_free it. */
+static const char **condition_names(mw_mem *mem, const mw_program *p, mw_err *err) {
+    const int32_t n = p->options.n_settings;
+    const char **names = mw_alloc_array(mem, (size_t)(n + p->n_sensors) + 1, sizeof *names);
+    for (int32_t k = 0; names && k < n; k++) names[k] = p->inputs[p->settings[k]];
+    for (int32_t k = 0; names && k < p->n_sensors; k++) names[n + k] = p->inputs[p->sensors[k]];
+    if (!names) mw_fail_nomem(err, MW_MODEL_SCALER);
+    return names;
+}
+
+/* {"format": 1, "scaling": {...}, "conditions": {...}}: what there is of both. */
+static mw_status write_scaler(const mw_ctx *ctx, const mw_model *model, mw_buf *out, mw_err *err) {
+    const mw_scaling *scaling = mw_features_scaling(model->features);
+    const mw_program *p = program_of(model);
+    const char **names = condition_names(ctx->mem, p, err);
+    mw_json_writer w;
+    if (!names) return MW_ENOMEM;
+    mw_json_writer_init(&w, out, 2);
+    mw_json_object(&w);
+    mw_json_add_int(&w, "format", SCALER_FORMAT);
+    if (scaling) {
+        mw_json_key(&w, "scaling");
+        mw_scaling_write(scaling, p->names, &w);
+    }
+    if (p->conditions) {
+        mw_json_key(&w, "conditions");
+        mw_conditions_write(p->conditions, names, names + p->options.n_settings, &w);
+    }
+    mw_json_object_end(&w);
+    mw_buf_add_char(out, '\n');
+    mw_free(names);
+    return mw_buf_status(out, MW_MODEL_SCALER, err);
+}
+
+/* What was learned of the features themselves; an older fit's is removed where this one has none. */
 static mw_status save_scaler(const mw_ctx *ctx, const mw_model *model, mw_dir *dir,
                              mw_package *package, mw_err *err) {
-    const mw_scaling *scaling = mw_features_scaling(model->features);
-    if (!scaling) return mw_dir_remove(ctx, dir, MW_MODEL_SCALER, err);
+    if (!mw_model__has_scaler(model)) return mw_dir_remove(ctx, dir, MW_MODEL_SCALER, err);
     mw_buf buf;
-    mw_json_writer w;
     mw_buf_init(&buf, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
-    mw_json_writer_init(&w, &buf, 2);
-    mw_scaling_write(scaling, names_of(model->features), &w);
-    mw_buf_add_char(&buf, '\n');
-    mw_status status = mw_buf_status(&buf, MW_MODEL_SCALER, err);
+    mw_status status = write_scaler(ctx, model, &buf, err);
     if (!status) status = mw_sha256_of(buf.data, buf.size, package->scaler_sha256, err);
     if (!status)
         status = mw_file_replace(ctx, dir, MW_MODEL_SCALER, mw_buf_text(&buf), buf.size, err);
@@ -210,19 +241,38 @@ static mw_status load_state(const mw_ctx *ctx, mw_dir *dir, const mw_package *pa
     return status;
 }
 
+static mw_status read_conditions(const mw_ctx *ctx, mw_model *model, const mw_json *json,
+                                 mw_err *err) {
+    const mw_program *p = program_of(model);
+    const char **names = condition_names(ctx->mem, p, err);
+    mw_conditions *conditions = NULL;
+    mw_status status =
+        names ? mw_conditions_read(ctx->mem, json, names, p->options.n_settings,
+                                   names + p->options.n_settings, p->n_sensors, &conditions, err)
+              : MW_ENOMEM;
+    if (!status) status = mw_features_set_conditions(model->features, conditions, err);
+    mw_conditions_free(conditions);
+    mw_free(names);
+    return status;
+}
+
 static mw_status parse_scaler(const mw_ctx *ctx, mw_model *model, const char *text, size_t size,
                               mw_err *err) {
+    const mw_feature_config *config = mw_features_program(model->features);
     mw_arena arena;
     const mw_json *json = NULL;
     mw_scaling *scaling = NULL;
     mw_arena_init(&arena, ctx->mem);
     mw_status status = mw_json_parse(&arena, text, size, &json, err);
+    if (!status && mw_json_int(mw_json_get(json, "format"), 0) != SCALER_FORMAT)
+        status = mw_fail(err, MW_EDATA, "its format is missing or unknown");
+    if (!status && config->scaling != MW_SCALING_NONE)
+        status = mw_scaling_read(model->mem, mw_json_get(json, "scaling"), config->program->names,
+                                 config->program->n_outputs, &scaling, err);
+    if (!status && scaling) mw_features__set_scaling(model->features, scaling);
+    if (!status && mw_features_need_conditions(model->features))
+        status = read_conditions(ctx, model, mw_json_get(json, "conditions"), err);
     if (status && status != MW_ENOMEM) status = mw_err_prefix(err, MW_MODEL_SCALER);
-    if (!status)
-        status = mw_scaling_read(model->mem, json, names_of(model->features),
-                                 mw_features_program(model->features)->program->n_outputs, &scaling,
-                                 err);
-    if (!status) mw_features__set_scaling(model->features, scaling);
     mw_arena_done(&arena);
     return status;
 }

@@ -4,7 +4,7 @@
  * metadata.json   what the model is; written last, so a folder that has it is whole
  * model.onnx      what it computes; authoritative
  * state.arrow     in its place, where ONNX has no operators for it
- * scaler.json     what the features of a program are scaled by
+ * scaler.json     what was learned of the features of a program: their scaling, operating conditions
  * curves.json     losses round by round, of a fit by rounds
  * MLmodel         what MLflow needs; the only file with a time and a run id
  */
@@ -23,8 +23,13 @@ enum {
     MW_MODEL_FORMAT = 4
 };
 
+static inline bool mw_model__has_scaler(const mw_model *model) {
+    const mw_feature_config *config = mw_features_program(model->features);
+    return config && (mw_features_scaling(model->features) || config->program->conditions);
+}
+
 static inline int mw_model__format(const mw_model *model) {
-    if (mw_features_scaling(model->features)) return MW_MODEL_FORMAT_SCALING;
+    if (mw_model__has_scaler(model)) return MW_MODEL_FORMAT_SCALING;
     if (mw_features_program(model->features)) return MW_MODEL_FORMAT_PROGRAM;
     return mw_model__needs_state(model) ? MW_MODEL_FORMAT_STATE : MW_MODEL_FORMAT_ONNX;
 }

@@ -52,8 +52,7 @@ static void add_target(mw_json_writer *w, const mw_plant *plant) {
                                           : "default: the first parameter that changes");
     add_duration(w, "horizon", plant->windows->interval_us);
     if (plan->lagged.config.size == 0) mw_json_add_int(w, "lags", plan->lagged.n_lags);
-    mw_json_add_string(w, "program",
-                       mw_features_program(plant->lagged->features)->program->hash);
+    mw_json_add_string(w, "program", mw_features_program(plant->lagged->features)->program->hash);
 }
 
 static void add_windows(mw_json_writer *w, const mw_plant *plant) {

@@ -115,14 +115,33 @@ static mw_status check_leak(const mw_feature_config *config, const char *target,
     return MW_OK;
 }
 
+/* Operating conditions, of the rows before those held back. */
+static mw_status fit_conditions(fit_job *job, mw_err *err) {
+    mw_table_rows *rows = NULL;
+    mw_conditions *conditions = NULL;
+    if (!mw_features_need_conditions(job->made)) return MW_OK;
+    const double share = 1 - mw_args_float(job->args, "test_share");
+    const int64_t n = (int64_t)(share * (double)job->table->n_rows);
+    mw_ctx seeded = *job->ctx;
+    seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
+    mw_status status =
+        mw_table_rows_new(job->ctx->mem, mw_features_program(job->made), job->table, &rows, err);
+    if (!status) status = mw_table_rows_conditions(&seeded, rows, n, &conditions, err);
+    if (!status) status = mw_features_set_conditions(job->made, conditions, err);
+    mw_conditions_free(conditions);
+    mw_table_rows_free(rows);
+    return status;
+}
+
 /* Columns that are not features: the target, weights, time and device. What is dropped was not read. */
 static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     const char *except[4];
     size_t n = 0;
     const char *device = mw_args_string(job->args, "device");
     if (job->features && job->made) {
-        mw_status added = mw_features_add_categories(job->ctx, job->made, job->table, err);
-        if (added) return added;
+        mw_status status = mw_features_add_categories(job->ctx, job->made, job->table, err);
+        if (!status) status = fit_conditions(job, err);
+        if (status) return status;
     }
     if (job->features) return check_leak(mw_features_program(job->features), target, err);
     if (job->init) {

@@ -47,10 +47,12 @@ static int signal_of(const plan *p, const char *name) {
     return name[0] - 'a';
 }
 
-static const mw_operator *any_operator(dice *d) {
+/* Those of operating conditions only where there are some. */
+static const mw_operator *any_operator(dice *d, const plan *p) {
     int n = 0;
     while (mw_operators[n].name) n++;
-    return &mw_operators[roll(d, n)];
+    const mw_operator *op = &mw_operators[roll(d, n)];
+    return p->options.n_conditions == 0 && (op->takes & MW_TAKES_CONDITION) ? NULL : op;
 }
 
 static mw_feature_args any_args(dice *d, const mw_operator *op) {
@@ -76,6 +78,31 @@ static mw_feature_args any_args(dice *d, const mw_operator *op) {
     return args;
 }
 
+/* Of some rows, for the program anew. */
+static void learn_conditions(dice *d, plan *p) {
+    enum { N = 80 };
+    mw_ctx ctx;
+    mw_conditions *conditions = NULL;
+    double values[INPUTS][N];
+    const double *columns[INPUTS];
+    mw_ctx_init(&ctx);
+    for (int c = 0; c < INPUTS; c++) {
+        columns[c] = values[c];
+        for (int i = 0; i < N; i++) values[c][i] = chance(d, 20) ? MW_NAN : roll(d, 5) - 2;
+    }
+    for (int c = 0; c < INPUTS; c++) values[c][0] = 0;
+    assert_ok(mw_program_fit_conditions(&ctx, p->program, columns, NULL, N, &conditions, &err));
+    char hash[MW_SHA256_HEX];
+    memcpy(hash, p->program->hash, sizeof hash);
+    mw_program_free(p->program);
+    p->options.conditions = conditions;
+    assert_ok(
+        mw_program_new(NULL, inputs, INPUTS, p->features, p->n, &p->options, &p->program, &err));
+    assert_string_equal(p->program->hash, hash); /* what is learned is not defined */
+    mw_conditions_free(conditions);
+    p->options.conditions = NULL;
+}
+
 static void any_plan(dice *d, plan *p) {
     *p = (plan){.n = 1 + roll(d, FEATURES)};
     if (chance(d, 3)) p->options.sampling_us = 10000000;
@@ -84,14 +111,21 @@ static void any_plan(dice *d, plan *p) {
         p->ranges[c] = (mw_feature_range){chance(d, 2) ? -DBL_MAX : -3.5 + roll(d, 3),
                                           chance(d, 2) ? DBL_MAX : 1 + roll(d, 5)};
     if (chance(d, 3)) p->options.ranges = p->ranges;
+    if (chance(d, 3)) {
+        p->options.settings = inputs;
+        p->options.n_settings = 1 + roll(d, 2);
+        p->options.n_conditions = 1 + roll(d, 4);
+    }
     for (int f = 0; f < p->n; f++) {
-        const mw_operator *op = chance(d, 10) ? NULL : any_operator(d);
+        const mw_operator *op = chance(d, 10) ? NULL : any_operator(d, p);
         mw_feature_def *one = &p->features[f];
         (void)snprintf(p->names[f], NAME, "f%d", f);
         *one = (mw_feature_def){
             .name = p->names[f], .op = op, .args = op ? any_args(d, op) : (mw_feature_args){0}};
         for (int k = 0; k < MW_NODE_INPUTS; k++)
-            one->of[k] = f > 0 && chance(d, 4) ? p->names[roll(d, f)] : inputs[roll(d, INPUTS)];
+            one->of[k] = f > 0 && chance(d, 4) && !(op && op->takes & MW_TAKES_CONDITION)
+                             ? p->names[roll(d, f)]
+                             : inputs[roll(d, INPUTS)];
     }
     for (int f = 0; f < p->n; f++) {
         const mw_operator *op = p->features[f].op;
@@ -103,6 +137,7 @@ static void any_plan(dice *d, plan *p) {
     }
     assert_ok(
         mw_program_new(NULL, inputs, INPUTS, p->features, p->n, &p->options, &p->program, &err));
+    if (p->program->n_sensors > 0 && !chance(d, 5)) learn_conditions(d, p);
 }
 
 /* ---- rows ---- */

@@ -145,13 +145,13 @@ MW_TEST(text_keeps_every_bit) {
     }
 }
 
-#define HEAD "{\"format\":1,\"scaling\":\"standard\",\"features\":"
+#define HEAD "{\"kind\":\"standard\",\"features\":"
 
 MW_TEST(text_that_is_not_of_these_features_is_refused) {
     static const char *const bad[] = {"[]",
                                       "{}",
-                                      "{\"format\":2,\"scaling\":\"standard\",\"features\":[]}",
-                                      "{\"format\":1,\"scaling\":\"none\",\"features\":[{\"name\":"
+                                      "{\"kind\":\"odd\",\"features\":[]}",
+                                      "{\"kind\":\"none\",\"features\":[{\"name\":"
                                       "\"a\",\"center\":0,\"scale\":1}]}",
                                       HEAD "[]}",
                                       HEAD "{}}",
