@@ -278,6 +278,7 @@ def write_tables(folder):
         telemetry.write("time,machine,temperature,vibration\n")
         for row in range(300):
             telemetry.write(f"2026-02-01 00:{row // 12:02d}:{row // 2 % 6 * 10:02d},M{row % 2},{draw.gauss(60, 2):.2f},{draw.gauss(3, 1):.2f}\n")
+    (folder / "features.json").write_text(json.dumps({"schemaConfig": {"continuousColumns": ["temperature"], "rollingWindows": [5]}}))
     (folder / "config.json").write_text(json.dumps({"schemaConfig": {"timeColumn": "time", "deviceColumn": "machine", "lagSeconds": [60], "rollingWindows": ["5min"],
                                                                     "continuousColumns": ["temperature", "vibration"]}}))
     with gzip.open(folder / "plant.csv.gz", "wt") as plant:

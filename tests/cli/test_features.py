@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import statistics
 import sys
 from datetime import datetime, timedelta, timezone
 
@@ -88,7 +89,7 @@ def columns_get_what_is_usual(cli):
     wanted = {"temperature", "alarm_active", "temperature_lag_60s", "current_lag_300s", "pressure_mean_5", "pressure_median_20",
               "vibration_rate", "vibration_acceleration", "current_zscore", "current_mad_distance_20", "temperature_x_pressure", "hour_sin"}
     assert wanted <= set(lines[0]), wanted - set(lines[0])
-    assert said["columns"] == 6 + 12 + 60 + 12 + 4 + 6 + 4, said
+    assert said["columns"] == 6 + 12 + 60 + 12 + 4 + 6 + 4 + 8, said  # the last ones: what manufacturing knows of its columns
     assert {line["pump_status"] for line in lines} == {"0", "1", ""}
     assert lines[2]["temperature_lag_60s"] == "" and lines[40]["temperature_lag_60s"] == lines[28]["temperature"]
 
@@ -259,6 +260,143 @@ def a_changed_program_is_noticed(cli):
     cli.fails(EINVAL, *learn, "--target", "failed", "--out", "m2", says="program.json")
 
 
+def features_are_scaled_by_their_training_rows(cli):
+    cli.write("rows.csv", failing_csv(1000, 1))
+    cli.write("later.csv", failing_csv(200, 2))
+    config(cli, PROGRAM, "plain.json")
+    said, made = features(cli, "plain.json", "rows.csv", "--out", "f.csv")
+    fitted = [[float(line[name]) for line in made[:700] if line[name]] for name in made[0]]
+    for kind in ("standard", "robust", "min-max"):
+        config(cli, PROGRAM | {"scaling": kind, "targetColumn": "failed"}, "program.json")
+        learn = ["train", "rows.csv", "--program", "program.json", "--test-share", "0.3"]
+        told = cli.json(*learn, "--learner", "linear", "--task", "regression", "--out", "m")
+        assert told["target"] == "failed" and told["features"] == said["columns"], told
+        scaler = json.loads((cli.folder / "m/scaler.json").read_text())["scaling"]
+        assert scaler["kind"] == kind and [one["name"] for one in scaler["features"]] == list(made[0]), scaler
+        for one, values in zip(scaler["features"], fitted, strict=True):
+            if len(set(values)) == 1:
+                center, scale = values[0], 1
+            elif kind == "standard":
+                center, scale = statistics.fmean(values), statistics.pstdev(values)
+            elif kind == "robust":
+                low, center, high = statistics.quantiles(values, method="inclusive")
+                scale = high - low or 1
+            else:
+                center, scale = min(values), max(values) - min(values)
+            assert math.isclose(one["center"], center, rel_tol=1e-6, abs_tol=1e-9), (kind, one, center)
+            assert math.isclose(one["scale"], scale, rel_tol=1e-6), (kind, one, scale)
+        cli.ok("predict", "m", "later.csv", "--out", "s.csv")
+        cli.ok(*learn, "--learner", "linear", "--task", "regression", "--out", "again", "--jobs", 1)
+        for name in ("model.onnx", "scaler.json", "metadata.json"):
+            assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
+    text = (cli.folder / "m/scaler.json").read_text()
+    (cli.folder / "m/scaler.json").write_text(text.replace('"center": ', '"center": 1', 1))
+    cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="scaler.json is not the file metadata.json describes")
+    (cli.folder / "m/scaler.json").unlink()
+    cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="has no scaler.json", hint=False)
+    metadata = cli.folder / "m/metadata.json"
+    whole = json.loads(metadata.read_text())
+    del whole["program"]["scaler_sha256"]
+    metadata.write_text(json.dumps(whole))
+    cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="scaler_sha256", hint=False)
+
+
+def scaled_models_are_gone_on_from_and_replaced(cli):
+    cli.write("rows.csv", failing_csv(600, 1))
+    config(cli, PROGRAM | {"scaling": "standard"}, "program.json")
+    config(cli, PROGRAM, "plain.json")
+    learn = ["train", "rows.csv", "--target", "failed", "--learner", "gbdt"]
+    cli.ok(*learn, "--program", "program.json", "--set", "n_estimators=6", "--out", "m")
+    cli.ok(*learn, "--program", "program.json", "--set", "n_estimators=10", "--out", "whole")
+    cli.ok(*learn, "--init-model", "m", "--set", "n_estimators=4", "--out", "m")
+    for name in ("model.onnx", "scaler.json"):
+        assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "whole" / name).read_bytes(), name
+    cli.ok(*learn, "--program", "plain.json", "--set", "n_estimators=4", "--out", "m")
+    assert not (cli.folder / "m/scaler.json").exists()
+    cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+    cli.fails(EINVAL, "train", "rows.csv", "--program", "plain.json", "--out", "m2", says="--target is missing", hint=False)
+
+
+def texts_are_categories_of_a_model(cli):
+    draw = random.Random(5)
+    lines = failing_csv(1500, 3).splitlines()
+    products = [draw.choice(["bolt", "nut", "gear, large", ""]) for _ in lines[1:]]
+    def put(name, head="product", words=products, target=True):
+        values = [line.rsplit(",", 1)[0] + f",{int(word == 'nut' or draw.random() < 0.05)}" if target else line for line, word in zip(lines[1:], words)]
+        return cli.write(name, "\n".join([f"{lines[0]},{head}", *(f'{value},"{word}"' for value, word in zip(values, words))]) + "\n")
+    put("rows.csv")
+    for scaling in ("none", "standard"):
+        config(cli, PROGRAM | {"categoricalColumns": ["product", "machine"], "scaling": scaling}, "program.json")
+        learn = ["train", "rows.csv", "--program", "program.json", "--target", "failed", "--learner", "gbdt", "--set", "n_estimators=20", "--test-share", "0.3"]
+        said = cli.json(*learn, "--out", "m")
+        assert said["metrics"]["roc_auc"] > 0.9, said["metrics"]
+        told = {one["name"]: one for one in json.loads((cli.folder / "m/metadata.json").read_text())["features"]}
+        assert told["product"]["kind"] == "category" and told["product"]["categories"] == ["bolt", "gear, large", "nut"], told["product"]
+        assert len(told) == said["features"] and "machine" in told, told
+        cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+        with open(cli.folder / "s.csv", newline="") as f:
+            scores = [row["prediction"] for row in csv.DictReader(f)]
+        assert sum(score == str(int(word == "nut")) for score, word in zip(scores, products)) > 0.97 * len(products)
+        whole = (cli.folder / "m/metadata.json").read_bytes()
+        cli.ok(*learn, "--out", "m", "--jobs", 1)
+        assert (cli.folder / "m/metadata.json").read_bytes() == whole
+    put("new.csv", words=["rivet"] * len(products))  # unseen: missing
+    assert cli.json("predict", "m", "new.csv", "--out", "s.csv")["rows"] == len(products)
+    put("other.csv", head="what")
+    cli.fails(EDATA, "predict", "m", "other.csv", "--out", "s.csv", says="column 'product' is missing", hint=False)
+    cli.fails(EDATA, "train", "other.csv", *learn[2:], "--out", "m2", says="no column product")
+    cli.fails(EINVAL, "train", "rows.csv", *learn[2:4], "--target", "product", "--learner", "forest", "--out", "m2", says="know the answer")
+    changed = (cli.folder / "m/metadata.json").read_text()
+    (cli.folder / "m/metadata.json").write_text(changed.replace('"name": "product"', '"name": "produce"', 1))
+    cli.fails(EDATA, "predict", "m", "rows.csv", "--out", "s.csv", says="another feature program")
+    for names in (["product", "product"], ["temperature"], ["temperature_rate"]):
+        config(cli, PROGRAM | {"categoricalColumns": names}, "program.json")
+        cli.fails(EINVAL, "features", "program.json", "rows.csv", "--out", "f.csv", says="is there already")
+
+
+def values_are_normal_in_their_condition(cli):
+    """A machine runs at three loads; a defect shows as heat that is too high for its load, and nowhere near the highest heat."""
+    draw = random.Random(9)
+    lines = ["when,machine,load,heat,noise,defect"]
+    for i in range(2000):
+        load, defect = draw.randrange(3), draw.random() < 0.2
+        when = datetime(2026, 3, 1, tzinfo=timezone.utc) + timedelta(seconds=30 * i)
+        lines.append(f"{when.isoformat()},m1,{10 * load + draw.gauss(0, 0.1):.3f},{50 * load + draw.gauss(4 * defect, 1):.3f},{draw.gauss(0, 1):.3f},{int(defect)}")
+    cli.write("rows.csv", "\n".join(lines) + "\n")
+    plain = named({"continuousColumns": ["load", "heat", "noise"], "features": [{"op": "value", "of": ["heat", "noise"]}]})
+    known = plain | {"conditions": {"settings": ["load"], "count": 3}, "features": [{"op": "normal", "of": ["heat", "noise"]},
+                     {"op": "mean", "of": "heat_normal", "window": 5}]}
+    aucs = []
+    for schema in (plain, known):
+        config(cli, schema, "program.json")
+        learn = ["train", "rows.csv", "--program", "program.json", "--target", "defect", "--learner", "linear", "--task", "regression", "--test-share", "0.3"]
+        aucs.append(cli.json(*learn, "--out", "m")["metrics"]["r2"])
+    assert aucs[0] < 0.1 and aucs[1] > 0.5, aucs
+    told = json.loads((cli.folder / "m/scaler.json").read_text())["conditions"]
+    assert sorted(round(c / 10) for c in told["settings"][0]["centers"]) == [0, 1, 2] and [s["name"] for s in told["sensors"]] == ["heat", "noise"], told
+    assert sum(told["sensors"][0]["counts"]) == 1400, told
+    cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+    cli.ok(*learn, "--out", "again", "--jobs", 1)
+    for name in ("model.onnx", "scaler.json", "metadata.json"):
+        assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
+    config(cli, named({"continuousColumns": ["load", "heat"], "conditions": {"settings": ["load"], "count": 2}}), "usual.json")
+    said, made = features(cli, "usual.json", "rows.csv", "--out", "f.csv", "--replay")
+    assert "heat_normal" in made[0] and "load_normal" not in made[0] and not any(line["heat_normal"] for line in made), list(made[0])
+    text = (cli.folder / "m/scaler.json").read_text()
+    (cli.folder / "m/scaler.json").write_text(text.replace('"n": 3', '"n": 4'))
+    cli.fails(EDATA, "predict", "m", "rows.csv", "--out", "s.csv", says="scaler.json is not the file")
+    for conditions, where in (({"settings": ["load"]}, "conditions"), ({"settings": ["power"], "count": 2}, "conditions/settings/0"),
+                              ({"settings": [], "count": 2}, "conditions/settings"), ({"settings": ["load"], "count": 0}, "conditions/count"),
+                              ({"settings": ["load"], "count": 5000}, "conditions/count"), ([], "conditions")):
+        config(cli, plain | {"conditions": conditions}, "wrong.json")
+        status, _, err = cli.run("features", "wrong.json", "rows.csv", "--out", "f.csv")
+        assert status == EINVAL and f"where: /schemaConfig/{where}\n" in err, (conditions, err)
+    config(cli, plain | {"features": [{"op": "normal", "of": "heat"}]}, "wrong.json")
+    cli.fails(EINVAL, "features", "wrong.json", "rows.csv", "--out", "f.csv", says="heat_normal needs operating conditions")
+    config(cli, known | {"features": [{"op": "diff", "of": "heat"}, {"op": "normal", "of": "heat_diff"}]}, "wrong.json")
+    cli.fails(EINVAL, "features", "wrong.json", "rows.csv", "--out", "f.csv", says="takes a column, not a feature", hint=False)
+
+
 def events_csv(cli, n, seed, name):
     """Machines that warm up for an hour before they fail; the log of failures beside them."""
     draw = random.Random(seed)
@@ -306,4 +444,6 @@ if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         telemetry_40_has_its_columns, devices_are_found_by_name, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
         arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
-        a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed]))
+        a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed,
+        features_are_scaled_by_their_training_rows, scaled_models_are_gone_on_from_and_replaced,
+        texts_are_categories_of_a_model, values_are_normal_in_their_condition]))

@@ -244,7 +244,7 @@ static double value(const mw_feature_def *f, const plain_rows *r, const double *
     if (is_one_of(op, "product ratio difference")) return paired(op, a[i], b[i]);
     if (is_one_of(op, "zscore")) return zscore(a, i);
     if (is_one_of(op, "hour_sin hour_cos weekday_sin weekday_cos"))
-        return clock_of(op, r->times[i]);
+        return clock_of(op, r->times[i] + r->ahead_us);
     abort(); /* an operator without a plain way */
 }
 

@@ -12,6 +12,7 @@ typedef struct plain_rows { /* of one device, times ascending */
     const int64_t *times;
     double **columns; /* [n_inputs][n] NaN: missing; nothing infinite */
     int64_t sampling_us;
+    int64_t ahead_us; /* the clock, of UTC */
 } plain_rows;
 
 bool plain_knows(const mw_operator *op); /* the others have tests of their own */

@@ -259,6 +259,16 @@ static mw_status set_number(const mw_param *param, value *to, double number, mw_
 }
 
 /* Reads a text as the type says; *to is written on success (a list may have grown on failure). */
+/* The text is kept: strings point into it. */
+static mw_status set_json_text(mw_args *args, const mw_param *param, value *to, mw_str text,
+                               mw_err *err) {
+    char *copy = mw_arena_strndup(&args->arena, text.data, text.size);
+    if (!copy) return no_memory(err);
+    mw_status status = mw_json_parse(&args->arena, copy, text.size, &to->json, err);
+    if (status && status != MW_ENOMEM) mw_err_at(err, "%s", param->name);
+    return status;
+}
+
 static mw_status set_text(mw_args *args, const mw_param *param, value *to, mw_str text,
                           mw_err *err) {
     if (param->flags & MW_PARAM_REPEATED) return add_item(args, param, to, text, err);
@@ -283,7 +293,7 @@ static mw_status set_text(mw_args *args, const mw_param *param, value *to, mw_st
     case MW_PARAM_INT: ok = mw_number_read_int(text.data, text.size, &whole); break;
     case MW_PARAM_DURATION: ok = mw_duration_read(text.data, text.size, &whole); break;
     case MW_PARAM_TIME: ok = mw_time_read(text.data, text.size, &whole, &zoned); break;
-    case MW_PARAM_JSON: break;
+    case MW_PARAM_JSON: return set_json_text(args, param, to, text, err);
     }
     if (!ok) return fail_type(param, text, err);
     return set_whole(param, to, whole, text, err);

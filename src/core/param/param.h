@@ -22,7 +22,7 @@ typedef enum mw_param_type {
     MW_PARAM_LIST,     /* of strings: "a,b,c" or repeated or a JSON array; min and max bound the
                           number of items when max > 0; choices, if any, bound the items */
     MW_PARAM_TIME,     /* time stamp; stored as int64 us UTC */
-    MW_PARAM_JSON      /* any JSON value, which its owner reads (mw_args_json); not from text */
+    MW_PARAM_JSON      /* any JSON value, which its owner reads (mw_args_json) */
 } mw_param_type;
 
 enum {

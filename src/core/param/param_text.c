@@ -176,7 +176,7 @@ static size_t left_of_option(const mw_param *param, char out[NOTE_MAX]) {
     static const char *const words[] = {
         [MW_PARAM_BOOL] = "",         [MW_PARAM_INT] = " N",       [MW_PARAM_FLOAT] = " X",
         [MW_PARAM_STRING] = " TEXT",  [MW_PARAM_ENUM] = " CHOICE", [MW_PARAM_DURATION] = " SPAN",
-        [MW_PARAM_LIST] = " A,B,...", [MW_PARAM_TIME] = " TIME",   [MW_PARAM_JSON] = " JSON",
+        [MW_PARAM_LIST] = " A,B,...", [MW_PARAM_TIME] = " TIME",   [MW_PARAM_JSON] = " FILE",
     };
     bool positional = (param->flags & MW_PARAM_POSITIONAL) != 0;
     const char *word = param->flags & MW_PARAM_REPEATED ? " TEXT" : words[param->type];

@@ -90,9 +90,8 @@ static mw_status push(const mw_feature_node *node, void *data, const mw_span *sp
     return mw_block_push(node, data, span, in[0], out, give, mem, err);
 }
 
-static mw_status prepare(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err) {
-    (void)zone;
-    (void)arena;
+static mw_status prepare(mw_feature_node *node, const mw_feature_setup *setup, mw_err *err) {
+    (void)setup;
     return mw_block_check(node, err);
 }
 

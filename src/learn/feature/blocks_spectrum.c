@@ -17,17 +17,16 @@ typedef struct plan {
     double *hann; /* [n] */
 } plan;
 
-static mw_status prepare(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err) {
-    (void)zone;
+static mw_status prepare(mw_feature_node *node, const mw_feature_setup *setup, mw_err *err) {
     mw_status status = mw_block_check(node, err);
     if (status) return status;
     const int32_t n = (int32_t)node->args.rows;
-    plan *p = mw_arena_alloc(arena, sizeof *p);
-    double *hann = mw_arena_alloc(arena, (size_t)n * sizeof *hann);
+    plan *p = mw_arena_alloc(setup->arena, sizeof *p);
+    double *hann = mw_arena_alloc(setup->arena, (size_t)n * sizeof *hann);
     if (!p || !hann) return mw_fail_nomem(err, "a feature program");
     for (int32_t i = 0; i < n; i++) hann[i] = 0.5 - 0.5 * mw_cos(2 * MW_PI * i / n);
     *p = (plan){.hann = hann};
-    status = mw_fft_new(arena, n, &p->fft, err);
+    status = mw_fft_new(setup->arena, n, &p->fft, err);
     if (!status) node->plan = p;
     return status;
 }

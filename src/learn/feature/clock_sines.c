@@ -36,10 +36,9 @@ static void enter(state *s, int64_t hours) {
     s->hours = hours;
 }
 
-static mw_status prepare(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err) {
-    (void)arena;
+static mw_status prepare(mw_feature_node *node, const mw_feature_setup *setup, mw_err *err) {
     (void)err;
-    node->plan = zone;
+    node->plan = setup->zone;
     return MW_OK;
 }
 

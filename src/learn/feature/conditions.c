@@ -370,25 +370,25 @@ typedef struct apply {
     float *out;
 } apply;
 
-static float score(double x, double mean, double std) {
-    const double z = std > 0 ? (x - mean) / std : x == mean ? 0 : MW_NAN;
-    return mw_abs(z) <= (double)FLT_MAX ? (float)z : (float)MW_NAN;
+double mw_conditions_score(const mw_conditions *c, int32_t k, int32_t s, double x) {
+    if (k == NONE) return MW_NAN;
+    const size_t at = (size_t)k * (size_t)c->n_sensors + (size_t)s;
+    return c->stds[at] > 0 ? (x - c->means[at]) / c->stds[at] : x == c->means[at] ? 0 : MW_NAN;
 }
 
 static mw_status apply_some(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     (void)worker;
     (void)err;
     const apply *a = arg;
-    const size_t sensors = (size_t)a->c->n_sensors;
+    const int32_t sensors = a->c->n_sensors;
     for (int64_t i = begin; i < end; i++) {
         const float *row = a->matrix.x + i * a->matrix.n_features;
-        float *to = a->out + (size_t)i * sensors;
+        float *to = a->out + i * sensors;
         const int32_t k = mw_conditions_of(a->c, row);
-        const size_t at = k == NONE ? 0 : (size_t)k * sensors;
-        for (size_t s = 0; s < sensors; s++)
-            to[s] = k == NONE ? (float)MW_NAN
-                              : score((double)row[a->c->sensors[s]], a->c->means[at + s],
-                                      a->c->stds[at + s]);
+        for (int32_t s = 0; s < sensors; s++) {
+            const double z = mw_conditions_score(a->c, k, s, (double)row[a->c->sensors[s]]);
+            to[s] = mw_abs(z) <= (double)FLT_MAX ? (float)z : (float)MW_NAN;
+        }
     }
     return MW_OK;
 }

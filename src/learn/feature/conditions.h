@@ -11,6 +11,7 @@
 #ifndef MW_LEARN_FEATURE_CONDITIONS_H
 #define MW_LEARN_FEATURE_CONDITIONS_H
 
+#include "core/text/json.h"
 #include "learn/stat/matrix.h"
 
 typedef struct mw_conditions {
@@ -42,6 +43,19 @@ typedef struct mw_conditions_options {
 mw_status mw_conditions_fit(const mw_ctx *ctx, const mw_conditions_options *options,
                             mw_matrix matrix, mw_conditions **ret, mw_err *err);
 void *mw_conditions_free(mw_conditions *conditions);
+
+mw_status mw_conditions_copy(mw_mem *mem, const mw_conditions *conditions, mw_conditions **ret,
+                             mw_err *err);
+
+/* The distance of a value of sensor number s from what is normal in condition k; -1: of none, so missing. */
+double mw_conditions_score(const mw_conditions *conditions, int32_t k, int32_t s, double x);
+
+/* As text: settings and sensors by their columns' names, in their order. What is read must have them (MW_EDATA). */
+void mw_conditions_write(const mw_conditions *conditions, const char *const *settings,
+                         const char *const *sensors, mw_json_writer *writer);
+mw_status mw_conditions_read(mw_mem *mem, const mw_json *json, const char *const *settings,
+                             int32_t n_settings, const char *const *sensors, int32_t n_sensors,
+                             mw_conditions **ret, mw_err *err);
 
 /* The condition of a row of the fitted matrix's columns; -1: a setting is missing. Of equally near ones the first. */
 int32_t mw_conditions_of(const mw_conditions *conditions, const float *row);

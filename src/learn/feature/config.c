@@ -24,10 +24,13 @@ const mw_param mw_feature_schema_params[] = {
     {.name = "continuousColumns",
      .type = MW_PARAM_LIST,
      .min = 1,
-     .max = 10000,
+     .max = 20000,
      .flags = MW_PARAM_REQUIRED,
      .help = "Columns of numbers."},
     {.name = "booleanColumns", .type = MW_PARAM_LIST, .help = "Columns of true or false: 1 and 0."},
+    {.name = "categoricalColumns",
+     .type = MW_PARAM_LIST,
+     .help = "Columns of texts, which a model takes as they are: product, shift, the device."},
     {.name = "lagSeconds",
      .type = MW_PARAM_LIST,
      .flags = MW_PARAM_NUMBERS,
@@ -48,6 +51,12 @@ const mw_param mw_feature_schema_params[] = {
     {.name = "maintenanceEvents",
      .type = MW_PARAM_LIST,
      .help = "Columns that are true in rows where a machine was maintained: how long ago that is."},
+    {.name = "conditions",
+     .type = MW_PARAM_JSON,
+     .help = "How the machine is run: {\"settings\": [\"load\", \"speed\"], \"count\": 6}. Rows "
+             "fall into so "
+             "many conditions by their settings, learned from the training rows; the operator "
+             "`normal` tells how far a value is from what is normal there."},
     {.name = "units",
      .type = MW_PARAM_JSON,
      .help = "In which units columns are, for people: {\"temperature\": \"degC\"}."},
@@ -78,6 +87,13 @@ const mw_param mw_feature_schema_params[] = {
      .min = 1,
      .max = 256,
      .help = "The column that names the device."},
+    {.name = "scaling",
+     .type = MW_PARAM_ENUM,
+     .def = "none",
+     .choices = mw_scaling_names,
+     .help =
+         "What a model's features are scaled by, fitted on its training rows: standard (mean and "
+         "standard deviation), robust (median and quartiles), min-max."},
     {.name = "targetColumn",
      .type = MW_PARAM_STRING,
      .min = 1,
@@ -162,6 +178,36 @@ static mw_status fail_object(const char *key, mw_err *err, const char *hint) {
     return MW_EINVAL;
 }
 
+/* {"settings": [columns], "count": n} */
+static mw_status read_conditions(mw_arena *arena, const mw_json *json, const mw_config__columns *c,
+                                 mw_program_options *options, mw_err *err) {
+    const mw_json *settings = mw_json_get(json, "settings"), *count = mw_json_get(json, "count");
+    int32_t n = 0;
+    if (!json) return MW_OK;
+    const char **names =
+        mw_arena_calloc(arena, (settings ? (size_t)settings->n_children : 0) + 1, sizeof *names);
+    if (!names) return no_memory(err);
+    if (json->kind != MW_JSON_OBJECT || json->n_children != 2 || !settings ||
+        settings->kind != MW_JSON_ARRAY || mw_json_int(count, -1) < 0 ||
+        mw_json_int(count, -1) > INT32_MAX) {
+        mw_fail(err, MW_EINVAL, "operating conditions are settings and a count");
+        mw_err_hint(err, "{\"settings\": [\"load\", \"speed\"], \"count\": 6}");
+        return mw_err_at(err, "conditions");
+    }
+    for (const mw_json *one = settings->first; one; one = one->next, n++) {
+        const int32_t at = find_name(c->numbers, c->n_numbers, one->string);
+        if (one->kind != MW_JSON_STRING || at < 0) {
+            mw_fail(err, MW_EINVAL, "a setting is one of the continuousColumns");
+            return mw_err_at(err, "conditions/settings/%d", (int)n);
+        }
+        names[n] = c->numbers[at];
+    }
+    options->settings = names;
+    options->n_settings = n;
+    options->n_conditions = (int32_t)mw_json_int(count, 0);
+    return MW_OK;
+}
+
 /* {"column": [low, high]}, of which one may be null. *ret [n]. */
 static mw_status read_ranges(mw_arena *arena, const mw_json *json, const char *const *inputs,
                              size_t n, const mw_feature_range **ret, mw_err *err) {
@@ -218,7 +264,8 @@ static void place(mw_err *err, const char *where) {
 }
 
 static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
-                         const mw_args *args, const mw_config__columns *c, mw_err *err) {
+                         const mw_args *args, const mw_config__columns *c,
+                         const mw_conditions *conditions, mw_err *err) {
     const size_t n = c->n_numbers + c->n_truths;
     const char **inputs = mw_arena_calloc(&config->arena, n + 1, sizeof *inputs);
     if (!inputs) return no_memory(err);
@@ -227,11 +274,19 @@ static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
     mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval"),
                                   .lateness_us = mw_args_int(args, "lateness"),
                                   .timezone = mw_args_string(args, "timezone")};
+    config->scaling = mw_scaling_kind_of(mw_args_string(args, "scaling"));
+    if (config->scaling != MW_SCALING_NONE) options.scaling = mw_scaling_names[config->scaling];
+    options.conditions = conditions;
     mw_status status = check_units(mw_args_json(args, "units"), inputs, n, err);
     if (!status)
         status = read_ranges(r->arena, mw_args_json(args, "validRanges"), inputs, n,
                              &options.ranges, err);
-    if (status) return status;
+    if (!status)
+        status = read_conditions(r->arena, mw_args_json(args, "conditions"), c, &options, err);
+    if (status) {
+        place(err, "/schemaConfig");
+        return status;
+    }
     status = mw_program_new(r->mem, inputs, (int32_t)n, r->features, r->n, &options,
                             &config->program, err);
     if (status) place(err, "/schemaConfig");
@@ -244,6 +299,28 @@ static mw_status keep(mw_feature_config *config, const char *text, const char **
     return *ret ? MW_OK : no_memory(err);
 }
 
+/* Texts are no numbers: a column is either. */
+static mw_status keep_categories(mw_feature_config *config, const mw_args *args,
+                                 const mw_config__columns *c, mw_err *err) {
+    const char *const *names;
+    const size_t n = mw_args_list(args, "categoricalColumns", &names);
+    mw_status status = MW_OK;
+    config->categories = mw_arena_calloc(&config->arena, n + 1, sizeof *config->categories);
+    if (!config->categories) return no_memory(err);
+    for (size_t i = 0; i < n && !status; i++) {
+        const mw_str name = mw_str_of(names[i]);
+        if (find_name(c->numbers, c->n_numbers, name) >= 0 ||
+            find_name(c->truths, c->n_truths, name) >= 0 || find_name(names, i, name) >= 0 ||
+            find_name(config->program->names, (size_t)config->program->n_outputs, name) >= 0) {
+            mw_fail(err, MW_EINVAL, "%.60s is there already", names[i]);
+            mw_err_at(err, "/schemaConfig/categoricalColumns/%zu", i);
+            return mw_err_hint(err, "it is a category or a number, and no feature has its name");
+        }
+        status = keep(config, names[i], &config->categories[config->n_categories++], err);
+    }
+    return status;
+}
+
 static mw_status keep_names(mw_feature_config *config, const mw_args *args,
                             const mw_config__columns *c, mw_err *err) {
     mw_status status = keep(config, mw_args_string(args, "timeColumn"), &config->time_column, err);
@@ -251,6 +328,7 @@ static mw_status keep_names(mw_feature_config *config, const mw_args *args,
         status = keep(config, mw_args_string(args, "deviceColumn"), &config->device_column, err);
     if (!status)
         status = keep(config, mw_args_string(args, "targetColumn"), &config->target_column, err);
+    if (!status) status = keep_categories(config, args, c, err);
     config->booleans = mw_arena_calloc(&config->arena, c->n_truths + 1, sizeof *config->booleans);
     if (!status && !config->booleans) status = no_memory(err);
     for (; !status && (size_t)config->n_booleans < c->n_truths; config->n_booleans++)
@@ -270,6 +348,12 @@ static mw_status read_args(mw_mem *mem, const mw_param *table, const mw_json *js
 
 mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_feature_config *ret,
                                  mw_err *err) {
+    return mw_feature_config_read_fitted(mem, text, size, NULL, ret, err);
+}
+
+mw_status mw_feature_config_read_fitted(mw_mem *mem, const char *text, size_t size,
+                                        const mw_conditions *conditions, mw_feature_config *ret,
+                                        mw_err *err) {
     mw_feature_config config = {0};
     mw_args *top = NULL, *schema = NULL;
     const mw_json *json;
@@ -282,7 +366,7 @@ mw_status mw_feature_config_read(mw_mem *mem, const char *text, size_t size, mw_
         status = read_args(mem, mw_feature_schema_params, mw_args_json(top, "schemaConfig"),
                            "/schemaConfig", &schema, err);
     if (!status) status = read_schema(&r, schema, &c, err);
-    if (!status) status = compile(&config, &r, schema, &c, err);
+    if (!status) status = compile(&config, &r, schema, &c, conditions, err);
     if (!status) status = keep(&config, mw_args_string(top, "organizationId"), &config.org, err);
     if (!status) status = keep_names(&config, schema, &c, err);
     mw_free(r.features);

@@ -49,6 +49,23 @@ static mw_status add_windows(mw_config__reading *r, const mw_config__columns *c,
 }
 
 /* What no key names: the values, how they change, how unusual they are, each with each other, and the time. */
+/* Where there are operating conditions: of all columns that do not tell them. */
+static mw_status add_normal(mw_config__reading *r, const mw_config__columns *c,
+                            const mw_json *conditions, mw_err *err) {
+    const mw_json *settings = mw_json_get(conditions, "settings");
+    mw_status status = MW_OK;
+    (void)snprintf(r->where, sizeof r->where, "/schemaConfig/conditions");
+    for (size_t i = 0; conditions && i < c->n_numbers && !status; i++) {
+        bool tells = false;
+        for (const mw_json *one = settings ? settings->first : NULL; one; one = one->next)
+            tells |= one->kind == MW_JSON_STRING && mw_str_is(one->string, c->numbers[i]);
+        if (!tells)
+            status = mw_config__add(r, mw_config__op("normal"), c->numbers[i], NULL, NULL, NULL,
+                                    NULL, err);
+    }
+    return status;
+}
+
 static mw_status add_unnamed(mw_config__reading *r, const mw_config__columns *c,
                              const char *longest, bool pairs, mw_err *err) {
     static const char *const ops[] = {"rate", "acceleration", "zscore"};
@@ -202,6 +219,7 @@ mw_status mw_config__add_usual(mw_config__reading *r, const mw_args *schema,
     if (!status) status = add_events(r, c, err);
     if (!status && all)
         status = add_unnamed(r, c, longest_of(windows, n_windows), !interactions, err);
+    if (!status && all) status = add_normal(r, c, mw_args_json(schema, "conditions"), err);
     if (!status && all) status = add_domain(r, c, err);
     return status;
 }

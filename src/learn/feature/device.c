@@ -34,7 +34,8 @@ struct mw_device_scratch {
     pointer *pointers; /* [n_pointers] among both */
     int32_t n_pointers;
     mw_device_places places;
-    double *room; /* [n_signals - n_kept][SPAN] */
+    double *room;    /* [n_signals - n_kept][SPAN] */
+    float *settings; /* [n_settings] of a row */
     int32_t run[SPAN];
     int64_t gap[SPAN];
     mw_window_rows *windows; /* [n_windows] */
@@ -114,11 +115,12 @@ mw_status mw_device_scratch_new(mw_mem *mem, const mw_program *program, mw_devic
     s->pointers =
         mw_alloc_array(mem, n + (size_t)program->n_nodes * NODE_SIGNALS + 1, sizeof *s->pointers);
     s->room = mw_alloc_array(mem, (n - (size_t)program->n_kept) * SPAN + 1, sizeof *s->room);
+    s->settings = mw_calloc(mem, (size_t)program->options.n_settings + 1, sizeof *s->settings);
     s->windows = mw_calloc(mem, windows + 1, sizeof *s->windows);
     s->starts = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->starts);
     s->pieces = mw_alloc_array(mem, windows * SPAN + 1, sizeof *s->pieces);
     if (!s->places.columns || !s->places.out || !s->signals || !s->nodes || !s->pointers ||
-        !s->room || !s->windows || !s->starts || !s->pieces) {
+        !s->room || !s->settings || !s->windows || !s->starts || !s->pieces) {
         mw_device_scratch_free(s);
         return mw_fail_nomem(err, "feature programs");
     }
@@ -139,6 +141,7 @@ void *mw_device_scratch_free(mw_device_scratch *scratch) {
     mw_free(scratch->places.columns);
     mw_free(scratch->places.out);
     mw_free(scratch->room);
+    mw_free(scratch->settings);
     mw_free(scratch->windows);
     mw_free(scratch->starts);
     mw_free(scratch->pieces);
@@ -242,6 +245,16 @@ static void take_rows(mw_device *d, mw_device_scratch *s, const int64_t *times,
     }
 }
 
+/* Each row's condition, from its settings. */
+static void find_conditions(const mw_program *p, mw_device_scratch *s, int32_t n) {
+    double *of = s->signals[p->condition];
+    for (int32_t i = 0; i < n; i++) {
+        for (int32_t k = 0; k < p->options.n_settings; k++)
+            s->settings[k] = (float)s->signals[p->settings[k]][i];
+        of[i] = p->conditions ? mw_conditions_of(p->conditions, s->settings) : -1;
+    }
+}
+
 static void find_gaps(mw_device *d, mw_device_scratch *s, int32_t n) {
     const int64_t *times = d->times + d->held, fixed = d->program->options.sampling_us;
     for (int32_t i = 0; i < n; i++) {
@@ -326,6 +339,7 @@ static mw_status push_span(mw_device *d, mw_device_scratch *s, const int64_t *ti
     mw_status status = make_room(d, n, err);
     if (status) return status;
     take_rows(d, s, times, columns, from, n);
+    if (p->condition >= 0) find_conditions(p, s, n);
     find_gaps(d, s, n);
     for (int32_t w = 0; w < p->n_windows; w++)
         mw_window_push(&d->windows[w], p->windows[w], d->times + d->held, n, d->n_rows,

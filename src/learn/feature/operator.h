@@ -18,6 +18,7 @@
 #include "core/base/arena.h"
 #include "core/base/status.h"
 #include "core/text/zone.h"
+#include "learn/feature/conditions.h"
 
 /* A stretch of rows whose windows begin in one cell of time and end in another one (window_cells.h). */
 typedef struct mw_window_piece {
@@ -80,6 +81,14 @@ typedef struct mw_feature_node {
     const void *plan;                 /* what `prepare` made, read by all devices; NULL */
 } mw_feature_node;
 
+/* What a node's plan may be made of: all of the program. */
+typedef struct mw_feature_setup {
+    mw_arena *arena;
+    const mw_zone *zone;             /* of hours and weekdays; NULL: UTC */
+    const mw_conditions *conditions; /* NULL: not fitted yet */
+    int32_t sensor;                  /* its number among theirs, of MW_TAKES_CONDITION */
+} mw_feature_setup;
+
 struct mw_kernel {
     const char *name;
     size_t state_bytes;
@@ -90,8 +99,8 @@ struct mw_kernel {
     mw_status (*push)(const mw_feature_node *node, void *state, const mw_span *span,
                       const double *const *in, double *const *out, mw_mem *mem, mw_err *err);
     void (*done)(void *state); /* frees what a state owns; NULL: nothing */
-    /* Once for a program's node: refuses args (MW_EINVAL), makes its plan in the program's arena, or of its zone (NULL: UTC). NULL: nothing to do. */
-    mw_status (*prepare)(mw_feature_node *node, const mw_zone *zone, mw_arena *arena, mw_err *err);
+    /* Once for a program's node: refuses args (MW_EINVAL), makes its plan in the setup's arena. NULL: nothing to do. */
+    mw_status (*prepare)(mw_feature_node *node, const mw_feature_setup *setup, mw_err *err);
 };
 
 typedef enum mw_feature_takes {
@@ -100,7 +109,8 @@ typedef enum mw_feature_takes {
     MW_TAKES_LAG = 1 << 1,     /* the same, how far back */
     MW_TAKES_PERIODS = 1 << 2, /* rows, 1 unless given */
     MW_TAKES_NUMBER = 1 << 3,
-    MW_TAKES_BAND = 1 << 4 /* two numbers, the first one lower */
+    MW_TAKES_BAND = 1 << 4,     /* two numbers, the first one lower */
+    MW_TAKES_CONDITION = 1 << 5 /* a column; a further input is the number of the row's condition */
 } mw_feature_takes;
 
 typedef struct mw_operator {
@@ -122,6 +132,6 @@ const mw_operator *mw_operator_find(const char *name, size_t size);
 extern const mw_kernel mw_kernel_lag, mw_kernel_change, mw_kernel_pair, mw_kernel_clock,
     mw_kernel_moments, mw_kernel_extremes, mw_kernel_sorted, mw_kernel_zscore, mw_kernel_moments4,
     mw_kernel_slope, mw_kernel_crossings, mw_kernel_ewm, mw_kernel_states, mw_kernel_totals,
-    mw_kernel_blocks, mw_kernel_blocks_spectrum;
+    mw_kernel_blocks, mw_kernel_blocks_spectrum, mw_kernel_normal;
 
 #endif

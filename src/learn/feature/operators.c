@@ -177,6 +177,15 @@ const mw_operator mw_operators[] = {
      .order = OLDEST_FIRST,
      .missing =
          "Ignored; missing when the value is, or fewer than two or only equal ones came before."},
+    {.name = "normal",
+     .n_inputs = 1,
+     .takes = MW_TAKES_CONDITION,
+     .kernel = &mw_kernel_normal,
+     .output = 0,
+     .help = "Distance of the value from its mean in the row's operating condition, in standard "
+             "deviations of it; conditions are learned from the training rows.",
+     .missing = "Missing when the value is, when a setting of the row is, or before conditions are "
+                "learned."},
     {.name = "lag",
      .n_inputs = 1,
      .takes = MW_TAKES_LAG,

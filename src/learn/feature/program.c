@@ -13,6 +13,7 @@
 #include "core/text/json.h"
 
 enum { NONE = -1, IN_WORK = -2, DEPTH = 32, FORMAT = 1 };
+enum { MORE_BYTES = 64 }; /* what a statistic and its window add to a column's name */
 
 typedef struct compile {
     mw_program *p;
@@ -36,9 +37,10 @@ static mw_status add_name(mw_dictionary *names, const char *name, const char *wh
                           const mw_feature_def *feature, mw_err *err) {
     int32_t code;
     const int32_t n = mw_dictionary_size(names);
-    if (name[0] == '\0' || strlen(name) > (size_t)MW_LIMIT(COLUMN_NAME_BYTES)) {
-        mw_fail(err, MW_EINVAL, "a %s's name must have 1 to %lld bytes, not %zu", what,
-                (long long)MW_LIMIT(COLUMN_NAME_BYTES), strlen(name));
+    const long long most = MW_LIMIT(COLUMN_NAME_BYTES) + MORE_BYTES;
+    if (name[0] == '\0' || strlen(name) > (size_t)most) {
+        mw_fail(err, MW_EINVAL, "a %s's name must have 1 to %lld bytes, not %zu", what, most,
+                strlen(name));
         return feature ? fail_at(feature, err) : MW_EINVAL;
     }
     mw_status status = mw_dictionary_add(names, mw_str_of(name), &code, err);
@@ -138,14 +140,24 @@ static int32_t find_node(const compile *c, const mw_operator *op, const int32_t 
     return NONE;
 }
 
+/* Its number, given out in turn. */
+static int32_t sensor_of(mw_program *p, int32_t input) {
+    for (int32_t s = 0; s < p->n_sensors; s++)
+        if (p->sensors[s] == input) return s;
+    p->sensors[p->n_sensors] = input;
+    return p->n_sensors++;
+}
+
 static mw_status new_node(compile *c, const mw_operator *op, const int32_t *inputs,
                           const mw_feature_args *args, int32_t *ret, mw_err *err) {
     mw_program *p = c->p;
     const int32_t n = p->n_nodes++;
     mw_feature_node *node = &p->nodes[n];
     const mw_kernel *kernel = op->kernel;
-    *node = (mw_feature_node){
-        .kernel = kernel, .args = *args, .window = NONE, .n_inputs = op->n_inputs};
+    *node = (mw_feature_node){.kernel = kernel,
+                              .args = *args,
+                              .window = NONE,
+                              .n_inputs = op->n_inputs + (op->takes & MW_TAKES_CONDITION ? 1 : 0)};
     memcpy(node->inputs, inputs, sizeof node->inputs);
     for (int k = 0; k < MW_NODE_OUTPUTS; k++) node->outputs[k] = NONE;
     if (kernel->windowed && args->us > 0) node->window = window_of(p, args->us);
@@ -161,7 +173,12 @@ static mw_status new_node(compile *c, const mw_operator *op, const int32_t *inpu
     c->before[n] = c->newest[inputs[0] + 1];
     c->newest[inputs[0] + 1] = n;
     *ret = n;
-    return kernel->prepare ? kernel->prepare(node, p->zone, &p->arena, err) : MW_OK;
+    const mw_feature_setup setup = {
+        .arena = &p->arena,
+        .zone = p->zone,
+        .conditions = p->conditions,
+        .sensor = op->takes & MW_TAKES_CONDITION ? sensor_of(p, inputs[0]) : NONE};
+    return kernel->prepare ? kernel->prepare(node, &setup, err) : MW_OK;
 }
 
 static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err *err);
@@ -176,6 +193,21 @@ static mw_status resolve_name(compile *c, const mw_feature_def *feature, const c
     const int32_t f = mw_dictionary_find(c->names, mw_str_of(name));
     if (f < 0) return fail_unknown(c, feature, name, err);
     return resolve(c, f, depth + 1, ret, err);
+}
+
+static mw_status take_condition(const compile *c, const mw_feature_def *feature, int32_t *inputs,
+                                mw_err *err) {
+    if (c->p->condition == NONE) {
+        mw_fail(err, MW_EINVAL, "%s needs operating conditions", feature->name);
+        mw_err_hint(err, "\"conditions\": {\"settings\": [\"load\", \"speed\"], \"count\": 6}");
+        return fail_at(feature, err);
+    }
+    if (inputs[0] >= c->p->n_inputs) {
+        mw_fail(err, MW_EINVAL, "%s takes a column, not a feature", feature->name);
+        return fail_at(feature, err);
+    }
+    inputs[1] = c->p->condition;
+    return MW_OK;
 }
 
 static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err *err) {
@@ -195,6 +227,8 @@ static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err 
     const int32_t n = feature->op ? feature->op->n_inputs : 1;
     for (int32_t k = 0; k < n && !status; k++)
         status = resolve_name(c, feature, feature->of[k], depth, &inputs[k], err);
+    if (!status && feature->op && (feature->op->takes & MW_TAKES_CONDITION))
+        status = take_condition(c, feature, inputs, err);
     if (status) return status;
     if (!feature->op) {
         *ret = c->signals[f] = inputs[0];
@@ -252,6 +286,19 @@ static void write_feature(const mw_feature_def *f, mw_json_writer *writer) {
     mw_json_object_end(writer);
 }
 
+static void write_conditions(const mw_program *p, mw_json_writer *writer) {
+    if (p->condition == NONE) return;
+    mw_json_key(writer, "conditions");
+    mw_json_object(writer);
+    mw_json_key(writer, "settings");
+    mw_json_array(writer);
+    for (int32_t s = 0; s < p->options.n_settings; s++)
+        mw_json_write_string(writer, p->inputs[p->settings[s]]);
+    mw_json_array_end(writer);
+    mw_json_add_int(writer, "count", p->options.n_conditions);
+    mw_json_object_end(writer);
+}
+
 static void write_limit(double limit, mw_json_writer *writer) {
     if (limit > -DBL_MAX && limit < DBL_MAX)
         mw_json_write_number(writer, limit);
@@ -301,6 +348,8 @@ static mw_status write_definition(compile *c, mw_err *err) {
         mw_json_add_string(&writer, "lateness", text);
     }
     if (p->options.timezone) mw_json_add_string(&writer, "timezone", p->options.timezone);
+    write_conditions(p, &writer);
+    if (p->options.scaling) mw_json_add_string(&writer, "scaling", p->options.scaling);
     write_ranges(p, &writer);
     mw_json_key(&writer, "features");
     mw_json_array(&writer);
@@ -345,9 +394,49 @@ static mw_status copy_options(mw_mem *mem, mw_program *p, const mw_program_optio
     return status;
 }
 
+static mw_status check_conditions(const mw_program_options *o, mw_err *err) {
+    if (o->n_conditions < 1 || o->n_conditions > MW_LIMIT(CONDITIONS)) {
+        mw_fail(err, MW_EINVAL, "the number of operating conditions must be 1 to %lld, not %d",
+                (long long)MW_LIMIT(CONDITIONS), (int)o->n_conditions);
+        return mw_err_at(err, "conditions/count");
+    }
+    if (o->n_settings > 0) return MW_OK;
+    mw_fail(err, MW_EINVAL, "operating conditions are told by at least one setting");
+    return mw_err_at(err, "conditions/settings");
+}
+
+/* Settings, the signal of the condition, and what is fitted. */
+static mw_status add_conditions(compile *c, mw_err *err) {
+    mw_program *p = c->p;
+    const mw_program_options *o = &p->options;
+    p->condition = NONE;
+    if (o->n_conditions == 0 && o->n_settings == 0) return MW_OK;
+    mw_status status = check_conditions(o, err);
+    for (int32_t s = 0; s < o->n_settings && !status; s++) {
+        p->settings[s] = mw_dictionary_find(c->inputs, mw_str_of(o->settings[s]));
+        if (p->settings[s] >= 0) continue;
+        mw_fail(err, MW_EINVAL, "there is no column %s", o->settings[s]);
+        status = mw_err_at(err, "conditions/settings/%d", (int)s);
+    }
+    p->condition = p->n_signals++;
+    if (!status && o->conditions)
+        status = mw_conditions_copy(c->mem, o->conditions, &p->conditions, err);
+    p->options.conditions = NULL;
+    p->options.settings = NULL; /* the caller's */
+    return status;
+}
+
+/* What was fitted must be of these settings and sensors. */
+static mw_status check_fitted(const mw_program *p, mw_err *err) {
+    const mw_conditions *c = p->conditions;
+    if (!c || (c->n_settings == p->options.n_settings && c->n_sensors == p->n_sensors))
+        return MW_OK;
+    return mw_fail(err, MW_EDATA, "the operating conditions are those of another feature program");
+}
+
 static mw_status take_room(compile *c, mw_err *err) {
     mw_program *p = c->p;
-    const size_t n = (size_t)c->n_features, inputs = (size_t)p->n_inputs, signals = n + inputs;
+    const size_t n = (size_t)c->n_features, inputs = (size_t)p->n_inputs, signals = n + inputs + 1;
     p->inputs = mw_arena_calloc(&p->arena, inputs + 1, sizeof *p->inputs);
     p->names = mw_arena_calloc(&p->arena, n + 1, sizeof *p->names);
     p->outputs = mw_arena_calloc(&p->arena, n + 1, sizeof *p->outputs);
@@ -355,24 +444,28 @@ static mw_status take_room(compile *c, mw_err *err) {
     p->kept = mw_arena_calloc(&p->arena, signals + 1, sizeof *p->kept);
     p->nodes = mw_arena_calloc(&p->arena, n + 1, sizeof *p->nodes);
     p->windows = mw_arena_calloc(&p->arena, n + 1, sizeof *p->windows);
+    p->sensors = mw_arena_calloc(&p->arena, inputs + 1, sizeof *p->sensors);
+    p->settings =
+        mw_arena_calloc(&p->arena, (size_t)p->options.n_settings + 1, sizeof *p->settings);
     c->signals = mw_alloc_array(c->mem, n + 1, sizeof *c->signals);
     c->newest = mw_alloc_array(c->mem, signals + 1, sizeof *c->newest);
     c->before = mw_alloc_array(c->mem, n + 1, sizeof *c->before);
     if (!p->inputs || !p->names || !p->outputs || !p->read || !p->kept || !p->nodes ||
-        !p->windows || !c->signals || !c->newest || !c->before)
+        !p->windows || !p->sensors || !p->settings || !c->signals || !c->newest || !c->before)
         return mw_fail_nomem(err, "a feature program");
     for (size_t f = 0; f < n; f++) c->signals[f] = NONE;
-    for (size_t s = 0; s <= inputs; s++) c->newest[s] = NONE;
+    for (size_t s = 0; s <= inputs + 1; s++) c->newest[s] = NONE;
     return MW_OK;
 }
 
 static mw_status check_sizes(int32_t n_inputs, int32_t n_features, mw_err *err) {
     if (n_inputs < 0 || n_features < 1)
         return mw_fail(err, MW_EINVAL, "a feature program needs at least one feature");
-    if (n_inputs <= MW_LIMIT(PARAMETERS) && n_features <= MW_LIMIT(MODEL_FEATURES)) return MW_OK;
+    if (n_inputs <= MW_LIMIT(MODEL_FEATURES) && n_features <= MW_LIMIT(MODEL_FEATURES))
+        return MW_OK;
     return mw_fail(err, MW_ETOOLARGE,
                    "a feature program has at most %lld columns and %lld features, not %d and %d",
-                   (long long)MW_LIMIT(PARAMETERS), (long long)MW_LIMIT(MODEL_FEATURES),
+                   (long long)MW_LIMIT(MODEL_FEATURES), (long long)MW_LIMIT(MODEL_FEATURES),
                    (int)n_inputs, (int)n_features);
 }
 
@@ -392,8 +485,10 @@ mw_status mw_program_new(mw_mem *mem, const char *const *inputs, int32_t n_input
     if (!status) status = copy_options(mem, p, options, err);
     if (!status) status = copy_names(p, inputs, features, err);
     if (!status) status = add_names(&c, err);
+    if (!status) status = add_conditions(&c, err);
     for (int32_t f = 0; f < n_features && !status; f++)
         status = resolve(&c, f, 0, &p->outputs[f], err);
+    if (!status) status = check_fitted(p, err);
     if (!status) status = write_definition(&c, err);
     for (int32_t k = 0; k < p->n_nodes * MW_NODE_OUTPUTS && !status; k++) {
         mw_feature_node *node = &p->nodes[k / MW_NODE_OUTPUTS];
@@ -419,6 +514,7 @@ mw_status mw_program_new(mw_mem *mem, const char *const *inputs, int32_t n_input
 void *mw_program_free(mw_program *program) {
     if (!program) return NULL;
     mw_zone_close(program->zone);
+    mw_conditions_free(program->conditions);
     mw_arena_done(&program->arena);
     return mw_free(program);
 }

@@ -11,6 +11,7 @@
 #define MW_LEARN_FEATURE_PROGRAM_H
 
 #include "core/base/arena.h"
+#include "core/base/ctx.h"
 #include "core/base/hash.h"
 #include "learn/feature/operator.h"
 
@@ -32,7 +33,11 @@ typedef struct mw_program_options {
     int64_t sampling_us; /* usual distance of readings; 0: learned from each device's last ones */
     int64_t
         lateness_us; /* how much older than a device's newest row another one may be when it comes */
-    const char *timezone;           /* of hours and weekdays; NULL: UTC */
+    const char *const *settings;      /* [n_settings] inputs that tell operating conditions */
+    int32_t n_settings, n_conditions; /* n_conditions 0: there are none */
+    const mw_conditions *conditions;  /* fitted for this program; NULL: not yet. Copied */
+    const char *timezone;             /* of hours and weekdays; NULL: UTC */
+    const char *scaling; /* of the outputs, afterwards; part of the definition alone; NULL: none */
     const mw_feature_range *ranges; /* [n_inputs]; NULL: any values */
 } mw_program_options;
 
@@ -40,6 +45,11 @@ typedef struct mw_program {
     mw_arena arena;
     mw_program_options options; /* with ranges */
     mw_zone *zone;              /* NULL: UTC */
+    int32_t condition; /* the signal of a row's condition, -1 where there is none; -1: not used */
+    int32_t *settings; /* [options.n_settings] inputs */
+    int32_t *sensors;  /* [n_sensors] inputs whose normal values are asked for */
+    int32_t n_sensors;
+    mw_conditions *conditions; /* NULL: not fitted yet */
     int32_t n_inputs, n_outputs, n_signals, n_nodes, n_windows;
     const char **inputs; /* [n_inputs] */
     const char **names;  /* [n_outputs] */
@@ -62,5 +72,11 @@ mw_status mw_program_new(mw_mem *mem, const char *const *inputs, int32_t n_input
                          const mw_feature_def *features, int32_t n_features,
                          const mw_program_options *options, mw_program **ret, mw_err *err);
 void *mw_program_free(mw_program *program);
+
+/* The operating conditions of rows, for options.conditions of the same program compiled anew. columns [n_inputs] of numbers (those that are
+ * neither settings nor sensors may be NULL); rows [n]: which of them, NULL: the first n. Draws with ctx->seed. */
+mw_status mw_program_fit_conditions(const mw_ctx *ctx, const mw_program *program,
+                                    const double *const *columns, const int64_t *rows, int64_t n,
+                                    mw_conditions **ret, mw_err *err);
 
 #endif

@@ -129,22 +129,35 @@ void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_
                             .columns = rows->columns};
 }
 
+mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows, int64_t n,
+                                   mw_conditions **ret, mw_err *err) {
+    const mw_program *p = rows->config->program;
+    const double **columns = mw_calloc(ctx->mem, (size_t)p->n_inputs + 1, sizeof *columns);
+    if (!columns) return mw_fail_nomem(err, "operating conditions");
+    for (int32_t c = 0; c < p->n_inputs; c++)
+        if (rows->inputs[c]->type == MW_FLOAT64) columns[c] = rows->inputs[c]->number;
+    mw_status status = mw_program_fit_conditions(ctx, p, columns, NULL, n, ret, err);
+    mw_free(columns);
+    return status;
+}
+
 /* ---- all rows ---- */
 
 enum { AT_ONCE = 16384, BLOCK = 64 };
 
-/* Columns of some rows to rows: x [n][width]. */
-static void to_rows(float *const *columns, int64_t n, int32_t width, float *x) {
+/* n_columns of some rows to rows: x [n][width]. */
+static void to_rows(float *const *columns, int32_t n_columns, int64_t n, int32_t width, float *x) {
     for (int64_t from = 0; from < n; from += BLOCK) {
         const int64_t to = from + BLOCK < n ? from + BLOCK : n;
-        for (int32_t c = 0; c < width; c++)
+        for (int32_t c = 0; c < n_columns; c++)
             for (int64_t i = from; i < to; i++) x[i * width + c] = columns[c][i];
     }
 }
 
 static mw_status fill(const mw_ctx *ctx, mw_table_rows *rows, mw_stream *stream,
-                      const mw_table *table, float *const *columns, float *x, mw_err *err) {
-    const int32_t width = rows->config->program->n_outputs;
+                      const mw_table *table, float *const *columns, int32_t width, float *x,
+                      mw_err *err) {
+    const int32_t n_columns = rows->config->program->n_outputs;
     mw_status status = MW_OK;
     for (int64_t from = 0; from < table->n_rows && !status; from += AT_ONCE) {
         const int64_t n = table->n_rows - from < AT_ONCE ? table->n_rows - from : AT_ONCE;
@@ -152,25 +165,25 @@ static mw_status fill(const mw_ctx *ctx, mw_table_rows *rows, mw_stream *stream,
         mw_ctx_report(ctx, "features", (double)from, (double)table->n_rows);
         mw_table_rows_take(rows, from, n, &some);
         status = mw_stream_push(ctx, stream, &some, columns, err);
-        if (!status) to_rows(columns, n, width, x + from * width);
+        if (!status) to_rows(columns, n_columns, n, width, x + from * width);
     }
     return status;
 }
 
 mw_status mw_feature_matrix(const mw_ctx *ctx, const mw_feature_config *config,
-                            const mw_table *table, float **ret, mw_stream_counts *counts,
-                            mw_err *err) {
-    const size_t width = (size_t)config->program->n_outputs;
+                            const mw_table *table, int32_t width, float **ret,
+                            mw_stream_counts *counts, mw_err *err) {
+    const size_t n_columns = (size_t)config->program->n_outputs;
     mw_table_rows *rows = NULL;
     mw_stream *stream = NULL;
-    float *x = mw_alloc_array(ctx->mem, (size_t)table->n_rows + 1, width * sizeof *x);
-    float *block = mw_alloc_array(ctx->mem, width * AT_ONCE, sizeof *block);
-    float **columns = mw_alloc_array(ctx->mem, width, sizeof *columns);
+    float *x = mw_alloc_array(ctx->mem, (size_t)table->n_rows + 1, (size_t)width * sizeof *x);
+    float *block = mw_alloc_array(ctx->mem, n_columns * AT_ONCE, sizeof *block);
+    float **columns = mw_alloc_array(ctx->mem, n_columns, sizeof *columns);
     mw_status status = x && block && columns ? MW_OK : mw_fail_nomem(err, "the feature matrix");
-    for (size_t c = 0; c < width && !status; c++) columns[c] = block + c * AT_ONCE;
+    for (size_t c = 0; c < n_columns && !status; c++) columns[c] = block + c * AT_ONCE;
     if (!status) status = mw_table_rows_new(ctx->mem, config, table, &rows, err);
     if (!status) status = mw_stream_new(ctx->mem, config->program, &stream, err);
-    if (!status) status = fill(ctx, rows, stream, table, columns, x, err);
+    if (!status) status = fill(ctx, rows, stream, table, columns, width, x, err);
     if (!status && counts) *counts = mw_stream_count(stream);
     mw_table_rows_free(rows);
     mw_stream_free(stream);

@@ -27,11 +27,14 @@ void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_
 /* The columns of times and (NULL: one device) of devices. */
 void mw_table_rows_keys(const mw_table_rows *rows, const mw_column **ret_time,
                         const mw_column **ret_device);
+/* The operating conditions of the first n rows (mw_program_fit_conditions). */
+mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows, int64_t n,
+                                   mw_conditions **ret, mw_err *err);
 void *mw_table_rows_free(mw_table_rows *rows);
 
-/* *ret [table->n_rows][n_outputs] float32, mw_free it: rows in the table's order, which is the order in which they came. counts: NULL, or what became of them. */
+/* *ret [table->n_rows][width] float32, the first n_outputs of each row filled, mw_free it: rows in the table's order, which is the order in which they came. counts: NULL, or what became of them. */
 mw_status mw_feature_matrix(const mw_ctx *ctx, const mw_feature_config *config,
-                            const mw_table *table, float **ret, mw_stream_counts *counts,
-                            mw_err *err);
+                            const mw_table *table, int32_t width, float **ret,
+                            mw_stream_counts *counts, mw_err *err);
 
 #endif

@@ -19,6 +19,7 @@ struct mw_features {
     char *config_text; /* [config_size] of a feature program; NULL: none */
     size_t config_size;
     mw_feature_config config;
+    mw_scaling *scaling; /* NULL: none, or not fitted yet */
 };
 
 enum { CHECK_ROWS = 65536 }; /* rows read between two looks at the cancel token */
@@ -58,6 +59,7 @@ void *mw_features_free(mw_features *features) {
     }
     if (features->config_text) mw_feature_config_done(&features->config);
     mw_free(features->config_text);
+    mw_scaling_free(features->scaling);
     mw_free(features->items);
     return mw_free(features);
 }
@@ -106,13 +108,16 @@ static mw_status take_config(mw_features *features, mw_feature_config *config, m
     return MW_OK;
 }
 
-static mw_status of_program(mw_mem *mem, mw_str text, mw_features **ret, mw_err *err) {
+/* conditions: fitted for it; NULL: nothing yet. */
+static mw_status of_program(mw_mem *mem, mw_str text, const mw_conditions *conditions,
+                            mw_features **ret, mw_err *err) {
     mw_feature_config config;
     mw_features *features = NULL;
-    mw_status status = mw_feature_config_read(mem, text.data, text.size, &config, err);
+    mw_status status =
+        mw_feature_config_read_fitted(mem, text.data, text.size, conditions, &config, err);
     if (status) return status;
     const mw_program *p = config.program;
-    status = mw_features__new(mem, p->n_outputs, &features, err);
+    status = mw_features__new(mem, p->n_outputs + config.n_categories, &features, err);
     for (int32_t c = 0; c < p->n_outputs && !status; c++)
         status =
             mw_features__add(features, mw_str_of(p->names[c]), MW_FEATURE_NUMBER, NULL, 0, err);
@@ -126,35 +131,71 @@ static mw_status of_program(mw_mem *mem, mw_str text, mw_features **ret, mw_err 
     return MW_OK;
 }
 
+bool mw_features_need_conditions(const mw_features *features) {
+    const mw_feature_config *config = mw_features_program(features);
+    return config && config->program->n_sensors > 0 && !config->program->conditions;
+}
+
+mw_status mw_features_set_conditions(mw_features *features, const mw_conditions *conditions,
+                                     mw_err *err) {
+    mw_feature_config config;
+    mw_status status = mw_feature_config_read_fitted(
+        features->mem, features->config_text, features->config_size, conditions, &config, err);
+    if (status) return status;
+    mw_feature_config_done(&features->config);
+    features->config = config;
+    return MW_OK;
+}
+
+const mw_scaling *mw_features_scaling(const mw_features *features) { return features->scaling; }
+
+void mw_features__set_scaling(mw_features *features, mw_scaling *scaling) {
+    mw_scaling_free(features->scaling);
+    features->scaling = scaling;
+}
+
+mw_status mw_features_fit(const mw_ctx *ctx, mw_features *features, mw_matrix rows, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    mw_scaling *scaling = NULL;
+    if (!config || config->scaling == MW_SCALING_NONE) return MW_OK;
+    mw_ctx own = *ctx;
+    own.mem = features->mem;
+    mw_status status =
+        mw_scaling_fit(&own, config->scaling, rows, config->program->n_outputs, &scaling, err);
+    if (!status) mw_features__set_scaling(features, scaling);
+    return status;
+}
+
 mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err) {
-    return of_program(ctx->mem, config, ret, err);
+    return of_program(ctx->mem, config, NULL, ret, err);
+}
+
+static mw_status copy_feature(mw_mem *mem, const mw_feature *from, mw_features *to, mw_err *err) {
+    mw_str *texts = mw_alloc_array(mem, (size_t)from->n_categories + 1, sizeof *texts);
+    if (!texts) return mw_fail_nomem(err, "categories");
+    for (int32_t k = 0; k < from->n_categories; k++) texts[k] = mw_str_of(from->categories[k]);
+    mw_status status =
+        mw_features__add(to, mw_str_of(from->name), from->kind, texts, from->n_categories, err);
+    mw_free(texts);
+    return status;
 }
 
 mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_features **ret,
                             mw_err *err) {
     mw_features *copy = NULL;
-    mw_str *texts = NULL;
-    if (features->config_text) return of_program(mem, mw_features__config(features), ret, err);
-    mw_status status = mw_features__new(mem, features->n, &copy, err);
-    for (int32_t i = 0; !status && i < features->n; i++) {
-        const mw_feature *from = &features->items[i];
-        mw_free(texts);
-        texts = mw_alloc_array(mem, (size_t)from->n_categories, sizeof *texts);
-        if (!texts) {
-            status = mw_fail_nomem(err, "categories");
-            break;
-        }
-        for (int32_t k = 0; k < from->n_categories; k++) texts[k] = mw_str_of(from->categories[k]);
-        status = mw_features__add(copy, mw_str_of(from->name), from->kind, texts,
-                                  from->n_categories, err);
-    }
-    mw_free(texts);
-    if (status) {
+    mw_status status = features->config_text
+                           ? of_program(mem, mw_features__config(features),
+                                        features->config.program->conditions, &copy, err)
+                           : mw_features__new(mem, features->n, &copy, err);
+    for (int32_t i = status ? 0 : copy->n; !status && i < features->n; i++)
+        status = copy_feature(mem, &features->items[i], copy, err);
+    if (!status && features->scaling)
+        status = mw_scaling_copy(mem, features->scaling, &copy->scaling, err);
+    if (status)
         mw_features_free(copy);
-        return status;
-    }
-    *ret = copy;
-    return MW_OK;
+    else
+        *ret = copy;
+    return status;
 }
 
 int32_t mw_features__find(const mw_features *features, mw_str name) {
@@ -256,6 +297,24 @@ static mw_status add_column(const mw_ctx *ctx, mw_features *features, const mw_c
     if (!status) status = mw_features__add(features, name, MW_FEATURE_CATEGORY, texts, n, err);
     mw_free(texts);
     mw_dictionary_free(scratch);
+    return status;
+}
+
+mw_status mw_features_add_categories(const mw_ctx *ctx, mw_features *features,
+                                     const mw_table *table, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    mw_status status = MW_OK;
+    for (int32_t k = 0; config && k < config->n_categories && !status; k++) {
+        const mw_column *column = mw_table_column(table, config->categories[k]);
+        if (!column || (column->type != MW_DICTIONARY && column->type != MW_UTF8)) {
+            mw_fail(err, MW_EDATA,
+                    column ? "column %s is listed as a category, and is no text"
+                           : "the file has no column %s, which is listed as a category",
+                    config->categories[k]);
+            return mw_err_hint(err, "categoricalColumns of the configuration names it");
+        }
+        status = add_column(ctx, features, column, err);
+    }
     return status;
 }
 

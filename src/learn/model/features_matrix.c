@@ -161,14 +161,17 @@ static mw_status join(const mw_ctx *ctx, float *const *columns, int32_t n, int64
 
 /* ---- all of it ---- */
 
+static mw_status fail_missing(const char *name, mw_err *err) {
+    mw_fail(err, MW_EDATA, "column '%s' is missing: the model was trained with it", name);
+    return mw_err_at(err, "%s", name);
+}
+
 static mw_status find_columns(const mw_features *features, const mw_table *table,
                               mw_column **columns, mw_err *err) {
     for (int32_t i = 0; i < mw_features_count(features); i++) {
         const char *name = mw_features_at(features, i)->name;
         columns[i] = mw_table_column(table, name);
-        if (columns[i]) continue;
-        mw_fail(err, MW_EDATA, "column '%s' is missing: the model was trained with it", name);
-        return mw_err_at(err, "%s", name);
+        if (!columns[i]) return fail_missing(name, err);
     }
     return MW_OK;
 }
@@ -185,10 +188,41 @@ static mw_status release_others(const mw_ctx *ctx, const mw_table *table, mw_col
     return MW_OK;
 }
 
+/* Categories behind the outputs of a program. */
+static mw_status fill_category(const mw_ctx *ctx, const mw_features *features, int32_t at,
+                               const mw_table *table, float *x, mw_err *err) {
+    const mw_feature *feature = mw_features_at(features, at);
+    const mw_column *column = mw_table_column(table, feature->name);
+    const int32_t width = mw_features_count(features);
+    float *codes = NULL;
+    mw_status status = column ? convert_column(ctx, feature, column, &codes, err)
+                              : fail_missing(feature->name, err);
+    for (int64_t row = 0; !status && row < table->n_rows; row++) x[row * width + at] = codes[row];
+    mw_free(codes);
+    return status;
+}
+
+static mw_status run_program(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
+                             float **ret, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    const mw_scaling *scaling = mw_features_scaling(features);
+    const int32_t width = mw_features_count(features);
+    float *x = NULL;
+    mw_status status = mw_feature_matrix(ctx, config, table, width, &x, NULL, err);
+    for (int32_t at = config->program->n_outputs; at < width && !status; at++)
+        status = fill_category(ctx, features, at, table, x, err);
+    if (!status && scaling) status = mw_scaling_apply(ctx, scaling, x, table->n_rows, width, err);
+    if (status)
+        mw_free(x);
+    else
+        *ret = x;
+    return status;
+}
+
 static mw_status make_matrix(const mw_ctx *ctx, const mw_features *features, const mw_table *table,
                              bool release, float **ret, mw_err *err) {
     const mw_feature_config *program = mw_features_program(features);
-    if (program) return mw_feature_matrix(ctx, program, table, ret, NULL, err);
+    if (program) return run_program(ctx, features, table, ret, err);
     const int32_t n = mw_features_count(features);
     mw_column **from = mw_alloc_array(ctx->mem, (size_t)n + 1, sizeof *from);
     float **to = mw_calloc(ctx->mem, (size_t)n + 1, sizeof *to);

@@ -8,6 +8,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/math.h"
+#include "learn/feature/stream.h"
 #include "learn/model/learner.h"
 
 enum { CHECK_ROWS = 4096 };
@@ -103,7 +104,8 @@ static int compare_texts(const void *a, const void *b) {
     return mw_str_compare(*(const mw_str *)a, *(const mw_str *)b);
 }
 
-static mw_status add_device(const mw_windows *w, mw_features *features, mw_err *err) {
+static mw_status add_device(const mw_windows *w, const char *name, mw_features *features,
+                            mw_err *err) {
     if (w->n_devices > MW_LIMIT(CATEGORIES)) {
         mw_fail(err, MW_ETOOLARGE, "%d devices; one training takes at most %lld", w->n_devices,
                 (long long)MW_LIMIT(CATEGORIES));
@@ -117,86 +119,240 @@ static mw_status add_device(const mw_windows *w, mw_features *features, mw_err *
             texts[n++] = mw_windows_device_name(w, i);
     qsort(texts, (size_t)n, sizeof *texts, compare_texts);
     mw_status status =
-        mw_features__add(features, MW_STR("device"), MW_FEATURE_CATEGORY, texts, n, err);
+        mw_features__add(features, mw_str_of(name), MW_FEATURE_CATEGORY, texts, n, err);
     mw_free(texts);
     return status;
 }
 
-static mw_status add_lag(const mw_windows *w, int32_t target, int32_t lag, mw_features *features,
-                         mw_err *err) {
-    mw_buf name;
-    mw_buf_init(&name, w->mem, (size_t)MW_LIMIT(CSV_FIELD_BYTES) + 32);
-    mw_buf_printf(&name, "%s_lag_%d", w->parameters[target], lag);
-    mw_status status = mw_buf_status(&name, "a feature's name", err);
-    if (!status)
-        status = mw_features__add(features, mw_buf_str(&name), MW_FEATURE_NUMBER, NULL, 0, err);
-    mw_buf_done(&name);
-    return status;
+/* The column of a parameter's means; -1: there is none. */
+static int32_t mean_column(const mw_windows *w, int32_t parameter) {
+    for (int32_t k = 0; k < w->n_columns; k++)
+        if (w->columns[k].parameter == parameter && w->columns[k].aggregate == MW_AGG_MEAN)
+            return k;
+    return -1;
 }
 
-static mw_status list_features(const mw_windows *w, int32_t target, int32_t n_lags, mw_lagged *l,
-                               mw_err *err) {
-    l->n_features = w->n_columns + n_lags + (w->n_devices > 1);
-    l->last_feature = -1;
-    mw_status status = mw_features__new(l->mem, l->n_features, &l->features, err);
-    for (int32_t k = 0; !status && k < w->n_columns; k++) {
-        const mw_window_column *column = &w->columns[k];
-        if (column->parameter == target && column->aggregate == MW_AGG_MEAN) l->last_feature = k;
-        status =
-            mw_features__add(l->features, mw_str_of(column->name), MW_FEATURE_NUMBER, NULL, 0, err);
+/* The configuration of every column of the windows, and of the target's earlier means. */
+static void write_config(const mw_windows *w, int32_t target, int32_t n_lags, mw_buf *out) {
+    mw_json_writer j;
+    const int32_t last = mean_column(w, target);
+    const char *mean = last >= 0 ? w->columns[last].name : w->parameters[target];
+    mw_json_writer_init(&j, out, 0);
+    mw_json_object(&j);
+    mw_json_key(&j, "schemaConfig");
+    mw_json_object(&j);
+    mw_json_key(&j, "continuousColumns");
+    mw_json_array(&j);
+    for (int32_t k = 0; k < w->n_columns; k++) mw_json_write_string(&j, w->columns[k].name);
+    if (last < 0) mw_json_write_string(&j, mean);
+    mw_json_array_end(&j);
+    if (w->n_devices > 1) {
+        mw_json_key(&j, "categoricalColumns");
+        mw_json_array(&j);
+        mw_json_write_string(&j, "device");
+        mw_json_array_end(&j);
     }
-    for (int32_t lag = 1; !status && lag <= n_lags; lag++)
-        status = add_lag(w, target, lag, l->features, err);
-    if (!status && w->n_devices > 1) status = add_device(w, l->features, err);
-    return status;
-}
-
-static float to_float(double value) {
-    if (mw_isnan(value)) return __builtin_nanf("");
-    if (value > (double)FLT_MAX) return FLT_MAX;
-    return value < -(double)FLT_MAX ? -FLT_MAX : (float)value;
-}
-
-/* x [n_lags]: the target at 1 .. n_lags intervals before window i, by time and not by position. There is none before all time. */
-static void fill_lags(const mw_windows *w, const double *target, int64_t i, int32_t n_lags,
-                      float *x) {
-    int64_t at = i;
+    mw_json_key(&j, "features");
+    mw_json_array(&j);
+    for (int32_t k = 0; k < w->n_columns; k++) {
+        mw_json_object(&j);
+        mw_json_add_string(&j, "op", "value");
+        mw_json_add_string(&j, "of", w->columns[k].name);
+        mw_json_object_end(&j);
+    }
     for (int32_t lag = 1; lag <= n_lags; lag++) {
-        int64_t back, wanted;
-        x[lag - 1] = __builtin_nanf("");
-        if (__builtin_mul_overflow((int64_t)lag, w->interval_us, &back) ||
-            __builtin_sub_overflow(w->start[i], back, &wanted))
-            continue;
-        while (at > 0 && same_device(w, at - 1, i) && w->start[at] > wanted) at--;
-        if (w->start[at] == wanted) x[lag - 1] = to_float(target[at]);
+        char name[320];
+        mw_json_object(&j);
+        mw_json_add_string(&j, "op", "lag");
+        mw_json_add_string(&j, "of", mean);
+        mw_json_add_int(&j, "lag", lag);
+        (void)snprintf(name, sizeof name, "%s_lag_%d", w->parameters[target], (int)lag);
+        mw_json_add_string(&j, "name", name);
+        mw_json_object_end(&j);
+    }
+    mw_json_array_end(&j);
+    mw_json_object_end(&j);
+    mw_json_object_end(&j);
+}
+
+/* What an input is: a column of the windows, or the means of a parameter. */
+static const double *input_of(const mw_windows *w, const char *name) {
+    for (int32_t k = 0; k < w->n_columns; k++)
+        if (strcmp(w->columns[k].name, name) == 0) return w->columns[k].values;
+    const int32_t parameter = mw_windows_parameter(w, name);
+    return parameter >= 0 ? w->means[parameter] : NULL;
+}
+
+static bool names_device(const mw_feature_config *config, const char *name) {
+    if (config->device_column) return strcmp(config->device_column, name) == 0;
+    for (const char *const *usual = mw_feature_device_names; *usual; usual++)
+        if (strcmp(*usual, name) == 0) return true;
+    return false;
+}
+
+/* Windows have numbers, and no text but the device's name. */
+static mw_status add_categories(const mw_windows *w, mw_features *features, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    mw_status status = MW_OK;
+    for (int32_t k = 0; k < config->n_categories && !status; k++) {
+        if (!w->device || !names_device(config, config->categories[k])) {
+            mw_fail(err, MW_EDATA, "windows have no category %s, only their device",
+                    config->categories[k]);
+            return mw_err_hint(err, "take it out of categoricalColumns");
+        }
+        status = add_device(w, config->categories[k], features, err);
+    }
+    return status;
+}
+
+/* *inputs [n_inputs]: mw_free it. */
+static mw_status find_inputs(const mw_windows *w, const mw_program *p, const double ***ret,
+                             mw_err *err) {
+    const double **inputs = mw_alloc_array(w->mem, (size_t)p->n_inputs + 1, sizeof *inputs);
+    if (!inputs) return mw_fail_nomem(err, "the training rows");
+    for (int32_t c = 0; c < p->n_inputs; c++) {
+        inputs[c] = input_of(w, p->inputs[c]);
+        if (inputs[c]) continue;
+        mw_fail(err, MW_EDATA, "the data have no parameter %s, which the feature program needs",
+                p->inputs[c]);
+        mw_free(inputs);
+        return mw_err_hint(err, "`millwright summary` lists the parameters");
+    }
+    *ret = inputs;
+    return MW_OK;
+}
+
+static mw_status list_features(const mw_ctx *ctx, const mw_windows *w, int32_t target,
+                               const mw_lagged_plan *plan, mw_lagged *l, mw_err *err) {
+    mw_buf text;
+    mw_buf_init(&text, l->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    if (plan->config.size == 0) write_config(w, target, plan->n_lags, &text);
+    mw_status status = mw_buf_status(&text, "the feature program", err);
+    if (!status)
+        status = mw_features_of_program(ctx, plan->config.size ? plan->config : mw_buf_str(&text),
+                                        &l->features, err);
+    mw_buf_done(&text);
+    if (!status) status = add_categories(w, l->features, err);
+    if (status) return status;
+    const mw_program *p = mw_features_program(l->features)->program;
+    l->n_features = mw_features_count(l->features);
+    l->last_feature = -1;
+    for (int32_t k = 0; k < p->n_outputs && l->last_feature < 0; k++)
+        if (p->outputs[k] < p->n_inputs &&
+            input_of(w, p->inputs[p->outputs[k]]) == w->means[target])
+            l->last_feature = k;
+    return MW_OK;
+}
+
+/* ---- rows of features ---- */
+
+enum { AT_ONCE = 16384 };
+
+typedef struct filling {
+    const mw_windows *w;
+    const mw_lagged *l;
+    const double *means, *naive; /* of the target */
+    float *block, **columns;     /* [n_outputs][AT_ONCE] */
+    int32_t n_outputs;
+} filling;
+
+static mw_status take_part(const filling *f, mw_lagged_part *part, mw_err *err) {
+    const size_t n = (size_t)part->n;
+    part->x = mw_alloc_array(f->l->mem, n, (size_t)f->l->n_features * sizeof *part->x);
+    part->y = mw_alloc_array(f->l->mem, n, sizeof *part->y);
+    part->naive = mw_alloc_array(f->l->mem, n, sizeof *part->naive);
+    return part->x && part->y && part->naive ? MW_OK : mw_fail_nomem(err, "the training matrix");
+}
+
+/* The part's rows among the windows from `from` on, of which there are n; *at: the next one. */
+static void fill_part(const filling *f, mw_lagged_part *part, int64_t from, int64_t n,
+                      int64_t *at) {
+    const int32_t width = f->l->n_features;
+    for (; *at < part->n && part->window[*at] < from + n; (*at)++) {
+        const int64_t i = part->window[*at];
+        float *x = part->x + *at * width;
+        for (int32_t k = 0; k < f->n_outputs; k++) x[k] = f->columns[k][i - from];
+        for (int32_t k = f->n_outputs; k < width; k++) {
+            const int32_t code = mw_feature__code(mw_features_at(f->l->features, k),
+                                                  mw_windows_device_name(f->w, i));
+            x[k] = code < 0 ? (float)MW_NAN : (float)code;
+        }
+        part->y[*at] = label_of(f->w, f->means, i);
+        part->naive[*at] = f->naive[i];
     }
 }
 
-static mw_status fill_part(const mw_ctx *ctx, const mw_windows *w, const mw_lagged *l,
-                           int32_t target, int32_t n_lags, const double *naive,
-                           mw_lagged_part *part, mw_err *err) {
-    const double *means = w->means[target];
-    size_t n = (size_t)part->n;
-    part->x = mw_alloc_array(l->mem, n, (size_t)l->n_features * sizeof *part->x);
-    part->y = mw_alloc_array(l->mem, n, sizeof *part->y);
-    part->naive = mw_alloc_array(l->mem, n, sizeof *part->naive);
-    if (!part->x || !part->y || !part->naive) return mw_fail_nomem(err, "the training matrix");
-    const mw_feature *device = mw_features_at(l->features, l->n_features - 1);
-    for (int64_t row = 0; row < part->n; row++) {
-        int64_t i = part->window[row];
-        float *x = part->x + row * l->n_features;
-        for (int32_t k = 0; k < w->n_columns; k++) x[k] = to_float(w->columns[k].values[i]);
-        fill_lags(w, means, i, n_lags, x + w->n_columns);
-        if (w->n_devices > 1) {
-            int32_t code = mw_feature__code(device, mw_windows_device_name(w, i));
-            x[l->n_features - 1] = code < 0 ? __builtin_nanf("") : (float)code;
-        }
-        part->y[row] = label_of(w, means, i);
-        part->naive[row] = naive[i];
-        mw_status status = row % CHECK_ROWS == 0 ? mw_ctx_check(ctx, err) : MW_OK;
-        if (status) return status;
+static mw_status fill_rows(const mw_ctx *ctx, const filling *f, const mw_program *p,
+                           const double *const *inputs, mw_lagged *l, mw_err *err) {
+    const mw_windows *w = f->w;
+    int64_t train = 0, test = 0;
+    mw_stream *stream = NULL;
+    const double **columns = mw_alloc_array(l->mem, (size_t)p->n_inputs + 1, sizeof *columns);
+    mw_status status =
+        columns ? mw_stream_new(l->mem, p, &stream, err) : mw_fail_nomem(err, "the training rows");
+    for (int64_t from = 0; from < w->n && !status; from += AT_ONCE) {
+        const int64_t n = w->n - from < AT_ONCE ? w->n - from : AT_ONCE;
+        for (int32_t c = 0; c < p->n_inputs; c++) columns[c] = inputs[c] + from;
+        const mw_stream_rows rows = {n, w->start + from, w->device ? w->device->codes + from : NULL,
+                                     columns};
+        status = mw_stream_push(ctx, stream, &rows, f->columns, err);
+        if (status) break;
+        fill_part(f, &l->train, from, n, &train);
+        fill_part(f, &l->test, from, n, &test);
+        status = mw_ctx_check(ctx, err);
     }
-    return MW_OK;
+    mw_stream_free(stream);
+    mw_free(columns);
+    return status;
+}
+
+/* By the training part's numbers. */
+static mw_status scale_parts(const mw_ctx *ctx, mw_lagged *l, mw_err *err) {
+    const mw_matrix rows = {l->train.x, l->train.n, l->n_features};
+    mw_status status = mw_features_fit(ctx, l->features, rows, err);
+    const mw_scaling *scaling = mw_features_scaling(l->features);
+    if (status || !scaling) return status;
+    l->last_feature = -1; /* scaled: no level to start from */
+    status = mw_scaling_apply(ctx, scaling, l->train.x, l->train.n, l->n_features, err);
+    return status ? status
+                  : mw_scaling_apply(ctx, scaling, l->test.x, l->test.n, l->n_features, err);
+}
+
+/* Of the training part's windows. */
+static mw_status fit_conditions(const mw_ctx *ctx, const double *const *inputs, mw_lagged *l,
+                                mw_err *err) {
+    mw_conditions *conditions = NULL;
+    if (!mw_features_need_conditions(l->features)) return MW_OK;
+    mw_status status =
+        mw_program_fit_conditions(ctx, mw_features_program(l->features)->program, inputs,
+                                  l->train.window, l->train.n, &conditions, err);
+    if (!status) status = mw_features_set_conditions(l->features, conditions, err);
+    mw_conditions_free(conditions);
+    return status;
+}
+
+static mw_status make_rows(const mw_ctx *ctx, const mw_windows *w, int32_t target,
+                           const double *naive, mw_lagged *l, mw_err *err) {
+    const mw_program *p = mw_features_program(l->features)->program;
+    const size_t n = (size_t)p->n_outputs; /* conditions that are learned change no number */
+    const double **inputs = NULL;
+    filling f = {
+        .w = w, .l = l, .means = w->means[target], .naive = naive, .n_outputs = p->n_outputs};
+    f.block = mw_alloc_array(l->mem, n * AT_ONCE, sizeof *f.block);
+    f.columns = mw_alloc_array(l->mem, n + 1, sizeof *f.columns);
+    mw_status status = f.block && f.columns ? MW_OK : mw_fail_nomem(err, "the training rows");
+    for (size_t k = 0; k < n && !status; k++) f.columns[k] = f.block + k * AT_ONCE;
+    if (!status) status = find_inputs(w, p, &inputs, err);
+    if (!status) status = fit_conditions(ctx, inputs, l, err);
+    if (!status) status = take_part(&f, &l->train, err);
+    if (!status) status = take_part(&f, &l->test, err);
+    p = mw_features_program(l->features)->program;
+    if (!status) status = fill_rows(ctx, &f, p, inputs, l, err);
+    if (!status) status = scale_parts(ctx, l, err);
+    mw_free(inputs);
+    mw_free(f.block);
+    mw_free(f.columns);
+    return status;
 }
 
 /* ---- validation within the training part ---- */
@@ -246,8 +402,8 @@ mw_status mw_lagged_validation(const mw_ctx *ctx, const mw_windows *w, const mw_
     return status;
 }
 
-mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *w, int32_t target, int32_t n_lags,
-                         double test_share, mw_lagged **ret, mw_err *err) {
+mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *w, int32_t target,
+                         const mw_lagged_plan *plan, mw_lagged **ret, mw_err *err) {
     mw_lagged *l = mw_calloc(ctx->mem, 1, sizeof *l);
     if (!l) return mw_fail_nomem(err, "the training rows");
     l->mem = ctx->mem;
@@ -257,11 +413,10 @@ mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *w, int32_t target,
     if (!naive) status = mw_fail_nomem(err, "the training rows");
     if (!status) {
         carry_forward(w, w->means[target], naive);
-        status = split_rows(w, w->means[target], naive, test_share, l, err);
+        status = split_rows(w, w->means[target], naive, plan->test_share, l, err);
     }
-    if (!status) status = list_features(w, target, n_lags, l, err);
-    if (!status) status = fill_part(ctx, w, l, target, n_lags, naive, &l->train, err);
-    if (!status) status = fill_part(ctx, w, l, target, n_lags, naive, &l->test, err);
+    if (!status) status = list_features(ctx, w, target, plan, l, err);
+    if (!status) status = make_rows(ctx, w, target, naive, l, err);
     mw_free(naive);
     if (status) {
         mw_lagged_free(l);

@@ -3,8 +3,9 @@
  *
  * Row       a window whose successor (same device, exactly one interval later) has the target, and
  *           whose device had the target at least once up to it.
- * Features  every window column, then the target's mean 1 .. n_lags intervals back (missing where
- *           that window does not exist), then the device as a category when there is more than one.
+ * Features  the outputs of a feature program over each device's windows (learn/feature), then its categories. Without a configuration:
+ *           every window column, then the target's mean of 1 .. n_lags windows before (missing across a gap), then the device as a
+ *           category when there is more than one. A configuration's columns are those of the windows, or parameters: their means.
  *           Nothing later than the window itself is looked at.
  * Naive     the target's last known mean at the window: the forecast to beat.
  * Split     by time over all devices: the last test_share of the range is the test part; a row
@@ -28,16 +29,22 @@ typedef struct mw_lagged {
     mw_mem *mem;
     mw_features *features;
     int32_t n_features;
-    int32_t last_feature; /* the target's own mean at the window; -1 when it was dropped */
+    int32_t last_feature; /* the target's own mean at the window; -1: it is none, or scaled */
     int64_t n_rows, n_purged;
     mw_lagged_part train, test;
 } mw_lagged;
 
+typedef struct mw_lagged_plan {
+    mw_str config;  /* JSON; empty: none */
+    int32_t n_lags; /* without one */
+    double test_share;
+} mw_lagged_plan;
+
 enum { MW_LAGGED_TRAIN_MIN = 20, MW_LAGGED_TEST_MIN = 5 };
 
-/* MW_EDATA with numbers when either part has too few rows. */
+/* MW_EDATA with numbers when either part has too few rows, or when the windows lack what the configuration names. */
 mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *windows, int32_t target,
-                         int32_t n_lags, double test_share, mw_lagged **ret, mw_err *err);
+                         const mw_lagged_plan *plan, mw_lagged **ret, mw_err *err);
 /* The training part once more split by time, the last fifth of its range for validation, with the
  * same purge; copies, to be given to mw_lagged_part_done. Either may come out empty. */
 mw_status mw_lagged_validation(const mw_ctx *ctx, const mw_windows *windows,

@@ -92,6 +92,8 @@ mw_status mw_features__copy(mw_mem *mem, const mw_features *features, mw_feature
                             mw_err *err);
 /* The configuration of a list that was made of one, as it was written; empty: none. */
 mw_str mw_features__config(const mw_features *features);
+/* Takes it over. */
+void mw_features__set_scaling(mw_features *features, mw_scaling *scaling);
 /* An empty list with room for n; entries are added with mw_features__add (name copied). */
 mw_status mw_features__new(mw_mem *mem, int32_t n, mw_features **ret, mw_err *err);
 /* categories [n_categories] are copied; they must be strictly ascending by bytes. */

@@ -25,7 +25,8 @@ static void write_feature(mw_json_writer *w, const mw_feature *feature) {
 }
 
 /* What makes the features, and the hash that the definition had. */
-static void write_program(mw_json_writer *w, const mw_features *features) {
+static void write_program(mw_json_writer *w, const mw_features *features,
+                          const mw_package *package) {
     const mw_feature_config *config = mw_features_program(features);
     if (!config) return;
     mw_json_key(w, "program");
@@ -33,16 +34,17 @@ static void write_program(mw_json_writer *w, const mw_features *features) {
     mw_json_add_string(w, "sha256", config->program->hash);
     mw_json_key(w, "config");
     mw_json_write_str(w, mw_features__config(features));
+    if (package->scaler_sha256[0]) mw_json_add_string(w, "scaler_sha256", package->scaler_sha256);
     mw_json_object_end(w);
 }
 
-static void write_columns(mw_json_writer *w, const mw_model *model) {
+static void write_columns(mw_json_writer *w, const mw_model *model, const mw_package *package) {
     int32_t n = mw_features_count(model->features);
     mw_json_key(w, "features");
     mw_json_array(w);
     for (int32_t i = 0; i < n; i++) write_feature(w, mw_features_at(model->features, i));
     mw_json_array_end(w);
-    write_program(w, model->features);
+    write_program(w, model->features, package);
     mw_json_key(w, "classes");
     mw_json_array(w);
     for (int32_t i = 0; i < model->n_classes; i++) mw_json_write_string(w, model->classes[i]);
@@ -107,7 +109,7 @@ mw_status mw_metadata_write(const mw_ctx *ctx, const mw_model *model, const mw_p
     if (mw_isfinite(model->oob_score)) mw_json_add_number(&w, "oob_score", model->oob_score);
     mw_json_key(&w, "params");
     mw_json_write_raw(&w, mw_str_of(model->params_json));
-    write_columns(&w, model);
+    write_columns(&w, model, package);
     if (package->has_state)
         write_state(&w, model, package);
     else
@@ -201,8 +203,8 @@ static mw_status read_features(const mw_ctx *ctx, mw_arena *arena, const mw_json
 }
 
 /* The program must be the one that the model was trained with, to the last bit of its definition. */
-static mw_status read_program(const mw_ctx *ctx, const mw_json *program, const mw_json *list,
-                              mw_features **ret, mw_err *err) {
+static mw_status read_program(const mw_ctx *ctx, mw_arena *arena, const mw_json *program,
+                              const mw_json *list, mw_features **ret, mw_err *err) {
     const mw_json *config = mw_json_get(program, "config"), *hash = mw_json_get(program, "sha256");
     if (!is_text(config, MW_LIMIT(JSON_BYTES)) || !is_text(hash, MW_SHA256_HEX))
         return bad(err, "program");
@@ -211,21 +213,28 @@ static mw_status read_program(const mw_ctx *ctx, const mw_json *program, const m
         (void)mw_err_prefix(err, "the model's feature program");
         return MW_EDATA;
     }
-    bool same = mw_str_is(hash->string, mw_features_program(features)->program->hash) && list &&
-                (int32_t)list->n_children == mw_features_count(features);
+    const mw_feature_config *made = mw_features_program(features);
+    const int32_t n = made->program->n_outputs;
+    bool same = mw_str_is(hash->string, made->program->hash) && list &&
+                (int32_t)list->n_children == n + made->n_categories;
     const mw_json *item = same ? list->first : NULL;
-    for (int32_t i = 0; item; item = item->next, i++)
-        same &= mw_str_is(mw_json_string(mw_json_get(item, "name"), ""),
-                          mw_features_at(features, i)->name);
-    if (!same) {
-        mw_features_free(features);
+    mw_status status = MW_OK;
+    for (int32_t i = 0; item && !status; item = item->next, i++) {
+        const char *name = i < n ? made->program->names[i] : made->categories[i - n];
+        same &= mw_str_is(mw_json_string(mw_json_get(item, "name"), ""), name);
+        if (i >= n) status = read_feature(arena, item, features, err);
+    }
+    if (!status && !same) {
         mw_fail(err, MW_EDATA,
                 "the model was trained with another feature program than metadata.json has");
-        return mw_err_hint(
+        status = mw_err_hint(
             err, "the file was changed, or this version defines a feature anew: train again");
     }
-    *ret = features;
-    return MW_OK;
+    if (status)
+        mw_features_free(features);
+    else
+        *ret = features;
+    return status;
 }
 
 static mw_status read_task(const mw_json *root, const mw_learner **learner, mw_task *ret,
@@ -346,6 +355,20 @@ static mw_status read_package(const mw_json *root, const mw_learner *learner, mw
     return read_file(mw_json_get(root, "onnx"), "onnx.sha256", "onnx.bytes", package, err);
 }
 
+/* A program with scaling needs its numbers, and only such a one. */
+static mw_status read_scaler(const mw_json *program, const mw_features *features,
+                             mw_package *package, mw_err *err) {
+    const mw_feature_config *config = mw_features_program(features);
+    const mw_json *sha256 = mw_json_get(program, "scaler_sha256");
+    const bool wanted =
+        config && (config->scaling != MW_SCALING_NONE || mw_features_need_conditions(features));
+    if (!wanted && !sha256) return MW_OK;
+    if (!wanted || !is_text(sha256, MW_SHA256_HEX - 1) || sha256->string.size != MW_SHA256_HEX - 1)
+        return bad(err, "program.scaler_sha256");
+    mw_str_copy(package->scaler_sha256, sizeof package->scaler_sha256, sha256->string);
+    return MW_OK;
+}
+
 /* A graph holds the threshold itself; a state does not. */
 static mw_status read_threshold(const mw_json *root, const mw_package *package, mw_model *model,
                                 mw_err *err) {
@@ -365,8 +388,9 @@ static mw_status read_root(const mw_ctx *ctx, mw_arena *arena, const mw_json *ro
     if (!status) status = read_package(root, learner, package, err);
     const mw_json *list = mw_json_get(root, "features"), *program = mw_json_get(root, "program");
     if (!status)
-        status = program ? read_program(ctx, program, list, &features, err)
+        status = program ? read_program(ctx, arena, program, list, &features, err)
                          : read_features(ctx, arena, list, &features, err);
+    if (!status) status = read_scaler(program, features, package, err);
     if (!status) status = mw_model__new(ctx->mem, learner, task, features, &model, err);
     mw_features_free(features);
     if (!status) status = read_classes(arena, root, model, err);

@@ -46,11 +46,22 @@ typedef struct mw_features mw_features; /* the ordered list, owned */
 /* All usable columns of table but those in `except` (target, dropped, time, ...). */
 mw_status mw_features_of_table(const mw_ctx *ctx, const mw_table *table, const char *const *except,
                                size_t n_except, mw_features **ret, mw_err *err);
-/* The outputs of a feature program (learn/feature), all numbers: rows of a table then go through it, in the table's order. The configuration's
+/* The outputs of a feature program (learn/feature), numbers: rows of a table then go through it, in the table's order. The configuration's
  * text, which is copied, travels with the model. */
 mw_status mw_features_of_program(const mw_ctx *ctx, mw_str config, mw_features **ret, mw_err *err);
 /* NULL: features are columns of the table. */
 const mw_feature_config *mw_features_program(const mw_features *features);
+/* The categoricalColumns of its configuration become features behind the outputs, with the texts that the table has. Once, before any rows are made. */
+mw_status mw_features_add_categories(const mw_ctx *ctx, mw_features *features,
+                                     const mw_table *table, mw_err *err);
+/* Are there operating conditions to be learned (mw_program_fit_conditions) before any rows are made? Then they are set, and copied. */
+bool mw_features_need_conditions(const mw_features *features);
+mw_status mw_features_set_conditions(mw_features *features, const mw_conditions *conditions,
+                                     mw_err *err);
+/* What a program leaves to be learned, its scaling: from rows as mw_features_matrix gives them before, the rows to fit on alone. From then on it gives
+ * scaled ones, and so does every copy. Nothing to do without a program. */
+mw_status mw_features_fit(const mw_ctx *ctx, mw_features *features, mw_matrix rows, mw_err *err);
+const mw_scaling *mw_features_scaling(const mw_features *features); /* NULL: none, or not fitted */
 void *mw_features_free(mw_features *features);
 int32_t mw_features_count(const mw_features *features);
 const mw_feature *mw_features_at(const mw_features *features, int32_t index);

@@ -9,6 +9,8 @@
 #include "core/base/math.h"
 #include "core/table/ipc.h"
 
+enum { SCALER_FORMAT = 1 };
+
 const char *mw_model__output_name(const mw_model *model) {
     if (model->task == MW_TASK_ANOMALY) return "score";
     return model->n_classes ? "probabilities" : "prediction";
@@ -112,6 +114,58 @@ static mw_status save_curves(const mw_ctx *ctx, const mw_model *model, mw_dir *d
                            strlen(model->curves_json), err);
 }
 
+static const mw_program *program_of(const mw_model *model) {
+    return mw_features_program(model->features)->program;
+}
+
+/* Names of the settings, then of the sensors; mw_free it. */
+static const char **condition_names(mw_mem *mem, const mw_program *p, mw_err *err) {
+    const int32_t n = p->options.n_settings;
+    const char **names = mw_alloc_array(mem, (size_t)(n + p->n_sensors) + 1, sizeof *names);
+    for (int32_t k = 0; names && k < n; k++) names[k] = p->inputs[p->settings[k]];
+    for (int32_t k = 0; names && k < p->n_sensors; k++) names[n + k] = p->inputs[p->sensors[k]];
+    if (!names) mw_fail_nomem(err, MW_MODEL_SCALER);
+    return names;
+}
+
+/* {"format": 1, "scaling": {...}, "conditions": {...}}: what there is of both. */
+static mw_status write_scaler(const mw_ctx *ctx, const mw_model *model, mw_buf *out, mw_err *err) {
+    const mw_scaling *scaling = mw_features_scaling(model->features);
+    const mw_program *p = program_of(model);
+    const char **names = condition_names(ctx->mem, p, err);
+    mw_json_writer w;
+    if (!names) return MW_ENOMEM;
+    mw_json_writer_init(&w, out, 2);
+    mw_json_object(&w);
+    mw_json_add_int(&w, "format", SCALER_FORMAT);
+    if (scaling) {
+        mw_json_key(&w, "scaling");
+        mw_scaling_write(scaling, p->names, &w);
+    }
+    if (p->conditions) {
+        mw_json_key(&w, "conditions");
+        mw_conditions_write(p->conditions, names, names + p->options.n_settings, &w);
+    }
+    mw_json_object_end(&w);
+    mw_buf_add_char(out, '\n');
+    mw_free(names);
+    return mw_buf_status(out, MW_MODEL_SCALER, err);
+}
+
+/* What was learned of the features themselves; an older fit's is removed where this one has none. */
+static mw_status save_scaler(const mw_ctx *ctx, const mw_model *model, mw_dir *dir,
+                             mw_package *package, mw_err *err) {
+    if (!mw_model__has_scaler(model)) return mw_dir_remove(ctx, dir, MW_MODEL_SCALER, err);
+    mw_buf buf;
+    mw_buf_init(&buf, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_status status = write_scaler(ctx, model, &buf, err);
+    if (!status) status = mw_sha256_of(buf.data, buf.size, package->scaler_sha256, err);
+    if (!status)
+        status = mw_file_replace(ctx, dir, MW_MODEL_SCALER, mw_buf_text(&buf), buf.size, err);
+    mw_buf_done(&buf);
+    return status;
+}
+
 mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, mw_str extra,
                         mw_matrix check, mw_err *err) {
     mw_package package = {0};
@@ -121,6 +175,7 @@ mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, m
                              : save_onnx(ctx, model, dir, check, &package, err);
     /* A model of the other kind may have been here. */
     if (!status) status = mw_dir_remove(ctx, dir, state ? MW_MODEL_ONNX : MW_MODEL_STATE, err);
+    if (!status) status = save_scaler(ctx, model, dir, &package, err);
     if (!status) status = save_curves(ctx, model, dir, err);
     if (!status) status = mw_mlmodel_write(ctx, model, dir, err);
     if (!status) status = mw_metadata_write(ctx, model, &package, extra, dir, err);
@@ -130,6 +185,11 @@ mw_status mw_model_save(const mw_ctx *ctx, const mw_model *model, mw_dir *dir, m
 const char *mw_model_file(mw_dir *dir) {
     return mw_dir_has(dir, MW_MODEL_ONNX) || !mw_dir_has(dir, MW_MODEL_STATE) ? MW_MODEL_ONNX
                                                                               : MW_MODEL_STATE;
+}
+
+static mw_status fail_changed(const char *name, mw_err *err) {
+    mw_fail(err, MW_EDATA, "%s is not the file metadata.json describes", name);
+    return mw_err_hint(err, "the folder was changed after it was saved; train or copy it again");
 }
 
 /* The file with the model, its bytes as metadata.json says. */
@@ -145,8 +205,7 @@ static mw_status read_signed(const mw_ctx *ctx, mw_dir *dir, const mw_package *p
     if (status) return status;
     status = mw_sha256_of(data, size, hex, err);
     if (!status && (size != package->n_bytes || strcmp(hex, package->sha256) != 0)) {
-        status = mw_fail(err, MW_EDATA, "%s is not the file metadata.json describes", name);
-        mw_err_hint(err, "the folder was changed after it was saved; train or copy it again");
+        status = fail_changed(name, err);
     }
     if (status)
         mw_free(data);
@@ -182,10 +241,65 @@ static mw_status load_state(const mw_ctx *ctx, mw_dir *dir, const mw_package *pa
     return status;
 }
 
+static mw_status read_conditions(const mw_ctx *ctx, mw_model *model, const mw_json *json,
+                                 mw_err *err) {
+    const mw_program *p = program_of(model);
+    const char **names = condition_names(ctx->mem, p, err);
+    mw_conditions *conditions = NULL;
+    mw_status status =
+        names ? mw_conditions_read(ctx->mem, json, names, p->options.n_settings,
+                                   names + p->options.n_settings, p->n_sensors, &conditions, err)
+              : MW_ENOMEM;
+    if (!status) status = mw_features_set_conditions(model->features, conditions, err);
+    mw_conditions_free(conditions);
+    mw_free(names);
+    return status;
+}
+
+static mw_status parse_scaler(const mw_ctx *ctx, mw_model *model, const char *text, size_t size,
+                              mw_err *err) {
+    const mw_feature_config *config = mw_features_program(model->features);
+    mw_arena arena;
+    const mw_json *json = NULL;
+    mw_scaling *scaling = NULL;
+    mw_arena_init(&arena, ctx->mem);
+    mw_status status = mw_json_parse(&arena, text, size, &json, err);
+    if (!status && mw_json_int(mw_json_get(json, "format"), 0) != SCALER_FORMAT)
+        status = mw_fail(err, MW_EDATA, "its format is missing or unknown");
+    if (!status && config->scaling != MW_SCALING_NONE)
+        status = mw_scaling_read(model->mem, mw_json_get(json, "scaling"), config->program->names,
+                                 config->program->n_outputs, &scaling, err);
+    if (!status && scaling) mw_features__set_scaling(model->features, scaling);
+    if (!status && mw_features_need_conditions(model->features))
+        status = read_conditions(ctx, model, mw_json_get(json, "conditions"), err);
+    if (status && status != MW_ENOMEM) status = mw_err_prefix(err, MW_MODEL_SCALER);
+    mw_arena_done(&arena);
+    return status;
+}
+
+static mw_status load_scaler(const mw_ctx *ctx, mw_dir *dir, const mw_package *package,
+                             mw_model *model, mw_err *err) {
+    char *text = NULL;
+    size_t size = 0;
+    char hex[MW_SHA256_HEX];
+    if (!package->scaler_sha256[0]) return MW_OK;
+    mw_status status =
+        mw_file_read(ctx, dir, MW_MODEL_SCALER, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
+    if (status == MW_ENOTFOUND)
+        return mw_fail(err, MW_EDATA, "the model folder has no %s", MW_MODEL_SCALER);
+    if (!status) status = mw_sha256_of(text, size, hex, err);
+    if (!status && strcmp(hex, package->scaler_sha256) != 0)
+        status = fail_changed(MW_MODEL_SCALER, err);
+    if (!status) status = parse_scaler(ctx, model, text, size, err);
+    mw_free(text);
+    return status;
+}
+
 mw_status mw_model_load(const mw_ctx *ctx, mw_dir *dir, mw_model **ret, mw_err *err) {
     mw_package package;
     mw_model *model = NULL;
     mw_status status = mw_metadata_read(ctx, dir, &package, &model, err);
+    if (!status) status = load_scaler(ctx, dir, &package, model, err);
     if (!status)
         status = package.has_state ? load_state(ctx, dir, &package, model, err)
                                    : load_onnx(ctx, dir, &package, model, err);

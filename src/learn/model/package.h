@@ -4,6 +4,7 @@
  * metadata.json   what the model is; written last, so a folder that has it is whole
  * model.onnx      what it computes; authoritative
  * state.arrow     in its place, where ONNX has no operators for it
+ * scaler.json     what was learned of the features of a program: their scaling, operating conditions
  * curves.json     losses round by round, of a fit by rounds
  * MLmodel         what MLflow needs; the only file with a time and a run id
  */
@@ -18,10 +19,17 @@ enum {
     MW_MODEL_FORMAT_ONNX = 1,
     MW_MODEL_FORMAT_STATE = 2,
     MW_MODEL_FORMAT_PROGRAM = 3,
-    MW_MODEL_FORMAT = 3
+    MW_MODEL_FORMAT_SCALING = 4,
+    MW_MODEL_FORMAT = 4
 };
 
+static inline bool mw_model__has_scaler(const mw_model *model) {
+    const mw_feature_config *config = mw_features_program(model->features);
+    return config && (mw_features_scaling(model->features) || config->program->conditions);
+}
+
 static inline int mw_model__format(const mw_model *model) {
+    if (mw_model__has_scaler(model)) return MW_MODEL_FORMAT_SCALING;
     if (mw_features_program(model->features)) return MW_MODEL_FORMAT_PROGRAM;
     return mw_model__needs_state(model) ? MW_MODEL_FORMAT_STATE : MW_MODEL_FORMAT_ONNX;
 }
@@ -31,11 +39,13 @@ static inline int mw_model__format(const mw_model *model) {
 #define MW_MODEL_ONNX "model.onnx"
 #define MW_MODEL_STATE "state.arrow"
 #define MW_MODEL_CURVES "curves.json"
+#define MW_MODEL_SCALER "scaler.json"
 
 typedef struct mw_package {
     bool has_state; /* state.arrow, not model.onnx, is the file of the two below */
     char sha256[MW_SHA256_HEX];
     uint64_t n_bytes;
+    char scaler_sha256[MW_SHA256_HEX]; /* of scaler.json; empty: there is none */
     int64_t parity_rows;
     double parity_error; /* largest |onnx - own| / max(1, |own|) */
 } mw_package;

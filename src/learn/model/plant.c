@@ -32,8 +32,8 @@ static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
     plant->seconds_resample = mw_clock_seconds_since(ctx->clock, began);
     if (!status) status = mw_plant__choose_target(plant, err);
     if (!status)
-        status = mw_lagged_make(ctx, plant->windows, plan->target, plan->n_lags, plan->test_share,
-                                &plant->lagged, err);
+        status =
+            mw_lagged_make(ctx, plant->windows, plan->target, &plan->lagged, &plant->lagged, err);
     if (!status) status = mw_plant__supervised(plant, "linear", &plant->baseline, out, err);
     if (!status) status = mw_plant__supervised(plant, "forest", &plant->regression, out, err);
     if (!status) status = mw_plant__anomaly(plant, out, err);
@@ -42,13 +42,15 @@ static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
 }
 
 mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_args *args,
-                       const char *data_hash, mw_dir *out, mw_json_writer *result, mw_err *err) {
+                       mw_str config, const char *data_hash, mw_dir *out, mw_json_writer *result,
+                       mw_err *err) {
     mw_plant plant = {
         .ctx = ctx,
         .rows = rows,
         .plan = {.interval_us = mw_args_int(args, "interval"),
-                 .n_lags = (int32_t)mw_args_int(args, "lags"),
-                 .test_share = mw_args_float(args, "test_share"),
+                 .lagged = {.config = config,
+                            .n_lags = (int32_t)mw_args_int(args, "lags"),
+                            .test_share = mw_args_float(args, "test_share")},
                  .data_hash = data_hash,
                  .args = args},
         .baseline.name = "baseline",

@@ -22,6 +22,7 @@ extern const mw_param mw_plant_params[];
 
 /*
  * rows: read some times over, never held whole.
+ * config: of the features of baseline and regression (lagged.h), JSON; empty: the columns of the windows and `lags`.
  * data_hash: identity of the data, stored in metadata.json.
  * result: one JSON object: rows, windows, devices, parameters, interval, target, target_chosen_by,
  * split, models {baseline|regression: {metrics, naive, ...}, anomaly: {...}}, top anomalies, top features,
@@ -30,6 +31,7 @@ extern const mw_param mw_plant_params[];
  * are needed); MW_ENOTFOUND for an unknown target (nearest name as hint).
  */
 mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_args *args,
-                       const char *data_hash, mw_dir *out, mw_json_writer *result, mw_err *err);
+                       mw_str config, const char *data_hash, mw_dir *out, mw_json_writer *result,
+                       mw_err *err);
 
 #endif

@@ -13,8 +13,7 @@ enum { MW_PLANT_TOP_FEATURES = 10, MW_PLANT_TOP_ANOMALIES = 10 };
 /* The parameters, read once. */
 typedef struct mw_plan {
     int64_t interval_us;
-    int32_t n_lags;
-    double test_share;
+    mw_lagged_plan lagged;
     const char *data_hash;
     const mw_args *args;
     int32_t target; /* index into windows->parameters */

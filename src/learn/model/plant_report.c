@@ -33,7 +33,7 @@ static void add_split(mw_json_writer *w, const mw_plant *plant) {
     mw_json_key(w, "split");
     mw_json_object(w);
     mw_json_add_string(w, "kind", "time");
-    mw_json_add_number(w, "test_share", plant->plan.test_share);
+    mw_json_add_number(w, "test_share", plant->plan.lagged.test_share);
     mw_json_add_int(w, "train_rows", l->train.n);
     mw_json_add_int(w, "test_rows", l->test.n);
     mw_json_add_int(w, "purged_rows", l->n_purged);
@@ -51,7 +51,8 @@ static void add_target(mw_json_writer *w, const mw_plant *plant) {
                        plan->target_given ? "the user"
                                           : "default: the first parameter that changes");
     add_duration(w, "horizon", plant->windows->interval_us);
-    mw_json_add_int(w, "lags", plan->n_lags);
+    if (plan->lagged.config.size == 0) mw_json_add_int(w, "lags", plan->lagged.n_lags);
+    mw_json_add_string(w, "program", mw_features_program(plant->lagged->features)->program->hash);
 }
 
 static void add_windows(mw_json_writer *w, const mw_plant *plant) {

@@ -6,6 +6,7 @@
 
 #include "core/param/nearest.h"
 #include "run/cli/verb_serve.h"
+#include "run/op/read_like.h"
 
 const char *const mw_command_verbs[] = {"serve", "completion", "openapi", "version", "help", NULL};
 
@@ -118,6 +119,23 @@ static mw_status fail_without_value(const mw_param *param, mw_str word, mw_err *
                        option);
 }
 
+/* A word is the value; that of JSON names the file with it. */
+static mw_status set_word(mw_args *to, const mw_param *param, mw_str name, const char *word,
+                          mw_err *err) {
+    mw_ctx ctx;
+    char *text = NULL;
+    size_t size = 0;
+    if (param->type != MW_PARAM_JSON) return mw_args_set(to, name, mw_str_of(word), err);
+    mw_ctx_init(&ctx);
+    mw_status status = mw_op__read_config(&ctx, word, &text, &size, err);
+    if (!status) {
+        status = mw_args_set(to, name, (mw_str){text, size}, err);
+        if (status) (void)mw_err_prefix(err, "%s", word);
+    }
+    mw_free(text);
+    return status;
+}
+
 static mw_status parse_option(parser *p, mw_err *err) {
     const char *option = p->argv[p->at] + 2;
     const char *equals = strchr(option, '=');
@@ -130,11 +148,11 @@ static mw_status parse_option(parser *p, mw_err *err) {
         to = p->global;
     }
     if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) return fail_option(p, name, err);
-    if (equals) return mw_args_set(to, word, mw_str_of(equals + 1), err);
+    if (equals) return set_word(to, param, word, equals + 1, err);
     if (param->type == MW_PARAM_BOOL) return mw_args_set(to, word, mw_str_of("true"), err);
     if (p->at + 1 >= p->argc || names_option(p->table, p->argv[p->at + 1]))
         return fail_without_value(param, word, err);
-    return mw_args_set(to, word, mw_str_of(p->argv[++p->at]), err);
+    return set_word(to, param, word, p->argv[++p->at], err);
 }
 
 static mw_status parse_word(parser *p, const char *word, mw_err *err) {
@@ -220,14 +238,38 @@ static bool takes_positionals(const mw_op *op) {
     return first_positional(mw_op_params(op)) != NULL;
 }
 
+static bool asks_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    return false;
+}
+
 /* With --help no file need be named: an option that only one of the operations has tells it as well. */
 static bool asks_help_of(const mw_param *table, const mw_param *other, int argc, char **argv) {
-    bool help = false, own = false;
-    for (int i = 1; i < argc; i++) {
-        help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    bool own = false;
+    for (int i = 1; i < argc; i++)
         own |= names_option(table, argv[i]) && !names_option(other, argv[i]);
-    }
-    return help && own;
+    return own && asks_help(argc, argv);
+}
+
+/* Of `org init`: org. */
+static size_t first_word(const char *verb) { return strcspn(verb, " "); }
+
+static bool same_first_word(const char *a, const char *b) {
+    return first_word(a) == first_word(b) && strncmp(a, b, first_word(a)) == 0;
+}
+
+static bool is_akin(const mw_op *a, const mw_op *b) {
+    return a->verb && b->verb && same_first_word(a->verb, b->verb);
+}
+
+/* Is the word the first one of verbs of two words? */
+static bool is_group(const char *word) {
+    for (const mw_op *const *op = mw_ops; *op; op++)
+        if ((*op)->verb && (*op)->verb[first_word((*op)->verb)] == ' ' &&
+            same_first_word((*op)->verb, word))
+            return true;
+    return false;
 }
 
 /* Of the operations that share a verb, the one these words fit. */
@@ -245,22 +287,61 @@ static const mw_op *choose(const char *verb, int argc, char **argv) {
     return first;
 }
 
-mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_command *ret, mw_err *err) {
-    *ret = (mw_command){.op = choose(argv[0], argc, argv)};
-    if (!ret->op) {
-        mw_fail(err, MW_EINVAL, "there is no command \"%.60s\"", argv[0]);
-        mw_nearest nearest = {0};
-        for (const mw_op *const *op = mw_ops; *op; op++)
-            if ((*op)->verb) mw_nearest_look(&nearest, mw_str_of(argv[0]), (*op)->verb);
-        for (const char *const *verb = mw_command_verbs; *verb; verb++)
-            mw_nearest_look(&nearest, mw_str_of(argv[0]), *verb);
-        if (argv[0][0] == '-')
-            return mw_err_hint(err, "the command comes first: millwright COMMAND %.60s", argv[0]);
-        if (nearest.word) return mw_err_hint(err, "did you mean `millwright %s`?", nearest.word);
-        return mw_err_hint(err, "`millwright --help` lists the commands");
+static mw_status fail_verb(const char *word, mw_err *err) {
+    mw_nearest nearest = {0};
+    mw_fail(err, MW_EINVAL, "there is no command \"%.60s\"", word);
+    for (const mw_op *const *op = mw_ops; *op; op++)
+        if ((*op)->verb) mw_nearest_look(&nearest, mw_str_of(word), (*op)->verb);
+    for (const char *const *verb = mw_command_verbs; *verb; verb++)
+        mw_nearest_look(&nearest, mw_str_of(word), *verb);
+    if (word[0] == '-')
+        return mw_err_hint(err, "the command comes first: millwright COMMAND %.60s", word);
+    if (nearest.word) return mw_err_hint(err, "did you mean `millwright %s`?", nearest.word);
+    return mw_err_hint(err, "`millwright --help` lists the commands");
+}
+
+/* `org init ...`: its operation; MW_EINVAL when the second word is missing or unknown. `org --help` is of all of them. */
+static mw_status choose_of_group(int argc, char **argv, mw_command *ret, mw_err *err) {
+    char verb[80];
+    (void)snprintf(verb, sizeof verb, "%.30s %.30s", argv[0], argc > 1 ? argv[1] : "");
+    ret->op = choose(verb, argc - 1, argv + 1);
+    if (ret->op) return MW_OK;
+    ret->group = ret->help = argc < 3 && asks_help(argc, argv);
+    mw_buf words;
+    mw_buf_init(&words, NULL, sizeof verb * 8);
+    for (const mw_op *const *op = mw_ops; *op; op++) {
+        if (!(*op)->verb || !same_first_word((*op)->verb, argv[0])) continue;
+        if (!ret->op) ret->op = *op;
+        mw_buf_printf(&words, "%s%s", words.size > 0 ? ", " : "",
+                      (*op)->verb + first_word((*op)->verb) + 1);
     }
+    mw_status status = MW_OK;
+    if (!ret->group) {
+        mw_fail(err, MW_EINVAL, "`millwright %s` needs a second word, one of %s", argv[0],
+                mw_buf_text(&words));
+        status = mw_err_hint(err, "`millwright %s --help` tells what they do", argv[0]);
+    }
+    mw_buf_done(&words);
+    return status;
+}
+
+mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_command *ret, mw_err *err) {
+    *ret = (mw_command){0};
+    mw_status status = MW_OK;
+    const bool group = is_group(argv[0]);
+    if (group)
+        status = choose_of_group(argc, argv, ret, err);
+    else
+        ret->op = choose(argv[0], argc, argv);
+    if (!group && !ret->op) status = fail_verb(argv[0], err);
+    if (status || ret->group) return status;
     const mw_op *op = ret->op;
-    mw_status status = mw_command_parse_table(mem, mw_op_params(op), argc, argv, ret, err);
+    if (group) {
+        argc--;
+        argv++;
+        argv[0] = (char *)(uintptr_t)op->verb; /* as messages call it */
+    }
+    status = mw_command_parse_table(mem, mw_op_params(op), argc, argv, ret, err);
     ret->op = op;
     return status;
 }
@@ -304,7 +385,10 @@ void mw_command_help(const mw_command *command, mw_buf *out) {
     if (command->args && command->op->narrow_help) command->op->narrow_help(command->args, out);
     if (out->size > before) return;
     for (const mw_op *const *op = mw_ops; *op; op++) {
-        if (!(*op)->verb || strcmp((*op)->verb, command->op->verb) != 0) continue;
+        const bool meant = command->group
+                               ? is_akin(*op, command->op)
+                               : (*op)->verb && strcmp((*op)->verb, command->op->verb) == 0;
+        if (!meant) continue;
         add_usage(*op, out);
         mw_buf_add_char(out, '\n');
     }
@@ -315,11 +399,11 @@ void mw_command_overview(mw_buf *out) {
     mw_buf_add(out, "millwright " MW_VERSION ": a factory's machine-learning engine\n\n"
                     "usage: millwright COMMAND [options]\n\n");
     for (const mw_op *const *op = mw_ops; *op; op++)
-        if ((*op)->verb) mw_buf_printf(out, "  %-12s %s\n", (*op)->verb, (*op)->summary);
-    mw_buf_add(out, "  serve        Serve the API and its docs over HTTP\n"
-                    "  openapi      Print the API's contract, api/openapi.json\n"
-                    "  completion   Print a completion script for bash\n"
-                    "  version      Print the version\n\n"
+        if ((*op)->verb) mw_buf_printf(out, "  %-14s %s\n", (*op)->verb, (*op)->summary);
+    mw_buf_add(out, "  serve          Serve the API and its docs over HTTP\n"
+                    "  openapi        Print the API's contract, api/openapi.json\n"
+                    "  completion     Print a completion script for bash\n"
+                    "  version        Print the version\n\n"
                     "`millwright COMMAND --help` explains one, with examples.\n\n"
                     "first steps:\n"
                     "  millwright generate --days 14 --seed 42\n"
@@ -336,34 +420,45 @@ static void add_options(const mw_param *table, mw_buf *out) {
     }
 }
 
+/* The first operation with its first word. */
+static bool leads(const mw_op *const *op) {
+    if (!(*op)->verb) return false;
+    for (const mw_op *const *other = mw_ops; other != op; other++)
+        if (is_akin(*other, *op)) return false;
+    return true;
+}
+
 void mw_command_completion(mw_buf *out) {
     mw_buf_add(out, "# bash completion of millwright: source <(millwright completion)\n"
                     "_millwright() {\n"
-                    "  local word=${COMP_WORDS[COMP_CWORD]} options\n"
+                    "  local word=${COMP_WORDS[COMP_CWORD]} words options\n"
                     "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
                     "    COMPREPLY=($(compgen -W \"");
     for (const char *const *verb = mw_command_verbs; *verb; verb++)
         mw_buf_printf(out, "%s%s", verb == mw_command_verbs ? "" : " ", *verb);
     for (const mw_op *const *op = mw_ops; *op; op++)
-        if ((*op)->verb && mw_op_by_verb((*op)->verb) == *op)
-            mw_buf_printf(out, " %s", (*op)->verb);
+        if (leads(op)) mw_buf_printf(out, " %.*s", (int)first_word((*op)->verb), (*op)->verb);
     mw_buf_add(out, "\" -- \"$word\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n");
     for (const mw_op *const *op = mw_ops; *op; op++) {
-        if (!(*op)->verb || mw_op_by_verb((*op)->verb) != *op) continue;
-        mw_buf_printf(out, "  %s) options=\"", (*op)->verb);
+        if (!leads(op)) continue;
+        mw_buf_printf(out, "  %.*s) options=\"", (int)first_word((*op)->verb), (*op)->verb);
         for (const mw_op *const *same = op; *same; same++)
-            if ((*same)->verb && strcmp((*same)->verb, (*op)->verb) == 0)
-                add_options(mw_op_params(*same), out);
+            if (is_akin(*same, *op)) add_options(mw_op_params(*same), out);
         add_options(global_params, out);
+        mw_buf_add(out, "\" words=\"");
+        for (const mw_op *const *same = op; *same; same++)
+            if (is_akin(*same, *op)) mw_buf_add(out, (*same)->verb + first_word((*same)->verb));
         mw_buf_add(out, "\" ;;\n");
     }
     mw_buf_add(out, "  serve) options=\"");
     add_options(mw_serve_params, out);
     add_options(global_params, out);
     mw_buf_add(out, "\" ;;\n");
-    mw_buf_add(out, "  *) options=\"--help\" ;;\n  esac\n"
-                    "  case $word in\n"
-                    "  -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
-                    "  *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
-                    "  esac\n}\ncomplete -F _millwright millwright\n");
+    mw_buf_add(
+        out,
+        "  *) options=\"--help\" ;;\n  esac\n"
+        "  case $word in\n"
+        "  -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
+        "  *) COMPREPLY=($(compgen -W \"$words\" -- \"$word\") $(compgen -f -- \"$word\")) ;;\n"
+        "  esac\n}\ncomplete -F _millwright millwright\n");
 }

@@ -18,12 +18,13 @@ typedef struct mw_command {
     int64_t n_threads; /* 0: all cores */
     bool json;
     bool help;
+    bool group; /* help of all verbs that begin with the word of `op`'s */
 } mw_command;
 
 /* Verbs that are no operations, ended by NULL. */
 extern const char *const mw_command_verbs[];
 
-/* argv[0] is the verb. With --help, args stay unfinished. MW_EINVAL says what is wrong and what to
+/* argv[0] is the verb, or the first word of one of two (`org init`). With --help, args stay unfinished. MW_EINVAL says what is wrong and what to
  * type. */
 mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_command *ret, mw_err *err);
 void mw_command_done(mw_command *command);

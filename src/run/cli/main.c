@@ -43,11 +43,7 @@ static mw_status run_in_app(const mw_ctx *ctx, const mw_command *command, mw_buf
                               .n_threads = (int)command->n_threads};
     mw_status status = mw_app_open(ctx, &options, &app, err);
     if (status) return status;
-    /* Ingest makes an organization; everything else needs it to be there. */
-    if (strcmp(command->op->name, "ingest") == 0)
-        status = mw_store_org_ensure(ctx, app->store, ctx->org, err);
-    else
-        status = mw_app_check_org(app, ctx, err);
+    if (!command->op->makes_org) status = mw_app_check_org(app, ctx, err);
     mw_call call = {ctx,  app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path,
                     NULL, NULL};
     char job_id[32] = "";

@@ -213,8 +213,8 @@ mw_status mw_app_check_org(mw_app *app, const mw_ctx *ctx, mw_err *err) {
     if (exists) return mw_store_org_ensure(ctx, app->store, ctx->org, err);
     mw_fail(err, MW_ENOTFOUND, "there is no organization \"%s\"", ctx->org);
     return mw_err_hint(err,
-                       "make the folder orgs/%s in the data folder, or ingest data with "
-                       "--org %s first",
+                       "`millwright org init --org %s` makes it, and so does ingesting data with "
+                       "--org %s",
                        ctx->org, ctx->org);
 }
 

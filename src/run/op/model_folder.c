@@ -12,7 +12,8 @@
 
 /* What a model folder may hold (see docs/formats/model.md). */
 static const char *const model_files[] = {"MLmodel",         "metadata.json", "model.onnx",
-                                          "importance.json", "state.arrow",   "curves.json"};
+                                          "importance.json", "state.arrow",   "curves.json",
+                                          "scaler.json"};
 
 typedef struct place {
     char path[PATH_MAX]; /* parent folder; the name follows its last slash */

@@ -85,6 +85,7 @@ typedef struct mw_op {
     bool public;    /* needs no key, ever: /health, /models/status */
     bool exclusive; /* JOB: one at a time per organization */
     bool upload;    /* HTTP: the body is a file, parameters stand in the query; JOB only */
+    bool makes_org; /* the organization need not be there before */
     const char *const *takes; /* HTTP: types of bodies that are handed over as they are, of up to
                                * MW_LIMIT(LIVE_BODY_BYTES), parameters stand in the query; NULL: JSON */
     const mw_field *takes_fields; /* of such a body in JSON */

@@ -24,6 +24,7 @@
 #define MAX_UNREADABLE_SHARE 0.05
 
 typedef struct fit_job {
+    const char *target; /* column; NULL: events, or none */
     const mw_ctx *ctx;
     const mw_args *args;
     mw_arena arena;
@@ -102,8 +103,9 @@ static mw_status read_program(fit_job *job, mw_err *err) {
 
 /* A feature of the row's own target would tell the answer. */
 static mw_status check_leak(const mw_feature_config *config, const char *target, mw_err *err) {
-    for (int32_t c = 0; target && c < config->program->n_inputs; c++)
-        if (strcmp(config->program->inputs[c], target) == 0) {
+    const int32_t n = config->program->n_inputs;
+    for (int32_t c = 0; target && c < n + config->n_categories; c++)
+        if (strcmp(c < n ? config->program->inputs[c] : config->categories[c - n], target) == 0) {
             mw_fail(err, MW_EINVAL,
                     "the feature program reads the target %s: features would know the answer",
                     target);
@@ -113,11 +115,34 @@ static mw_status check_leak(const mw_feature_config *config, const char *target,
     return MW_OK;
 }
 
+/* Operating conditions, of the rows before those held back. */
+static mw_status fit_conditions(fit_job *job, mw_err *err) {
+    mw_table_rows *rows = NULL;
+    mw_conditions *conditions = NULL;
+    if (!mw_features_need_conditions(job->made)) return MW_OK;
+    const double share = 1 - mw_args_float(job->args, "test_share");
+    const int64_t n = (int64_t)(share * (double)job->table->n_rows);
+    mw_ctx seeded = *job->ctx;
+    seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
+    mw_status status =
+        mw_table_rows_new(job->ctx->mem, mw_features_program(job->made), job->table, &rows, err);
+    if (!status) status = mw_table_rows_conditions(&seeded, rows, n, &conditions, err);
+    if (!status) status = mw_features_set_conditions(job->made, conditions, err);
+    mw_conditions_free(conditions);
+    mw_table_rows_free(rows);
+    return status;
+}
+
 /* Columns that are not features: the target, weights, time and device. What is dropped was not read. */
 static mw_status make_features(fit_job *job, const char *target, mw_err *err) {
     const char *except[4];
     size_t n = 0;
     const char *device = mw_args_string(job->args, "device");
+    if (job->features && job->made) {
+        mw_status status = mw_features_add_categories(job->ctx, job->made, job->table, err);
+        if (!status) status = fit_conditions(job, err);
+        if (status) return status;
+    }
     if (job->features) return check_leak(mw_features_program(job->features), target, err);
     if (job->init) {
         job->features = mw_model_features(job->init);
@@ -143,6 +168,16 @@ static mw_status divide_rows(fit_job *job, int64_t n_rows, mw_err *err) {
     job->n_fit = job->rows.n - job->n_test;
     job->test_in_file = job->n_test > 0;
     return status;
+}
+
+/* By numbers of the rows to fit on alone. */
+static mw_status scale_rows(fit_job *job, mw_err *err) {
+    if (!job->made || job->n_fit == 0) return MW_OK;
+    const mw_matrix fit_on = {job->rows.x, job->n_fit, mw_features_count(job->made)};
+    mw_status status = mw_features_fit(job->ctx, job->made, fit_on, err);
+    const mw_scaling *scaling = mw_features_scaling(job->made);
+    if (status || !scaling) return status;
+    return mw_scaling_apply(job->ctx, scaling, job->rows.x, job->rows.n, fit_on.n_features, err);
 }
 
 /* The share of the ingest holds here as well: a file that is mostly broken is the wrong file. */
@@ -183,7 +218,7 @@ static mw_status take_labels(fit_job *job, const char *target, mw_err *err) {
 }
 
 static mw_fit_like like_training(const fit_job *job) {
-    const char *target = job->rows.y && !job->events ? mw_args_string(job->args, "target") : NULL;
+    const char *target = job->rows.y && !job->events ? job->target : NULL;
     return (mw_fit_like){.args = job->args,
                          .features = job->features,
                          .target = target,
@@ -233,26 +268,35 @@ static mw_status read_file(fit_job *job, mw_err *err) {
     return mw_ingest_plain_as(job->ctx, path, job->args, NULL, 0, &job->table, &job->bad, err);
 }
 
-static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
-    const mw_ctx *ctx = job->ctx;
-    const char *target = mw_args_string(job->args, "target");
-    bool unsupervised = strcmp(learner, "isolation") == 0;
-    if (unsupervised && target) {
+/* --target, or the one of the feature configuration; an isolation forest has none. */
+static mw_status find_target(fit_job *job, bool unsupervised, const mw_feature_config *program,
+                             mw_err *err) {
+    job->target = mw_args_string(job->args, "target");
+    const bool by_events = mw_args_given(job->args, "events");
+    if (unsupervised && job->target) {
         mw_fail(err, MW_EINVAL, "the isolation forest learns without a target");
-        return mw_err_hint(err, "leave --target out; --drop %s keeps the column out", target);
+        return mw_err_hint(err, "leave --target out; --drop %s keeps the column out", job->target);
     }
-    if (unsupervised && mw_args_given(job->args, "events")) {
+    if (unsupervised && by_events) {
         mw_fail(err, MW_EINVAL, "the isolation forest learns without a target");
         return mw_err_hint(err, "leave --events out");
     }
-    if (!unsupervised && !target && !mw_args_given(job->args, "events")) {
-        mw_fail(err, MW_EINVAL, "--target is missing: which column shall be predicted?");
-        return mw_err_at(err, "target");
-    }
+    if (unsupervised || by_events || job->target) return MW_OK;
+    if (program) job->target = program->target_column;
+    if (job->target) return MW_OK;
+    mw_fail(err, MW_EINVAL, "--target is missing: which column shall be predicted?");
+    return mw_err_at(err, "target");
+}
+
+static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
+    const mw_ctx *ctx = job->ctx;
+    bool unsupervised = strcmp(learner, "isolation") == 0;
     int64_t start = mw_clock_monotonic(ctx->clock);
     mw_status status = open_init(job, err);
     if (!status) status = read_program(job, err);
     const mw_feature_config *program = job->features ? mw_features_program(job->features) : NULL;
+    if (!status) status = find_target(job, unsupervised, program, err);
+    const char *target = job->target;
     if (!status) status = mw_event_target_read(ctx, job->args, program, &job->events, err);
     if (!status) status = read_file(job, err);
     if (!status) status = check_share(job, err);
@@ -268,6 +312,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     if (!status && target) job->target_type = mw_table_column(job->table, target)->type;
     if (!status) status = mw_features_take(ctx, job->features, &job->table, &job->rows.x, err);
     if (!status) status = divide_rows(job, n_rows, err);
+    if (!status) status = scale_rows(job, err);
     if (!status) status = read_valid(job, err);
     job->features_s = mw_clock_seconds_since(ctx->clock, start);
     if (!status && job->n_fit == 0)
@@ -276,7 +321,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
 }
 
 static const char *target_name(const fit_job *job) {
-    return job->events ? mw_event_target_name(job->events) : mw_args_string(job->args, "target");
+    return job->events ? mw_event_target_name(job->events) : job->target;
 }
 
 static mw_status fit_model(fit_job *job, const char *learner, mw_err *err) {

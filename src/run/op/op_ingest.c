@@ -14,9 +14,11 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     const char *const *paths;
     size_t n_paths = mw_args_list(call->args, "paths", &paths), n_known;
     mw_json_writer writer;
+    mw_status status = mw_store_org_ensure(call->ctx, call->app->store, call->ctx->org, err);
+    if (status) return status;
     mw_json_writer_init(&writer, out, 0);
     mw_json_object(&writer);
-    mw_status status = mw_op__write_dataset(call, &writer, mw_args_string(call->args, "dataset"),
+    status = mw_op__write_dataset(call, &writer, mw_args_string(call->args, "dataset"),
                                             paths, n_paths, &n_known, err);
     if (status) return status;
     mw_json_key(&writer, "args");
@@ -195,6 +197,7 @@ const mw_op mw_op_ingest = {
     .examples = examples,
     .params = params,
     .more_params = {mw_ingest_params, mw_profile_params, mw_quality_params},
+    .makes_org = true,
     .prepare = prepare,
     .work = work,
     .commit = commit,

@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "keep/ingest/listing.h"
 #include "keep/track/history.h"
+#include "learn/feature/config.h"
 #include "learn/model/plant.h"
 #include "run/op/dataset_job.h"
 #include "run/op/report.h"
@@ -40,14 +41,65 @@ static mw_status find_csv_files(const mw_ctx *ctx, const char *path, bool *ret, 
     return status;
 }
 
+/* *ret: the text of the feature configuration that is asked for; NULL: none. */
+static mw_status find_config(const mw_call *call, mw_arena *arena, const char **ret, mw_err *err) {
+    const mw_json *given = mw_args_json(call->args, "program");
+    mw_config_record record;
+    mw_buf text;
+    mw_json_writer w;
+    mw_status status = MW_OK;
+    *ret = NULL;
+    if (mw_args_bool(call->args, "org_program")) {
+        if (given) {
+            mw_fail(err, MW_EINVAL, "program and org_program are two ways to say the same");
+            return mw_err_at(err, "org_program");
+        }
+        status = mw_store_config(call->ctx, call->app->store, arena, 0, &record, err);
+        if (!status) *ret = record.config;
+        if (status == MW_ENOTFOUND && err) status = err->code = MW_ECONFLICT;
+        return status;
+    }
+    if (!given) return MW_OK;
+    mw_buf_init(&text, call->ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_json_writer_init(&w, &text, 0);
+    mw_json_write_value(&w, given);
+    status = mw_buf_status(&text, "the feature configuration", err);
+    if (!status) *ret = mw_arena_strndup(arena, mw_buf_text(&text), text.size);
+    if (!status && !*ret) status = mw_fail_nomem(err, "the feature configuration");
+    mw_buf_done(&text);
+    return status;
+}
+
+/* What cannot be compiled is told at once, not by the job. */
+static mw_status check_config(const mw_call *call, const char *text, mw_err *err) {
+    mw_feature_config config;
+    if (!text) return MW_OK;
+    if (mw_args_given(call->args, "lags")) {
+        mw_fail(err, MW_EINVAL, "lags are those of the feature configuration");
+        mw_err_at(err, "lags");
+        return mw_err_hint(err, "leave lags out; lagSeconds of the configuration say them");
+    }
+    mw_status status = mw_feature_config_read(call->ctx->mem, text, strlen(text), &config, err);
+    if (!status) mw_feature_config_done(&config);
+    if (status && err && err->pointer[0] == '/') {
+        char pointer[MW_ERR_POINTER_MAX];
+        mw_str_copy(pointer, sizeof pointer, mw_str_of(err->pointer));
+        mw_err_at(err, "/program%s", pointer);
+    }
+    return status;
+}
+
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_arena arena;
+    const char *config = NULL;
     mw_arena_init(&arena, call->ctx->mem);
     const char *csv = mw_app_csv_path(call->app, call->ctx, &arena);
     size_t n_known = 0, n_paths = 0;
     mw_status status = csv ? MW_OK : mw_fail_nomem(err, "a path");
     const char *dataset = mw_args_string(call->args, "dataset");
     bool found = false;
+    if (!status) status = find_config(call, &arena, &config, err);
+    if (!status) status = check_config(call, config, err);
     /* Files in the csv folder belong to `main`. */
     if (!status && strcmp(dataset, "main") == 0)
         status = find_csv_files(call->ctx, csv, &found, err);
@@ -60,6 +112,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
         if (!status) {
             mw_json_key(&writer, "args");
             mw_args_write_json(call->args, &writer);
+            if (config) mw_json_add_string(&writer, "config", config);
             mw_json_object_end(&writer);
         }
     }
@@ -90,8 +143,9 @@ static mw_status fit(const mw_ctx *ctx, const mw_json *payload, const mw_ingest_
         seeded.seed = (uint64_t)mw_args_int(args, "seed");
         mw_json_writer writer;
         mw_json_writer_init(&writer, training, 0);
-        status = mw_plant_fit(&seeded, mw_dataset_stream(rows.dataset), args, rows.data_hash, out,
-                              &writer, err);
+        status = mw_plant_fit(&seeded, mw_dataset_stream(rows.dataset), args,
+                              mw_json_string(mw_json_get(payload, "config"), ""), rows.data_hash,
+                              out, &writer, err);
     }
     mw_dir_close(out);
     mw_args_free(args);
@@ -272,6 +326,16 @@ static mw_status commit(const mw_ctx *ctx, void *self, const mw_job_record *job,
 
 static const mw_param params[] = {
     {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = "What to learn from."},
+    {.name = "program",
+     .type = MW_PARAM_JSON,
+     .flags = MW_PARAM_BODY,
+     .help = "Feature configuration: what baseline and regression learn from, made of the windows' "
+             "means. Without it: all statistics of the windows, and `lags`."},
+    {.name = "org_program",
+     .type = MW_PARAM_BOOL,
+     .def = "false",
+     .flags = MW_PARAM_BODY,
+     .help = "By the organization's feature configuration (`millwright org config`)."},
     {0}};
 
 static const mw_field metric_fields[] = {
@@ -345,6 +409,9 @@ static const mw_field result[] = {
      .help = "columns without a value or without a change, left out"},
     {.name = "target", .type = MW_FIELD_STRING, .help = "the parameter that is predicted"},
     {.name = "target_chosen_by", .type = MW_FIELD_STRING, .help = "the user, or the default rule"},
+    {.name = "program",
+     .type = MW_FIELD_STRING,
+     .help = "SHA-256 of the feature program of baseline and regression"},
     {.name = "split", .type = MW_FIELD_OBJECT, .help = "how the time range was divided"},
     {.name = "horizon", .type = MW_FIELD_STRING, .optional = true, .help = "how far ahead"},
     {.name = "lags",
@@ -403,7 +470,9 @@ const mw_op mw_op_train = {
         "{\"dataset\":\"main\",\"data_hash\":\"ee54eafb00af3d5f56eb0a635bd3974623e3089827cca2"
         "30e82ca07b82603c23\",\"rows\":23938,\"windows\":23938,\"devices\":6,\"parameters\":7"
         ",\"interval\":\"5min\",\"target\":\"engine_temp\",\"target_chosen_by\":\"default: th"
-        "e first parameter that changes\",\"split\":{\"kind\":\"time\",\"test_share\":0.2,\"t"
+        "e first parameter that "
+        "changes\",\"program\":\"b95b3d861279c367617c6b32cdafa3c2754e394d8373"
+        "f719ea98149de8c37735\",\"split\":{\"kind\":\"time\",\"test_share\":0.2,\"t"
         "rain_rows\":19068,\"test_rows\":4784,\"test_from\":\"2026-01-16T04:40:00Z\",\"test_t"
         "o\":\"2026-01-18T23:50:00Z\"},\"models\":{\"regression\":{\"learner\":\"forest\",\"m"
         "etrics\":{\"rmse\":1.4688,\"mae\":1.1132,\"mape\":0.013103,\"r2\":0.98871},\"naive\""

@@ -17,6 +17,7 @@ static const char *const areas[][2] = {
     {"live", "Rows as they come, and what is known at this moment"},
     {"jobs", "Long operations"},
     {"models", "Versions"},
+    {"organizations", "Who uses it, and which features their telemetry gets"},
 };
 
 static void write_fields(const mw_field *fields, mw_json_writer *w);

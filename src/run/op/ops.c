@@ -3,26 +3,31 @@
  */
 #include "run/op/op.h"
 
-#define OPERATIONS(X) \
-    X(health)         \
-    X(models_status)  \
-    X(metrics)        \
-    X(openapi)        \
-    X(doctor)         \
-    X(generate)       \
-    X(ingest)         \
-    X(upload)         \
-    X(train)          \
-    X(summary)        \
-    X(importance)     \
-    X(anomalies)      \
-    X(trend)          \
-    X(job)            \
-    X(jobs)           \
-    X(fit)            \
-    X(predict)        \
-    X(features)       \
-    X(telemetry)      \
+#define OPERATIONS(X)          \
+    X(health)                  \
+    X(models_status)           \
+    X(metrics)                 \
+    X(openapi)                 \
+    X(doctor)                  \
+    X(generate)                \
+    X(ingest)                  \
+    X(upload)                  \
+    X(train)                   \
+    X(summary)                 \
+    X(importance)              \
+    X(anomalies)               \
+    X(trend)                   \
+    X(job)                     \
+    X(jobs)                    \
+    X(fit)                     \
+    X(predict)                 \
+    X(features)                \
+    X(organizations)           \
+    X(organization_init)       \
+    X(organization_config)     \
+    X(organization_config_put) \
+    X(organization_configure)  \
+    X(telemetry)               \
     X(live_features)
 
 #define DECLARE(name) extern const mw_op mw_op_##name;

@@ -79,7 +79,8 @@ static mw_status new_known(const mw_ctx *ctx, const mw_feature_config *config, k
     while (mw_feature_device_names[usual]) usual++;
     ret->n = 0;
     ret->columns =
-        mw_calloc(ctx->mem, (size_t)config->program->n_inputs + usual + 2, sizeof *ret->columns);
+        mw_calloc(ctx->mem, (size_t)(config->program->n_inputs + config->n_categories) + usual + 2,
+                  sizeof *ret->columns);
     return ret->columns ? MW_OK : mw_fail_nomem(err, "the list of columns");
 }
 
@@ -115,6 +116,8 @@ mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_ar
     if (status) return status;
     for (int32_t c = 0; c < p->n_inputs; c++)
         add_known(&k, p->inputs[c], is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64);
+    for (int32_t c = 0; c < config->n_categories; c++)
+        add_known(&k, config->categories[c], MW_DICTIONARY);
     if (config->device_column)
         add_known(&k, config->device_column, MW_DICTIONARY);
     else

@@ -207,7 +207,8 @@ static mw_status call_operation(mw_task *task, bool *wait) {
     mw_args *args = NULL;
     mw_api_input input = {.route = route, .body = {task->body ? task->body : "", task->body_size}};
     mw_status status = MW_OK;
-    if (!route->op->public) status = api->services.check_org(api->services.app, &task->ctx, err);
+    if (!route->op->public && !route->op->makes_org)
+        status = api->services.check_org(api->services.app, &task->ctx, err);
     if (status == MW_OK) status = mw_url_split(mw_str_of(task->target), &url, err);
     if (status == MW_OK) status = mw_url_decode_path(&task->arena, url.path, &input.path, err);
     if (status != MW_OK) return status;

@@ -92,6 +92,13 @@ static const struct line {
      ",\"separator\":\";\",\"header\":false,\"missing\":[\"-999\",\"x\"],"
      "\"time_format\":\"dd.mm.yyyy\"" INGEST_QUALITY GLOBALS},
     /* help needs no complete line */
+    /* verbs of two words; help of all that begin with one */
+    {"org list", "organizations {}" GLOBALS},
+    {"org init --industry mining --org acme",
+     "organization_init {\"industry\":\"mining\"} org=acme data=data jobs=0"},
+    {"org configure a.json --json",
+     "organization_configure {\"config\":\"a.json\"}" GLOBALS " json"},
+    {"org config --help", "organization_config {} org=default data=data jobs=0 help"},
     {"trend --help", "trend {} org=default data=data jobs=0 help"},
     {"trend -h", "trend {} org=default data=data jobs=0 help"},
     {"train --help", "train {} org=default data=data jobs=0 help"},
@@ -148,6 +155,13 @@ static const struct bad_line {
     {"ingest ''", "an empty word is no paths", ""},
     {"predict --out x", "", ""},
     {"tran", "there is no command \"tran\"", "did you mean `millwright train`?"},
+    {"org", "`millwright org` needs a second word, one of list, init, config, configure",
+     "`millwright org --help`"},
+    {"org lst", "needs a second word, one of list", ""},
+    {"org --json", "needs a second word, one of list", ""},
+    {"org init --industri x", "`org init` has no option --industri", "did you mean --industry?"},
+    {"org configure", "config", ""},
+    {"org list x", "", "`millwright org list --help` shows the form"},
     {"serv", "there is no command \"serv\"", "did you mean `millwright serve`?"},
     {"--json jobs", "there is no command \"--json\"", "the command comes first"},
     {"qqqqqqqq", "there is no command \"qqqqqqqq\"", "lists the commands"},
@@ -319,11 +333,11 @@ MW_TEST(every_name_leads_to_one_row) {
         assert_ptr_equal(mw_model_params((*pair)[0]), mw_model_params((*pair)[1]));
 }
 
-/* The text between "  VERB) options=\"" and the quote. */
+/* The text between "  VERB) options=\"" and the quote, of a verb's first word. */
 static const char *completion_of(const char *script, const char *verb) {
     static char line[4096];
     char start[80];
-    (void)snprintf(start, sizeof start, "\n  %s) options=\"", verb);
+    (void)snprintf(start, sizeof start, "\n  %.*s) options=\"", (int)strcspn(verb, " "), verb);
     const char *at = strstr(script, start);
     if (!at) fail_msg("the completion knows no %s", verb);
     at += strlen(start);

@@ -11,6 +11,7 @@
 #include "core/base/threads.h"
 #include "golden/feature/golden_conditions.h"
 #include "learn/feature/conditions.h"
+#include "learn/feature/device.h"
 #include "support/fault_loop.h"
 
 static const int32_t columns[] = {0, 1, 2, 3, 4};
@@ -241,9 +242,166 @@ static mw_status fit_all(const mw_ctx *ctx, void *arg, mw_err *err) {
     return status;
 }
 
+/* ---- in programs, and as text ---- */
+
+enum { SENSORS = 2, INPUTS = 3, LINES = 600 };
+
+static const char *const names[INPUTS] = {"load", "heat", "noise"};
+static const char *const sensors[SENSORS] = {"heat", "noise"};
+
+/* What sensors are depends on the load, of which there are three. */
+static void draw_rows(double values[INPUTS][LINES]) {
+    mw_rng rng;
+    mw_rng_init(&rng, mw_test_seed(), 8, 0);
+    for (int i = 0; i < LINES; i++) {
+        const double load = (double)mw_rng_below(&rng, 3);
+        values[0][i] =
+            mw_rng_below(&rng, 20) == 0 ? MW_NAN : (float)(load * 10 + mw_rng_normal(&rng) / 5);
+        for (int s = 0; s < SENSORS; s++)
+            values[1 + s][i] = (float)(load * (50 + s) + mw_rng_normal(&rng));
+    }
+}
+
+static mw_program *compile(const mw_conditions *conditions) {
+    static const char *const settings[] = {"load"};
+    static const mw_feature_args none = {0};
+    mw_err err = {0};
+    mw_program *p = NULL;
+    const mw_operator *normal = mw_operator_find("normal", 6);
+    const mw_feature_def features[] = {{"warm", normal, {"heat", NULL}, none, NULL},
+                                       {"loud", normal, {"noise", NULL}, none, NULL},
+                                       {"as warm", normal, {"heat", NULL}, none, NULL}};
+    const mw_program_options options = {
+        .settings = settings, .n_settings = 1, .n_conditions = 3, .conditions = conditions};
+    assert_ok(mw_program_new(NULL, names, INPUTS, features, 3, &options, &p, &err));
+    return p;
+}
+
+static void run(const mw_program *p, double values[INPUTS][LINES], float out[3][LINES]) {
+    static int64_t times[LINES];
+    mw_err err = {0};
+    mw_device *device;
+    mw_device_scratch *scratch;
+    const double *in[] = {values[0], values[1], values[2]};
+    float *to[] = {out[0], out[1], out[2]};
+    for (int i = 0; i < LINES; i++) times[i] = i * INT64_C(1000000);
+    assert_ok(mw_device_new(NULL, p, &device, &err));
+    assert_ok(mw_device_scratch_new(NULL, p, &scratch, &err));
+    assert_ok(mw_device_push(device, scratch, times, in, LINES, to, &err));
+    mw_device_free(device);
+    mw_device_scratch_free(scratch);
+}
+
+/* The operator, before and after conditions are learned, beside the matrix function. */
+MW_TEST(a_program_tells_what_is_normal) {
+    static double values[INPUTS][LINES];
+    static float out[3][LINES], x[LINES][INPUTS], z[LINES][SENSORS];
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_conditions *c = NULL;
+    mw_ctx_init(&ctx);
+    draw_rows(values);
+    mw_program *p = compile(NULL);
+    assert_int_equal(p->n_sensors, SENSORS);
+    run(p, values, out);
+    for (int i = 0; i < LINES; i++) assert_true(mw_isnan((double)out[0][i]));
+    const double *numbers[] = {values[0], values[1], values[2]};
+    assert_ok(mw_program_fit_conditions(&ctx, p, numbers, NULL, LINES, &c, &err));
+    mw_program_free(p);
+    p = compile(c);
+    run(p, values, out);
+    for (int i = 0; i < LINES; i++)
+        for (int k = 0; k < INPUTS; k++) x[i][k] = (float)values[k][i];
+    assert_ok(mw_conditions_apply(&ctx, c, (mw_matrix){&x[0][0], LINES, INPUTS}, &z[0][0], &err));
+    int n = 0;
+    for (int i = 0; i < LINES; i++) {
+        for (int s = 0; s < SENSORS; s++) {
+            const bool missing = mw_isnan((double)z[i][s]);
+            assert_int_equal(missing, mw_isnan(values[0][i]));
+            assert_true(missing ? mw_isnan((double)out[s][i]) : out[s][i] == z[i][s]);
+        }
+        n += !mw_isnan((double)out[0][i]) && mw_abs((double)out[0][i]) < 3;
+    }
+    assert_true(n > LINES * 9 / 10);
+    assert_memory_equal(out[0], out[2], sizeof out[0]);
+    mw_program_free(p);
+    mw_conditions_free(c);
+}
+
+static mw_status read_text(const char *text, mw_conditions **ret) {
+    static const char *const settings[] = {"load"};
+    mw_arena arena;
+    mw_err err = {0};
+    const mw_json *json;
+    mw_arena_init(&arena, NULL);
+    assert_ok(mw_json_parse(&arena, text, strlen(text), &json, &err));
+    mw_status status = mw_conditions_read(NULL, json, settings, 1, sensors, SENSORS, ret, &err);
+    assert_true(status == MW_OK || err.message[0]);
+    mw_arena_done(&arena);
+    return status;
+}
+
+#define LOAD \
+    "{\"n\":1,\"settings\":[{\"name\":\"load\",\"weight\":1,\"centers\":[0]}],\"sensors\":["
+#define HEAT "{\"name\":\"heat\",\"counts\":[2],\"means\":[1],\"stds\":[1]}"
+#define NOISE "{\"name\":\"noise\",\"counts\":[0],\"means\":[null],\"stds\":[0]}"
+
+MW_TEST(text_keeps_what_was_learned) {
+    static const char *const bad[] = {
+        "{}",
+        "[]",
+        LOAD "]}",
+        LOAD HEAT "]}",
+        LOAD NOISE "," HEAT "]}",
+        LOAD HEAT ",{\"name\":\"noise\",\"counts\":[-1],\"means\":[1],\"stds\":[1]}]}",
+        LOAD HEAT ",{\"name\":\"noise\",\"counts\":[1],\"means\":[1],\"stds\":[-1]}]}",
+        LOAD HEAT ",{\"name\":\"noise\",\"counts\":[1],\"means\":[1,2],\"stds\":[1]}]}",
+        "{\"n\":0,\"settings\":[],\"sensors\":[]}",
+        "{\"n\":1,\"settings\":[{\"name\":\"speed\",\"weight\":1,\"centers\":[0]}],\"sensors\":"
+        "[" HEAT "," NOISE "]}",
+        "{\"n\":1,\"settings\":[{\"name\":\"load\",\"weight\":0,\"centers\":[0]}],\"sensors\":"
+        "[" HEAT "," NOISE "]}"};
+    static double values[INPUTS][LINES];
+    static const char *const settings[] = {"load"};
+    mw_ctx ctx;
+    mw_err err = {0};
+    mw_buf text, again;
+    mw_json_writer w;
+    mw_conditions *c = NULL, *back = NULL, *copy = NULL;
+    mw_ctx_init(&ctx);
+    draw_rows(values);
+    mw_program *p = compile(NULL);
+    const double *numbers[] = {values[0], values[1], values[2]};
+    assert_ok(mw_program_fit_conditions(&ctx, p, numbers, NULL, LINES, &c, &err));
+    mw_buf_init(&text, NULL, 1 << 20);
+    mw_buf_init(&again, NULL, 1 << 20);
+    mw_json_writer_init(&w, &text, 0);
+    mw_conditions_write(c, settings, sensors, &w);
+    assert_ok(read_text(mw_buf_text(&text), &back));
+    assert_ok(mw_conditions_copy(NULL, back, &copy, &err));
+    assert_memory_equal(c->centers, copy->centers, 3 * sizeof *c->centers);
+    assert_memory_equal(c->means, copy->means, 3 * SENSORS * sizeof *c->means);
+    assert_memory_equal(c->stds, copy->stds, 3 * SENSORS * sizeof *c->stds);
+    mw_json_writer_init(&w, &again, 0);
+    mw_conditions_write(copy, settings, sensors, &w);
+    assert_string_equal(mw_buf_text(&text), mw_buf_text(&again));
+    mw_conditions_free(c);
+    mw_conditions_free(back);
+    mw_conditions_free(copy);
+    mw_program_free(p);
+    mw_buf_done(&text);
+    mw_buf_done(&again);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_status(read_text(bad[i], &c), MW_EDATA);
+    assert_ok(read_text(LOAD HEAT "," NOISE "]}", &c));
+    assert_true(mw_isnan(c->means[1]) && c->means[0] == 1);
+    mw_conditions_free(c);
+}
+
 MW_TEST(survives_any_failed_allocation) { mw_fault_loop_alloc(fit_all, NULL); }
 
 MW_TEST_MAIN(MW_RUN(equals_scikit_learn), MW_RUN(finds_clusters_that_lie_apart),
              MW_RUN(one_condition_is_plain_scaling), MW_RUN(threads_change_no_bit),
              MW_RUN(few_and_equal_rows), MW_RUN(refuses_what_it_cannot_do),
+             MW_RUN(a_program_tells_what_is_normal), MW_RUN(text_keeps_what_was_learned),
              MW_RUN(survives_any_failed_allocation))

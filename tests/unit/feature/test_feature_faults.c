@@ -50,7 +50,9 @@ static mw_status matrix(const mw_ctx *ctx, const mw_feature_config *config, mw_e
     float *x = NULL;
     mw_status status = mw_table_new(ctx->mem, ROWS, &table, err);
     if (!status) status = fill(table, err);
-    if (!status) status = mw_feature_matrix(ctx, config, table, &x, &counts, err);
+    if (!status)
+        status =
+            mw_feature_matrix(ctx, config, table, config->program->n_outputs, &x, &counts, err);
     if (!status) {
         assert_int_equal(counts.used + counts.late + counts.repeated, ROWS);
         assert_true(counts.late_used > 0 && counts.devices == 2);

@@ -2,6 +2,7 @@
  * test_programs.c -- random programs over random rows: all at once, one by one, in any pieces, on any number of threads, with restarts, and from
  * their definitions, all the same bits.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ typedef struct plan {
     int n;
     bool plain[FEATURES]; /* made of what the oracle knows alone */
     mw_program_options options;
+    mw_feature_range ranges[INPUTS];
     mw_program *program;
 } plan;
 
@@ -45,10 +47,12 @@ static int signal_of(const plan *p, const char *name) {
     return name[0] - 'a';
 }
 
-static const mw_operator *any_operator(dice *d) {
+/* Those of operating conditions only where there are some. */
+static const mw_operator *any_operator(dice *d, const plan *p) {
     int n = 0;
     while (mw_operators[n].name) n++;
-    return &mw_operators[roll(d, n)];
+    const mw_operator *op = &mw_operators[roll(d, n)];
+    return p->options.n_conditions == 0 && (op->takes & MW_TAKES_CONDITION) ? NULL : op;
 }
 
 static mw_feature_args any_args(dice *d, const mw_operator *op) {
@@ -74,17 +78,54 @@ static mw_feature_args any_args(dice *d, const mw_operator *op) {
     return args;
 }
 
+/* Of some rows, for the program anew. */
+static void learn_conditions(dice *d, plan *p) {
+    enum { N = 80 };
+    mw_ctx ctx;
+    mw_conditions *conditions = NULL;
+    double values[INPUTS][N];
+    const double *columns[INPUTS];
+    mw_ctx_init(&ctx);
+    for (int c = 0; c < INPUTS; c++) {
+        columns[c] = values[c];
+        for (int i = 0; i < N; i++) values[c][i] = chance(d, 20) ? MW_NAN : roll(d, 5) - 2;
+    }
+    for (int c = 0; c < INPUTS; c++) values[c][0] = 0;
+    assert_ok(mw_program_fit_conditions(&ctx, p->program, columns, NULL, N, &conditions, &err));
+    char hash[MW_SHA256_HEX];
+    memcpy(hash, p->program->hash, sizeof hash);
+    mw_program_free(p->program);
+    p->options.conditions = conditions;
+    assert_ok(
+        mw_program_new(NULL, inputs, INPUTS, p->features, p->n, &p->options, &p->program, &err));
+    assert_string_equal(p->program->hash, hash); /* what is learned is not defined */
+    mw_conditions_free(conditions);
+    p->options.conditions = NULL;
+}
+
 static void any_plan(dice *d, plan *p) {
     *p = (plan){.n = 1 + roll(d, FEATURES)};
     if (chance(d, 3)) p->options.sampling_us = 10000000;
+    if (chance(d, 4)) p->options.timezone = "+05:30";
+    for (int c = 0; c < INPUTS; c++)
+        p->ranges[c] = (mw_feature_range){chance(d, 2) ? -DBL_MAX : -3.5 + roll(d, 3),
+                                          chance(d, 2) ? DBL_MAX : 1 + roll(d, 5)};
+    if (chance(d, 3)) p->options.ranges = p->ranges;
+    if (chance(d, 3)) {
+        p->options.settings = inputs;
+        p->options.n_settings = 1 + roll(d, 2);
+        p->options.n_conditions = 1 + roll(d, 4);
+    }
     for (int f = 0; f < p->n; f++) {
-        const mw_operator *op = chance(d, 10) ? NULL : any_operator(d);
+        const mw_operator *op = chance(d, 10) ? NULL : any_operator(d, p);
         mw_feature_def *one = &p->features[f];
         (void)snprintf(p->names[f], NAME, "f%d", f);
         *one = (mw_feature_def){
             .name = p->names[f], .op = op, .args = op ? any_args(d, op) : (mw_feature_args){0}};
         for (int k = 0; k < MW_NODE_INPUTS; k++)
-            one->of[k] = f > 0 && chance(d, 4) ? p->names[roll(d, f)] : inputs[roll(d, INPUTS)];
+            one->of[k] = f > 0 && chance(d, 4) && !(op && op->takes & MW_TAKES_CONDITION)
+                             ? p->names[roll(d, f)]
+                             : inputs[roll(d, INPUTS)];
     }
     for (int f = 0; f < p->n; f++) {
         const mw_operator *op = p->features[f].op;
@@ -96,6 +137,7 @@ static void any_plan(dice *d, plan *p) {
     }
     assert_ok(
         mw_program_new(NULL, inputs, INPUTS, p->features, p->n, &p->options, &p->program, &err));
+    if (p->program->n_sensors > 0 && !chance(d, 5)) learn_conditions(d, p);
 }
 
 /* ---- rows ---- */
@@ -210,6 +252,11 @@ static void by_device(dice *d, const plan *p, const rows *r, fill_fn *fill, answ
 
 static double clean(double x) { return isfinite(x) ? x + 0.0 : MW_NAN; }
 
+static double in_range(const plan *p, int c, double x) {
+    if (!p->options.ranges) return x;
+    return x < p->ranges[c].low || x > p->ranges[c].high ? MW_NAN : x;
+}
+
 static void fill_plainly(dice *d, const plan *p, const rows *r, const int *at, int n, answer *ret) {
     (void)d;
     static double signals[INPUTS + FEATURES][ROWS];
@@ -217,10 +264,11 @@ static void fill_plainly(dice *d, const plan *p, const rows *r, const int *at, i
     double *columns[INPUTS];
     for (int k = 0; k < n; k++) {
         times[k] = r->times[at[k]];
-        for (int c = 0; c < INPUTS; c++) signals[c][k] = clean(r->values[c][at[k]]);
+        for (int c = 0; c < INPUTS; c++) signals[c][k] = clean(in_range(p, c, r->values[c][at[k]]));
     }
     for (int c = 0; c < INPUTS; c++) columns[c] = signals[c];
-    const plain_rows plain = {n, times, columns, p->options.sampling_us};
+    const int64_t ahead = p->options.timezone ? INT64_C(19800000000) : 0;
+    const plain_rows plain = {n, times, columns, p->options.sampling_us, ahead};
     for (int f = 0; f < p->n; f++) {
         const mw_feature_def *feature = &p->features[f];
         double *out = signals[INPUTS + f];

@@ -416,7 +416,7 @@ MW_TEST(changed_metadata_is_refused) {
         mw_status code;
     } edits[] = {
         {"\"format\": \"millwright-model\"", "\"format\": \"other\"", MW_EDATA},
-        {"\"format_version\": 1", "\"format_version\": 4", MW_EUNSUPPORTED},
+        {"\"format_version\": 1", "\"format_version\": 5", MW_EUNSUPPORTED},
         {"\"format_version\": 1", "\"format_version\": \"x\"", MW_EDATA},
         {"\"learner\": \"linear\"", "\"learner\": \"catboost\"", MW_EUNSUPPORTED},
         {"\"learner\": \"linear\"", "\"learner\": \"forest\"", MW_EDATA},

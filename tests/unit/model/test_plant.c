@@ -111,7 +111,8 @@ static void do_run(run *r, const mw_ctx *ctx, const mw_table *table, const char 
     r->dir = mw_problem_dir(folder);
     mw_table_stream stream;
     stream_of(table, &stream);
-    r->status = mw_plant_fit(ctx, &stream.rows, args, "sha256:abc", r->dir, &writer, &r->err);
+    r->status =
+        mw_plant_fit(ctx, &stream.rows, args, MW_STR(""), "sha256:abc", r->dir, &writer, &r->err);
     mw_table_stream_end(&stream);
     mw_args_free(args);
     if (r->status) {
@@ -287,7 +288,8 @@ MW_TEST(features_never_look_ahead) {
     mw_lagged *l = NULL;
     stream_of(table, &stream);
     assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
-    assert_ok(mw_lagged_make(&ctx, w, 0, 3, 0.2, &l, &err));
+    assert_ok(
+        mw_lagged_make(&ctx, w, 0, &(mw_lagged_plan){.n_lags = 3, .test_share = 0.2}, &l, &err));
     assert_true(l->train.n > 0 && l->test.n > 0);
     assert_true(l->train.last_us + 2 * w->interval_us <= l->test.first_us);
     for (int64_t row = 0; row < l->test.n; row++) {
@@ -318,7 +320,8 @@ MW_TEST(gaps_make_missing_lags_and_no_rows) {
     mw_lagged *l = NULL;
     stream_of(table, &stream);
     assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
-    assert_ok(mw_lagged_make(&ctx, w, 0, 2, 0.2, &l, &err));
+    assert_ok(
+        mw_lagged_make(&ctx, w, 0, &(mw_lagged_plan){.n_lags = 2, .test_share = 0.2}, &l, &err));
     assert_int_equal(l->n_rows, 58);
     for (int64_t row = 0; row < l->train.n; row++) {
         int64_t i = l->train.window[row];
@@ -328,6 +331,64 @@ MW_TEST(gaps_make_missing_lags_and_no_rows) {
         assert_int_equal(__builtin_isnan(lags[1]), i <= 1 || i == 31 || i == 32);
     }
     mw_lagged_free(l);
+    mw_windows_free(w);
+    mw_table_stream_end(&stream);
+    mw_table_free(table);
+}
+
+static mw_lagged_plan plan_of(const char *config) {
+    return (mw_lagged_plan){.config = mw_str_of(config), .test_share = 0.2};
+}
+
+#define SCHEMA "{\"schemaConfig\":{\"continuousColumns\":[\"pressure\",\"temperature_mean\"],"
+#define FEATURES                                            \
+    "\"features\":[{\"op\":\"value\",\"of\":\"pressure\"}," \
+    "{\"op\":\"mean\",\"of\":\"temperature_mean\",\"window\":\"3h\",\"name\":\"warm\"}]}}"
+
+/* Features by a configuration: over each device's windows, of their columns or of parameters; then scaled. */
+MW_TEST(a_configuration_makes_the_features) {
+    static const plant_spec spec = {2, 120, 2, 2, false};
+    mw_ctx ctx;
+    mw_err err;
+    mw_problem_ctx(&ctx);
+    mw_table *table = make_plant(&spec);
+    mw_table_stream stream;
+    mw_windows *w = NULL;
+    mw_lagged *l = NULL, *scaled = NULL;
+    stream_of(table, &stream);
+    assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
+    mw_lagged_plan plan = plan_of(SCHEMA "\"categoricalColumns\":[\"device_id\"]," FEATURES);
+    assert_ok(mw_lagged_make(&ctx, w, 1, &plan, &l, &err));
+    assert_int_equal(l->n_features, 3);
+    assert_int_equal(l->last_feature, 0);
+    for (int64_t row = 0; row < l->test.n; row++) {
+        const int64_t i = l->test.window[row];
+        const float *x = l->test.x + row * 3;
+        const double *t = w->means[0] + i;
+        assert_true(x[0] == (float)w->means[1][i]);
+        assert_true(mw_abs((double)x[1] - (t[0] + t[-1] + t[-2]) / 3) < 1e-5);
+        assert_true(x[2] == (float)mw_windows_device(w, i));
+        assert_true(l->test.y[row] == w->means[1][i + 1]);
+    }
+    plan = plan_of(SCHEMA "\"scaling\":\"min-max\"," FEATURES);
+    assert_ok(mw_lagged_make(&ctx, w, 1, &plan, &scaled, &err));
+    assert_int_equal(scaled->n_features, 2);
+    assert_int_equal(scaled->last_feature, -1);
+    float low = 9, high = -9;
+    for (int64_t row = 0; row < scaled->train.n; row++) {
+        const float value = scaled->train.x[row * 2];
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+    }
+    assert_true(low == 0 && high == 1);
+    mw_lagged_free(l);
+    mw_lagged_free(scaled);
+    plan = plan_of("{\"schemaConfig\":{\"continuousColumns\":[\"heat\"]}}");
+    assert_status(mw_lagged_make(&ctx, w, 1, &plan, &l, &err), MW_EDATA);
+    assert_true(strstr(err.message, "no parameter heat") != NULL);
+    plan = plan_of(SCHEMA "\"categoricalColumns\":[\"shift\"]," FEATURES);
+    assert_status(mw_lagged_make(&ctx, w, 1, &plan, &l, &err), MW_EDATA);
+    assert_true(strstr(err.message, "no category shift") != NULL);
     mw_windows_free(w);
     mw_table_stream_end(&stream);
     mw_table_free(table);
@@ -349,7 +410,8 @@ MW_TEST(lags_may_lie_before_all_time) {
     stream_of(table, &stream);
     assert_ok(mw_windows_make(&ctx, &stream.rows, HOUR_US, &w, &err));
     assert_int_equal(w->interval_us, apart);
-    assert_ok(mw_lagged_make(&ctx, w, 0, LAGS, 0.2, &l, &err));
+    assert_ok(
+        mw_lagged_make(&ctx, w, 0, &(mw_lagged_plan){.n_lags = LAGS, .test_share = 0.2}, &l, &err));
     for (int64_t row = 0; row < l->train.n; row++) {
         const float *lags = l->train.x + row * l->n_features + w->n_columns;
         for (int64_t lag = 1; lag <= LAGS; lag++)
@@ -381,7 +443,8 @@ MW_TEST(running_out_of_memory_is_clean) {
         mw_buf_init(&text, NULL, 1 << 20);
         mw_json_writer_init(&writer, &text, 0);
         mw_alloc_fail_at(n);
-        mw_status status = mw_plant_fit(&ctx, &stream.rows, args, "h", dir, &writer, &err);
+        mw_status status =
+            mw_plant_fit(&ctx, &stream.rows, args, MW_STR(""), "h", dir, &writer, &err);
         done = !mw_alloc_fault_fired();
         mw_alloc_fail_at(0);
         if (done)
@@ -401,5 +464,5 @@ MW_TEST(running_out_of_memory_is_clean) {
 MW_TEST_MAIN(MW_RUN(three_models_and_their_files), MW_RUN(one_device_one_parameter),
              MW_RUN(same_seed_same_bytes_at_any_thread_count),
              MW_RUN(too_little_data_says_how_much), MW_RUN(features_never_look_ahead),
-             MW_RUN(gaps_make_missing_lags_and_no_rows), MW_RUN(lags_may_lie_before_all_time),
-             MW_RUN(running_out_of_memory_is_clean))
+             MW_RUN(gaps_make_missing_lags_and_no_rows), MW_RUN(a_configuration_makes_the_features),
+             MW_RUN(lags_may_lie_before_all_time), MW_RUN(running_out_of_memory_is_clean))

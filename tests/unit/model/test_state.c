@@ -297,7 +297,7 @@ MW_TEST(changed_metadata_is_refused) {
         const char *from, *to;
         mw_status code;
     } edits[] = {
-        {"\"format_version\": 2", "\"format_version\": 4", MW_EUNSUPPORTED},
+        {"\"format_version\": 2", "\"format_version\": 5", MW_EUNSUPPORTED},
         {"\"version\": 1", "\"version\": 2", MW_EUNSUPPORTED},
         {"\"version\": 1", "\"version\": 0", MW_EDATA},
         {"\"version\": 1", "\"version\": \"1\"", MW_EDATA},
