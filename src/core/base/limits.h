@@ -61,6 +61,7 @@
     X(LIVE_BODIES_BYTES, 268435456, "such bodies being received or read, together")    \
     X(LIVE_ROWS, 20000, "rows of one request of telemetry")                            \
     X(LIVE_CELLS, 4194304, "cells of one request of telemetry")                        \
+    X(LIVE_HISTORY_ROWS, 10000, "vectors of one question about earlier features")      \
     X(LIVE_DEVICES, 100000, "devices with live features in one organization")          \
     X(LIVE_STATE_BYTES, 4294967296, "memory of one organization's live features")      \
     X(LIVE_JOURNAL_FILES, 64, "full journal files that wait to become segments")       \

@@ -12,13 +12,14 @@
 #include "core/text/time_form.h"
 #include "keep/ingest/cells.h"
 #include "run/live/live_rows_parts.h"
+#include "run/live/telemetry.h"
 
 enum { FIRST_ROOM = 1024 };
 
 /* ---- columns ---- */
 
 static const char *const usual_times[] = {"time", "timestamp", NULL};
-static const char only_device[] = "default";
+const char mw_live__only_device[] = "default";
 
 static mw_status add_names(mw_dictionary *names, const char *one, const char *const *usual,
                            mw_err *err) {
@@ -152,7 +153,7 @@ mw_status mw_live__end_row(mw_live_rows *r, mw_err *err) {
     if (r->time == MW_TIME_NONE) mw_live__bad(r, "it has no time");
     if (r->device.size == 0 && has_devices)
         mw_live__bad(r, "it has no %.100s", r->columns->config->device_column);
-    if (r->device.size == 0) r->device = mw_str_of(only_device);
+    if (r->device.size == 0) r->device = mw_str_of(mw_live__only_device);
     if (r->is_bad) {
         r->n_unusable++;
         return MW_OK;
@@ -201,17 +202,20 @@ bool mw_live__epoch(mw_str digits, int64_t *ret) {
     return false;
 }
 
+bool mw_telemetry_read_time(mw_str text, int64_t *ret) {
+    bool has_zone;
+    return mw_time_read(text.data, text.size, ret, &has_zone) || mw_live__epoch(text, ret);
+}
+
 /* Rows of several devices share their times: the text of the last one is looked at first. */
 static void read_time(mw_live_rows *r, mw_str text) {
     char shown[MW_CELL_SHOWN];
-    bool has_zone;
     if (mw_cell_is_missing(text)) return;
     if (text.size == r->last_size && memcmp(text.data, r->last_text, text.size) == 0) {
         r->time = r->last_time;
         return;
     }
-    if (!mw_time_read(text.data, text.size, &r->time, &has_zone) &&
-        !mw_live__epoch(text, &r->time)) {
+    if (!mw_telemetry_read_time(text, &r->time)) {
         r->time = MW_TIME_NONE;
         mw_live__bad(r, "its time, %s, is none", mw_cell_show(text, shown));
         return;

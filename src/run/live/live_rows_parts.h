@@ -6,6 +6,8 @@
 
 #include "run/live/live_rows.h"
 
+extern const char mw_live__only_device[]; /* "default" */
+
 /* One more row, all its cells missing. */
 mw_status mw_live__begin_row(mw_live_rows *rows, mw_err *err);
 /* It counts, or as unusable when something was wrong with it. */

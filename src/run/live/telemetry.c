@@ -75,10 +75,10 @@ void *mw_telemetry_free(mw_telemetry *t) {
 
 void mw_live__take_turn(mw_live_org *org) {
     pthread_mutex_lock(&org->lock);
-    org->keeper_waits = true;
+    org->n_turns_wanted++;
     while (org->busy) pthread_cond_wait(&org->wake, &org->lock);
     org->busy = true;
-    org->keeper_waits = false;
+    org->n_turns_wanted--;
     pthread_mutex_unlock(&org->lock);
 }
 
@@ -248,6 +248,12 @@ static mw_status take_program(mw_live_org *org, mw_live_program **ret, mw_err *e
     return status;
 }
 
+mw_status mw_live__find(const mw_ctx *ctx, mw_telemetry *telemetry, mw_live_org **ret,
+                        mw_live_program **ret_program, mw_err *err) {
+    mw_status status = find_org(ctx, telemetry, ret, err);
+    return status ? status : take_program(*ret, ret_program, err);
+}
+
 /* ---- requests ---- */
 
 static void run_queue(mw_live_org *org) {
@@ -271,7 +277,7 @@ static mw_status join(mw_live_org *org, mw_live_batch *batch, mw_err *err) {
     *org->last = batch;
     org->last = &batch->next;
     while (!batch->done)
-        if (!org->busy && !org->keeper_waits)
+        if (!org->busy && org->n_turns_wanted == 0)
             run_queue(org);
         else
             pthread_cond_wait(&org->wake, &org->lock);

@@ -53,6 +53,32 @@ mw_status mw_telemetry_newest(const mw_ctx *ctx, mw_telemetry *telemetry, const 
                               mw_telemetry_vector *ret, mw_err *err);
 void mw_telemetry_vector_done(mw_telemetry_vector *vector);
 
+/* What is asked of earlier features: as of a device's rows up to a time. */
+typedef struct mw_telemetry_asked {
+    mw_str device;
+    int64_t time;
+} mw_telemetry_asked;
+
+typedef struct mw_telemetry_history {
+    const mw_program *program; /* good until mw_telemetry_history_done */
+    int32_t config_version;
+    int64_t *times;  /* [n] of the newest of these rows; MW_TIME_NONE: there is none */
+    float *features; /* [n][program->n_outputs] */
+    void *held;
+} mw_telemetry_history;
+
+/*
+ * The newest program over the stored rows of a dataset: `live` has those that came, others what files brought. All rows of the devices are read: seconds
+ * for some million. MW_ENOTFOUND: no such dataset; MW_ETOOLARGE: n beyond MW_LIMIT(LIVE_HISTORY_ROWS).
+ */
+mw_status mw_telemetry_ask(const mw_ctx *ctx, mw_telemetry *telemetry, const char *dataset,
+                           const mw_telemetry_asked *asked, size_t n, mw_telemetry_history *ret,
+                           mw_err *err);
+void mw_telemetry_history_done(mw_telemetry_history *history);
+
+/* A time as telemetry has it: RFC 3339, or a number of seconds to nanoseconds since 1970. */
+bool mw_telemetry_read_time(mw_str text, int64_t *ret);
+
 /* Sums since the start, of all organizations. */
 typedef struct mw_telemetry_stats {
     int64_t orgs, requests_total, rows_total, syncs_total, segments_total, snapshots_total;

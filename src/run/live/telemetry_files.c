@@ -13,7 +13,6 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/math.h"
-#include "keep/ingest/dataset.h"
 #include "keep/ingest/parts.h"
 #include "run/live/telemetry_parts.h"
 
@@ -29,7 +28,7 @@ static void source_of(int64_t first, char out[SOURCE_BYTES]) {
     mw_journal_name(first, out + sizeof prefix - 1);
 }
 
-static bool is_own(const char *source, int64_t *ret_first) {
+bool mw_live__is_own(const char *source, int64_t *ret_first) {
     return strncmp(source, prefix, sizeof prefix - 1) == 0 &&
            mw_journal_named(source + sizeof prefix - 1, ret_first);
 }
@@ -43,8 +42,8 @@ static mw_status list_segments(mw_live_org *org, mw_arena *arena, const mw_segme
     return status == MW_ENOTFOUND ? MW_OK : status;
 }
 
-static mw_status open_folder(mw_live_org *org, const char *a, const char *b, mw_dir **ret,
-                             mw_err *err) {
+mw_status mw_live__folder(mw_live_org *org, const char *a, const char *b, mw_dir **ret,
+                          mw_err *err) {
     const char *const steps[] = {"orgs", org->name, a, b};
     mw_dir *dir = org->telemetry->data;
     mw_status status = MW_OK;
@@ -117,7 +116,7 @@ static int64_t stored_end(const mw_segment_record *segments, size_t n) {
     int64_t end = 0;
     for (size_t i = 0; i < n; i++) {
         int64_t first, rows = 0;
-        if (!is_own(segments[i].source, &first)) continue;
+        if (!mw_live__is_own(segments[i].source, &first)) continue;
         for (size_t k = 0; k < n; k++)
             if (strcmp(segments[k].source, segments[i].source) == 0) rows += segments[k].n_rows;
         if (first + rows > end) end = first + rows;
@@ -193,7 +192,7 @@ mw_status mw_live__open_files(mw_live_org *org, mw_err *err) {
     mw_dir_entry *entries = NULL;
     const mw_segment_record *segments = NULL;
     size_t n = 0, n_segments = 0;
-    mw_status status = open_folder(org, "live", NULL, &org->dir, err);
+    mw_status status = mw_live__folder(org, "live", NULL, &org->dir, err);
     if (!status && flock(mw_dir_fd(org->dir), LOCK_EX | LOCK_NB) != 0) {
         mw_fail(err, MW_EBUSY, "another process takes the live rows of \"%s\"", org->name);
         status = mw_err_hint(err, "one server at a time has a data folder's live rows");
@@ -327,7 +326,7 @@ static mw_status commit_parts(sorting *s, const char *source, const mw_ingest_pa
         records ? mw_hash128_new(org->ctx.mem, &hash, err) : mw_fail_nomem(err, "a segment");
     if (!status) mw_hash128_add(hash, s->file.map.data, s->file.good_bytes);
     if (!status) mw_hash128_digest(hash, content + 1);
-    if (!status) status = open_folder(org, "datasets", mw_live__dataset, &folder, err);
+    if (!status) status = mw_live__folder(org, "datasets", mw_live__dataset, &folder, err);
     for (size_t i = 0; i < n && !status; i++) {
         records[i] = (mw_segment_record){.source = source,
                                          .part = (int32_t)i,
@@ -397,115 +396,75 @@ mw_status mw_live__store_files(mw_live_org *org, mw_err *err) {
     return status;
 }
 
-/* ---- rows of segments ---- */
+/* ---- rows of a file ---- */
 
-typedef struct feeding {
-    const mw_row_stream *rows;
+typedef struct reading {
     const mw_program *program;
-    const mw_live_visitor *visitor;
-    int32_t *from;          /* [n_inputs] columns of the dataset, -1: it has none */
-    const double **columns; /* [n_inputs] of values */
+    mw_journal_file file;
+    int32_t *from;          /* [n_inputs] columns of the file, -1: it has none */
+    const double **columns; /* [n_inputs] */
     int64_t room;
-    place *places;  /* [room] the rest, too */
-    int64_t *times; /* in order */
-    mw_str *devices;
-    double *values; /* [n_inputs][room] */
-} feeding;
+    mw_str *devices; /* [room] */
+    double *missing; /* [room] */
+} reading;
 
-static void free_feeding(feeding *f) {
-    mw_free(f->from);
-    mw_free(f->columns);
-    mw_free(f->places);
-    mw_free(f->times);
-    mw_free(f->devices);
-    mw_free(f->values);
+static mw_status find_columns(mw_mem *mem, reading *r, mw_err *err) {
+    const mw_program *p = r->program;
+    r->from = mw_alloc_array(mem, (size_t)p->n_inputs + 1, sizeof *r->from);
+    r->columns = mw_alloc_array(mem, (size_t)p->n_inputs + 1, sizeof *r->columns);
+    if (!r->from || !r->columns) return mw_fail_nomem(err, "the rows of a journal file");
+    for (int32_t c = 0; c < p->n_inputs; c++) {
+        r->from[c] = -1;
+        for (int32_t k = 0; k < r->file.n_columns && r->from[c] < 0; k++)
+            if (strcmp(p->inputs[c], r->file.columns[k]) == 0) r->from[c] = k;
+    }
+    return MW_OK;
 }
 
-static mw_status make_feeding_room(mw_mem *mem, feeding *f, int64_t rows, mw_err *err) {
-    const size_t n = (size_t)rows, inputs = (size_t)f->program->n_inputs;
-    if (rows <= f->room) return MW_OK;
-    mw_free(f->places);
-    mw_free(f->times);
-    mw_free(f->devices);
-    mw_free(f->values);
-    f->places = mw_alloc_array(mem, n, sizeof *f->places);
-    f->times = mw_alloc_array(mem, n, sizeof *f->times);
-    f->devices = mw_alloc_array(mem, n, sizeof *f->devices);
-    f->values = mw_alloc_array(mem, n * inputs + 1, sizeof *f->values);
-    f->room = f->places && f->times && f->devices && f->values ? rows : 0;
-    for (size_t c = 0; c < inputs; c++) f->columns[c] = f->values + c * n;
-    return f->room ? MW_OK : mw_fail_nomem(err, "stored rows");
+static mw_status make_reading_room(mw_mem *mem, reading *r, int64_t n, mw_err *err) {
+    if (n <= r->room) return MW_OK;
+    mw_free(r->devices);
+    mw_free(r->missing);
+    r->devices = mw_alloc_array(mem, (size_t)n, sizeof *r->devices);
+    r->missing = mw_alloc_array(mem, (size_t)n, sizeof *r->missing);
+    r->room = r->devices && r->missing ? n : 0;
+    if (!r->room) return mw_fail_nomem(err, "the rows of a journal file");
+    for (int64_t i = 0; i < n; i++) r->missing[i] = MW_NAN;
+    return MW_OK;
 }
 
-/* A chunk has rows of several segments one after the other: they are put in the order of their times. */
-static mw_status feed_chunk(mw_mem *mem, feeding *f, const mw_chunk *chunk, mw_err *err) {
-    const mw_row_stream *rows = f->rows;
-    const int64_t n = chunk->n_rows;
-    mw_status status = make_feeding_room(mem, f, n, err);
+static mw_status visit_record(mw_mem *mem, reading *r, const mw_journal_rows *rows, int64_t skip,
+                              const mw_live_visitor *visitor, mw_err *err) {
+    const int64_t n = rows->n - skip;
+    mw_status status = make_reading_room(mem, r, n, err);
     if (status) return status;
-    for (int64_t i = 0; i < n; i++)
-        f->places[i] = (place){chunk->columns[0].time[i], i, (uint32_t)i, 0};
-    qsort(f->places, (size_t)n, sizeof *f->places, by_time);
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t row = f->places[i].row;
-        f->times[i] = f->places[i].time;
-        f->devices[i] = rows->has_device ? mw_dictionary_text(rows->schema->columns[1].dictionary,
-                                                              chunk->columns[1].codes[row])
-                                         : (mw_str){0};
-    }
-    for (int32_t c = 0; c < f->program->n_inputs; c++) {
-        double *to = f->values + c * f->room;
-        const double *from = f->from[c] < 0 ? NULL : chunk->columns[f->from[c]].number;
-        for (int64_t i = 0; i < n; i++) to[i] = from ? from[f->places[i].row] : MW_NAN;
-    }
-    return f->visitor->rows(f->visitor->self, n, f->times, f->devices, f->columns, err);
+    for (int64_t i = 0; i < n; i++) r->devices[i] = rows->names[rows->devices[skip + i]];
+    for (int32_t c = 0; c < r->program->n_inputs; c++)
+        r->columns[c] = r->from[c] < 0 ? r->missing : rows->columns[r->from[c]] + skip;
+    return visitor->rows(visitor->self, n, rows->times + skip, r->devices, r->columns, err);
 }
 
-static mw_status feed(mw_live_org *org, const mw_dataset *dataset, const mw_program *program,
-                      const mw_live_visitor *visitor, mw_err *err) {
-    mw_mem *mem = org->ctx.mem;
-    const mw_row_stream *rows = mw_dataset_stream(dataset);
-    feeding f = {.rows = rows, .program = program, .visitor = visitor};
-    f.from = mw_alloc_array(mem, (size_t)program->n_inputs + 1, sizeof *f.from);
-    f.columns = mw_alloc_array(mem, (size_t)program->n_inputs + 1, sizeof *f.columns);
-    mw_status status = f.from && f.columns ? rows->start(rows->self, rows->schema->n_columns, err)
-                                           : mw_fail_nomem(err, "stored rows");
-    for (int32_t c = 0; c < program->n_inputs && !status; c++) {
-        f.from[c] = mw_schema_find(rows->schema, mw_str_of(program->inputs[c]));
-        if (f.from[c] >= 0 && rows->schema->columns[f.from[c]].type != MW_FLOAT64) f.from[c] = -1;
-    }
+mw_status mw_live__read_file(mw_live_org *org, const mw_program *program, int64_t first,
+                             bool is_last, int64_t from, const mw_live_visitor *visitor,
+                             mw_err *err) {
+    char name[MW_JOURNAL_NAME];
+    reading r = {.program = program};
+    uint64_t at = 0;
+    mw_journal_name(first, name);
+    mw_status status = mw_journal_open(&org->ctx, org->dir, name, is_last, &r.file, err);
+    if (status) return status;
+    status = find_columns(org->ctx.mem, &r, err);
     while (!status) {
-        const mw_chunk *chunk = NULL;
-        status = rows->next(rows->self, &chunk, err);
-        if (status || !chunk) break;
-        status = feed_chunk(mem, &f, chunk, err);
+        mw_journal_rows rows;
+        status = mw_journal_read(&r.file, &at, &rows, err);
+        if (status || rows.n == 0) break;
+        const int64_t skip = from > rows.first ? from - rows.first : 0;
+        if (skip < rows.n) status = visit_record(org->ctx.mem, &r, &rows, skip, visitor, err);
     }
-    free_feeding(&f);
-    return status;
-}
-
-mw_status mw_live__each_stored(mw_live_org *org, const mw_program *program,
-                               const mw_live_visitor *visitor, mw_err *err) {
-    mw_arena arena;
-    mw_arena_init(&arena, org->ctx.mem);
-    const mw_segment_record *segments = NULL;
-    size_t n = 0, n_pieces = 0;
-    int64_t first;
-    mw_dir *folder = NULL;
-    mw_dataset *dataset = NULL;
-    mw_status status = list_segments(org, &arena, &segments, &n, err);
-    mw_dataset_piece *pieces = mw_arena_calloc(&arena, n + 1, sizeof *pieces);
-    if (!status && !pieces) status = mw_fail_nomem(err, "stored rows");
-    if (!status) status = open_folder(org, "datasets", mw_live__dataset, &folder, err);
-    for (size_t i = 0; i < n && !status; i++)
-        if (is_own(segments[i].source, &first))
-            pieces[n_pieces++] = (mw_dataset_piece){folder, segments[i].file, segments[i].first_us};
-    if (!status && n_pieces > 0) {
-        status = mw_dataset_open(&org->ctx, pieces, n_pieces, &dataset, err);
-        if (!status) status = feed(org, dataset, program, visitor, err);
-    }
-    mw_dataset_close(dataset);
-    mw_dir_close(folder);
-    mw_arena_done(&arena);
+    mw_free(r.from);
+    mw_free(r.columns);
+    mw_free(r.devices);
+    mw_free(r.missing);
+    mw_journal_done(&r.file);
     return status;
 }

@@ -14,6 +14,7 @@
 
 #include "learn/feature/stream.h"
 #include "run/live/journal.h"
+#include "run/live/live_rows_parts.h"
 #include "run/live/telemetry.h"
 
 enum { MW_LIVE_ORG_BYTES = 65, MW_LIVE_HASH_BYTES = 65 };
@@ -76,7 +77,8 @@ typedef struct mw_live_org {
     pthread_mutex_t lock; /* of all up to the next line */
     pthread_cond_t wake;
     mw_live_batch *first, **last; /* waiting */
-    bool busy, keeper_waits, closing;
+    bool busy, closing;
+    int n_turns_wanted;             /* by others than requests with rows: they come first */
     bool wants_program, wants_keep; /* for the keeper */
     bool failed;                    /* its last round: it tries again */
     uint64_t seen;                  /* change counter of the store */
@@ -120,8 +122,12 @@ struct mw_telemetry {
 extern const char mw_live__dataset[]; /* "live" */
 
 /* telemetry.c */
-void mw_live__take_turn(mw_live_org *org); /* the keeper's */
+void mw_live__take_turn(mw_live_org *org); /* for others than requests with rows */
 void mw_live__give_turn(mw_live_org *org);
+
+/* The organization of ctx, and a reference on the program at work (mw_live__unref). */
+mw_status mw_live__find(const mw_ctx *ctx, mw_telemetry *telemetry, mw_live_org **ret,
+                        mw_live_program **ret_program, mw_err *err);
 
 /* telemetry_group.c: takes the rows of these batches, whose order is theirs; the caller has the turn. */
 void mw_live__take_rows(mw_live_org *org, mw_live_batch *first);
@@ -135,6 +141,13 @@ void mw_live__unref(mw_live_program *program);
 void mw_live__keep(mw_live_org *org);
 void mw_live__drop_state(mw_live_org *org); /* with the turn */
 
+/* Some rows; their columns are the inputs of a program. */
+typedef struct mw_live_visitor {
+    mw_status (*rows)(void *self, int64_t n, const int64_t *times, const mw_str *devices,
+                      const double *const *columns, mw_err *err);
+    void *self;
+} mw_live_visitor;
+
 /* telemetry_made.c: a stream that is being made. */
 typedef struct mw_live_made {
     mw_live_org *org;
@@ -143,10 +156,8 @@ typedef struct mw_live_made {
     mw_dictionary *devices;
     int64_t room;
     int32_t *codes; /* [room] */
-    mw_str *names;  /* [room] */
     const double **columns;
     float *features, **out;
-    double *missing;
 } mw_live_made;
 
 mw_status mw_live__made_init(mw_live_org *org, mw_live_program *program, mw_live_made *ret,
@@ -155,9 +166,7 @@ void mw_live__made_done(mw_live_made *made);
 /* Some rows, as mw_live_visitor has them. */
 mw_status mw_live__made_push(mw_live_made *made, int64_t n, const int64_t *times,
                              const mw_str *devices, const double *const *columns, mw_err *err);
-/* Rows from number `from` on of a journal file, as they came. */
-mw_status mw_live__made_replay(mw_live_made *made, int64_t file_first, bool is_last, int64_t from,
-                               mw_err *err);
+mw_live_visitor mw_live__made_visitor(mw_live_made *made);
 
 /* telemetry_saved.c: snapshots. save: with the turn, which is given back before the disk is waited for if gives_turn. */
 mw_status mw_live__save(mw_live_org *org, bool gives_turn, mw_err *err);
@@ -171,15 +180,30 @@ mw_status mw_live__add_file(mw_live_org *org, const mw_live_file *file, mw_err *
 mw_status mw_live__store_files(mw_live_org *org, mw_err *err);
 void mw_live__remove_files(mw_live_org *org); /* those that are stored and covered */
 
-/* Some rows in the order of their times, of the columns that were asked for. */
-typedef struct mw_live_visitor {
-    mw_status (*rows)(void *self, int64_t n, const int64_t *times, const mw_str *devices,
-                      const double *const *columns, mw_err *err);
-    void *self;
-} mw_live_visitor;
+bool mw_live__is_own(const char *source,
+                     int64_t *ret_first); /* a source of the journal's: its file's first row */
+/* orgs/{org}/a/b, made when missing. */
+mw_status mw_live__folder(mw_live_org *org, const char *a, const char *b, mw_dir **ret,
+                          mw_err *err);
 
-/* Rows of the organization's own segments. inputs [n_inputs]. */
-mw_status mw_live__each_stored(mw_live_org *org, const mw_program *program,
-                               const mw_live_visitor *visitor, mw_err *err);
+/* Rows from number `from` on of a journal file, as they came, record by record. */
+mw_status mw_live__read_file(mw_live_org *org, const mw_program *program, int64_t first,
+                             bool is_last, int64_t from, const mw_live_visitor *visitor,
+                             mw_err *err);
+
+/* telemetry_stored.c: rows of a dataset's segments. */
+typedef struct mw_live_stored mw_live_stored;
+
+/* own: only those that the journal has become. MW_ENOTFOUND: there is no such dataset, unless own. */
+mw_status mw_live__stored_open(mw_live_org *org, const char *dataset, bool own,
+                               mw_live_stored **ret, mw_err *err);
+void *mw_live__stored_close(mw_live_stored *stored);
+/* Whether the rows of the journal file that begins with this one are among them. */
+bool mw_live__stored_has(const mw_live_stored *stored, int64_t file_first);
+
+/* In the order of their times: no row is older than one of an earlier call. only: NULL, or names of devices: rows of others are left out. */
+mw_status mw_live__stored_each(const mw_live_stored *stored, const mw_program *program,
+                               const mw_dictionary *only, const mw_live_visitor *visitor,
+                               mw_err *err);
 
 #endif

@@ -70,31 +70,33 @@ void mw_live__drop_state(mw_live_org *org) { put_in_place(org, NULL); }
 
 /* ---- made of stored rows ---- */
 
-static mw_status push_stored(void *self, int64_t n, const int64_t *times, const mw_str *devices,
-                             const double *const *columns, mw_err *err) {
-    return mw_live__made_push(self, n, times, devices, columns, err);
-}
-
 /* Of all rows that are in closed files and segments. */
 static mw_status make_of_stored(mw_live_org *org, mw_live_program *program, mw_live_made *ret,
                                 mw_err *err) {
     mw_status status = mw_live__store_files(org, err);
     if (!status) status = mw_live__made_init(org, program, ret, err);
     if (status) return status;
-    const mw_live_visitor visitor = {push_stored, ret};
-    status = mw_live__each_stored(org, program->config.program, &visitor, err);
+    const mw_live_visitor visitor = mw_live__made_visitor(ret);
+    mw_live_stored *stored = NULL;
+    status = mw_live__stored_open(org, mw_live__dataset, true, &stored, err);
+    if (!status)
+        status = mw_live__stored_each(stored, program->config.program, NULL, &visitor, err);
+    mw_live__stored_close(stored);
     if (status) mw_live__made_done(ret);
     return status;
 }
 
 /* Rows from number `from` on, as they came. */
 static mw_status replay_from(mw_live_org *org, mw_live_made *made, int64_t from, mw_err *err) {
+    const mw_program *p = made->program->config.program;
+    const mw_live_visitor visitor = mw_live__made_visitor(made);
     mw_status status = MW_OK;
     for (size_t i = 0; i < org->n_files && !status; i++)
         if (org->files[i].end > from)
-            status = mw_live__made_replay(made, org->files[i].first, false, from, err);
+            status = mw_live__read_file(org, p, org->files[i].first, false, from, &visitor, err);
     if (!status && org->journal && mw_journal_next(org->journal) > from)
-        status = mw_live__made_replay(made, mw_journal_first(org->journal), true, from, err);
+        status =
+            mw_live__read_file(org, p, mw_journal_first(org->journal), true, from, &visitor, err);
     return status;
 }
 
@@ -143,9 +145,6 @@ static mw_status start(mw_live_org *org, mw_live_program *program, mw_err *err) 
 
 /* ---- from one program to another ---- */
 
-/* The same program by another text: the stream goes on. */
-static mw_status carry_over(mw_live_org *org, mw_live_made *made, mw_err *err);
-
 static int64_t used(const mw_live_made *made) { return mw_stream_count(made->stream).used; }
 
 static mw_status make_other(mw_live_org *org, mw_live_program *program, mw_err *err) {
@@ -183,6 +182,7 @@ static mw_status append_bytes(void *self, const void *data, size_t size, mw_err 
     return MW_OK;
 }
 
+/* The same program by another text: the stream goes on. */
 static mw_status carry_over(mw_live_org *org, mw_live_made *made, mw_err *err) {
     mw_buf bytes;
     mw_stream *stream = NULL;

@@ -28,7 +28,8 @@
     X(organization_config_put) \
     X(organization_configure)  \
     X(telemetry)               \
-    X(live_features)
+    X(live_features)           \
+    X(historical_features)
 
 #define DECLARE(name) extern const mw_op mw_op_##name;
 OPERATIONS(DECLARE)

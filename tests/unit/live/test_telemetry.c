@@ -131,8 +131,8 @@ static void configure(scene *s, int org, const char *schema) {
     const mw_ctx ctx = ctx_of(s, org);
     (void)snprintf(text, sizeof text, "{\"organizationId\":\"%s\",\"schemaConfig\":{%s}}",
                    org_names[org], schema);
-    if (m->version) mw_feature_config_done(&m->config);
     m->stream = mw_stream_free(m->stream);
+    if (m->version) mw_feature_config_done(&m->config);
     assert_ok(mw_feature_config_read(NULL, text, strlen(text), &m->config, &err));
     assert_true(m->config.program->n_outputs <= OUTPUTS);
     assert_ok(
@@ -354,6 +354,63 @@ static void check(scene *s) {
             fail_msg("%s: other features; %s", org_names[org], err.message);
 }
 
+/* The newest row of a device up to a time, by pushing all rows up to it; false: there is none. */
+static bool as_of(const model *m, int32_t device, int64_t time, int64_t *ret_time, float *ret) {
+    mw_stream *stream;
+    mw_ctx ctx;
+    float *out[OUTPUTS];
+    bool found = false;
+    row *sorted = mw_memdup(NULL, m->rows, (size_t)m->n * sizeof *sorted + 1);
+    mw_ctx_init(&ctx);
+    qsort(sorted, (size_t)m->n, sizeof *sorted, by_time);
+    assert_ok(mw_stream_new(NULL, m->config.program, &stream, &err));
+    for (int c = 0; c < OUTPUTS; c++) out[c] = ret + c;
+    for (int i = 0; i < m->n; i++) {
+        const row *one = &sorted[i];
+        if (one->device != device || one->time > time) continue;
+        const double *const columns[INPUTS] = {&one->values[0], &one->values[1]};
+        const mw_stream_rows rows = {1, &one->time, &one->device, columns};
+        assert_ok(mw_stream_push(&ctx, stream, &rows, out, &err));
+        *ret_time = one->time;
+        found = true;
+    }
+    mw_stream_free(stream);
+    mw_free(sorted);
+    return found;
+}
+
+static void check_history(scene *s, int org) {
+    enum { ASKED = 12 };
+    const model *m = &s->orgs[org];
+    const mw_ctx ctx = ctx_of(s, org);
+    const size_t width = (size_t)m->config.program->n_outputs;
+    mw_telemetry_asked asked[ASKED];
+    mw_telemetry_history h;
+    int32_t devices[ASKED];
+    for (int i = 0; i < ASKED; i++) {
+        devices[i] = roll(s, DEVICES);
+        asked[i].device = mw_str_of(device_names[devices[i]]);
+        asked[i].time = m->n && roll(s, 8) ? m->rows[roll(s, m->n)].time + roll(s, 3) - 1
+                        : roll(s, 2)       ? m->clock + 1000000000
+                                           : 0;
+    }
+    assert_ok(mw_telemetry_ask(&ctx, s->telemetry, "live", asked, ASKED, &h, &err));
+    assert_int_equal(h.config_version, m->version);
+    for (size_t i = 0; i < ASKED; i++) {
+        float want[OUTPUTS];
+        int64_t time;
+        if (!as_of(m, devices[i], asked[i].time, &time, want)) {
+            assert_true(h.times[i] == MW_TIME_NONE);
+            for (size_t c = 0; c < width; c++)
+                assert_true(h.features[i * width + c] != h.features[i * width + c]);
+            continue;
+        }
+        assert_int_equal(h.times[i], time);
+        assert_memory_equal(h.features + i * width, want, width * sizeof *want);
+    }
+    mw_telemetry_history_done(&h);
+}
+
 static void read_rows(const mw_row_stream *stream, row *ret, int64_t *n) {
     assert_ok(stream->start(stream->self, stream->schema->n_columns, &err));
     const int32_t a = mw_schema_find(stream->schema, MW_STR("a")),
@@ -447,6 +504,7 @@ MW_TEST(features_are_those_of_the_rows_that_came) {
     for (int i = 0; i < 40; i++) {
         send_some(s, 1 + roll(s, 10));
         check(s);
+        check_history(s, roll(s, ORGS));
         if (roll(s, 3) == 0) restart(s);
         if (roll(s, 3) == 0) check(s);
     }
@@ -464,6 +522,7 @@ MW_TEST(another_configuration_starts_from_all_rows) {
         if (roll(s, 3) == 0) configure(s, roll(s, ORGS), schemas[roll(s, 3)]);
         if (roll(s, 4) == 0) restart(s);
         check(s);
+        check_history(s, roll(s, ORGS));
     }
     check_stored(s);
     end(s);
