@@ -287,12 +287,11 @@ static mw_status sort(mw_live_rows *r, mw_err *err) {
 
 mw_status mw_live_rows_read(const mw_ctx *ctx, mw_live_form form, mw_str body, mw_live_rows *rows,
                             mw_err *err) {
-    (void)ctx;
-    mw_status status;
+    mw_status status = MW_OK;
     switch (form) {
     case MW_LIVE_JSON: status = mw_live__read_json(rows, body, err); break;
     case MW_LIVE_CSV: status = mw_live__read_csv(rows, body, err); break;
-    default: return mw_fail(err, MW_EUNSUPPORTED, "rows are taken as JSON or CSV");
+    case MW_LIVE_ARROW: status = mw_live__read_arrow(ctx, rows, body, err); break;
     }
     return status ? status : sort(rows, err);
 }

@@ -25,6 +25,7 @@ void mw_live__device(mw_live_rows *rows, int32_t code, mw_str name);
 bool mw_live__epoch(mw_str digits, int64_t *ret);
 
 mw_status mw_live__read_json(mw_live_rows *rows, mw_str body, mw_err *err);
+mw_status mw_live__read_arrow(const mw_ctx *ctx, mw_live_rows *rows, mw_str body, mw_err *err);
 mw_status mw_live__read_csv(mw_live_rows *rows, mw_str body, mw_err *err);
 
 #endif

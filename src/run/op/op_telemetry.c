@@ -3,10 +3,14 @@
 
 #include "run/op/app.h"
 
-static const char *const takes[] = {"application/json", "text/csv", NULL};
+/* In the order of mw_live_form. */
+static const char *const takes[] = {"application/json", "text/csv",
+                                    "application/vnd.apache.arrow.stream", NULL};
 
 static mw_live_form form_of(const char *type) {
-    return strcmp(type, takes[0]) == 0 ? MW_LIVE_JSON : MW_LIVE_CSV;
+    for (int form = MW_LIVE_JSON; form < MW_LIVE_ARROW; form++)
+        if (strcmp(type, takes[form]) == 0) return (mw_live_form)form;
+    return MW_LIVE_ARROW;
 }
 
 static void write_outcome(const mw_telemetry_outcome *outcome, mw_buf *out) {
@@ -86,7 +90,8 @@ const mw_op mw_op_telemetry = {
         "Times are RFC 3339 texts, or seconds to nanoseconds since 1970. The answer comes when the "
         "rows are on disk; the features of each device are up to date then. Rows of one request "
         "count as having come in the order of their times. At most 20,000 rows and 8 MiB a "
-        "request. CSV has a header.",
+        "request. CSV has a header; an Arrow stream has timestamp[us], double, float, bool, string "
+        "and dictionary columns.",
     .result = result,
     .example =
         "{\"accepted\":998,\"late\":1,\"repeated\":0,\"unusable\":1,\"reasons\":[\"row 17: it "

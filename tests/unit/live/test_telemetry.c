@@ -16,6 +16,7 @@
 #include "core/text/number.h"
 #include "keep/ingest/dataset.h"
 #include "learn/feature/stream.h"
+#include "run/live/journal.h"
 #include "run/live/telemetry.h"
 #include "support/fake_clock.h"
 #include "support/fault_loop.h"
@@ -685,56 +686,67 @@ MW_TEST(many_threads_share_syncs) {
     end(s);
 }
 
-/* ---- what is refused ---- */
+/* ---- snapshots and journals that somebody has damaged ---- */
 
-static mw_status post(scene *s, const char *org, mw_live_form form, const char *body,
-                      mw_telemetry_outcome *ret) {
-    mw_ctx ctx = s->ctx;
-    ctx.org = org;
-    mw_err_clear(&err);
-    return mw_telemetry_add(&ctx, s->telemetry, form, mw_str_of(body), ret, &err);
+static void change_byte(const char *folder, const char *name, size_t from_end) {
+    char path[700];
+    (void)snprintf(path, sizeof path, "%s/data/orgs/acme/live/%s", folder, name);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -(long)from_end, SEEK_END), 0);
+    const int byte = fgetc(file);
+    assert_int_equal(fseek(file, -1, SEEK_CUR), 0);
+    assert_int_equal(fputc(byte ^ 64, file), byte ^ 64);
+    assert_int_equal(fclose(file), 0);
 }
 
-MW_TEST(bodies_that_cannot_be_read_are_refused) {
+MW_TEST(a_damaged_snapshot_is_made_anew) {
     scene *s = &at_hand;
-    mw_telemetry_outcome o;
     begin(s, &usual);
-    assert_status(post(s, "nobody", MW_LIVE_JSON, "{\"rows\":[]}", &o), MW_ECONFLICT);
-    assert_non_null(strstr(err.hint, "org configure"));
-    static const char *const broken[] = {"", "{", "{\"rows\":[{]}", "{\"rows\":[]}x",
-                                         "{\"rows\":[{\"when\":1e999}]}"};
-    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
-        assert_status(post(s, "acme", MW_LIVE_JSON, broken[i], &o), MW_EPARSE);
-    static const char *const wrong[] = {"[]", "{}", "{\"rows\":1}", "{\"rows\":[],\"rows\":[]}"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_status(post(s, "acme", MW_LIVE_JSON, wrong[i], &o), MW_EINVAL);
-    assert_status(post(s, "acme", MW_LIVE_CSV, "", &o), MW_EDATA);
-    assert_status(post(s, "acme", MW_LIVE_CSV, "machine,a\nx,1\n", &o), MW_EDATA);
-    assert_ok(post(s, "acme", MW_LIVE_JSON, "{\"rows\":[]}", &o));
-    assert_int_equal(o.accepted, 0);
-    check(s);
+    for (int i = 0; i < 8; i++) {
+        send_some(s, 12);
+        stop(s);
+        change_byte(mw_test_folder(), "state.snapshot", 1 + (size_t)roll(s, 300));
+        restart(s);
+        check(s);
+    }
+    check_stored(s);
     end(s);
 }
 
-MW_TEST(unusable_rows_are_told) {
+MW_TEST(a_damaged_journal_is_told_and_stops_its_organization_only) {
+    static request r;
+    scene *s = &at_hand;
+    char name[MW_JOURNAL_NAME];
+    begin(s, &(mw_telemetry_options){.file_bytes = 1 << 20});
+    for (int i = 0; i < 4; i++) assert_ok(send(s, 0, &r, &err));
+    send_some(s, 4);
+    stop(s);
+    mw_journal_name(0, name);
+    change_byte(mw_test_folder(), name, 2000);
+    restart(s);
+    mw_err_clear(&err);
+    assert_status(send(s, 0, &r, &err), MW_EDATA);
+    assert_non_null(strstr(err.message, name));
+    assert_non_null(strstr(err.message, "at byte"));
+    assert_true(is_as_modelled(s, 1));
+    assert_ok(send(s, 1, &r, &err));
+    assert_true(is_as_modelled(s, 1));
+    end(s);
+}
+
+MW_TEST(who_has_no_configuration_is_told) {
     scene *s = &at_hand;
     mw_telemetry_outcome o;
+    mw_telemetry_vector v;
     begin(s, &usual);
-    assert_ok(
-        post(s, "acme", MW_LIVE_JSON,
-             "{\"rows\":[{\"when\":\"soon\",\"machine\":\"m\"},{\"machine\":\"m\"},7,"
-             "{\"when\":1700000000,\"machine\":\"m\",\"a\":\"hot\"},{\"when\":1700000000},"
-             "{\"when\":12,\"machine\":\"m\"},{\"when\":1700000000,\"machine\":\"m\",\"a\":[1]},"
-             "{\"when\":\"2023-11-14T22:13:20Z\",\"machine\":\"m\",\"a\":\"1.5\",\"b\":null}]}",
-             &o));
-    assert_int_equal(o.accepted, 1);
-    assert_int_equal(o.unusable, 7);
-    assert_int_equal(o.n_reasons, MW_LIVE_REASONS);
-    assert_string_equal(o.reasons[0], "row 1: its time, soon, is none");
-    assert_string_equal(o.reasons[1], "row 2: it has no time");
-    assert_string_equal(o.reasons[2], "row 3: it is no object");
-    assert_string_equal(o.reasons[3], "row 4: a is hot, not a number");
-    assert_string_equal(o.reasons[4], "row 5: it has no machine");
+    mw_ctx ctx = s->ctx;
+    ctx.org = "nobody";
+    assert_status(
+        mw_telemetry_add(&ctx, s->telemetry, MW_LIVE_JSON, MW_STR("{\"rows\":[]}"), &o, &err),
+        MW_ECONFLICT);
+    assert_non_null(strstr(err.hint, "org configure"));
+    assert_status(mw_telemetry_newest(&ctx, s->telemetry, "x", &v, &err), MW_ECONFLICT);
     end(s);
 }
 
@@ -742,5 +754,6 @@ MW_TEST_MAIN(MW_RUN(features_are_those_of_the_rows_that_came),
              MW_RUN(another_configuration_starts_from_all_rows),
              MW_RUN(a_crash_at_any_call_loses_nothing_and_doubles_nothing),
              MW_RUN(failed_calls_fail_their_requests_and_nothing_else),
-             MW_RUN(many_threads_share_syncs), MW_RUN(bodies_that_cannot_be_read_are_refused),
-             MW_RUN(unusable_rows_are_told))
+             MW_RUN(many_threads_share_syncs), MW_RUN(a_damaged_snapshot_is_made_anew),
+             MW_RUN(a_damaged_journal_is_told_and_stops_its_organization_only),
+             MW_RUN(who_has_no_configuration_is_told))
