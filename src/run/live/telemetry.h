@@ -3,7 +3,7 @@
  *
  * What      rows of requests are checked, appended to the organization's journal (journal.h) and synced, and pushed into its stream of features
  *           (learn/feature/stream.h), in that order. A keeper thread of each organization makes segments of the dataset `live` of full journal files,
- *           writes snapshots of the stream, and starts anew for a new configuration. docs/decisions/0026-live-telemetry.md says why it is so.
+ *           writes snapshots of the stream, and starts anew for a new configuration. docs/decisions/0027-live-telemetry.md says why it is so.
  * Lifetime  mw_telemetry_new -> any calls -> mw_telemetry_free, which writes a last snapshot. Nothing is opened before an organization is asked for.
  * Threads   any; calls block on the disk and must never be made on an HTTP loop.
  * Errors    MW_ECONFLICT: the organization has no configuration; MW_EBUSY: its state is being made, or too many rows wait: try again.
