@@ -189,6 +189,8 @@ def main():
         parser.error(f"no guide {name}; there are {', '.join(TASKS)}")
     if options.seeds < 2:
         parser.error("--seeds must be at least 2: a standard error is needed")
+    if not test_public_guides.test_docs.DATA:
+        parser.error("MILLWRIGHT_TEST_DATA does not name the folder of public data")
     print(f"| guide | figure | Millwright (se) | {PEER} (se) |\n|---|---|---|---|")
     recorded, failed = [], []
     for name in names:
