@@ -4,8 +4,9 @@
  * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
  * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
  *
- * Rows go through in blocks: the thread of the reader whose turn it is makes the features of one and writes them, helped by a pool of its own, while
- * the reader's others read ahead. So memory does not grow with the file, and the output counts once the last row was good.
+ * Rows go through in blocks: the thread of the reader whose turn it is makes the features of one, helped by a pool of its own, and writes them. They are
+ * written when the next block is there: while one thread does that, the reader's others fill the room that this block left, so that they are
+ * out of the way when all threads make features. Memory does not grow with the file, and the output counts once the last row was good.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@ typedef struct job {
     mw_hash128 *hash;           /* of all features */
     mw_features_out *out;
     int64_t block_rows, n_rows; /* n_rows: so far */
+    bool is_waiting;            /* chunk is still to be written */
     double total_s, features_s, write_s, replay_s;
     uint64_t bytes;
 } job;
@@ -135,23 +137,31 @@ static double lap(const job *j, int64_t *start) {
     return seconds;
 }
 
+static mw_status write_waiting(job *j, mw_err *err) {
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    mw_status status = j->is_waiting ? mw_features_out_add(j->out, j->chunk, err) : MW_OK;
+    j->is_waiting = false;
+    j->write_s += lap(j, &start);
+    return status;
+}
+
 /* The table of the file holds a block of rows. */
 static mw_status take(void *self, mw_err *err) {
     job *j = self;
     const int64_t n = mw_plain_rows_table(j->file)->n_rows;
     mw_stream_rows rows;
     report(j);
+    mw_status status = write_waiting(j, err);
     int64_t start = mw_clock_monotonic(j->ctx->clock);
     mw_table_rows_take(j->rows, 0, n, &rows);
-    mw_status status = mw_stream_push(&j->making, j->stream, &rows, j->columns, err);
+    if (!status) status = mw_stream_push(&j->making, j->stream, &rows, j->columns, err);
     j->features_s += lap(j, &start);
     j->chunk->n_rows = n;
+    j->is_waiting = true;
     for (int32_t c = 0; c < j->config.program->n_outputs && j->replay && !status; c++)
         mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
     if (!status && j->replay) status = replay_rows(j, &rows, j->n_rows, err);
     j->replay_s += lap(j, &start);
-    if (!status) status = mw_features_out_add(j->out, j->chunk, err);
-    j->write_s += lap(j, &start);
     j->n_rows += n;
     return status;
 }
@@ -159,6 +169,7 @@ static mw_status take(void *self, mw_err *err) {
 static mw_status make_features(job *j, mw_err *err) {
     const mw_plain_taker taker = {.take = take, .self = j};
     mw_status status = mw_plain_rows_run(j->file, &taker, &j->bad, err);
+    if (!status) status = write_waiting(j, err);
     int64_t start = mw_clock_monotonic(j->ctx->clock);
     if (!status) status = mw_features_out_commit(j->out, &j->bytes, err);
     j->write_s += lap(j, &start);
