@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Feature programs on the command line: files, names, late rows, and what is said of wrong input. TAP, standard library only."""
 import csv
+import gzip
 import json
 import math
 import os
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_cli import EDATA, EINVAL, ENOTFOUND, main  # noqa: E402
 
 EPARSE = 3
+BLOCK_ROWS = 16384  # rows that are made features of at a time, of programs of few features
 
 FOUR = ["temperature", "vibration", "spindle_speed", "power_consumption"]
 MAKER = {"continuousColumns": ["temperature", "pressure", "vibration", "current"], "booleanColumns": ["pump_status", "alarm_active"],
@@ -196,6 +198,94 @@ def wrong_files_are_refused(cli):
     cli.fails(ENOTFOUND, "features", "none.json", "rows.csv", "--out", "f.csv", hint=False)
     cli.fails(ENOTFOUND, "features", "config.json", "none.csv", "--out", "f.csv", hint=False)
     assert not (cli.folder / "f.csv").exists()
+
+
+def long_csv(n, line_end="\n", note=lambda i: ""):
+    """Machines turn up all along; some rows cannot be read; a note that no configuration names."""
+    lines = ["when,machine,x,on,note"]
+    for i in range(n):
+        x = "much" if i % 997 == 500 else "" if i % 13 == 4 else f"{i * 7919 % 1000 / 8}"
+        lines.append(f"{1767225600 + 5 * i},m{i // 3000 if i % 3 else i % 7},{x},{('true', 'false', '')[i % 5 % 3]},{note(i)}")
+        if i % 5000 == 77:
+            lines.append("1767225600,short")
+    return (line_end.join(lines) + line_end).encode()
+
+
+LONG = named({"continuousColumns": ["x"], "booleanColumns": ["on"], "lateness": "1min", "rollingWindows": [20, "5min"], "lagSeconds": [60]})
+
+
+def how_a_file_is_written_never_shows(cli):
+    """Blocks of bytes, blocks of rows and threads end elsewhere each time."""
+    rows = 2 * BLOCK_ROWS + 4000
+    cli.write("rows.csv", long_csv(rows))
+    config(cli, LONG)
+    said = cli.json("features", "config.json", "rows.csv", "--out", "f.csv", "--replay")
+    assert said["rows"] == rows + 8 and said["devices"] == rows // 3000 + 1 and said["first_unreadable"] == "line 80: 2 fields where the header has 5", said
+    wanted = (cli.folder / "f.csv").read_bytes()
+    cli.write("packed.csv", gzip.compress(long_csv(rows), 1))
+    cli.write("crlf.csv", long_csv(rows, "\r\n"))
+    cli.write("notes.csv", long_csv(rows, note=lambda i: '"two\n1767225600,ghost,5,true,\nlines"' if i % 100 == 3 else i))
+    cli.write("late.csv", long_csv(rows, note=lambda i: i if i < rows - 1 else "text"))
+    for name in ("packed.csv", "crlf.csv", "notes.csv", "late.csv"):
+        for jobs in (1, 3):
+            also = cli.json("features", "config.json", name, "--out", "g.csv", "--jobs", jobs)
+            assert (cli.folder / "g.csv").read_bytes() == wanted, (name, jobs)
+            same = ("rows", "columns", "devices", "late_rows_used", "late_rows", "repeated_rows", "unusable_rows", "program")
+            assert [also[k] for k in same] == [said[k] for k in same], (also, said)
+    with open(cli.folder / "late.csv", "rb") as piped:
+        cli.ok("features", "config.json", "-", "--out", "g.csv", stdin=piped)
+    assert (cli.folder / "g.csv").read_bytes() == wanted
+
+
+def blocks_of_other_sizes_give_the_same_features(cli):
+    """Programs of many features take fewer rows at a time: 600 more that are missing all along do not change the others."""
+    cli.write("rows.csv", long_csv(18000))
+    config(cli, LONG, "few.json")
+    config(cli, LONG | {"lagSeconds": [60, *range(10 ** 6, 10 ** 6 + 600)]}, "many.json")
+    few, many = (cli.json("features", name, "rows.csv", "--out", name + ".csv") for name in ("few.json", "many.json"))
+    assert few["columns"] < 256 < few["columns"] + 600 <= many["columns"], many
+    with open(cli.folder / "few.json.csv") as a, open(cli.folder / "many.json.csv") as b:
+        names, more = a.readline().rstrip().split(","), b.readline().rstrip().split(",")
+        places = [more.index(name) for name in names]
+        for number, (line, longer) in enumerate(zip(a, b, strict=True)):
+            cells = longer.rstrip("\n").split(",")
+            assert line.rstrip("\n").split(",") == [cells[k] for k in places], number
+
+
+def memory_does_not_grow_with_rows(cli):
+    lines = [f"m{i % 8},{i * 7919 % 1000 / 8}" for i in range(1000)]
+    config(cli, named({"continuousColumns": ["x"], "rollingWindows": [10, "5min"], "lagSeconds": [60]}))
+
+    def measured(name, rows):
+        with open(cli.folder / name, "w") as f:
+            f.write("when,machine,x\n")
+            for block in range(rows // 1000):
+                f.write("".join(f"{1767225600 + 1000 * block + i},{line}\n" for i, line in enumerate(lines)))
+        said = cli.json("features", "config.json", name, "--out", "f.arrow", "--jobs", 2)
+        assert (said["rows"], said["late_rows"]) == (rows, 0), said
+        return said["peak_bytes"]
+
+    few, many = measured("few.csv", 200_000), measured("many.csv", 2_000_000)
+    assert many < few * 1.2 + 2 ** 20 and many < 60 * 2 ** 20, (few, many)
+
+
+def a_file_that_ends_badly_leaves_no_features(cli):
+    rows = 3 * BLOCK_ROWS
+    text = long_csv(rows)
+    config(cli, LONG)
+    config(cli, {k: v for k, v in LONG.items() if k != "timeColumn"}, "timeless.json")
+    cli.write("f.csv", "as it was")
+    packed = gzip.compress(text, 1)
+    cli.write("damaged.csv", packed[:-9] + bytes([packed[-9] ^ 255]) + packed[-8:])
+    cli.write("soon.csv", text.replace(b"when", b"time") + b"soon,m1,1,true,\n")
+    cli.write("when.csv", text + b"soon,m1,1,true,\n")
+    cli.write("empty.csv", text[:text.index(b"\n") + 1])
+    wrong = [("config.json", "damaged.csv", "damaged.csv"), ("config.json", "when.csv", f"line {rows + 12}, column when"),
+             ("timeless.json", "soon.csv", "no column holds times only: time"), ("config.json", "empty.csv", "empty.csv: has a header but no rows")]
+    for program, name, says in wrong:
+        cli.fails(EDATA, "features", program, name, "--out", "f.csv", says=says)
+        assert (cli.folder / "f.csv").read_text() == "as it was", name
+        assert sorted(p.name for p in cli.folder.iterdir() if "tmp" in p.name) == [], name
 
 
 def failing_csv(n, seed):
@@ -443,7 +533,8 @@ def events_are_predicted(cli):
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         telemetry_40_has_its_columns, devices_are_found_by_name, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
-        arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
+        arrow_is_written_too, how_a_file_is_written_never_shows, blocks_of_other_sizes_give_the_same_features, memory_does_not_grow_with_rows,
+        a_file_that_ends_badly_leaves_no_features, wrong_configurations_are_refused, wrong_files_are_refused,
         a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed,
         features_are_scaled_by_their_training_rows, scaled_models_are_gone_on_from_and_replaced,
         texts_are_categories_of_a_model, values_are_normal_in_their_condition]))
