@@ -379,8 +379,18 @@ def features_are_scaled_by_their_training_rows(cli):
         cli.ok(*learn, "--learner", "linear", "--task", "regression", "--out", "again", "--jobs", 1)
         for name in ("model.onnx", "scaler.json", "metadata.json"):
             assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
+    said, scaled = features(cli, "m", "rows.csv", "--out", "f.csv", "--replay")
+    assert said["replayed"] and len(scaled) == len(made), said
+    for plain, line in zip(made, scaled, strict=True):
+        for one in scaler["features"]:
+            was, now = plain[one["name"]], line[one["name"]]
+            assert (was == "") == (now == "") and (not was or math.isclose((float(was) - one["center"]) / one["scale"], float(now), rel_tol=1e-5, abs_tol=1e-6))
+    cli.ok("train", "rows.csv", "--target", "failed", "--learner", "linear", "--drop", "when,machine", "--task", "regression", "--out", "table")
+    cli.fails(EINVAL, "features", "table", "rows.csv", "--out", "f.csv", says="learned from columns of a table")
+    cli.fails(ENOTFOUND, "features", "nothing", "rows.csv", "--out", "f.csv", hint=False)
     text = (cli.folder / "m/scaler.json").read_text()
     (cli.folder / "m/scaler.json").write_text(text.replace('"center": ', '"center": 1', 1))
+    cli.fails(EDATA, "features", "m", "later.csv", "--out", "f.csv", says="scaler.json is not the file metadata.json describes")
     cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="scaler.json is not the file metadata.json describes")
     (cli.folder / "m/scaler.json").unlink()
     cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="has no scaler.json", hint=False)
@@ -466,6 +476,8 @@ def values_are_normal_in_their_condition(cli):
     assert sorted(round(c / 10) for c in told["settings"][0]["centers"]) == [0, 1, 2] and [s["name"] for s in told["sensors"]] == ["heat", "noise"], told
     assert sum(told["sensors"][0]["counts"]) == 1400, told
     cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+    said, made = features(cli, "m", "rows.csv", "--out", "f.csv", "--replay")
+    assert said["replayed"] and sum(abs(float(line["noise_normal"])) < 4 for line in made) > 1990, said
     cli.ok(*learn, "--out", "again", "--jobs", 1)
     for name in ("model.onnx", "scaler.json", "metadata.json"):
         assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name

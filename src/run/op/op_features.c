@@ -1,5 +1,5 @@
 /*
- * op_features.c -- `millwright features CONFIG.json FILE.csv --out FEATURES.csv|.arrow [--replay]`.
+ * op_features.c -- `millwright features CONFIG.json|MODEL FILE.csv --out FEATURES.csv|.arrow [--replay]`.
  *
  * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
  * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
@@ -10,13 +10,13 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/math.h"
 #include "core/base/threads.h"
 #include "keep/ingest/profile.h"
-#include "learn/feature/config.h"
 #include "learn/feature/table_rows.h"
 #include "run/op/app.h"
 #include "run/op/features_out.h"
@@ -28,7 +28,9 @@ typedef struct job {
     const mw_ctx *ctx;
     mw_ctx making; /* ctx with a pool that takes turns with the reader's threads */
     const mw_args *args;
-    mw_feature_config config;
+    const mw_feature_config *config; /* of the features */
+    mw_features *features;
+    mw_model *model; /* whose they are; NULL: of a configuration */
     mw_plain_rows *file;
     mw_plain_bad bad;
     mw_table_rows *rows;        /* of a block */
@@ -44,7 +46,7 @@ typedef struct job {
 } job;
 
 static mw_status new_chunk(job *j, mw_chunk **ret, mw_err *err) {
-    const int32_t n = j->config.program->n_outputs;
+    const int32_t n = j->config->program->n_outputs;
     mw_type *types = mw_alloc_array(j->ctx->mem, (size_t)n, sizeof *types);
     if (!types) return mw_fail_nomem(err, "the features");
     for (int32_t c = 0; c < n; c++) types[c] = MW_FLOAT32;
@@ -59,7 +61,7 @@ static int64_t block_rows(const mw_program *p) {
 }
 
 static mw_status get_ready(job *j, bool replay, mw_err *err) {
-    const mw_program *p = j->config.program;
+    const mw_program *p = j->config->program;
     mw_mem *mem = j->ctx->mem;
     j->columns = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->columns);
     j->cells = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->cells);
@@ -80,7 +82,7 @@ static mw_status get_ready(job *j, bool replay, mw_err *err) {
 
 static mw_status fail_difference(const job *j, int64_t row, int32_t column, mw_err *err) {
     return mw_fail(err, MW_EINTERNAL, "row %lld: %s is %.9g in batch and %.9g row by row",
-                   (long long)row + 1, j->config.program->names[column],
+                   (long long)row + 1, j->config->program->names[column],
                    (double)j->chunk->columns[column].single[row],
                    (double)j->again->columns[column].single[row]);
 }
@@ -92,7 +94,7 @@ static uint32_t bits_of(float x) {
 }
 
 static mw_status compare(const job *j, int64_t from, int64_t n, mw_err *err) {
-    for (int32_t c = 0; c < j->config.program->n_outputs; c++) {
+    for (int32_t c = 0; c < j->config->program->n_outputs; c++) {
         const float *a = j->chunk->columns[c].single, *b = j->again->columns[c].single;
         if (memcmp(a, b, (size_t)n * sizeof *a) == 0) continue;
         for (int64_t i = 0; i < n; i++)
@@ -106,7 +108,7 @@ static mw_status compare(const job *j, int64_t from, int64_t n, mw_err *err) {
 }
 
 static mw_status replay_rows(job *j, const mw_stream_rows *rows, int64_t from, mw_err *err) {
-    const mw_program *p = j->config.program;
+    const mw_program *p = j->config->program;
     const double **columns = mw_alloc_array(j->ctx->mem, (size_t)p->n_inputs + 1, sizeof *columns);
     if (!columns) return mw_fail_nomem(err, "the features");
     mw_status status = MW_OK;
@@ -158,9 +160,11 @@ static mw_status take(void *self, mw_err *err) {
     j->features_s += lap(j, &start);
     j->chunk->n_rows = n;
     j->is_waiting = true;
-    for (int32_t c = 0; c < j->config.program->n_outputs && j->replay && !status; c++)
-        mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
     if (!status && j->replay) status = replay_rows(j, &rows, j->n_rows, err);
+    const mw_scaling *scaling = j->model ? mw_features_scaling(mw_model_features(j->model)) : NULL;
+    if (!status && scaling) mw_scaling_apply_columns(scaling, j->columns, n);
+    for (int32_t c = 0; c < j->config->program->n_outputs && j->replay && !status; c++)
+        mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
     j->replay_s += lap(j, &start);
     j->n_rows += n;
     return status;
@@ -199,14 +203,14 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_object(&w);
     mw_json_add_string(&w, "out", mw_args_string(j->args, "out"));
     mw_json_add_int(&w, "rows", j->n_rows);
-    mw_json_add_int(&w, "columns", j->config.program->n_outputs);
+    mw_json_add_int(&w, "columns", j->config->program->n_outputs);
     mw_json_add_int(&w, "devices", counts.devices);
     mw_json_add_int(&w, "late_rows_used", counts.late_used);
     mw_json_add_int(&w, "late_rows", counts.late);
     mw_json_add_int(&w, "repeated_rows", counts.repeated);
     mw_json_add_int(&w, "unusable_rows", counts.unusable);
     if (j->bad.n) mw_json_add_string(&w, "first_unreadable", j->bad.first);
-    mw_json_add_string(&w, "program", j->config.program->hash);
+    mw_json_add_string(&w, "program", j->config->program->hash);
     if (j->replay) {
         mw_hash128_digest(j->hash, hex);
         mw_json_add_bool(&w, "replayed", true);
@@ -225,34 +229,55 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_object_end(&w);
 }
 
-static mw_status read_config(job *j, mw_err *err) {
-    const char *path = mw_args_string(j->args, "config");
+static mw_status read_config(job *j, const char *path, mw_err *err) {
     char *text = NULL;
     size_t size = 0;
     mw_status status = mw_op__read_config(j->ctx, path, &text, &size, err);
     if (status) return status;
-    status = mw_feature_config_read(j->ctx->mem, text, size, &j->config, err);
+    status = mw_features_of_program(j->ctx, (mw_str){text, size}, &j->features, err);
     if (status) (void)mw_err_prefix(err, "%s", path);
+    if (!status) j->config = mw_features_program(j->features);
     mw_free(text);
     return status;
 }
 
-static mw_status open_rows(job *j, mw_err *err) {
-    j->block_rows = block_rows(j->config.program);
-    mw_status status = mw_op__open_telemetry(j->ctx, mw_args_string(j->args, "file"), j->args,
-                                             &j->config, j->block_rows, &j->file, err);
+/* What a model learned from: its program, with what it learned of the features themselves. */
+static mw_status load_model(job *j, const char *path, mw_err *err) {
+    mw_dir *dir = NULL;
+    mw_status status = mw_dir_open(j->ctx, path, MW_DIR_MUST_EXIST, &dir, err);
+    if (!status) status = mw_model_load(j->ctx, dir, &j->model, err);
+    mw_dir_close(dir);
     if (status) return status;
-    return mw_table_rows_new(j->ctx->mem, &j->config, mw_plain_rows_table(j->file), &j->rows, err);
+    j->config = mw_features_program(mw_model_features(j->model));
+    if (j->config) return MW_OK;
+    mw_fail(err, MW_EINVAL, "the model %s learned from columns of a table, not from features",
+            path);
+    return mw_err_hint(err, "name a model of `train --program`, or a configuration");
+}
+
+static mw_status find_program(job *j, mw_err *err) {
+    const char *path = mw_args_string(j->args, "config");
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return load_model(j, path, err);
+    return read_config(j, path, err);
+}
+
+static mw_status open_rows(job *j, mw_err *err) {
+    j->block_rows = block_rows(j->config->program);
+    mw_status status = mw_op__open_telemetry(j->ctx, mw_args_string(j->args, "file"), j->args,
+                                             j->config, j->block_rows, &j->file, err);
+    if (status) return status;
+    return mw_table_rows_new(j->ctx->mem, j->config, mw_plain_rows_table(j->file), &j->rows, err);
 }
 
 static mw_status run(job *j, mw_buf *text, mw_err *err) {
     int64_t start = mw_clock_monotonic(j->ctx->clock);
-    mw_status status = read_config(j, err);
+    mw_status status = find_program(j, err);
     if (status) return status;
     status = open_rows(j, err);
     if (!status) status = get_ready(j, mw_args_bool(j->args, "replay"), err);
     if (!status)
-        status = mw_features_out_new(&j->making, mw_args_string(j->args, "out"), j->config.program,
+        status = mw_features_out_new(&j->making, mw_args_string(j->args, "out"), j->config->program,
                                      &j->out, err);
     if (!status) status = make_features(j, err);
     j->total_s = lap(j, &start);
@@ -275,7 +300,8 @@ static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
     mw_free(j.cells);
     mw_hash128_free(j.hash);
     mw_pool_free(j.making.pool);
-    mw_feature_config_done(&j.config);
+    mw_features_free(j.features);
+    mw_model_free(j.model);
     return status;
 }
 
@@ -304,7 +330,8 @@ static const mw_param params[] = {
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
      .min = 1,
      .max = 4096,
-     .help = "An organization's feature configuration, JSON."},
+     .help = "An organization's feature configuration, JSON; or the folder of a model that learned "
+             "from features: as it gets them, scaled."},
     {.name = "file",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
