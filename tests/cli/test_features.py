@@ -533,6 +533,24 @@ def events_are_predicted(cli):
     cli.fails(EINVAL, *[w for w in learn if w not in ("--program", "p.json")], "--horizon", "1h", "--out", "x", says="telemetry")
     cli.fails(EINVAL, "train", "rows.csv", "--program", "p.json", "--target", "machine", "--horizon", "1h", "--out", "x", says="needs a log of events")
     cli.fails(EINVAL, *learn[:-4], "--learner", "isolation", "--horizon", "1h", "--out", "x", says="without a target")
+    with open(cli.folder / "log_rows.csv", newline="") as f:
+        log = list(csv.DictReader(f))
+    for name, keep in (("kinds.csv", None), ("pumps.csv", "pump")):
+        with open(cli.folder / name, "w", newline="") as f:
+            writer = csv.writer(f)
+            writer.writerow(["when", "machine", "what"])
+            writer.writerows((row["when"], row["machine"], "pump" if i % 2 else 7) for i, row in enumerate(log) if keep is None or i % 2)
+    for kind, log_of in (([], "pumps.csv"), (["--event-kind", "what=pump"], "kinds.csv")):
+        learn[5] = log_of
+        told = cli.json(*learn, "--horizon", "45min", *kind, "--out", "some")
+        assert told["target"] == ("pump_within_45min" if kind else "event_within_45min"), told
+        scored = cli.ok("predict", "some", "later.csv", "--out", f"{len(kind)}.csv") and (cli.folder / f"{len(kind)}.csv").read_text()
+        assert not kind or scored == (cli.folder / "0.csv").read_text()
+    assert cli.json(*learn, "--time-to-event", "1h", "--event-kind", "what=7", "--out", "some")["target"] == "hours_to_7"
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--event-kind", "what=fan", "--out", "x", says="has no event with what=fan")
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--event-kind", "why=fan", "--out", "x", says="has no column why")
+    cli.fails(EINVAL, *learn, "--horizon", "1h", "--event-kind", "pump", "--out", "x", says="COLUMN=VALUE")
+    cli.fails(EINVAL, "train", "rows.csv", "--program", "p.json", "--target", "machine", "--event-kind", "a=b", "--out", "x", says="--event-kind needs a log")
     cli.write("strange.csv", "when,machine\n2026-03-01T01:00:00Z,99\n")
     learn[5] = "strange.csv"
     cli.fails(EDATA, *learn, "--horizon", "1h", "--out", "x", says="for every row")

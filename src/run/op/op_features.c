@@ -232,7 +232,7 @@ static void tell(const job *j, mw_buf *text) {
 static mw_status read_config(job *j, const char *path, mw_err *err) {
     char *text = NULL;
     size_t size = 0;
-    mw_status status = mw_op__read_config(j->ctx, path, &text, &size, err);
+    mw_status status = mw_op_read_config(j->ctx, path, &text, &size, err);
     if (status) return status;
     status = mw_features_of_program(j->ctx, (mw_str){text, size}, &j->features, err);
     if (status) (void)mw_err_prefix(err, "%s", path);

@@ -15,8 +15,8 @@ static mw_type type_of(mw_feature_kind kind) {
     return MW_FLOAT64;
 }
 
-mw_status mw_op__read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
-                             mw_err *err) {
+mw_status mw_op_read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
+                            mw_err *err) {
     const char *name;
     mw_dir *dir = NULL;
     mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
