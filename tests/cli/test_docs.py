@@ -13,6 +13,8 @@ the sample plant, trained. A ```csv block must be a file that ingest takes. Besi
 `millwright VERB --help` must end with status 0, and every example in the contract must be what its schema says.
 
     tests/cli/test_docs.py [--update] [DOCUMENT...]      --update writes what was printed into the documents
+
+Those in docs/guide/public use public data, in the folder MILLWRIGHT_TEST_DATA; they are run when they are named.
 """
 import concurrent.futures
 import gzip
@@ -34,6 +36,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("MW_PROGRAM", ROOT / "build/millwright")).resolve()
+PUBLIC = ROOT / "docs/guide/public"
+DATA = os.environ.get("MILLWRIGHT_TEST_DATA")
 LIMIT_S = 300 if os.environ.get("MW_TEST_SLOW") else 60
 TRAINED = "<!-- begins in a trained plant -->"
 GENERATE = ["generate", "--days", "14", "--seed", "42"]
@@ -53,6 +57,7 @@ class Sandbox:
         (tools / "millwright").symlink_to(PROGRAM)
         self.env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
         self.env.update(PATH=f"{tools}:{os.environ['PATH']}", HOME=str(self.folder), LC_ALL="C.UTF-8")
+        self.env.update({"MILLWRIGHT_TEST_DATA": os.path.abspath(DATA)} if DATA else {})
 
     def run(self, command):
         """The output and exit status of one command."""
@@ -367,11 +372,23 @@ def check_contract():
     return results
 
 
+def report(results):
+    """Prints results as TAP; the exit status."""
+    print(f"1..{len(results)}")
+    for number, (title, problem) in enumerate(results, 1):
+        print(f"{'not ok' if problem else 'ok'} {number} - {title.replace('#', '')}")
+        if problem:
+            print(problem, end="")
+    return any(problem for _, problem in results)
+
+
 def main():
     words = sys.argv[1:]
     update = "--update" in words
     wanted = [Path(word).resolve() for word in words if word != "--update"]
     documents = wanted or [ROOT / "README.md", *sorted((ROOT / "docs/guide").glob("*.md"))]
+    if PUBLIC in {path.parent for path in documents} and not DATA:
+        sys.exit("MILLWRIGHT_TEST_DATA does not name the folder of public data")
     results = []
     with tempfile.TemporaryDirectory(prefix="mw-docs-") as name, concurrent.futures.ThreadPoolExecutor(3) as threads:
         work = Path(name)
@@ -380,12 +397,7 @@ def main():
         parts[:0] = [threads.submit(run_document, path, work, trained, update) for path in documents]
         for part in parts:
             results += part.result()
-    print(f"1..{len(results)}")
-    for number, (title, problem) in enumerate(results, 1):
-        print(f"{'not ok' if problem else 'ok'} {number} - {title.replace('#', '')}")
-        if problem:
-            print(problem, end="")
-    return any(problem for _, problem in results)
+    return report(results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Feature programs on the command line: files, names, late rows, and what is said of wrong input. TAP, standard library only."""
 import csv
+import gzip
 import json
 import math
 import os
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_cli import EDATA, EINVAL, ENOTFOUND, main  # noqa: E402
 
 EPARSE = 3
+BLOCK_ROWS = 16384  # rows that are made features of at a time, of programs of few features
 
 FOUR = ["temperature", "vibration", "spindle_speed", "power_consumption"]
 MAKER = {"continuousColumns": ["temperature", "pressure", "vibration", "current"], "booleanColumns": ["pump_status", "alarm_active"],
@@ -198,6 +200,94 @@ def wrong_files_are_refused(cli):
     assert not (cli.folder / "f.csv").exists()
 
 
+def long_csv(n, line_end="\n", note=lambda i: ""):
+    """Machines turn up all along; some rows cannot be read; a note that no configuration names."""
+    lines = ["when,machine,x,on,note"]
+    for i in range(n):
+        x = "much" if i % 997 == 500 else "" if i % 13 == 4 else f"{i * 7919 % 1000 / 8}"
+        lines.append(f"{1767225600 + 5 * i},m{i // 3000 if i % 3 else i % 7},{x},{('true', 'false', '')[i % 5 % 3]},{note(i)}")
+        if i % 5000 == 77:
+            lines.append("1767225600,short")
+    return (line_end.join(lines) + line_end).encode()
+
+
+LONG = named({"continuousColumns": ["x"], "booleanColumns": ["on"], "lateness": "1min", "rollingWindows": [20, "5min"], "lagSeconds": [60]})
+
+
+def how_a_file_is_written_never_shows(cli):
+    """Blocks of bytes, blocks of rows and threads end elsewhere each time."""
+    rows = 2 * BLOCK_ROWS + 4000
+    cli.write("rows.csv", long_csv(rows))
+    config(cli, LONG)
+    said = cli.json("features", "config.json", "rows.csv", "--out", "f.csv", "--replay")
+    assert said["rows"] == rows + 8 and said["devices"] == rows // 3000 + 1 and said["first_unreadable"] == "line 80: 2 fields where the header has 5", said
+    wanted = (cli.folder / "f.csv").read_bytes()
+    cli.write("packed.csv", gzip.compress(long_csv(rows), 1))
+    cli.write("crlf.csv", long_csv(rows, "\r\n"))
+    cli.write("notes.csv", long_csv(rows, note=lambda i: '"two\n1767225600,ghost,5,true,\nlines"' if i % 100 == 3 else i))
+    cli.write("late.csv", long_csv(rows, note=lambda i: i if i < rows - 1 else "text"))
+    for name in ("packed.csv", "crlf.csv", "notes.csv", "late.csv"):
+        for jobs in (1, 3):
+            also = cli.json("features", "config.json", name, "--out", "g.csv", "--jobs", jobs)
+            assert (cli.folder / "g.csv").read_bytes() == wanted, (name, jobs)
+            same = ("rows", "columns", "devices", "late_rows_used", "late_rows", "repeated_rows", "unusable_rows", "program")
+            assert [also[k] for k in same] == [said[k] for k in same], (also, said)
+    with open(cli.folder / "late.csv", "rb") as piped:
+        cli.ok("features", "config.json", "-", "--out", "g.csv", stdin=piped)
+    assert (cli.folder / "g.csv").read_bytes() == wanted
+
+
+def blocks_of_other_sizes_give_the_same_features(cli):
+    """Programs of many features take fewer rows at a time: 600 more that are missing all along do not change the others."""
+    cli.write("rows.csv", long_csv(18000))
+    config(cli, LONG, "few.json")
+    config(cli, LONG | {"lagSeconds": [60, *range(10 ** 6, 10 ** 6 + 600)]}, "many.json")
+    few, many = (cli.json("features", name, "rows.csv", "--out", name + ".csv") for name in ("few.json", "many.json"))
+    assert few["columns"] < 256 < few["columns"] + 600 <= many["columns"], many
+    with open(cli.folder / "few.json.csv") as a, open(cli.folder / "many.json.csv") as b:
+        names, more = a.readline().rstrip().split(","), b.readline().rstrip().split(",")
+        places = [more.index(name) for name in names]
+        for number, (line, longer) in enumerate(zip(a, b, strict=True)):
+            cells = longer.rstrip("\n").split(",")
+            assert line.rstrip("\n").split(",") == [cells[k] for k in places], number
+
+
+def memory_does_not_grow_with_rows(cli):
+    lines = [f"m{i % 8},{i * 7919 % 1000 / 8}" for i in range(1000)]
+    config(cli, named({"continuousColumns": ["x"], "rollingWindows": [10, "5min"], "lagSeconds": [60]}))
+
+    def measured(name, rows):
+        with open(cli.folder / name, "w") as f:
+            f.write("when,machine,x\n")
+            for block in range(rows // 1000):
+                f.write("".join(f"{1767225600 + 1000 * block + i},{line}\n" for i, line in enumerate(lines)))
+        said = cli.json("features", "config.json", name, "--out", "f.arrow", "--jobs", 2)
+        assert (said["rows"], said["late_rows"]) == (rows, 0), said
+        return said["peak_bytes"]
+
+    few, many = measured("few.csv", 200_000), measured("many.csv", 2_000_000)
+    assert many < few * 1.2 + 2 ** 20 and many < 60 * 2 ** 20, (few, many)
+
+
+def a_file_that_ends_badly_leaves_no_features(cli):
+    rows = 3 * BLOCK_ROWS
+    text = long_csv(rows)
+    config(cli, LONG)
+    config(cli, {k: v for k, v in LONG.items() if k != "timeColumn"}, "timeless.json")
+    cli.write("f.csv", "as it was")
+    packed = gzip.compress(text, 1)
+    cli.write("damaged.csv", packed[:-9] + bytes([packed[-9] ^ 255]) + packed[-8:])
+    cli.write("soon.csv", text.replace(b"when", b"time") + b"soon,m1,1,true,\n")
+    cli.write("when.csv", text + b"soon,m1,1,true,\n")
+    cli.write("empty.csv", text[:text.index(b"\n") + 1])
+    wrong = [("config.json", "damaged.csv", "damaged.csv"), ("config.json", "when.csv", f"line {rows + 12}, column when"),
+             ("timeless.json", "soon.csv", "no column holds times only: time"), ("config.json", "empty.csv", "empty.csv: has a header but no rows")]
+    for program, name, says in wrong:
+        cli.fails(EDATA, "features", program, name, "--out", "f.csv", says=says)
+        assert (cli.folder / "f.csv").read_text() == "as it was", name
+        assert sorted(p.name for p in cli.folder.iterdir() if "tmp" in p.name) == [], name
+
+
 def failing_csv(n, seed):
     """A machine fails when its temperature was high for minutes: a row alone does not tell."""
     draw = random.Random(seed)
@@ -289,8 +379,18 @@ def features_are_scaled_by_their_training_rows(cli):
         cli.ok(*learn, "--learner", "linear", "--task", "regression", "--out", "again", "--jobs", 1)
         for name in ("model.onnx", "scaler.json", "metadata.json"):
             assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
+    said, scaled = features(cli, "m", "rows.csv", "--out", "f.csv", "--replay")
+    assert said["replayed"] and len(scaled) == len(made), said
+    for plain, line in zip(made, scaled, strict=True):
+        for one in scaler["features"]:
+            was, now = plain[one["name"]], line[one["name"]]
+            assert (was == "") == (now == "") and (not was or math.isclose((float(was) - one["center"]) / one["scale"], float(now), rel_tol=1e-5, abs_tol=1e-6))
+    cli.ok("train", "rows.csv", "--target", "failed", "--learner", "linear", "--drop", "when,machine", "--task", "regression", "--out", "table")
+    cli.fails(EINVAL, "features", "table", "rows.csv", "--out", "f.csv", says="learned from columns of a table")
+    cli.fails(ENOTFOUND, "features", "nothing", "rows.csv", "--out", "f.csv", hint=False)
     text = (cli.folder / "m/scaler.json").read_text()
     (cli.folder / "m/scaler.json").write_text(text.replace('"center": ', '"center": 1', 1))
+    cli.fails(EDATA, "features", "m", "later.csv", "--out", "f.csv", says="scaler.json is not the file metadata.json describes")
     cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="scaler.json is not the file metadata.json describes")
     (cli.folder / "m/scaler.json").unlink()
     cli.fails(EDATA, "predict", "m", "later.csv", "--out", "s.csv", says="has no scaler.json", hint=False)
@@ -376,6 +476,8 @@ def values_are_normal_in_their_condition(cli):
     assert sorted(round(c / 10) for c in told["settings"][0]["centers"]) == [0, 1, 2] and [s["name"] for s in told["sensors"]] == ["heat", "noise"], told
     assert sum(told["sensors"][0]["counts"]) == 1400, told
     cli.ok("predict", "m", "rows.csv", "--out", "s.csv")
+    said, made = features(cli, "m", "rows.csv", "--out", "f.csv", "--replay")
+    assert said["replayed"] and sum(abs(float(line["noise_normal"])) < 4 for line in made) > 1990, said
     cli.ok(*learn, "--out", "again", "--jobs", 1)
     for name in ("model.onnx", "scaler.json", "metadata.json"):
         assert (cli.folder / "m" / name).read_bytes() == (cli.folder / "again" / name).read_bytes(), name
@@ -431,6 +533,24 @@ def events_are_predicted(cli):
     cli.fails(EINVAL, *[w for w in learn if w not in ("--program", "p.json")], "--horizon", "1h", "--out", "x", says="telemetry")
     cli.fails(EINVAL, "train", "rows.csv", "--program", "p.json", "--target", "machine", "--horizon", "1h", "--out", "x", says="needs a log of events")
     cli.fails(EINVAL, *learn[:-4], "--learner", "isolation", "--horizon", "1h", "--out", "x", says="without a target")
+    with open(cli.folder / "log_rows.csv", newline="") as f:
+        log = list(csv.DictReader(f))
+    for name, keep in (("kinds.csv", None), ("pumps.csv", "pump")):
+        with open(cli.folder / name, "w", newline="") as f:
+            writer = csv.writer(f)
+            writer.writerow(["when", "machine", "what"])
+            writer.writerows((row["when"], row["machine"], "pump" if i % 2 else 7) for i, row in enumerate(log) if keep is None or i % 2)
+    for kind, log_of in (([], "pumps.csv"), (["--event-kind", "what=pump"], "kinds.csv")):
+        learn[5] = log_of
+        told = cli.json(*learn, "--horizon", "45min", *kind, "--out", "some")
+        assert told["target"] == ("pump_within_45min" if kind else "event_within_45min"), told
+        scored = cli.ok("predict", "some", "later.csv", "--out", f"{len(kind)}.csv") and (cli.folder / f"{len(kind)}.csv").read_text()
+        assert not kind or scored == (cli.folder / "0.csv").read_text()
+    assert cli.json(*learn, "--time-to-event", "1h", "--event-kind", "what=7", "--out", "some")["target"] == "hours_to_7"
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--event-kind", "what=fan", "--out", "x", says="has no event with what=fan")
+    cli.fails(EDATA, *learn, "--horizon", "1h", "--event-kind", "why=fan", "--out", "x", says="has no column why")
+    cli.fails(EINVAL, *learn, "--horizon", "1h", "--event-kind", "pump", "--out", "x", says="COLUMN=VALUE")
+    cli.fails(EINVAL, "train", "rows.csv", "--program", "p.json", "--target", "machine", "--event-kind", "a=b", "--out", "x", says="--event-kind needs a log")
     cli.write("strange.csv", "when,machine\n2026-03-01T01:00:00Z,99\n")
     learn[5] = "strange.csv"
     cli.fails(EDATA, *learn, "--horizon", "1h", "--out", "x", says="for every row")
@@ -443,7 +563,8 @@ def events_are_predicted(cli):
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], [
         telemetry_40_has_its_columns, devices_are_found_by_name, columns_get_what_is_usual, late_and_repeated_rows_are_told, unreadable_rows_keep_their_lines,
-        arrow_is_written_too, wrong_configurations_are_refused, wrong_files_are_refused,
+        arrow_is_written_too, how_a_file_is_written_never_shows, blocks_of_other_sizes_give_the_same_features, memory_does_not_grow_with_rows,
+        a_file_that_ends_badly_leaves_no_features, wrong_configurations_are_refused, wrong_files_are_refused,
         a_model_makes_its_own_features, events_are_predicted, a_changed_program_is_noticed,
         features_are_scaled_by_their_training_rows, scaled_models_are_gone_on_from_and_replaced,
         texts_are_categories_of_a_model, values_are_normal_in_their_condition]))

@@ -50,6 +50,26 @@ static void push(const mw_program *p, const rows *r, int64_t step, float *made) 
     mw_stream_free(stream);
 }
 
+/* Where it has operating conditions: those of the rows, for the configuration anew. */
+static void learn_conditions(mw_feature_config *config, const char *text, size_t size,
+                             const rows *r) {
+    const double *columns[MOST_INPUTS];
+    const mw_program *p = config->program;
+    mw_feature_config fitted;
+    mw_conditions *conditions = NULL;
+    mw_ctx ctx;
+    mw_err err;
+    mw_ctx_init(&ctx);
+    for (int32_t c = 0; c < p->n_inputs; c++) columns[c] = r->values;
+    mw_status status = mw_program_fit_conditions(&ctx, p, columns, NULL, r->n, &conditions, &err);
+    if (status == MW_EDATA) return; /* no row has all settings */
+    if (status || mw_feature_config_read_fitted(NULL, text, size, conditions, &fitted, &err))
+        abort();
+    mw_conditions_free(conditions);
+    mw_feature_config_done(config);
+    *config = fitted;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static float at_once[MOST_FEATURES * ROWS], one_by_one[MOST_FEATURES * ROWS];
     mw_feature_config config;
@@ -62,8 +82,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (status != MW_EPARSE && status != MW_EINVAL && status != MW_ETOOLARGE) abort();
         return 0;
     }
-    const mw_program *p = config.program;
     read_rows(data + text + (end != NULL), size - text - (end != NULL), &r);
+    if (config.program->n_sensors > 0 && config.program->n_inputs <= MOST_INPUTS && r.n > 0)
+        learn_conditions(&config, (const char *)data, text, &r);
+    const mw_program *p = config.program;
     if (p->n_inputs <= MOST_INPUTS && p->n_outputs <= MOST_FEATURES && r.n > 0) {
         push(p, &r, ROWS, at_once);
         push(p, &r, 1, one_by_one);

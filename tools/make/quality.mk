@@ -53,7 +53,7 @@ bench-kernels: $(O)/bench/text_kernels
 bench-csv: all $(BENCH_PROGRAMS) | $(VENV)/.stamp
 	$(VENV)/bin/python bench/csv_speed.py $(BENCH_CSV)
 
-# The peers of bench/tree_*.py and bench/features_*.py, apart from those that tests need.
+# The peers of bench/tree_*.py, bench/features_*.py and bench/public_tasks.py, apart from those that tests need.
 PEERS_VENV := build/venv-peers
 .PHONY: venv-peers
 venv-peers: $(PEERS_VENV)/.stamp
@@ -76,6 +76,11 @@ bench-tree-quality: all | $(PEERS_VENV)/.stamp
 .PHONY: bench-features
 bench-features: all | $(PEERS_VENV)/.stamp
 	$(PEERS_VENV)/bin/python bench/features_speed.py $(BENCH_FEATURES)
+
+##  make bench-public   the guides on public data beside LightGBM on columns made with pandas, 5 seeds (needs MILLWRIGHT_TEST_DATA)
+.PHONY: bench-public
+bench-public: all | $(PEERS_VENV)/.stamp
+	$(PEERS_VENV)/bin/python bench/public_tasks.py $(BENCH_PUBLIC)
 
 ##  make bench-telemetry  POST /telemetry, durable: rows a second, and where the time goes (BENCH_TELEMETRY="--quick" for a short one)
 .PHONY: bench-telemetry

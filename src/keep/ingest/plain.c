@@ -3,12 +3,10 @@
  * when a later row contradicts (text in a column of numbers) the file is read once more with what was learned. Almost every
  * file is read once.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/table/collect.h"
-#include "keep/ingest/ingest.h"
-#include "keep/ingest/reader.h"
+#include "keep/ingest/plain_rows.h"
 
 typedef struct plain {
     const mw_ctx *ctx;
@@ -21,24 +19,18 @@ typedef struct plain {
 
     mw_schema *schema;
     mw_collect *rows;
-    int64_t *bad; /* [n_bad] rows */
-    int64_t n_bad, bad_capacity;
-    char first_bad[sizeof((mw_plain_bad *)0)->first];
+    mw_plain_bad bad;
+    int64_t *bad_rows; /* [bad.n] */
+    int64_t bad_capacity;
 } plain;
 
 static void drop_rows(plain *p) {
     p->rows = mw_collect_free(p->rows);
-    p->n_bad = 0;
+    p->bad = (mw_plain_bad){0};
     p->schema = mw_schema_free(p->schema);
 }
 
 /* ---- types ---- */
-
-static const mw_plain_column *known(const plain *p, const char *name) {
-    for (size_t i = 0; i < p->n_as; i++)
-        if (strcmp(p->as[i].name, name) == 0) return &p->as[i];
-    return NULL;
-}
 
 /* The sample only suggests: text may turn up in any column whose type the caller does not know. */
 static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
@@ -52,7 +44,7 @@ static mw_status adapt(void *self, mw_profile *profile, mw_err *err) {
         return mw_fail(err, MW_EDATA, "the file changed while it was read");
     for (uint32_t i = 0; i < profile->n_columns; i++) {
         mw_profile_column *column = &profile->columns[i];
-        const mw_plain_column *as = known(p, column->name);
+        const mw_plain_column *as = mw_plain__known(p->as, p->n_as, column->name);
         bool is_stamp = (int32_t)i == profile->stamp;
         column->decided = as != NULL || (is_stamp && p->time_column);
         if (p->as_text[i]) column->type = MW_DICTIONARY;
@@ -76,27 +68,16 @@ static void note_widened(plain *p, const mw_reader *reader) {
 
 static mw_status note_bad(plain *p, const mw_reader *reader, const mw_bad_row *bad,
                           const mw_reader_place *place, mw_err *err) {
-    const mw_profile *profile = mw_reader_profile(reader);
-    unsigned long long line = place->first_line + bad->line;
-    char column[MW_CELL_SHOWN] = "";
-    if (!bad->broken && bad->field < profile->n_columns)
-        (void)mw_cell_show(mw_str_of(profile->columns[bad->field].name), column);
-    if (p->time_column && !bad->broken && (int32_t)bad->field == profile->stamp) {
-        mw_fail(err, MW_EDATA, "line %llu, column %s: %s", line, column, bad->reason);
-        return mw_err_hint(err, "Use YYYY-MM-DD HH:MM:SS, or name another time column.");
-    }
-    if (p->n_bad == 0)
-        (void)snprintf(p->first_bad, sizeof p->first_bad, "line %llu: %.40s%s%.100s", line, column,
-                       column[0] ? ": " : "", bad->reason);
-    if (p->n_bad == p->bad_capacity) {
-        int64_t capacity = p->bad_capacity ? 2 * p->bad_capacity : 64;
-        void *more = mw_realloc(p->ctx->mem, p->bad, (size_t)capacity * sizeof *p->bad);
+    const int64_t n = p->bad.n;
+    if (n == p->bad_capacity) {
+        int64_t capacity = n ? 2 * n : 64;
+        void *more = mw_realloc(p->ctx->mem, p->bad_rows, (size_t)capacity * sizeof *p->bad_rows);
         if (!more) return mw_fail_nomem(err, "reading a table");
-        p->bad = more;
+        p->bad_rows = more;
         p->bad_capacity = capacity;
     }
-    p->bad[p->n_bad++] = mw_collect_rows(p->rows) + bad->row;
-    return MW_OK;
+    p->bad_rows[n] = mw_collect_rows(p->rows) + bad->row;
+    return mw_plain__note_bad(reader, place, bad, p->time_column != NULL, &p->bad, err);
 }
 
 typedef struct taker {
@@ -124,13 +105,11 @@ static mw_status take(void *self, mw_lane *lane, const mw_reader_place *place, m
     return status;
 }
 
-static mw_status mark_bad(const plain *p, mw_plain_bad *bad, mw_err *err) {
-    *bad = (mw_plain_bad){.n = p->n_bad};
-    if (p->n_bad == 0) return MW_OK;
-    memcpy(bad->first, p->first_bad, sizeof bad->first);
-    bad->marks = mw_calloc(p->ctx->mem, (size_t)mw_collect_rows(p->rows), 1);
-    if (!bad->marks) return mw_fail_nomem(err, "reading a table");
-    for (int64_t i = 0; i < p->n_bad; i++) bad->marks[p->bad[i]] = 1;
+static mw_status mark_bad(plain *p, mw_err *err) {
+    if (p->bad.n == 0) return MW_OK;
+    p->bad.marks = mw_calloc(p->ctx->mem, (size_t)mw_collect_rows(p->rows), 1);
+    if (!p->bad.marks) return mw_fail_nomem(err, "reading a table");
+    for (int64_t i = 0; i < p->bad.n; i++) p->bad.marks[p->bad_rows[i]] = 1;
     return MW_OK;
 }
 
@@ -169,24 +148,23 @@ mw_status mw_ingest_plain_as(const mw_ctx *ctx, const char *path, const mw_args 
                .n_as = n_as,
                .time_column = args ? mw_args_string(args, "time") : NULL};
     mw_table *table = NULL;
-    mw_plain_bad bad = {0};
     bool again = true;
     mw_status status = MW_OK;
     while (again && status == MW_OK) status = pass(&p, path, args, &again, err);
     if (status == MW_OK && mw_collect_rows(p.rows) == 0) {
-        mw_fail(err, MW_EDATA, "%s: has a header but no rows", p.name);
-        status = mw_err_hint(err, "A CSV file has a header line and data lines.");
+        status = mw_plain__fail_empty(err);
+        (void)mw_err_prefix(err, "%s", p.name);
     }
-    if (status == MW_OK) status = mark_bad(&p, &bad, err);
+    if (status == MW_OK) status = mark_bad(&p, err);
     if (status == MW_OK) status = mw_collect_finish(p.rows, p.schema, &table, err);
     if (status == MW_OK) {
         *ret = table;
-        *ret_bad = bad;
+        *ret_bad = p.bad;
     } else {
-        mw_free(bad.marks);
+        mw_free(p.bad.marks);
     }
     drop_rows(&p);
-    mw_free(p.bad);
+    mw_free(p.bad_rows);
     mw_free(p.as_text);
     return status;
 }

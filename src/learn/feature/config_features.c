@@ -176,16 +176,17 @@ mw_status mw_config__fail(const mw_config__reading *r, const char *key, mw_err *
 
 /* One operator of an entry, over its columns and lengths. */
 static mw_status add_op(mw_config__reading *r, const entry *e, const mw_operator *op, mw_err *err) {
-    const bool two = op && op->n_inputs == 2;
-    const int32_t n_of = !op || op->n_inputs == 1 ? e->of.n : 1;
+    const int32_t n_inputs = op ? op->n_inputs : 1;
+    const bool two = n_inputs == 2, may_lack = op && (op->takes & MW_TAKES_PERIODS);
+    const int32_t n_of = n_inputs == 1 ? e->of.n : 1;
     const char *key = length_key(op);
     mw_status status = MW_OK;
     if (two && e->of.n != 2)
         return mw_config__fail(r, "of", err, "this operator takes two columns",
                                "\"of\": [\"a\", \"b\"]");
-    if ((!op || op->n_inputs == 1) && e->of.n == 0)
+    if (n_inputs == 1 && e->of.n == 0)
         return mw_config__fail(r, "of", err, "\"of\" names no column", "\"of\": [\"temperature\"]");
-    if (op && op->n_inputs == 0 && e->of.n > 0)
+    if (n_inputs == 0 && e->of.n > 0)
         return mw_config__fail(r, "of", err, "this operator takes no column, only the time",
                                "leave \"of\" out");
     if (e->length_key && (!key || strcmp(key, e->length_key) != 0))
@@ -193,7 +194,7 @@ static mw_status add_op(mw_config__reading *r, const entry *e, const mw_operator
             r, e->length_key, err, "this operator does not take that",
             key ? "a window is for rolling statistics, a lag for lag, periods for changes"
                 : "leave it out");
-    if (key && !(op->takes & MW_TAKES_PERIODS) && e->lengths.n == 0)
+    if (key && !may_lack && e->lengths.n == 0)
         return mw_config__fail(r, "", err, "a window or lag is missing",
                                "\"window\": \"5min\" or 20 (rows); \"lag\": \"60s\"");
     const int32_t n_lengths = key && e->lengths.n > 0 ? e->lengths.n : 1;

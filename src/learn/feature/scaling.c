@@ -138,6 +138,16 @@ mw_status mw_scaling_fit(const mw_ctx *ctx, mw_scaling_kind kind, mw_matrix rows
 
 /* ---- applying ---- */
 
+static inline float scaled(const mw_scaling *s, int32_t k, float x) {
+    const float f = (float)(((double)x - s->centers[k]) / s->scales[k]) + 0.0F;
+    return f >= -FLT_MAX && f <= FLT_MAX ? f : (float)MW_NAN;
+}
+
+void mw_scaling_apply_columns(const mw_scaling *scaling, float *const *columns, int64_t n_rows) {
+    for (int32_t k = 0; k < scaling->n; k++)
+        for (int64_t i = 0; i < n_rows; i++) columns[k][i] = scaled(scaling, k, columns[k][i]);
+}
+
 typedef struct applying {
     const mw_scaling *scaling;
     float *x;
@@ -151,10 +161,7 @@ static mw_status apply_some(void *arg, int64_t begin, int64_t end, int worker, m
     (void)err;
     for (int64_t i = begin; i < end; i++) {
         float *row = a->x + i * a->width;
-        for (int32_t k = 0; k < s->n; k++) {
-            const float scaled = (float)(((double)row[k] - s->centers[k]) / s->scales[k]) + 0.0F;
-            row[k] = scaled >= -FLT_MAX && scaled <= FLT_MAX ? scaled : (float)MW_NAN;
-        }
+        for (int32_t k = 0; k < s->n; k++) row[k] = scaled(s, k, row[k]);
     }
     return MW_OK;
 }

@@ -43,6 +43,9 @@ void *mw_scaling_free(mw_scaling *scaling);
 mw_status mw_scaling_apply(const mw_ctx *ctx, const mw_scaling *scaling, float *x, int64_t n_rows,
                            int32_t width, mw_err *err);
 
+/* The same of columns [scaling->n][n_rows]. */
+void mw_scaling_apply_columns(const mw_scaling *scaling, float *const *columns, int64_t n_rows);
+
 /* names [n] of the features: what is read must have them, in their order (MW_EDATA). */
 void mw_scaling_write(const mw_scaling *scaling, const char *const *names, mw_json_writer *writer);
 mw_status mw_scaling_read(mw_mem *mem, const mw_json *json, const char *const *names, int32_t n,

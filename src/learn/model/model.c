@@ -173,17 +173,26 @@ static mw_status keep_description(const mw_fit *fit, mw_model *model, mw_err *er
     return status;
 }
 
-/* init: the model whose rounds come before this one's; NULL: none. */
-static void keep_importance(const mw_model *init, mw_model *model) {
-    int32_t n = mw_features_count(model->features);
+static double sum(const double *x, int32_t n) {
     double total = 0;
+    for (int32_t i = 0; i < n; i++) total += x[i];
+    return total;
+}
+
+/* init: the model whose rounds come before this one's, or NULL. Its splits tell their gains, unless it was loaded: then its importance does. */
+static void keep_importance(const mw_model *init, mw_model *model) {
+    const int32_t n = mw_features_count(model->features);
+    bool told = true;
+    if (init) {
+        model->learner->importance(init, model->importance);
+        told = sum(model->importance, n) > 0;
+    }
     model->learner->importance(model, model->importance);
-    for (int32_t i = 0; i < n && init; i++)
+    for (int32_t i = 0; i < n && !told; i++)
         model->importance[i] += init->importance[i] * init->importance_total;
-    for (int32_t i = 0; i < n; i++) total += model->importance[i];
+    const double total = model->importance_total = sum(model->importance, n);
     for (int32_t i = 0; i < n; i++)
         model->importance[i] = total > 0 ? model->importance[i] / total : 0;
-    model->importance_total = total;
 }
 
 static mw_status fit_with(const mw_ctx *ctx, const mw_fit *fit, const mw_learner *learner,

@@ -54,7 +54,7 @@ static mw_status room_for_tree(mw_gbdt__run *run, int32_t n_nodes, int32_t n_lea
     return status;
 }
 
-/* A copy of `init` that is grown on, without its gains, or an empty ensemble. */
+/* A copy of `init` that is grown on, or an empty ensemble. */
 mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *err) {
     mw_mem *mem = run->ctx->mem;
     mw_gbdt__shelf *shelf = &run->shelf;
@@ -73,7 +73,6 @@ mw_status mw_gbdt__shelf_new(mw_gbdt__run *run, const mw_trees *init, mw_err *er
     t->nodes = mw_memdup(mem, init->nodes, (size_t)init->n_nodes * sizeof *t->nodes);
     t->values = mw_memdup(mem, init->values, n_values * sizeof *t->values);
     if (!t->roots || !t->nodes || !t->values) return mw_fail_nomem(err, "the trees");
-    for (int64_t i = 0; i < init->n_nodes; i++) t->nodes[i].gain = 0;
     t->n_trees = init->n_trees;
     shelf->trees_capacity = t->n_trees;
     shelf->nodes_capacity = t->n_nodes = init->n_nodes;

@@ -127,7 +127,7 @@ static mw_status set_word(mw_args *to, const mw_param *param, mw_str name, const
     size_t size = 0;
     if (param->type != MW_PARAM_JSON) return mw_args_set(to, name, mw_str_of(word), err);
     mw_ctx_init(&ctx);
-    mw_status status = mw_op__read_config(&ctx, word, &text, &size, err);
+    mw_status status = mw_op_read_config(&ctx, word, &text, &size, err);
     if (!status) {
         status = mw_args_set(to, name, (mw_str){text, size}, err);
         if (status) (void)mw_err_prefix(err, "%s", word);

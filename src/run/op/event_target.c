@@ -6,6 +6,7 @@
 
 #include "core/base/math.h"
 #include "core/text/datetime.h"
+#include "core/text/number.h"
 #include "keep/ingest/source.h"
 #include "learn/feature/event_labels.h"
 #include "run/op/read_like.h"
@@ -14,8 +15,9 @@ struct mw_event_target {
     mw_table *log;
     mw_plain_bad bad;
     const mw_column *time, *device; /* device NULL: all events are the one device's */
-    int64_t horizon_us, cap_us;     /* one of them is 0 */
-    char name[64];
+    int32_t *kinds;             /* [log->n_rows] 0, or -1 of another kind; NULL: all are of one */
+    int64_t horizon_us, cap_us; /* one of them is 0 */
+    char name[128];
 };
 
 const mw_param mw_event_target_params[] = {
@@ -25,6 +27,11 @@ const mw_param mw_event_target_params[] = {
      .max = 4096,
      .help = "A log of events (failures), a row each with its time and device, in place of "
              "--target; with --program."},
+    {.name = "event_kind",
+     .type = MW_PARAM_STRING,
+     .min = 3,
+     .max = 400,
+     .help = "With --events: only those of one kind, by a column of the log: failure=comp2."},
     {.name = "horizon",
      .type = MW_PARAM_DURATION,
      .min = 1,
@@ -40,9 +47,12 @@ const mw_param mw_event_target_params[] = {
 static mw_status check(const mw_args *args, const mw_feature_config *config, mw_err *err) {
     const bool horizon = mw_args_given(args, "horizon"), cap = mw_args_given(args, "time_to_event");
     if (!mw_args_given(args, "events")) {
-        if (!horizon && !cap) return MW_OK;
+        const bool kind = mw_args_given(args, "event_kind");
+        if (!horizon && !cap && !kind) return MW_OK;
         mw_fail(err, MW_EINVAL, "--%s needs a log of events",
-                horizon ? "horizon" : "time-to-event");
+                horizon ? "horizon"
+                : cap   ? "time-to-event"
+                        : "event-kind");
         return mw_err_hint(err, "--events failures.csv");
     }
     if (horizon == cap) {
@@ -73,10 +83,59 @@ static mw_status read_log(const mw_ctx *ctx, const mw_args *args, const mw_featu
     return mw_err_hint(err, "name it time, timestamp or datetime");
 }
 
+/* The text of a cell, whatever its column's type. */
+static mw_str cell_text(const mw_column *column, int64_t row, char digits[MW_NUMBER_MAX]) {
+    if (!mw_column_has(column, row)) return MW_STR("");
+    if (column->type == MW_BOOL) return mw_str_of(mw_column_bool(column, row) ? "true" : "false");
+    if (column->type != MW_FLOAT64) return mw_column_text(column, row);
+    return (mw_str){digits, mw_number_print(column->number[row], digits)};
+}
+
+/* "COLUMN=VALUE": marks the events that have it. */
+static mw_status choose_kind(const mw_ctx *ctx, const char *path, const char *wanted,
+                             mw_event_target *t, mw_err *err) {
+    char name[400], digits[MW_NUMBER_MAX];
+    const char *equals = strchr(wanted, '=');
+    int64_t n = 0;
+    if (!equals || equals == wanted || !equals[1]) {
+        mw_fail(err, MW_EINVAL, "a kind of events is COLUMN=VALUE, not \"%.60s\"", wanted);
+        mw_err_at(err, "event_kind");
+        return mw_err_hint(err, "--event-kind failure=comp2");
+    }
+    mw_str_copy(name, sizeof name, (mw_str){wanted, (size_t)(equals - wanted)});
+    const mw_column *column = mw_table_column(t->log, name);
+    if (!column || column->type == MW_TIMESTAMP) {
+        mw_fail(err, MW_EDATA, "%s: has no column %.60s of kinds", mw_source_name(path), name);
+        return mw_err_hint(err, "--event-kind names a column of the log and its value");
+    }
+    t->kinds = mw_alloc_array(ctx->mem, (size_t)t->log->n_rows + 1, sizeof *t->kinds);
+    if (!t->kinds) return mw_fail_nomem(err, "events");
+    for (int64_t i = 0; i < t->log->n_rows; i++) {
+        const bool is = mw_str_is(cell_text(column, i, digits), equals + 1);
+        t->kinds[i] = is ? 0 : -1;
+        n += is;
+    }
+    if (n > 0) return MW_OK;
+    mw_fail(err, MW_EDATA, "%s: has no event with %.100s", mw_source_name(path), wanted);
+    return mw_err_hint(err, "values are compared as they are written");
+}
+
+/* comp2_within_1d, hours_to_comp2; event for one of any kind. */
+static void name_target(const char *kind, mw_event_target *t) {
+    char span[MW_TIME_TEXT_MAX];
+    const char *equals = kind ? strchr(kind, '=') : NULL;
+    const char *what = equals ? equals + 1 : "event";
+    (void)mw_duration_print(t->horizon_us, span);
+    if (t->horizon_us > 0)
+        (void)snprintf(t->name, sizeof t->name, "%.60s_within_%s", what, span);
+    else
+        (void)snprintf(t->name, sizeof t->name, "hours_to_%.60s", what);
+}
+
 mw_status mw_event_target_read(const mw_ctx *ctx, const mw_args *args,
                                const mw_feature_config *config, mw_event_target **ret,
                                mw_err *err) {
-    char span[MW_TIME_TEXT_MAX];
+    const char *kind = mw_args_string(args, "event_kind");
     *ret = NULL;
     mw_status status = check(args, config, err);
     if (status || !mw_args_given(args, "events")) return status;
@@ -84,10 +143,9 @@ mw_status mw_event_target_read(const mw_ctx *ctx, const mw_args *args,
     if (!t) return mw_fail_nomem(err, "events");
     t->horizon_us = mw_args_given(args, "horizon") ? mw_args_int(args, "horizon") : 0;
     t->cap_us = mw_args_given(args, "time_to_event") ? mw_args_int(args, "time_to_event") : 0;
-    (void)mw_duration_print(t->horizon_us, span);
-    (void)snprintf(t->name, sizeof t->name,
-                   t->horizon_us > 0 ? "event_within_%s" : "hours_to_event", span);
+    name_target(kind, t);
     status = read_log(ctx, args, config, t, err);
+    if (!status && kind) status = choose_kind(ctx, mw_args_string(args, "events"), kind, t, err);
     if (status)
         mw_event_target_free(t);
     else
@@ -99,6 +157,7 @@ void *mw_event_target_free(mw_event_target *target) {
     if (!target) return NULL;
     mw_table_free(target->log);
     mw_free(target->bad.marks);
+    mw_free(target->kinds);
     return mw_free(target);
 }
 
@@ -130,7 +189,8 @@ static mw_status check_devices(const mw_event_target *t, const mw_column *device
 
 static mw_status ask(const mw_ctx *ctx, const mw_event_target *t, const mw_event_rows *rows,
                      const int32_t *devices, double *y, mw_err *err) {
-    const mw_event_list list = {.n = t->log->n_rows, .times = t->time->time, .devices = devices};
+    const mw_event_list list = {
+        .n = t->log->n_rows, .times = t->time->time, .devices = devices, .kinds = t->kinds};
     mw_events *events = NULL;
     mw_status status = mw_events_new(ctx, &list, &events, err);
     if (!status && t->horizon_us > 0)

@@ -71,26 +71,35 @@ mw_status mw_features_out_new(const mw_ctx *ctx, const char *path, const mw_prog
     return status;
 }
 
+/* One line; there is room for the longest. Returns where it ends. */
+static char *print_line(const mw_chunk *chunk, int64_t row, char *to) {
+    for (int32_t c = 0; c < chunk->n_columns; c++) {
+        const float value = chunk->columns[c].single[row];
+        if (c > 0) *to++ = ',';
+        if (!mw_isnan((double)value)) to += mw_number_print_float(value, to);
+    }
+    if (chunk->n_columns == 1 && mw_isnan((double)chunk->columns[0].single[row])) {
+        *to++ = '"'; /* no reader skips it */
+        *to++ = '"';
+    }
+    *to++ = '\n';
+    return to;
+}
+
 static mw_status write_pieces(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
     (void)worker;
     mw_features_out *out = arg;
     const mw_chunk *chunk = out->chunk;
+    const size_t line_bytes = (size_t)chunk->n_columns * (MW_NUMBER_MAX + 1) + 1;
     mw_status status = MW_OK;
     for (int64_t k = begin; k < end && !status; k++) {
         mw_buf *text = &out->texts[k];
+        const int64_t to = chunk->n_rows * (k + 1) / PIECES;
         mw_buf_clear(text);
-        for (int64_t i = chunk->n_rows * k / PIECES; i < chunk->n_rows * (k + 1) / PIECES; i++) {
-            for (int32_t c = 0; c < chunk->n_columns; c++) {
-                const float value = chunk->columns[c].single[i];
-                if (c > 0) mw_buf_add_char(text, ',');
-                if (mw_isnan((double)value)) {
-                    if (chunk->n_columns == 1) mw_buf_add(text, "\"\""); /* no reader skips it */
-                    continue;
-                }
-                char *to = mw_buf_reserve(text, MW_NUMBER_MAX);
-                if (to) mw_buf_grew(text, mw_number_print_float(value, to));
-            }
-            mw_buf_add_char(text, '\n');
+        for (int64_t i = chunk->n_rows * k / PIECES; i < to; i++) {
+            char *line = mw_buf_reserve(text, line_bytes);
+            if (!line) break;
+            mw_buf_grew(text, (size_t)(print_line(chunk, i, line) - line));
         }
         status = mw_buf_status(text, "the features", err);
     }

@@ -1,17 +1,22 @@
 /*
- * op_features.c -- `millwright features CONFIG.json FILE.csv --out FEATURES.csv|.arrow [--replay]`.
+ * op_features.c -- `millwright features CONFIG.json|MODEL FILE.csv --out FEATURES.csv|.arrow [--replay]`.
  *
  * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
  * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
+ *
+ * Rows go through in blocks: the thread of the reader whose turn it is makes the features of one, helped by a pool of its own, and writes them. They are
+ * written when the next block is there: while one thread does that, the reader's others fill the room that this block left, so that they are
+ * out of the way when all threads make features. Memory does not grow with the file, and the output counts once the last row was good.
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/math.h"
+#include "core/base/threads.h"
 #include "keep/ingest/profile.h"
-#include "learn/feature/config.h"
 #include "learn/feature/table_rows.h"
 #include "run/op/app.h"
 #include "run/op/features_out.h"
@@ -21,39 +26,49 @@ enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 16384, LEAST_ROWS = 1024 };
 
 typedef struct job {
     const mw_ctx *ctx;
+    mw_ctx making; /* ctx with a pool that takes turns with the reader's threads */
     const mw_args *args;
-    mw_feature_config config;
-    mw_table *table;
+    const mw_feature_config *config; /* of the features */
+    mw_features *features;
+    mw_model *model; /* whose they are; NULL: of a configuration */
+    mw_plain_rows *file;
     mw_plain_bad bad;
-    mw_table_rows *rows;
+    mw_table_rows *rows;        /* of a block */
     mw_stream *stream, *replay; /* replay NULL: not asked for */
-    mw_chunk *chunk, *again;    /* features of some rows: in one push; row by row */
+    mw_chunk *chunk, *again;    /* features of a block; row by row */
     float **columns, **cells;   /* [n_outputs] of chunk; of one row of again */
-    mw_hash128 *hash;           /* of all chunks */
-    int64_t chunk_rows;
-    double read_s, features_s, write_s, replay_s;
+    mw_hash128 *hash;           /* of all features */
+    mw_features_out *out;
+    int64_t block_rows, n_rows; /* n_rows: so far */
+    bool is_waiting;            /* chunk is still to be written */
+    double total_s, features_s, write_s, replay_s;
     uint64_t bytes;
 } job;
 
 static mw_status new_chunk(job *j, mw_chunk **ret, mw_err *err) {
-    const int32_t n = j->config.program->n_outputs;
+    const int32_t n = j->config->program->n_outputs;
     mw_type *types = mw_alloc_array(j->ctx->mem, (size_t)n, sizeof *types);
     if (!types) return mw_fail_nomem(err, "the features");
     for (int32_t c = 0; c < n; c++) types[c] = MW_FLOAT32;
-    mw_status status = mw_chunk_new(j->ctx->mem, types, n, j->chunk_rows, ret, err);
+    mw_status status = mw_chunk_new(j->ctx->mem, types, n, j->block_rows, ret, err);
     mw_free(types);
     return status;
 }
 
-static mw_status get_ready(job *j, bool replay, mw_err *err) {
-    const mw_program *p = j->config.program;
-    mw_mem *mem = j->ctx->mem;
+static int64_t block_rows(const mw_program *p) {
     const int64_t fits = CHUNK_BYTES / (p->n_outputs * (int64_t)sizeof(float)) / 64 * 64;
-    j->chunk_rows = fits > CHUNK_ROWS ? CHUNK_ROWS : fits < LEAST_ROWS ? LEAST_ROWS : fits;
+    return fits > CHUNK_ROWS ? CHUNK_ROWS : fits < LEAST_ROWS ? LEAST_ROWS : fits;
+}
+
+static mw_status get_ready(job *j, bool replay, mw_err *err) {
+    const mw_program *p = j->config->program;
+    mw_mem *mem = j->ctx->mem;
     j->columns = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->columns);
     j->cells = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->cells);
     if (!j->columns || !j->cells) return mw_fail_nomem(err, "the features");
     mw_status status = new_chunk(j, &j->chunk, err);
+    const int n_threads = mw_pool_threads(j->ctx->pool);
+    if (!status && n_threads > 1) status = mw_pool_new(mem, n_threads, &j->making.pool, err);
     if (!status) status = mw_stream_new(mem, p, &j->stream, err);
     if (!status) status = mw_hash128_new(mem, &j->hash, err);
     if (!status && replay) status = new_chunk(j, &j->again, err);
@@ -67,7 +82,7 @@ static mw_status get_ready(job *j, bool replay, mw_err *err) {
 
 static mw_status fail_difference(const job *j, int64_t row, int32_t column, mw_err *err) {
     return mw_fail(err, MW_EINTERNAL, "row %lld: %s is %.9g in batch and %.9g row by row",
-                   (long long)row + 1, j->config.program->names[column],
+                   (long long)row + 1, j->config->program->names[column],
                    (double)j->chunk->columns[column].single[row],
                    (double)j->again->columns[column].single[row]);
 }
@@ -79,7 +94,7 @@ static uint32_t bits_of(float x) {
 }
 
 static mw_status compare(const job *j, int64_t from, int64_t n, mw_err *err) {
-    for (int32_t c = 0; c < j->config.program->n_outputs; c++) {
+    for (int32_t c = 0; c < j->config->program->n_outputs; c++) {
         const float *a = j->chunk->columns[c].single, *b = j->again->columns[c].single;
         if (memcmp(a, b, (size_t)n * sizeof *a) == 0) continue;
         for (int64_t i = 0; i < n; i++)
@@ -93,7 +108,7 @@ static mw_status compare(const job *j, int64_t from, int64_t n, mw_err *err) {
 }
 
 static mw_status replay_rows(job *j, const mw_stream_rows *rows, int64_t from, mw_err *err) {
-    const mw_program *p = j->config.program;
+    const mw_program *p = j->config->program;
     const double **columns = mw_alloc_array(j->ctx->mem, (size_t)p->n_inputs + 1, sizeof *columns);
     if (!columns) return mw_fail_nomem(err, "the features");
     mw_status status = MW_OK;
@@ -102,7 +117,7 @@ static mw_status replay_rows(job *j, const mw_stream_rows *rows, int64_t from, m
         for (int32_t c = 0; c < p->n_outputs; c++) j->cells[c] = j->again->columns[c].single + i;
         const mw_stream_rows one = {1, rows->times + i, rows->devices ? rows->devices + i : NULL,
                                     columns};
-        status = mw_stream_push(j->ctx, j->replay, &one, j->cells, err);
+        status = mw_stream_push(&j->making, j->replay, &one, j->cells, err);
         if (!status && i % 1024 == 0) status = mw_ctx_check(j->ctx, err);
     }
     mw_free(columns);
@@ -111,35 +126,57 @@ static mw_status replay_rows(job *j, const mw_stream_rows *rows, int64_t from, m
 
 /* ---- all rows ---- */
 
-static mw_status take_rows(job *j, int64_t from, int64_t n, mw_features_out *out, mw_err *err) {
-    mw_stream_rows rows;
+static void report(const job *j) {
+    double done, total;
+    mw_plain_rows_progress(j->file, &done, &total);
+    mw_ctx_report(j->ctx, "making features", done, total);
+}
+
+/* Seconds since *start, which becomes now. */
+static double lap(const job *j, int64_t *start) {
+    const double seconds = mw_clock_seconds_since(j->ctx->clock, *start);
+    *start = mw_clock_monotonic(j->ctx->clock);
+    return seconds;
+}
+
+static mw_status write_waiting(job *j, mw_err *err) {
     int64_t start = mw_clock_monotonic(j->ctx->clock);
-    mw_table_rows_take(j->rows, from, n, &rows);
-    mw_status status = mw_stream_push(j->ctx, j->stream, &rows, j->columns, err);
-    j->features_s += mw_clock_seconds_since(j->ctx->clock, start);
-    j->chunk->n_rows = n;
-    start = mw_clock_monotonic(j->ctx->clock);
-    for (int32_t c = 0; c < j->config.program->n_outputs && j->replay && !status; c++)
-        mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
-    if (!status && j->replay) status = replay_rows(j, &rows, from, err);
-    j->replay_s += mw_clock_seconds_since(j->ctx->clock, start);
-    start = mw_clock_monotonic(j->ctx->clock);
-    if (!status) status = mw_features_out_add(out, j->chunk, err);
-    j->write_s += mw_clock_seconds_since(j->ctx->clock, start);
+    mw_status status = j->is_waiting ? mw_features_out_add(j->out, j->chunk, err) : MW_OK;
+    j->is_waiting = false;
+    j->write_s += lap(j, &start);
     return status;
 }
 
-static mw_status make_features(job *j, mw_features_out *out, mw_err *err) {
-    const int64_t n_rows = j->table->n_rows;
-    mw_status status = MW_OK;
-    for (int64_t from = 0; from < n_rows && !status; from += j->chunk_rows) {
-        mw_ctx_report(j->ctx, "making features", (double)from, (double)n_rows);
-        status = take_rows(j, from, n_rows - from < j->chunk_rows ? n_rows - from : j->chunk_rows,
-                           out, err);
-    }
-    const int64_t start = mw_clock_monotonic(j->ctx->clock);
-    if (!status) status = mw_features_out_commit(out, &j->bytes, err);
-    j->write_s += mw_clock_seconds_since(j->ctx->clock, start);
+/* The table of the file holds a block of rows. */
+static mw_status take(void *self, mw_err *err) {
+    job *j = self;
+    const int64_t n = mw_plain_rows_table(j->file)->n_rows;
+    mw_stream_rows rows;
+    report(j);
+    mw_status status = write_waiting(j, err);
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    mw_table_rows_take(j->rows, 0, n, &rows);
+    if (!status) status = mw_stream_push(&j->making, j->stream, &rows, j->columns, err);
+    j->features_s += lap(j, &start);
+    j->chunk->n_rows = n;
+    j->is_waiting = true;
+    if (!status && j->replay) status = replay_rows(j, &rows, j->n_rows, err);
+    const mw_scaling *scaling = j->model ? mw_features_scaling(mw_model_features(j->model)) : NULL;
+    if (!status && scaling) mw_scaling_apply_columns(scaling, j->columns, n);
+    for (int32_t c = 0; c < j->config->program->n_outputs && j->replay && !status; c++)
+        mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
+    j->replay_s += lap(j, &start);
+    j->n_rows += n;
+    return status;
+}
+
+static mw_status make_features(job *j, mw_err *err) {
+    const mw_plain_taker taker = {.take = take, .self = j};
+    mw_status status = mw_plain_rows_run(j->file, &taker, &j->bad, err);
+    if (!status) status = write_waiting(j, err);
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    if (!status) status = mw_features_out_commit(j->out, &j->bytes, err);
+    j->write_s += lap(j, &start);
     return status;
 }
 
@@ -165,15 +202,15 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_writer_init(&w, text, 0);
     mw_json_object(&w);
     mw_json_add_string(&w, "out", mw_args_string(j->args, "out"));
-    mw_json_add_int(&w, "rows", j->table->n_rows);
-    mw_json_add_int(&w, "columns", j->config.program->n_outputs);
+    mw_json_add_int(&w, "rows", j->n_rows);
+    mw_json_add_int(&w, "columns", j->config->program->n_outputs);
     mw_json_add_int(&w, "devices", counts.devices);
     mw_json_add_int(&w, "late_rows_used", counts.late_used);
     mw_json_add_int(&w, "late_rows", counts.late);
     mw_json_add_int(&w, "repeated_rows", counts.repeated);
     mw_json_add_int(&w, "unusable_rows", counts.unusable);
     if (j->bad.n) mw_json_add_string(&w, "first_unreadable", j->bad.first);
-    mw_json_add_string(&w, "program", j->config.program->hash);
+    mw_json_add_string(&w, "program", j->config->program->hash);
     if (j->replay) {
         mw_hash128_digest(j->hash, hex);
         mw_json_add_bool(&w, "replayed", true);
@@ -181,7 +218,7 @@ static void tell(const job *j, mw_buf *text) {
     }
     mw_json_key(&w, "seconds");
     mw_json_object(&w);
-    mw_json_add_number(&w, "read", j->read_s);
+    mw_json_add_number(&w, "read", j->total_s - j->features_s - j->write_s - j->replay_s);
     mw_json_add_number(&w, "features", j->features_s);
     mw_json_add_number(&w, "write", j->write_s);
     if (j->replay) mw_json_add_number(&w, "replay", j->replay_s);
@@ -192,48 +229,69 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_object_end(&w);
 }
 
-static mw_status read_config(job *j, mw_err *err) {
-    const char *path = mw_args_string(j->args, "config");
+static mw_status read_config(job *j, const char *path, mw_err *err) {
     char *text = NULL;
     size_t size = 0;
-    mw_status status = mw_op__read_config(j->ctx, path, &text, &size, err);
+    mw_status status = mw_op_read_config(j->ctx, path, &text, &size, err);
     if (status) return status;
-    status = mw_feature_config_read(j->ctx->mem, text, size, &j->config, err);
+    status = mw_features_of_program(j->ctx, (mw_str){text, size}, &j->features, err);
     if (status) (void)mw_err_prefix(err, "%s", path);
+    if (!status) j->config = mw_features_program(j->features);
     mw_free(text);
     return status;
 }
 
-static mw_status read_rows(job *j, mw_err *err) {
-    const int64_t start = mw_clock_monotonic(j->ctx->clock);
-    mw_status status = mw_op__read_telemetry(j->ctx, mw_args_string(j->args, "file"), j->args,
-                                             &j->config, NULL, MW_FLOAT64, &j->table, &j->bad, err);
-    if (!status) status = mw_table_rows_new(j->ctx->mem, &j->config, j->table, &j->rows, err);
-    j->read_s = mw_clock_seconds_since(j->ctx->clock, start);
-    return status;
+/* What a model learned from: its program, with what it learned of the features themselves. */
+static mw_status load_model(job *j, const char *path, mw_err *err) {
+    mw_dir *dir = NULL;
+    mw_status status = mw_dir_open(j->ctx, path, MW_DIR_MUST_EXIST, &dir, err);
+    if (!status) status = mw_model_load(j->ctx, dir, &j->model, err);
+    mw_dir_close(dir);
+    if (status) return status;
+    j->config = mw_features_program(mw_model_features(j->model));
+    if (j->config) return MW_OK;
+    mw_fail(err, MW_EINVAL, "the model %s learned from columns of a table, not from features",
+            path);
+    return mw_err_hint(err, "name a model of `train --program`, or a configuration");
+}
+
+static mw_status find_program(job *j, mw_err *err) {
+    const char *path = mw_args_string(j->args, "config");
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return load_model(j, path, err);
+    return read_config(j, path, err);
+}
+
+static mw_status open_rows(job *j, mw_err *err) {
+    j->block_rows = block_rows(j->config->program);
+    mw_status status = mw_op__open_telemetry(j->ctx, mw_args_string(j->args, "file"), j->args,
+                                             j->config, j->block_rows, &j->file, err);
+    if (status) return status;
+    return mw_table_rows_new(j->ctx->mem, j->config, mw_plain_rows_table(j->file), &j->rows, err);
 }
 
 static mw_status run(job *j, mw_buf *text, mw_err *err) {
-    mw_features_out *out = NULL;
-    mw_status status = read_config(j, err);
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    mw_status status = find_program(j, err);
     if (status) return status;
-    status = read_rows(j, err);
+    status = open_rows(j, err);
     if (!status) status = get_ready(j, mw_args_bool(j->args, "replay"), err);
     if (!status)
-        status = mw_features_out_new(j->ctx, mw_args_string(j->args, "out"), j->config.program,
-                                     &out, err);
-    if (!status) status = make_features(j, out, err);
+        status = mw_features_out_new(&j->making, mw_args_string(j->args, "out"), j->config->program,
+                                     &j->out, err);
+    if (!status) status = make_features(j, err);
+    j->total_s = lap(j, &start);
     if (!status) tell(j, text);
-    mw_features_out_free(out);
     return status;
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
-    job j = {.ctx = call->ctx, .args = call->args};
+    job j = {.ctx = call->ctx, .making = *call->ctx, .args = call->args};
+    j.making.pool = NULL;
     mw_status status = run(&j, text, err);
+    mw_features_out_free(j.out);
     mw_table_rows_free(j.rows);
-    mw_table_free(j.table);
-    mw_free(j.bad.marks);
+    mw_plain_rows_close(j.file);
     mw_stream_free(j.stream);
     mw_stream_free(j.replay);
     mw_chunk_free(j.chunk);
@@ -241,7 +299,9 @@ static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
     mw_free(j.columns);
     mw_free(j.cells);
     mw_hash128_free(j.hash);
-    mw_feature_config_done(&j.config);
+    mw_pool_free(j.making.pool);
+    mw_features_free(j.features);
+    mw_model_free(j.model);
     return status;
 }
 
@@ -270,7 +330,8 @@ static const mw_param params[] = {
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,
      .min = 1,
      .max = 4096,
-     .help = "An organization's feature configuration, JSON."},
+     .help = "An organization's feature configuration, JSON; or the folder of a model that learned "
+             "from features: as it gets them, scaled."},
     {.name = "file",
      .type = MW_PARAM_STRING,
      .flags = MW_PARAM_REQUIRED | MW_PARAM_POSITIONAL,

@@ -92,7 +92,7 @@ static mw_status read_program(fit_job *job, mw_err *err) {
         return mw_err_hint(err, "leave --program out");
     }
     if (!path) return MW_OK;
-    mw_status status = mw_op__read_config(job->ctx, path, &text, &size, err);
+    mw_status status = mw_op_read_config(job->ctx, path, &text, &size, err);
     if (status) return status;
     status = mw_features_of_program(job->ctx, (mw_str){text, size}, &job->made, err);
     if (status) (void)mw_err_prefix(err, "%s", path);

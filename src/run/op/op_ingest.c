@@ -18,8 +18,8 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     if (status) return status;
     mw_json_writer_init(&writer, out, 0);
     mw_json_object(&writer);
-    status = mw_op__write_dataset(call, &writer, mw_args_string(call->args, "dataset"),
-                                            paths, n_paths, &n_known, err);
+    status = mw_op__write_dataset(call, &writer, mw_args_string(call->args, "dataset"), paths,
+                                  n_paths, &n_known, err);
     if (status) return status;
     mw_json_key(&writer, "args");
     mw_args_write_json(call->args, &writer);

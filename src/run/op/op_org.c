@@ -143,7 +143,7 @@ static mw_status prepare_configure(const mw_call *call, mw_buf *out, mw_err *err
     const char *path = mw_args_string(call->args, "config");
     char *text = NULL;
     size_t size = 0;
-    mw_status status = mw_op__read_config(&ctx, path, &text, &size, err);
+    mw_status status = mw_op_read_config(&ctx, path, &text, &size, err);
     if (!status) {
         status = keep(call, &ctx, text, size, strcmp(ctx.org, "default") == 0, out, err);
         if (status) mw_err_prefix(err, "%s", path);

@@ -15,8 +15,8 @@ static mw_type type_of(mw_feature_kind kind) {
     return MW_FLOAT64;
 }
 
-mw_status mw_op__read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
-                             mw_err *err) {
+mw_status mw_op_read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
+                            mw_err *err) {
     const char *name;
     mw_dir *dir = NULL;
     mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
@@ -94,6 +94,21 @@ static void add_usual_devices(known *k) {
         add_known(k, *name, MW_DICTIONARY);
 }
 
+/* What a feature program takes; what comes first counts. */
+static mw_status know_telemetry(const mw_ctx *ctx, const mw_feature_config *config, known *k,
+                                mw_err *err) {
+    const mw_program *p = config->program;
+    mw_status status = new_known(ctx, config, k, err);
+    if (status) return status;
+    for (int32_t c = 0; c < p->n_inputs; c++)
+        add_known(k, p->inputs[c], is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64);
+    if (config->device_column)
+        add_known(k, config->device_column, MW_DICTIONARY);
+    else
+        add_usual_devices(k);
+    return MW_OK;
+}
+
 /* What comes first among the known counts; they are freed. */
 static mw_status read_known(const mw_ctx *ctx, const char *path, const mw_args *args,
                             const mw_feature_config *config, known *k, mw_table **ret,
@@ -110,20 +125,27 @@ mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_ar
                                 const mw_feature_config *config, const char *target,
                                 mw_type target_type, mw_table **ret, mw_plain_bad *ret_bad,
                                 mw_err *err) {
-    const mw_program *p = config->program;
     known k;
-    mw_status status = new_known(ctx, config, &k, err);
+    mw_status status = know_telemetry(ctx, config, &k, err);
     if (status) return status;
-    for (int32_t c = 0; c < p->n_inputs; c++)
-        add_known(&k, p->inputs[c], is_boolean(config, p->inputs[c]) ? MW_BOOL : MW_FLOAT64);
     for (int32_t c = 0; c < config->n_categories; c++)
         add_known(&k, config->categories[c], MW_DICTIONARY);
-    if (config->device_column)
-        add_known(&k, config->device_column, MW_DICTIONARY);
-    else
-        add_usual_devices(&k);
     if (target) add_known(&k, target, target_type);
     return read_known(ctx, path, args, config, &k, ret, ret_bad, err);
+}
+
+mw_status mw_op__open_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
+                                const mw_feature_config *config, int64_t block_rows,
+                                mw_plain_rows **ret, mw_err *err) {
+    known k;
+    mw_args *own = NULL;
+    mw_status status = know_telemetry(ctx, config, &k, err);
+    if (status) return status;
+    status = reading_args(ctx->mem, args, config, &own, err);
+    if (!status) status = mw_plain_rows_open(ctx, path, own, k.columns, k.n, block_rows, ret, err);
+    mw_args_free(own);
+    mw_free(k.columns);
+    return status;
 }
 
 mw_status mw_op__read_events(const mw_ctx *ctx, const char *path, const mw_args *args,

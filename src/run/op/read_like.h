@@ -8,17 +8,21 @@
 #ifndef MW_RUN_OP_READ_LIKE_H
 #define MW_RUN_OP_READ_LIKE_H
 
-#include "keep/ingest/ingest.h"
+#include "keep/ingest/plain_rows.h"
 #include "learn/model/model.h"
 
 /* Reads a feature configuration's file; *ret [*ret_size], mw_free it. */
-mw_status mw_op__read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
-                             mw_err *err);
+mw_status mw_op_read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
+                            mw_err *err);
 /* A table with the columns that a feature program takes, in its types; args of mw_profile_params win over the configuration. */
 mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
                                 const mw_feature_config *config, const char *target,
                                 mw_type target_type, mw_table **ret, mw_plain_bad *ret_bad,
                                 mw_err *err);
+/* The same rows, block_rows at a time, and no other columns; path is borrowed until mw_plain_rows_close. */
+mw_status mw_op__open_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
+                                const mw_feature_config *config, int64_t block_rows,
+                                mw_plain_rows **ret, mw_err *err);
 
 /* A log of events of such telemetry: its devices are names. */
 mw_status mw_op__read_events(const mw_ctx *ctx, const char *path, const mw_args *args,

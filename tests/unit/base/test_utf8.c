@@ -66,7 +66,8 @@ MW_TEST(every_start_is_judged) {
     mw_rng_init(&rng, mw_test_seed(), 1, 0);
     unsigned char text[80];
     memset(text, 'a', sizeof text);
-    for (unsigned pair = 0; pair < 65536; pair++)
+    const unsigned step = mw_test_rounds(8) == 8 ? 1 : 7;
+    for (unsigned pair = 0; pair < 65536; pair += step)
         for (unsigned tail = 0; tail < N * N; tail++) {
             size_t at = 26 + mw_rng_below(&rng, 8);
             unsigned char *s = text + at;

@@ -12,12 +12,14 @@ enum { ROWS = 90, INPUTS = 2 };
 
 static const char config_text[] =
     "{\"schemaConfig\":{\"continuousColumns\":[\"a\"],\"booleanColumns\":[\"b\"],\"deviceColumn\":"
-    "\"d\",\"lateness\":\"40s\","
+    "\"d\",\"lateness\":\"40s\",\"timezone\":\"Europe/Berlin\",\"categoricalColumns\":[\"k\"],"
+    "\"validRanges\":{\"a\":[0,40]},\"units\":{\"a\":\"bar\"},\"ratios\":[[\"a\",\"b\"]],"
+    "\"conditions\":{\"settings\":[\"a\"],\"count\":2},\"maintenanceEvents\":[\"b\"],"
     "\"rollingWindows\":[5,\"1min\"],\"lagSeconds\":[20],\"features\":["
     "{\"op\":[\"skew\",\"slope\",\"quantile\"],\"of\":\"a\",\"window\":\"1min\",\"number\":0.9},"
     "{\"op\":[\"ewm_mean\"],\"of\":\"a\",\"window\":3},{\"op\":\"energy\",\"of\":\"a\"},"
     "{\"op\":\"band_power\",\"of\":\"a\",\"window\":16,\"band\":[0.01,0.03]},{\"op\":\"product\","
-    "\"of\":[\"a\",\"b\"]}]}}";
+    "\"of\":[\"a\",\"b\"]},{\"op\":[\"hour_sin\"]},{\"op\":\"normal\",\"of\":\"a\"}]}}";
 
 /* Two devices, a row each 10 s, some late ones. */
 static int64_t time_of(int64_t i) {
@@ -95,12 +97,36 @@ static mw_status restarts(const mw_ctx *ctx, const mw_program *p, mw_err *err) {
     return status;
 }
 
+/* *config compiled anew with the conditions of some rows. */
+static mw_status learn_conditions(const mw_ctx *ctx, mw_feature_config *config, mw_err *err) {
+    double a[ROWS];
+    const double *const columns[INPUTS] = {a, NULL};
+    mw_conditions *conditions = NULL;
+    mw_feature_config fitted;
+    for (int i = 0; i < ROWS; i++) a[i] = i % 7 + 30 * (i % 2);
+    mw_status status =
+        mw_program_fit_conditions(ctx, config->program, columns, NULL, ROWS, &conditions, err);
+    if (!status)
+        status = mw_feature_config_read_fitted(ctx->mem, config_text, strlen(config_text),
+                                               conditions, &fitted, err);
+    mw_conditions_free(conditions);
+    if (status) return status;
+    mw_feature_config_done(config);
+    *config = fitted;
+    return MW_OK;
+}
+
 static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *err) {
     mw_feature_config config;
     (void)arg;
     mw_status status =
         mw_feature_config_read(ctx->mem, config_text, strlen(config_text), &config, err);
     if (status) return status;
+    status = learn_conditions(ctx, &config, err);
+    if (status) {
+        mw_feature_config_done(&config);
+        return status;
+    }
     status = matrix(ctx, &config, err);
     if (!status) status = restarts(ctx, config.program, err);
     mw_feature_config_done(&config);

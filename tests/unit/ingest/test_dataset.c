@@ -350,7 +350,7 @@ static void end_many(many *m) {
 }
 
 MW_TEST(any_overlap_comes_in_order) {
-    for (uint64_t round = 0; round < 24; round++) {
+    for (uint64_t round = 0; round < (uint64_t)mw_test_rounds(24); round++) {
         mw_rng rng;
         many m = {.n = 0};
         mw_err err;

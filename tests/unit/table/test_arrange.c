@@ -8,7 +8,8 @@ static oracle_row rows[ORACLE_ROWS];
 static uint8_t cuts[ORACLE_ROWS], widths[ORACLE_ROWS];
 
 MW_TEST(equals_the_oracle_for_any_cuts_and_budgets) {
-    enum { CASES = 3000, BYTES = 4 + 4 * 600 };
+    const int n_cases = mw_test_rounds(3000);
+    enum { BYTES = 4 + 4 * 600 };
     static uint8_t data[BYTES];
     mw_ctx ctx;
     mw_ctx_init(&ctx);
@@ -18,7 +19,7 @@ MW_TEST(equals_the_oracle_for_any_cuts_and_budgets) {
     ctx.mem = &mem;
     mw_rng rng;
     int n_merged = 0, n_windowed = 0;
-    for (int i = 0; i < CASES; i++) {
+    for (int i = 0; i < n_cases; i++) {
         mw_rng_init(&rng, mw_test_seed(), 1, (uint64_t)i);
         size_t size = mw_rng_below(&rng, i % 8 ? 300 : BYTES);
         fill_random(&rng, data, size);
@@ -39,8 +40,8 @@ MW_TEST(equals_the_oracle_for_any_cuts_and_budgets) {
     }
     assert_empty(spill);
     mw_dir_close(spill);
-    assert_true(n_merged > CASES / 10);
-    assert_true(n_windowed > CASES / 10);
+    assert_true(n_merged > n_cases / 10);
+    assert_true(n_windowed > n_cases / 10);
 }
 
 /* --- a longer scene: devices one behind the other, so that all but the first are late ------------- */

@@ -106,7 +106,7 @@ MW_TEST(reads_exact_middles) {
     mw_rng rng;
     mw_rng_init(&rng, mw_test_seed(), 1, 0);
     static char text[3000];
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < mw_test_rounds(2000); i++) {
         uint64_t bits = mw_rng_u64(&rng) >> 1;
         if (i % 4 == 0) bits &= (UINT64_C(1) << 53) - 1; /* subnormal, or nearly */
         if ((bits >> 52) >= 0x7FE) continue;
@@ -250,7 +250,7 @@ MW_TEST(random_doubles_round_trip) {
     mw_rng rng;
     mw_rng_init(&rng, mw_test_seed(), 3, 0);
     char text[64];
-    for (int i = 0; i < N_RANDOM; i++) {
+    for (int i = 0; i < mw_test_rounds(N_RANDOM); i++) {
         double value = from_bits(mw_rng_u64(&rng));
         if (!isfinite(value)) continue;
         check_print(value);
@@ -263,7 +263,7 @@ MW_TEST(random_decimals_round_trip) {
     mw_rng rng;
     mw_rng_init(&rng, mw_test_seed(), 4, 0);
     char text[64];
-    for (int i = 0; i < N_RANDOM; i++) {
+    for (int i = 0; i < mw_test_rounds(N_RANDOM); i++) {
         int64_t whole = (int64_t)(mw_rng_u64(&rng) >> (1 + mw_rng_below(&rng, 62)));
         (void)snprintf(text, sizeof text, "%s%lld.%llue%d", i & 1 ? "-" : "", (long long)whole,
                        (unsigned long long)mw_rng_below(&rng, 100000),
@@ -360,7 +360,7 @@ MW_TEST(prints_floats) {
     }
     mw_rng rng;
     mw_rng_init(&rng, mw_test_seed(), 6, 0);
-    for (int i = 0; i < N_RANDOM; i++) {
+    for (int i = 0; i < mw_test_rounds(N_RANDOM); i++) {
         uint32_t bits = (uint32_t)mw_rng_u64(&rng);
         if (i % 8 == 0) bits &= 0xFF800000u;
         if (i % 8 == 1) bits &= 0x807FFFFFu;

@@ -217,7 +217,7 @@ MW_TEST(threads_do_not_show) {
                                               MW_OBJECTIVE_SOFTMAX};
     for (int k = 0; k < 3; k++) {
         table t;
-        table_init(&t, kinds[k], 3, 40000);
+        table_init(&t, kinds[k], 3, mw_test_rounds(40000));
         for (int v = 0; v < VARIED; v++) {
             mw_gbdt_options o = usual(kinds[k]);
             mw_gbdt_curves one;
