@@ -382,6 +382,21 @@ void mw_telemetry_vector_done(mw_telemetry_vector *vector) {
     *vector = (mw_telemetry_vector){0};
 }
 
+bool mw_telemetry_trouble(mw_telemetry *t, char out[MW_ERR_MESSAGE_MAX]) {
+    bool found = false;
+    pthread_mutex_lock(&t->lock);
+    for (mw_live_org *org = t->orgs; org && !found; org = org->next) {
+        pthread_mutex_lock(&org->lock);
+        found = org->trouble.code != MW_OK;
+        if (found)
+            (void)snprintf(out, MW_ERR_MESSAGE_MAX, "live rows of \"%s\": %.600s", org->name,
+                           org->trouble.message);
+        pthread_mutex_unlock(&org->lock);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
 void mw_telemetry_read_stats(mw_telemetry *t, mw_telemetry_stats *ret) {
     *ret = (mw_telemetry_stats){.requests_total = t->requests,
                                 .rows_total = t->rows,

@@ -79,6 +79,9 @@ void mw_telemetry_history_done(mw_telemetry_history *history);
 /* A time as telemetry has it: RFC 3339, or a number of seconds to nanoseconds since 1970. */
 bool mw_telemetry_read_time(mw_str text, int64_t *ret);
 
+/* The message of what hinders some organization's live rows: for GET /health. False: nothing. */
+bool mw_telemetry_trouble(mw_telemetry *telemetry, char out[MW_ERR_MESSAGE_MAX]);
+
 /* Sums since the start, of all organizations. */
 typedef struct mw_telemetry_stats {
     int64_t orgs, requests_total, rows_total, syncs_total, segments_total, snapshots_total;

@@ -83,8 +83,8 @@ typedef struct mw_live_org {
     bool failed;                    /* its last round: it tries again */
     uint64_t seen;                  /* change counter of the store */
     int32_t wanted_version;
-    mw_err trouble;           /* why there is no stream, code MW_OK: not tried yet */
-    int64_t tried_us;         /* monotonic */
+    mw_err trouble;   /* of the keeper's last round that had to do with it; code MW_OK: none */
+    int64_t tried_us; /* monotonic */
     mw_live_program *program; /* of the stream; NULL: there is none. `state`, too, to change it */
 
     /* whoever has the turn */

@@ -277,15 +277,15 @@ void mw_live__keep(mw_live_org *org) {
     org->wants_program = org->wants_keep = false;
     pthread_mutex_unlock(&org->lock);
     mw_status status = wants_program ? change_program(org, &err) : MW_OK;
-    const bool no_program = status != MW_OK;
     if (!status && org->dir) status = tidy(org, &err);
     if (status) mw_log_error(&org->ctx, "live features of \"%s\": %s", org->name, err.message);
     pthread_mutex_lock(&org->lock);
     org->failed = status != MW_OK;
-    if (no_program) {
+    if (status) {
         org->trouble = err;
         org->tried_us = mw_clock_monotonic(org->ctx.clock);
-        if (org->program) org->wants_program = false;
+    } else if (org->program) {
+        mw_err_clear(&org->trouble);
     }
     pthread_cond_broadcast(&org->wake);
     pthread_mutex_unlock(&org->lock);

@@ -71,6 +71,8 @@ void mw_app_look(mw_app *app, const mw_ctx *ctx) {
     }
     check_disk(app, &list);
     check_models(app, ctx, &list);
+    char trouble[MW_ERR_MESSAGE_MAX];
+    if (mw_telemetry_trouble(app->telemetry, trouble)) mw_json_write_string(&list, trouble);
     bool ok = !reasons.failed && reasons.size == empty;
     mw_json_array_end(&list);
     mw_buf_init(&body, ctx->mem, MW_HEALTH_BYTES - 1);

@@ -119,6 +119,8 @@ MW_TEST(a_damaged_snapshot_is_made_anew) {
         live_restart(s);
         live_check(s);
     }
+    char trouble[MW_ERR_MESSAGE_MAX];
+    assert_false(mw_telemetry_trouble(s->telemetry, trouble));
     live_check_stored(s);
     live_end(s);
 }
@@ -138,6 +140,9 @@ MW_TEST(a_damaged_journal_is_told_and_stops_its_organization_only) {
     assert_status(live_send(s, 0, &r, &err), MW_EDATA);
     assert_non_null(strstr(err.message, name));
     assert_non_null(strstr(err.message, "at byte"));
+    char trouble[MW_ERR_MESSAGE_MAX];
+    assert_true(mw_telemetry_trouble(s->telemetry, trouble));
+    assert_non_null(strstr(trouble, "\"acme\""));
     assert_true(live_is_right(s, 1));
     assert_ok(live_send(s, 1, &r, &err));
     assert_true(live_is_right(s, 1));
