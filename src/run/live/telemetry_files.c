@@ -284,7 +284,7 @@ static mw_status make_schema(sorting *s, mw_err *err) {
 static mw_status take_row(sorting *s, const place *p, int64_t i, mw_journal_rows *rows,
                           uint32_t *record, mw_err *err) {
     mw_status status = MW_OK;
-    if (*record != p->record) {
+    if (*record != p->record || !rows->devices) {
         uint64_t at = s->records[p->record];
         status = mw_journal_read(&s->file, &at, rows, err);
         *record = p->record;

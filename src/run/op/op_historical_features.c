@@ -70,7 +70,7 @@ static mw_status read_question(const mw_call *call, question *q, mw_err *err) {
 /* ---- the answer ---- */
 
 static void write_values(const float *values, int32_t n, mw_json_writer *w) {
-    char text[MW_NUMBER_MAX];
+    char text[MW_NUMBER_MAX] = "";
     mw_json_array(w);
     for (int32_t i = 0; i < n; i++)
         if (values[i] == values[i])

@@ -4,7 +4,7 @@
 
 /* Shortest text of each float, as `millwright features` writes it. */
 static void write_features(const mw_program *program, const float *features, mw_json_writer *w) {
-    char text[MW_NUMBER_MAX];
+    char text[MW_NUMBER_MAX] = "";
     mw_json_key(w, "features");
     mw_json_object(w);
     for (int32_t i = 0; i < program->n_outputs; i++) {
