@@ -272,7 +272,42 @@ def another_configuration_takes_over(folder):
     assert server.stop() == 0
 
 
-TESTS = [bodies_and_their_answers, another_configuration_takes_over, kill_at_any_moment]
+def earlier_features_are_those_of_batch(folder):
+    for org, schema in SCHEMAS.items():
+        configure(folder, org, schema)
+    draw = random.Random(3)
+    rows = [{"time": 1772323200 + 2 * (i // 3), "machine": f"m{i % 3}", "temperature": round(draw.uniform(0, 9), 2),
+             "pressure": None if draw.random() < 0.1 else round(draw.uniform(0, 9), 2)} for i in range(900)]
+    table, out = os.path.join(folder, "rows.csv"), os.path.join(folder, "features.csv")
+    with open(table, "w", newline="") as f:
+        write = csv.DictWriter(f, ["time", "machine", *COLUMNS])
+        write.writeheader()
+        write.writerows({**r, "time": datetime.fromtimestamp(r["time"], timezone.utc).isoformat()} for r in rows)
+    millwright(folder, "features", os.path.join(folder, "globex.json"), table, "--out", out)
+    with open(out, newline="") as f:
+        lines = list(csv.DictReader(f))
+    server = Server(folder, "--live-file-kib", "16")
+    globex, acme = Client(server.port, "globex"), Client(server.port, "acme")
+    for i in range(0, 900, 100):
+        assert globex.call("telemetry", {"rows": rows[i:i + 100]})[1]["accepted"] == 100
+    millwright(folder, "ingest", table, "--org", "acme", "--time", "time", "--device", "machine")
+    asked = [{"device": f"m{draw.randint(0, 3)}", "time": 1772323190 + draw.randint(0, 620)} for _ in range(200)]
+    status, said = globex.call("historical_features", {"rows": asked})
+    assert status == 200 and said["features"] == list(lines[0]), said
+    for question, answer in zip(asked, said["rows"]):
+        known = [i for i, r in enumerate(rows) if r["machine"] == question["device"] and r["time"] <= question["time"]]
+        want = [None if v == "" else float(v) for v in lines[known[-1]].values()] if known else [None] * len(lines[0])
+        assert answer["values"] == want, (question, answer, want)
+        assert (answer["row_time"] is None) == (not known), answer
+    assert acme.call("historical_features", {"rows": [{"device": "m1", "time": 1772323900}]})[1]["rows"][0]["row_time"] is None
+    status, said = acme.call("historical_features", {"rows": [{"device": "m1", "time": 1772323900}], "dataset": "main"})
+    assert status == 200 and said["rows"][0]["row_time"] == "2026-03-01T00:09:58Z", said
+    assert acme.call("historical_features", {"rows": [], "dataset": "none"})[0] == 404
+    assert acme.call("historical_features", {"rows": [{"device": "m1"}]})[0] == 422
+    assert server.stop() == 0
+
+
+TESTS = [earlier_features_are_those_of_batch, bodies_and_their_answers, another_configuration_takes_over, kill_at_any_moment]
 
 if __name__ == "__main__":
     chosen = [test for test in TESTS if not sys.argv[1:] or any(word in test.__name__ for word in sys.argv[1:])]

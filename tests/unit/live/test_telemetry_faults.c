@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "run/live/journal.h"
+#include "support/fault_loop.h"
 #include "support/faulty_io.h"
 #include "support/harness.h"
 #include "unit/live/live_scene.h"
@@ -149,7 +150,57 @@ MW_TEST(a_damaged_journal_is_told_and_stops_its_organization_only) {
     live_end(s);
 }
 
-MW_TEST_MAIN(MW_RUN(a_crash_at_any_call_loses_nothing_and_doubles_nothing),
+/* ---- allocations ---- */
+
+static mw_status ask_all(const mw_ctx *ctx, mw_telemetry *telemetry, mw_err *e) {
+    static const char body[] = "{\"rows\":[{\"when\":1700000000,\"machine\":\"m\",\"a\":1},{"
+                               "\"when\":1700000001,\"machine\":"
+                               "\"n\",\"b\":2},{\"machine\":\"n\"}]}";
+    mw_telemetry_outcome outcome;
+    mw_telemetry_vector vector;
+    mw_telemetry_history history;
+    const mw_telemetry_asked asked[] = {{MW_STR("m"), INT64_C(1700000000000000)}};
+    mw_status status = mw_telemetry_add(ctx, telemetry, MW_LIVE_JSON, MW_STR(body), &outcome, e);
+    if (!status) status = mw_telemetry_newest(ctx, telemetry, "m", &vector, e);
+    if (status) return status;
+    mw_telemetry_vector_done(&vector);
+    status = mw_telemetry_ask(ctx, telemetry, "live", asked, 1, &history, e);
+    if (!status) mw_telemetry_history_done(&history);
+    return status;
+}
+
+static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *e) {
+    scene *s = arg;
+    mw_ctx own = *ctx;
+    own.clock = &s->clock.clock;
+    own.org = live_orgs[0];
+    mw_fake_clock_advance(&s->clock, 2000000);
+    mw_telemetry *telemetry = NULL;
+    const mw_telemetry_options options = {.file_bytes = 1, .file_us = 1};
+    mw_status status = mw_telemetry_new(&own, s->data, s->store, &options, &telemetry, e);
+    if (!status) status = ask_all(&own, telemetry, e);
+    mw_telemetry_free(telemetry);
+    return status;
+}
+
+/* Whatever fails, what was taken before is there. */
+MW_TEST(live_rows_survive_any_failed_allocation) {
+    scene *s = &at_hand;
+    live_begin(s, &usual);
+    live_send_some(s, 8);
+    live_stop(s);
+    const uint64_t n = mw_fault_loop_alloc(scenario, s);
+    print_message("%d allocations\n", (int)n);
+    assert_true(n > 100);
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    assert_ok(live_start(s, &ctx, &err));
+    live_check(s);
+    live_end(s);
+}
+
+MW_TEST_MAIN(MW_RUN(live_rows_survive_any_failed_allocation),
+             MW_RUN(a_crash_at_any_call_loses_nothing_and_doubles_nothing),
              MW_RUN(failed_calls_fail_their_requests_and_nothing_else),
              MW_RUN(a_damaged_snapshot_is_made_anew),
              MW_RUN(a_damaged_journal_is_told_and_stops_its_organization_only))
