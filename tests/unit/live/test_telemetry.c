@@ -78,6 +78,50 @@ static void *send_many(void *arg) {
     return NULL;
 }
 
+/* All senders send the same rows: of each time one is taken, whoever comes first. */
+static void *send_same(void *arg) {
+    sender *one = arg;
+    const mw_ctx ctx = live_ctx(one->s, 1);
+    char body[400];
+    for (int i = 0; i < 60; i++) {
+        mw_telemetry_outcome outcome;
+        mw_err e = {0};
+        (void)snprintf(
+            body, sizeof body,
+            "{\"rows\":[{\"time\":%d,\"machine\":\"x\",\"a\":1},{\"time\":%d,\"machine\":"
+            "\"x\",\"a\":2}]}",
+            1700000000 + i, 1700000000 + i);
+        if (mw_telemetry_add(&ctx, one->s->telemetry, MW_LIVE_JSON, mw_str_of(body), &outcome, &e))
+            fail_msg("%s", e.message);
+        if (outcome.accepted + outcome.late + outcome.repeated != 2) fail_msg("rows are lost");
+        one->n_sent += (int)outcome.accepted;
+    }
+    return NULL;
+}
+
+MW_TEST(the_same_rows_from_many_threads_count_once) {
+    enum { SENDERS = 6 };
+    scene *s = &at_hand;
+    sender senders[SENDERS];
+    pthread_t threads[SENDERS];
+    mw_telemetry_stats stats;
+    int n = 0;
+    live_begin(s, &(mw_telemetry_options){.threads = true});
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (sender){s, 1, i, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, send_same, &senders[i]), 0);
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        pthread_join(threads[i], NULL);
+        n += senders[i].n_sent;
+    }
+    assert_int_equal(n, 60);
+    mw_telemetry_read_stats(s->telemetry, &stats);
+    assert_int_equal(stats.rows_total, 60);
+    assert_int_equal(stats.requests_total, 60 * SENDERS);
+    live_end(s);
+}
+
 static void change_while_sending(scene *s) {
     static const char text[] =
         "{\"organizationId\":\"acme\",\"schemaConfig\":{\"timeColumn\":\"when\",\"deviceColumn\":"
@@ -139,4 +183,5 @@ MW_TEST(who_has_no_configuration_is_told) {
 
 MW_TEST_MAIN(MW_RUN(features_are_those_of_the_rows_that_came),
              MW_RUN(another_configuration_starts_from_all_rows), MW_RUN(many_threads_share_syncs),
+             MW_RUN(the_same_rows_from_many_threads_count_once),
              MW_RUN(who_has_no_configuration_is_told))
