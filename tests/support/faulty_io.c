@@ -41,6 +41,11 @@ static int faulty_fsync(void *self, int fd) {
     return mw_io_system.fsync(mw_io_system.self, fd);
 }
 
+static int faulty_fdatasync(void *self, int fd) {
+    if (fails(self, MW_IO_FSYNC)) return -1;
+    return mw_io_system.fdatasync(mw_io_system.self, fd);
+}
+
 /* A close that fails has closed all the same: Linux frees the descriptor before it reports. */
 static int faulty_close(void *self, int fd) {
     bool failed = fails(self, MW_IO_CLOSE);
@@ -72,6 +77,7 @@ void mw_faulty_io_init(mw_faulty_io *faulty) {
                          .read = faulty_read,
                          .write = faulty_write,
                          .fsync = faulty_fsync,
+                         .fdatasync = faulty_fdatasync,
                          .close = faulty_close,
                          .rename = faulty_rename,
                          .unlink = faulty_unlink,

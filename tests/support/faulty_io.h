@@ -20,7 +20,7 @@ typedef enum mw_io_kind {
     MW_IO_OPEN,
     MW_IO_READ,
     MW_IO_WRITE,
-    MW_IO_FSYNC,
+    MW_IO_FSYNC, /* fdatasync, too */
     MW_IO_CLOSE,
     MW_IO_RENAME,
     MW_IO_UNLINK,

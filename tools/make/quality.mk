@@ -82,6 +82,11 @@ bench-features: all | $(PEERS_VENV)/.stamp
 bench-public: all | $(PEERS_VENV)/.stamp
 	$(PEERS_VENV)/bin/python bench/public_tasks.py $(BENCH_PUBLIC)
 
+##  make bench-telemetry  POST /telemetry, durable: rows a second, and where the time goes (BENCH_TELEMETRY="--quick" for a short one)
+.PHONY: bench-telemetry
+bench-telemetry: all
+	$(PYTHON) bench/telemetry_speed.py $(BENCH_TELEMETRY)
+
 ##  make bench-isolation  seconds of the isolation forests beside scikit-learn and isotree, 1,000,000 x 28
 .PHONY: bench-isolation
 bench-isolation: $(O)/bench/isolation_speed | $(PEERS_VENV)/.stamp

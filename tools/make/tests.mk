@@ -36,6 +36,8 @@ $(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o $(O)/tests
 $(O)/tests/unit/job/test_job $(O)/tests/unit/job/test_left $(O)/tests/unit/job/test_lease: $(O)/tests/unit/job/plant_jobs.o
 $(O)/tests/unit/op/test_ops $(O)/tests/unit/op/test_rows $(O)/tests/unit/op/test_dataset_job $(O)/tests/unit/live/test_live $(O)/tests/fault/fault_op: $(O)/tests/unit/op/small_plant.o
 
+$(O)/tests/unit/live/test_telemetry $(O)/tests/unit/live/test_telemetry_faults: $(O)/tests/unit/live/live_scene.o
+
 # A fuzzer's entry point runs its corpus as a plain test; in BUILD=fuzz libFuzzer drives it.
 $(REPLAYS): $(O)/tests/fuzz/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/support/replay.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $< $(O)/tests/support/replay.o $(LIBRARY) $(LIBS)

@@ -34,6 +34,11 @@ static int sys_fsync(void *self, int fd) {
     return fsync(fd);
 }
 
+static int sys_fdatasync(void *self, int fd) {
+    (void)self;
+    return fdatasync(fd);
+}
+
 static int sys_close(void *self, int fd) {
     (void)self;
     return close(fd);
@@ -54,8 +59,8 @@ static int sys_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
     return mkdirat(dir_fd, path, mode);
 }
 
-const mw_io mw_io_system = {sys_open,   sys_read,   sys_write, sys_fsync, sys_close,
-                            sys_rename, sys_unlink, sys_mkdir, NULL};
+const mw_io mw_io_system = {sys_open,  sys_read,   sys_write,  sys_fsync, sys_fdatasync,
+                            sys_close, sys_rename, sys_unlink, sys_mkdir, NULL};
 
 enum {
     WRITE_BUFFER_BYTES = 256 * 1024,

@@ -23,6 +23,7 @@ typedef struct mw_io {
     ssize_t (*read)(void *self, int fd, void *data, size_t size);
     ssize_t (*write)(void *self, int fd, const void *data, size_t size);
     int (*fsync)(void *self, int fd);
+    int (*fdatasync)(void *self, int fd);
     int (*close)(void *self, int fd);
     int (*rename)(void *self, int from_dir, const char *from, int to_dir, const char *to);
     int (*unlink)(void *self, int dir_fd, const char *path, int flags);

@@ -98,6 +98,10 @@ void *mw_hash128_free(mw_hash128 *hash) {
     return mw_free(hash);
 }
 
+uint64_t mw_hash_check(const void *data, size_t size, uint64_t seed) {
+    return XXH3_64bits_withSeed(data, size, seed);
+}
+
 static uint64_t fold(uint64_t a, uint64_t b) {
     __extension__ unsigned __int128 product = (unsigned __int128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);

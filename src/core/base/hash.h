@@ -39,6 +39,9 @@ void mw_hash128_add(mw_hash128 *hash, const void *data, size_t size);
 void mw_hash128_digest(const mw_hash128 *hash, char hex[MW_HASH128_HEX]);
 void *mw_hash128_free(mw_hash128 *hash); /* NULL is allowed */
 
+/* XXH3-64: whether bytes on disk are those that were written. */
+uint64_t mw_hash_check(const void *data, size_t size, uint64_t seed);
+
 /* Not for identity on disk: the value may change between versions. */
 uint64_t mw_hash64(const void *data, size_t size);
 

@@ -57,6 +57,15 @@
     X(FEATURE_BLOCK_ROWS, 4096, "rows of one block of a vibration feature")            \
     X(FEATURE_LATE_ROWS, 100000, "rows of one device within the lateness")             \
     X(FEATURE_PAST_ROWS, 10000000, "rows of one device that windows reach back to")    \
+    X(LIVE_BODY_BYTES, 8388608, "one request body of telemetry rows")                  \
+    X(LIVE_BODIES_BYTES, 268435456, "such bodies being received or read, together")    \
+    X(LIVE_ROWS, 20000, "rows of one request of telemetry")                            \
+    X(LIVE_CELLS, 4194304, "cells of one request of telemetry")                        \
+    X(LIVE_HISTORY_ROWS, 10000, "vectors of one question about earlier features")      \
+    X(LIVE_DEVICES, 100000, "devices with live features in one organization")          \
+    X(LIVE_STATE_BYTES, 4294967296, "memory of one organization's live features")      \
+    X(LIVE_JOURNAL_FILES, 64, "full journal files that wait to become segments")       \
+    X(LIVE_ORGS, 1000, "organizations with live features")                             \
     X(CONDITIONS, 1000, "operating conditions of one model")                           \
     X(CATEGORIES, 10000, "categories of one feature")                                  \
     X(THREADS, 256, "threads of one job")                                              \

@@ -33,6 +33,11 @@ mw_status mw_ipc_write(const mw_ctx *ctx, const mw_table *table, const mw_meta *
 mw_status mw_ipc_read(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *const *columns,
                       size_t n_columns, mw_table **ret, mw_err *err);
 
+/* The same for an IPC stream in memory, as it comes over a wire; name is for messages. */
+mw_status mw_ipc_read_stream(const mw_ctx *ctx, mw_str bytes, const char *name,
+                             const char *const *columns, size_t n_columns, mw_table **ret,
+                             mw_err *err);
+
 /* The value of a schema metadata key, copied into out; MW_ENOTFOUND when absent, MW_ETOOLARGE when
  * it does not fit. */
 mw_status mw_ipc_read_meta(const mw_ctx *ctx, mw_dir *dir, const char *name, const char *key,

@@ -68,14 +68,16 @@ const float *mw_arrivals_newest(const mw_arrivals *arrivals, int64_t *ret_time) 
 
 /* ---- rows that are not settled ---- */
 
+static mw_status fail_many(mw_err *err) {
+    mw_fail(err, MW_ETOOLARGE, "a device has more than %lld rows within the lateness",
+            (long long)MW_LIMIT(FEATURE_LATE_ROWS));
+    return mw_err_hint(err, "shorten it: \"lateness\" in the configuration");
+}
+
 static mw_status grow(mw_arrivals *a, int32_t n, mw_err *err) {
     const size_t inputs = (size_t)a->program->n_inputs, outputs = (size_t)a->program->n_outputs;
     if (n <= a->room) return MW_OK;
-    if (n > MW_LIMIT(FEATURE_LATE_ROWS)) {
-        mw_fail(err, MW_ETOOLARGE, "a device has more than %lld rows within the lateness",
-                (long long)MW_LIMIT(FEATURE_LATE_ROWS));
-        return mw_err_hint(err, "shorten it: \"lateness\" in the configuration");
-    }
+    if (n > MW_LIMIT(FEATURE_LATE_ROWS)) return fail_many(err);
     const size_t room = (size_t)n + (size_t)n / 2 + 16;
     int64_t *times = mw_alloc_array(a->mem, room, sizeof *times);
     double *values = mw_alloc_array(a->mem, room * inputs + 1, sizeof *values);
@@ -249,6 +251,52 @@ mw_status mw_arrivals_push(mw_arrivals *a, mw_device_scratch *scratch, const int
         end = i + 1;
     }
     return status;
+}
+
+/* ---- what will become of rows ---- */
+
+static bool is_open(const mw_arrivals *a, int64_t time) {
+    int32_t low = 0, high = a ? a->n_open : 0;
+    while (low < high) {
+        const int32_t middle = low + (high - low) / 2;
+        if (a->times[middle] == time) return true;
+        if (a->times[middle] < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static bool came_before(const int64_t *times, const mw_fate *fates, int64_t n, int64_t time) {
+    for (int64_t i = n; i-- > 0;)
+        if (times[i] == time && fates[i] <= MW_FATE_LATE_USED) return true;
+    return false;
+}
+
+mw_status mw_arrivals_foresee(const mw_arrivals *arrivals, const mw_program *program,
+                              const int64_t *times, int64_t n, mw_fate *out, mw_err *err) {
+    const int64_t lateness = program->options.lateness_us;
+    int64_t newest = arrivals ? mw_device_last(arrivals->device) : MW_TIME_NONE, n_used = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t time = times[i];
+        out[i] = MW_FATE_USED;
+        if (time == MW_TIME_NONE)
+            out[i] = MW_FATE_UNUSABLE;
+        else if (newest == MW_TIME_NONE || time > newest)
+            newest = time;
+        else if (time == newest)
+            out[i] = MW_FATE_REPEATED;
+        else if (lateness <= 0 || time <= newest - lateness)
+            out[i] = MW_FATE_LATE;
+        else
+            out[i] = is_open(arrivals, time) || came_before(times, out, i, time)
+                         ? MW_FATE_REPEATED
+                         : MW_FATE_LATE_USED;
+        n_used += out[i] <= MW_FATE_LATE_USED;
+    }
+    const int64_t open = (arrivals ? arrivals->n_open : 0) + n_used;
+    return lateness > 0 && open > MW_LIMIT(FEATURE_LATE_ROWS) ? fail_many(err) : MW_OK;
 }
 
 /* ---- saved ---- */

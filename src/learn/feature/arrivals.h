@@ -33,6 +33,13 @@ mw_status mw_arrivals_push(mw_arrivals *arrivals, mw_device_scratch *scratch, co
                            const double *const *columns, int64_t n, float *const *out,
                            int64_t counts[MW_FATES], mw_err *err);
 
+/*
+ * What pushes of rows of these times, in this order, would make of each, in out [n]; arrivals NULL: of a device without a row yet. Nothing
+ * changes. MW_ETOOLARGE: they could be more than MW_LIMIT(FEATURE_LATE_ROWS) within the lateness.
+ */
+mw_status mw_arrivals_foresee(const mw_arrivals *arrivals, const mw_program *program,
+                              const int64_t *times, int64_t n, mw_fate *out, mw_err *err);
+
 /* Features of the newest row [n_outputs], and its time (MW_TIME_NONE: no row yet). */
 const float *mw_arrivals_newest(const mw_arrivals *arrivals, int64_t *ret_time);
 

@@ -40,8 +40,10 @@ static mw_status fail_bytes(mw_err *err) {
     return mw_fail(err, MW_EDATA, "a device's saved state is damaged");
 }
 
-static bool is_sound(const saved_head *head) {
+static bool is_sound(const mw_program *p, const saved_head *head) {
     const mw_usual *u = &head->usual;
+    const int64_t read = head->n_rows < p->past_rows ? head->n_rows : p->past_rows;
+    if (head->held < read || head->run > head->n_rows) return false;
     return head->held >= 0 && head->held <= MW_LIMIT(FEATURE_PAST_ROWS) &&
            head->n_rows >= head->held && (head->held > 0) == (head->n_rows > 0) && head->run >= 0 &&
            u->n >= 0 && u->n < MW_USUAL_DISTANCES && u->gap >= 0;
@@ -81,7 +83,7 @@ mw_status mw_device_load(mw_mem *mem, const mw_program *program, mw_str bytes, m
     saved_head head;
     if (bytes.size < sizeof head) return fail_bytes(err);
     memcpy(&head, bytes.data, sizeof head);
-    if (!is_sound(&head)) return fail_bytes(err);
+    if (!is_sound(program, &head)) return fail_bytes(err);
     const size_t row = sizeof(int64_t) + (size_t)program->n_kept * sizeof(double);
     if (bytes.size != sizeof head + (size_t)head.held * row + state_bytes(program))
         return fail_bytes(err);

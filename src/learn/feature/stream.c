@@ -12,6 +12,7 @@
 #include "core/base/math.h"
 #include "core/base/threads.h"
 #include "core/text/datetime.h"
+#include "learn/feature/stream_parts.h"
 
 enum { BLOCK = 1024, NOT_USED = -1 };
 
@@ -102,6 +103,12 @@ void *mw_stream_free(mw_stream *stream) {
 }
 
 mw_stream_counts mw_stream_count(const mw_stream *stream) { return stream->counts; }
+
+const float *mw_stream_newest(const mw_stream *stream, int32_t device, int64_t *ret_time) {
+    if (device < 0 || device >= stream->n_devices || !stream->devices[device]) return NULL;
+    const float *features = mw_arrivals_newest(stream->devices[device], ret_time);
+    return *ret_time == MW_TIME_NONE ? NULL : features;
+}
 
 static mw_status new_worker(const mw_stream *s, worker *ret, mw_err *err) {
     const size_t n_in = (size_t)s->program->n_inputs, n_out = (size_t)s->program->n_outputs;
@@ -324,4 +331,54 @@ mw_status mw_stream_push(const mw_ctx *ctx, mw_stream *stream, const mw_stream_r
     if (!status && rows->n == 1) return push_one(&p, err);
     if (!status) status = make_room(stream, rows->n, err);
     return status ? status : push_rows(&p, err);
+}
+
+/* ---- what will become of rows ---- */
+
+static mw_status foresee_device(const push *p, const group *g, int64_t *times, mw_fate *fates,
+                                mw_fate *out, mw_err *err) {
+    const int32_t *rows = p->room->order + g->begin;
+    const int64_t n = g->end - g->begin;
+    for (int64_t i = 0; i < n; i++) times[i] = p->rows->times[rows[i]];
+    mw_status status =
+        mw_arrivals_foresee(p->s->devices[g->device], p->s->program, times, n, fates, err);
+    for (int64_t i = 0; i < n && !status; i++) out[rows[i]] = fates[i];
+    return status;
+}
+
+mw_status mw_stream_foresee(mw_stream *stream, const mw_stream_rows *rows, mw_fate *out,
+                            mw_err *err) {
+    push p = {.s = stream, .rows = rows, .room = &stream->room};
+    const size_t n = (size_t)rows->n;
+    mw_status status = find_devices(&p, err);
+    if (!status) status = make_room(stream, rows->n, err);
+    if (status) return status;
+    int64_t *times = mw_alloc_array(stream->mem, n + 1, sizeof *times);
+    mw_fate *fates = mw_alloc_array(stream->mem, n + 1, sizeof *fates);
+    if (!times || !fates) status = mw_fail_nomem(err, "rows by device");
+    if (!status) sort_rows(&p);
+    for (size_t i = 0; i < n && !status; i++) out[i] = MW_FATE_UNUSABLE;
+    for (int32_t g = 0; g < p.n_groups && !status; g++)
+        status = foresee_device(&p, &p.room->groups[g], times, fates, out, err);
+    mw_free(times);
+    mw_free(fates);
+    return status;
+}
+
+/* ---- for what is saved ---- */
+
+int32_t mw_stream__n_devices(const mw_stream *stream) { return stream->n_devices; }
+
+const mw_arrivals *mw_stream__device(const mw_stream *stream, int32_t number) {
+    return stream->devices[number];
+}
+
+mw_status mw_stream__give(mw_stream *stream, int32_t number, mw_arrivals *device, mw_err *err) {
+    mw_status status = add_devices(stream, number + 1, err);
+    if (!status) stream->devices[number] = device;
+    return status;
+}
+
+void mw_stream__set_counts(mw_stream *stream, const mw_stream_counts *counts) {
+    stream->counts = *counts;
 }

@@ -35,6 +35,13 @@ void *mw_stream_free(mw_stream *stream);
 mw_status mw_stream_push(const mw_ctx *ctx, mw_stream *stream, const mw_stream_rows *rows,
                          float *const *out, mw_err *err);
 
+/* What a push of these rows would make of each, in out [n]: nothing changes. Errors as mw_arrivals_foresee. */
+mw_status mw_stream_foresee(mw_stream *stream, const mw_stream_rows *rows, mw_fate *out,
+                            mw_err *err);
+
+/* Features of the newest row of a device [n_outputs], good until the next push, and its time; NULL: it has no row. */
+const float *mw_stream_newest(const mw_stream *stream, int32_t device, int64_t *ret_time);
+
 mw_stream_counts mw_stream_count(const mw_stream *stream);
 
 #endif

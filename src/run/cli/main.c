@@ -44,7 +44,8 @@ static mw_status run_in_app(const mw_ctx *ctx, const mw_command *command, mw_buf
     mw_status status = mw_app_open(ctx, &options, &app, err);
     if (status) return status;
     if (!command->op->makes_org) status = mw_app_check_org(app, ctx, err);
-    mw_call call = {ctx, app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path, NULL};
+    mw_call call = {ctx,  app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path,
+                    NULL, NULL};
     char job_id[32] = "";
     if (!status) status = mw_op_call(command->op, &call, result, job_id, err);
     if (!status && job_id[0]) status = mw_jobs_run_inline(ctx, app->jobs, job_id, result, err);
@@ -67,7 +68,8 @@ static mw_status run_op(mw_ctx *ctx, const mw_command *command, mw_buf *result, 
     if (needs_app(command->op)) {
         status = run_in_app(ctx, command, result, err);
     } else {
-        mw_call call = {ctx, NULL, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path, NULL};
+        mw_call call = {ctx,  NULL, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path,
+                        NULL, NULL};
         status = mw_op_call(command->op, &call, result, NULL, err);
     }
     mw_bar_done(&bar);

@@ -43,6 +43,14 @@ const mw_param mw_serve_params[] = {
      .unit = "s",
      .env = "CACHE_TIMEOUT",
      .help = "Seconds until what is kept of an idle model leaves memory."},
+    {.name = "live_file_kib",
+     .type = MW_PARAM_INT,
+     .def = "65536",
+     .min = 16,
+     .max = 1048576,
+     .unit = "KiB",
+     .env = "LIVE_FILE_KIB",
+     .help = "Size at which a journal file of telemetry is full and becomes a segment."},
     {.name = "log_level",
      .type = MW_PARAM_STRING,
      .def = "INFO",
@@ -91,6 +99,7 @@ static mw_status serve(mw_ctx *ctx, const mw_command *command, mw_err *err) {
     mw_app_options options = {.data_path = command->data_path,
                               .n_workers = (int)mw_args_int(command->args, "job_workers"),
                               .n_threads = (int)command->n_threads,
+                              .live_file_bytes = mw_args_int(command->args, "live_file_kib") * 1024,
                               .cache_us =
                                   mw_args_int(command->args, "cache_timeout") * MW_US_PER_SECOND,
                               .monitor = true};

@@ -71,6 +71,8 @@ void mw_app_look(mw_app *app, const mw_ctx *ctx) {
     }
     check_disk(app, &list);
     check_models(app, ctx, &list);
+    char trouble[MW_ERR_MESSAGE_MAX];
+    if (mw_telemetry_trouble(app->telemetry, trouble)) mw_json_write_string(&list, trouble);
     bool ok = !reasons.failed && reasons.size == empty;
     mw_json_array_end(&list);
     mw_buf_init(&body, ctx->mem, MW_HEALTH_BYTES - 1);
@@ -142,6 +144,10 @@ static mw_status start(mw_app *app, const mw_app_options *options, mw_err *err) 
     if (!status) status = mw_store_org_ensure(ctx, app->store, "default", err);
     int64_t idle_us = options->cache_us ? options->cache_us : 3600 * MW_US_PER_SECOND;
     if (!status) status = mw_live_new(ctx, app->data, app->store, idle_us, &app->live, err);
+    const mw_telemetry_options telemetry = {.file_bytes = (uint64_t)options->live_file_bytes,
+                                            .threads = options->monitor};
+    if (!status)
+        status = mw_telemetry_new(ctx, app->data, app->store, &telemetry, &app->telemetry, err);
     if (status) return status;
     mw_jobs_options jobs = {.kinds = mw_op_job_kinds(),
                             .store = app->store,
@@ -182,6 +188,7 @@ void *mw_app_close(mw_app *app, int64_t grace_us) {
     if (!app) return NULL;
     stop_monitor(app);
     mw_jobs_stop(app->jobs, grace_us);
+    mw_telemetry_free(app->telemetry);
     mw_live_free(app->live);
     mw_store_close(app->store);
     mw_dir_close(app->data);

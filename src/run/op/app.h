@@ -12,14 +12,16 @@
 
 #include "run/job/job.h"
 #include "run/live/live.h"
+#include "run/live/telemetry.h"
 #include "run/op/op.h"
 
 typedef struct mw_app_options {
-    const char *data_path; /* MILLWRIGHT_DATA, default "./data" */
-    int n_workers;         /* job processes; 0: jobs only run inline (command line) */
-    int n_threads;         /* N_JOBS, 0: all cores */
-    int64_t cache_us;      /* CACHE_TIMEOUT: idle models leave the cache; 0: an hour */
-    bool monitor;          /* keep the health report fresh */
+    const char *data_path;   /* MILLWRIGHT_DATA, default "./data" */
+    int n_workers;           /* job processes; 0: jobs only run inline (command line) */
+    int n_threads;           /* N_JOBS, 0: all cores */
+    int64_t live_file_bytes; /* a journal file of telemetry is full then; 0: 64 MiB */
+    int64_t cache_us;        /* CACHE_TIMEOUT: idle models leave the cache; 0: an hour */
+    bool monitor;            /* keep the health report fresh */
 } mw_app_options;
 
 enum { MW_HEALTH_BYTES = 2048 };
@@ -31,6 +33,7 @@ struct mw_app {
     mw_store *store;
     mw_jobs *jobs;
     mw_live *live;
+    mw_telemetry *telemetry;
     int n_threads;
     int64_t started_us; /* UTC */
     /* Set by the HTTP server for GET /metrics. */

@@ -25,13 +25,20 @@ typedef struct mw_principal {
 typedef struct mw_app mw_app;       /* the program's services; see app.h */
 typedef struct mw_upload mw_upload; /* a received file; see upload.h */
 
+/* A request's body as it came, for operations with `takes`. */
+typedef struct mw_body {
+    mw_str bytes;
+    const char *type; /* the one of `takes` */
+} mw_body;
+
 typedef struct mw_call {
     const mw_ctx *ctx; /* ctx->org is the organization asked for */
     mw_app *app;
     mw_principal principal;
     const mw_args *args;
     const char *data_path; /* the data folder's; for local operations, which have no app */
-    mw_upload *upload; /* the request's body, finished, for operations with `upload`; else NULL */
+    mw_upload *upload;   /* the request's body, finished, for operations with `upload`; else NULL */
+    const mw_body *body; /* for those with `takes`; else NULL */
 } mw_call;
 
 /* JSON type of one member of a result, for the contract and the tests that hold answers against it.
@@ -75,15 +82,19 @@ typedef struct mw_op {
     const char *area;   /* tag in the contract: "service", "quick analytics", "jobs", "models" */
     mw_role role;       /* least role that may call it */
     mw_op_kind kind;
-    bool public;         /* needs no key, ever: /health, /models/status */
-    bool exclusive;      /* JOB: one at a time per organization */
-    bool upload;         /* HTTP: the body is a file, parameters stand in the query; JOB only */
-    bool makes_org;      /* the organization need not be there before */
-    bool local;          /* command line only; may touch paths the caller names */
-    const char *summary; /* one line */
-    const char *help;    /* a paragraph */
-    const char *const *examples; /* command lines, NULL-terminated; run as tests */
-    const mw_param *params;      /* ended by a NULL name; NULL: none. Read them with mw_op_params */
+    bool public;    /* needs no key, ever: /health, /models/status */
+    bool exclusive; /* JOB: one at a time per organization */
+    bool upload;    /* HTTP: the body is a file, parameters stand in the query; JOB only */
+    bool makes_org; /* the organization need not be there before */
+    const char *const *takes; /* HTTP: types of bodies that are handed over as they are, of up to
+                               * MW_LIMIT(LIVE_BODY_BYTES), parameters stand in the query; NULL: JSON */
+    const mw_field *takes_fields; /* of such a body in JSON */
+    const char *takes_example;    /* of it, JSON text */
+    bool local;                   /* command line only; may touch paths the caller names */
+    const char *summary;          /* one line */
+    const char *help;             /* a paragraph */
+    const char *const *examples;  /* command lines, NULL-terminated; run as tests */
+    const mw_param *params; /* ended by a NULL name; NULL: none. Read them with mw_op_params */
     const mw_param *more_params
         [MW_OP_TABLES];       /* further tables (a learner's, a source's) taken over as they are */
     const mw_field *result;   /* members of the answer; NULL with content_type other than JSON */

@@ -47,6 +47,35 @@ static void add_jobs(mw_app *app, mw_buf *out) {
                   (long long)stats.revoked_total);
 }
 
+static void add_telemetry(mw_app *app, mw_buf *out) {
+    mw_telemetry_stats s;
+    mw_telemetry_read_stats(app->telemetry, &s);
+    add_gauge(out, "millwright_telemetry_organizations", "gauge",
+              "Organizations with live features.", (double)s.orgs);
+    add_gauge(out, "millwright_telemetry_requests_total", "counter", "Requests with rows taken.",
+              (double)s.requests_total);
+    add_gauge(out, "millwright_telemetry_rows_total", "counter", "Rows stored.",
+              (double)s.rows_total);
+    add_gauge(out, "millwright_telemetry_syncs_total", "counter", "Waits for the disk.",
+              (double)s.syncs_total);
+    add_gauge(out, "millwright_telemetry_segments_total", "counter", "Segments made of rows.",
+              (double)s.segments_total);
+    add_gauge(out, "millwright_telemetry_snapshots_total", "counter", "Snapshots written.",
+              (double)s.snapshots_total);
+    mw_buf_add(out, "# HELP millwright_telemetry_seconds_total Time spent with rows, by what.\n"
+                    "# TYPE millwright_telemetry_seconds_total counter\n");
+    const struct {
+        const char *what;
+        int64_t us;
+    } parts[] = {
+        {"parse", s.parse_us_total}, {"state", s.state_us_total}, {"disk", s.disk_us_total}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        mw_buf_printf(out, "millwright_telemetry_seconds_total{part=\"%s\"} ", parts[i].what);
+        mw_buf_add_number(out, (double)parts[i].us / 1e6);
+        mw_buf_add_char(out, '\n');
+    }
+}
+
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     (void)err;
     mw_app *app = call->app;
@@ -71,6 +100,7 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     add_gauge(out, "millwright_healthy", "gauge", "1 when GET /health says ok.",
               health[sizeof "{\"status\":\"" - 1] == 'o' ? 1 : 0);
     add_jobs(app, out);
+    add_telemetry(app, out);
     if (app->write_http_metrics) app->write_http_metrics(app->http, out);
     return MW_OK;
 }

@@ -14,12 +14,14 @@ static const char *const areas[][2] = {
     {"service", "Whether it works, and what it is"},
     {"quick analytics", "Train, and look at what was learned"},
     {"datasets", "Rows"},
+    {"live", "Rows as they come, and what is known at this moment"},
     {"jobs", "Long operations"},
     {"models", "Versions"},
     {"organizations", "Who uses it, and which features their telemetry gets"},
 };
 
 static void write_fields(const mw_field *fields, mw_json_writer *w);
+static void write_example(const char *text, mw_json_writer *w);
 
 static const char *json_type(mw_field_type type) {
     static const char *const names[] = {"string", "number", "integer", "boolean",
@@ -93,7 +95,7 @@ static void write_fields(const mw_field *fields, mw_json_writer *w) {
 
 static bool in_body(const mw_op *op, const mw_param *param) {
     if (param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_CLI_ONLY)) return false;
-    if (op->upload) return false;
+    if (op->upload || op->takes) return false;
     return (param->flags & MW_PARAM_BODY) || strcmp(op->method, "POST") == 0;
 }
 
@@ -152,8 +154,34 @@ static void write_file_body(mw_json_writer *w) {
     mw_json_object_end(w);
 }
 
+static void write_taken_body(const mw_op *op, mw_json_writer *w) {
+    mw_json_key(w, "requestBody");
+    mw_json_object(w);
+    mw_json_add_bool(w, "required", true);
+    mw_json_key(w, "content");
+    mw_json_object(w);
+    for (const char *const *type = op->takes; *type; type++) {
+        mw_json_key(w, *type);
+        mw_json_object(w);
+        mw_json_key(w, "schema");
+        mw_json_object(w);
+        const bool is_json = strcmp(*type, "application/json") == 0;
+        mw_json_add_string(w, "type", is_json ? "object" : "string");
+        if (op->takes_fields && is_json) write_fields(op->takes_fields, w);
+        mw_json_object_end(w);
+        if (is_json) write_example(op->takes_example, w);
+        mw_json_object_end(w);
+    }
+    mw_json_object_end(w);
+    mw_json_object_end(w);
+}
+
 static void write_body(const mw_op *op, mw_json_writer *w) {
     if (strcmp(op->method, "POST") != 0) return;
+    if (op->takes) {
+        write_taken_body(op, w);
+        return;
+    }
     if (op->upload) {
         write_file_body(w);
         return;

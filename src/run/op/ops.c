@@ -26,7 +26,10 @@
     X(organization_init)       \
     X(organization_config)     \
     X(organization_config_put) \
-    X(organization_configure)
+    X(organization_configure)  \
+    X(telemetry)               \
+    X(live_features)           \
+    X(historical_features)
 
 #define DECLARE(name) extern const mw_op mw_op_##name;
 OPERATIONS(DECLARE)

@@ -115,6 +115,29 @@ static int check_content(const mw_message *message, mw_err *err) {
     return 415;
 }
 
+/* A body that is handed over as it is: of a type that the operation takes, and there is memory for it. */
+static mw_body_policy keep_taken(mw_api *api, mw_exchange *exchange, const mw_op *op) {
+    const mw_message *message = exchange->message;
+    const mw_str coding = mw_message_field(message, "Content-Encoding");
+    const int64_t most = MW_LIMIT(LIVE_BODY_BYTES), length = message->content_length;
+    mw_err err;
+    if (coding.data && !mw_str_is_nocase(coding, "identity")) {
+        mw_fail(&err, MW_EUNSUPPORTED, "compressed request bodies are not taken here");
+        return refuse(exchange, 415, &err);
+    }
+    if (!mw_guard_type(mw_message_field(message, "Content-Type"), op->takes)) {
+        mw_fail(&err, MW_EUNSUPPORTED, "this route does not take bodies of that type");
+        mw_err_hint(&err, "send Content-Type: %s", op->takes[0]);
+        return refuse(exchange, 415, &err);
+    }
+    exchange->kept_bytes = length >= 0 && length < most ? length : most;
+    if (atomic_fetch_add(&api->kept_bytes, exchange->kept_bytes) <= MW_LIMIT(LIVE_BODIES_BYTES))
+        return (mw_body_policy){MW_BODY_KEEP, most};
+    mw_fail(&err, MW_EBUSY, "too many rows are being received");
+    mw_err_hint(&err, "send them again in a moment");
+    return refuse(exchange, 503, &err);
+}
+
 static mw_body_policy on_operation(mw_api *api, mw_exchange *exchange, int route) {
     const mw_message *message = exchange->message;
     char buffer[MW_ORG_MAX + 2];
@@ -129,6 +152,7 @@ static mw_body_policy on_operation(mw_api *api, mw_exchange *exchange, int route
         if (refused) return refuse(exchange, refused, &err);
         return mw_api__begin_upload(api, exchange, row, org);
     }
+    if (row->op->takes) return keep_taken(api, exchange, row->op);
     int status = message->content_length != 0 ? check_content(message, &err) : 0;
     if (status) return refuse(exchange, status, &err);
     return (mw_body_policy){MW_BODY_KEEP, api->options.body_bytes};
@@ -263,6 +287,8 @@ static void on_done(void *self, mw_exchange *exchange, int status, int64_t answe
     (void)answer_bytes;
     if (exchange->user) mw_api__forget(exchange->user);
     exchange->user = NULL;
+    atomic_fetch_sub(&api->kept_bytes, exchange->kept_bytes);
+    exchange->kept_bytes = 0;
     int64_t duration = mw_clock_monotonic(api->ctx->clock) - exchange->begun_us;
     mw_http_metrics_add(api->metrics, mw_http_loop_index(exchange->loop), exchange->route,
                         method != NULL, status, duration);

@@ -11,8 +11,8 @@
 static unsigned place_of(const mw_route *route, const mw_param *param) {
     if (param->flags & MW_PARAM_CLI_ONLY) return 0;
     unsigned place = param->flags & (MW_PARAM_PATH | MW_PARAM_QUERY | MW_PARAM_BODY);
-    if (route->op->upload && !(place & MW_PARAM_PATH))
-        return MW_PARAM_QUERY; /* the body is a file */
+    if ((route->op->upload || route->op->takes) && !(place & MW_PARAM_PATH))
+        return MW_PARAM_QUERY; /* the body is something else */
     if (place) return place;
     bool has_body = route->method == MW_HTTP_POST || route->method == MW_HTTP_PUT ||
                     route->method == MW_HTTP_PATCH;
@@ -82,7 +82,7 @@ static mw_status read_path(const mw_api_input *input, mw_args *args, mw_err *err
 
 static mw_status read_body(mw_arena *arena, const mw_api_input *input, mw_args *args, mw_err *err) {
     const mw_json *body;
-    if (mw_str_trim(input->body).size == 0) return MW_OK;
+    if (input->route->op->takes || mw_str_trim(input->body).size == 0) return MW_OK;
     mw_status status = mw_json_parse(arena, input->body.data, input->body.size, &body, err);
     if (status != MW_OK) return status;
     if (body->kind != MW_JSON_OBJECT)

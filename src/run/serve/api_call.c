@@ -16,6 +16,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "run/op/upload.h"
+#include "run/serve/guard.h"
 #include "run/serve/problem.h"
 
 static void release_slot(mw_task *task) {
@@ -220,8 +221,10 @@ static mw_status call_operation(mw_task *task, bool *wait) {
         *wait = false;
         status = MW_OK;
     }
+    const mw_body body = {input.body, task->body_type};
     mw_call call = {.ctx = &task->ctx,
                     .app = api->services.app,
+                    .body = route->op->takes ? &body : NULL,
                     .principal = {.name = "loopback", .role = MW_ROLE_ADMIN},
                     .args = args,
                     .upload = task->upload};
@@ -271,6 +274,9 @@ mw_task *mw_api__new_task(mw_api *api, mw_exchange *exchange, const mw_route *ro
     mw_arena_init(&task->arena, mem);
     mw_buf_init(&task->out, mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES));
     mw_str target = exchange->message->target;
+    if (route->op->takes)
+        task->body_type =
+            mw_guard_type(mw_message_field(exchange->message, "Content-Type"), route->op->takes);
     task->target = mw_strndup(mem, target.data, target.size);
     bool has_body = exchange->body.size > 0;
     if (has_body) task->body = mw_exchange_take_body(exchange, &task->body_size);

@@ -30,7 +30,7 @@ struct mw_api {
     mw_handlers *handlers;
     _Atomic(const mw_http *) http;
     mw_buf *loop_out; /* [n_loops]: answers of LOOP operations */
-    _Atomic int64_t n_waiting, n_uploads;
+    _Atomic int64_t n_waiting, n_uploads, kept_bytes;
     pthread_mutex_t lock; /* of closing and refs */
     bool closing;
     int64_t refs; /* one for the owner, one for each watched job */
@@ -46,6 +46,7 @@ typedef struct mw_task {
     char *target; /* own copy */
     char *body;   /* own, NUL-terminated, or NULL */
     size_t body_size;
+    const char *body_type; /* of operations with `takes` */
     char org[MW_ORG_MAX + 1];
     char request_id[MW_TASK_REQUEST_ID_MAX + 1];
     mw_ctx ctx;

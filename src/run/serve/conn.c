@@ -54,6 +54,7 @@ static void start_exchange(mw_conn *conn) {
     conn->exchange.begun_us = mw_loop__now(conn->loop);
     conn->exchange.body = (mw_str){0};
     conn->exchange.user = NULL;
+    conn->exchange.kept_bytes = 0;
     conn->exchange.route = -1;
     conn->answered = conn->answer_whole = conn->streaming = conn->chunked = false;
     conn->body_done = conn->paused = conn->wants_drain = false;

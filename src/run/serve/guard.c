@@ -63,6 +63,26 @@ static mw_str next_part(mw_str *rest, char separator) {
     return mw_str_trim(part);
 }
 
+/* "charset=utf-8", "header=present" and the like of text/csv: only another charset is refused. */
+static bool is_charset(mw_str parameter) {
+    const mw_str name = mw_str_of("charset=");
+    return parameter.size >= name.size &&
+           mw_str_is_nocase((mw_str){parameter.data, name.size}, name.data);
+}
+
+const char *mw_guard_type(mw_str content_type, const char *const *types) {
+    mw_str rest = content_type;
+    const mw_str type = next_part(&rest, ';');
+    while (rest.size) {
+        mw_str parameter = next_part(&rest, ';');
+        if (is_charset(parameter) && !mw_str_is_nocase(parameter, "charset=utf-8") &&
+            !mw_str_is_nocase(parameter, "charset=\"utf-8\""))
+            return NULL;
+    }
+    while (*types && !mw_str_is_nocase(type, *types)) types++;
+    return *types;
+}
+
 bool mw_guard_json(mw_str content_type) {
     mw_str rest = content_type;
     if (!mw_str_is_nocase(next_part(&rest, ';'), "application/json")) return false;

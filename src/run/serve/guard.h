@@ -16,6 +16,8 @@ bool mw_guard_host(mw_str authority);
 bool mw_guard_origin(mw_str origin);
 /* "application/json", with no parameter but charset=utf-8. */
 bool mw_guard_json(mw_str content_type);
+/* The one of types (ended by NULL) that a body is of, UTF-8; NULL: none. */
+const char *mw_guard_type(mw_str content_type, const char *const *types);
 
 /* 0, or the status to refuse with (421, 403) and why. */
 int mw_guard_check(const mw_message *message, mw_str url_authority, mw_err *err);

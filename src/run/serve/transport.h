@@ -36,7 +36,7 @@ typedef struct mw_http_limits {
 
 void mw_http_limits_default(mw_http_limits *ret);
 
-/* One request and its answer. Fields are for reading; the handler owns `user` and `route`. */
+/* One request and its answer. Fields are for reading; the handler owns `user`, `kept_bytes` and `route`. */
 typedef struct mw_exchange {
     const mw_message *message; /* method, target, fields */
     mw_http_loop *loop;
@@ -45,7 +45,8 @@ typedef struct mw_exchange {
     const char *request_id; /* the client's, when sane, or made here */
     int64_t begun_us;       /* monotonic: the head was complete */
     void *user;
-    int route; /* for metrics; -1: none */
+    int64_t kept_bytes; /* the handler's, 0 at the head: memory that it counts for this request */
+    int route;          /* for metrics; -1: none */
 } mw_exchange;
 
 typedef enum mw_body_use {

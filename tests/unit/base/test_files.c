@@ -52,7 +52,8 @@ static int f_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
 }
 
 static mw_io io_of(faulty *f) {
-    return (mw_io){f_open, f_read, f_write, f_fsync, f_close, f_rename, f_unlink, f_mkdir, f};
+    return (mw_io){f_open,  f_read,   f_write,  f_fsync, f_fsync,
+                   f_close, f_rename, f_unlink, f_mkdir, f};
 }
 
 static size_t count_entries(const mw_ctx *ctx, mw_dir *dir) {

@@ -159,7 +159,7 @@ MW_TEST(contract_is_made_again_after_a_failed_allocation) {
     mw_ctx_init(&ctx);
     mw_buf_init(&out, NULL, sizeof want);
     mw_args *args = plant_args("openapi", "");
-    const mw_call call = {&ctx, NULL, {"test", MW_ROLE_ADMIN}, args, NULL, NULL};
+    const mw_call call = {&ctx, NULL, {"test", MW_ROLE_ADMIN}, args, NULL, NULL, NULL};
     mw_status status = MW_ENOMEM;
     uint64_t n = 1;
     for (; status; n++) {
@@ -292,7 +292,7 @@ MW_TEST(role_is_asked_before_anything_is_done) {
     mw_buf out;
     char id[32] = "";
     mw_buf_init(&out, NULL, 1000);
-    mw_call call = {&plant.ctx, plant.app, {"guest", MW_ROLE_VIEWER}, args, NULL, NULL};
+    mw_call call = {&plant.ctx, plant.app, {"guest", MW_ROLE_VIEWER}, args, NULL, NULL, NULL};
     assert_status(mw_op_call(mw_op_by_name("train"), &call, &out, id, &err), MW_EDENIED);
     assert_string_equal(id, "");
     assert_string_equal(plant_text(&plant, "jobs", ""), "[]");
