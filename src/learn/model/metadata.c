@@ -209,16 +209,16 @@ static mw_status read_program(const mw_ctx *ctx, mw_arena *arena, const mw_json 
     if (!is_text(config, MW_LIMIT(JSON_BYTES)) || !is_text(hash, MW_SHA256_HEX))
         return bad(err, "program");
     mw_features *features = NULL;
-    if (mw_features_of_program(ctx, config->string, &features, err)) {
+    mw_status status = mw_features_of_program(ctx, config->string, &features, err);
+    if (status) {
         (void)mw_err_prefix(err, "the model's feature program");
-        return MW_EDATA;
+        return status == MW_ENOMEM ? MW_ENOMEM : MW_EDATA;
     }
     const mw_feature_config *made = mw_features_program(features);
     const int32_t n = made->program->n_outputs;
     bool same = mw_str_is(hash->string, made->program->hash) && list &&
                 (int32_t)list->n_children == n + made->n_categories;
     const mw_json *item = same ? list->first : NULL;
-    mw_status status = MW_OK;
     for (int32_t i = 0; item && !status; item = item->next, i++) {
         const char *name = i < n ? made->program->names[i] : made->categories[i - n];
         same &= mw_str_is(mw_json_string(mw_json_get(item, "name"), ""), name);
