@@ -19,7 +19,8 @@ duckdb    interval    window functions, RANGE of an INTERVAL over the timestamp
 tsflex    segments    windows only: one segment for each row and window, with NumPy's functions, in processes that memory does not count
 
 Said: seconds, cpu_seconds, peak_bytes beyond the input, rows, columns, and sums (of a column: how many numbers, and the sum of their
-sizes) with "sums": true. Run by bench/features_speed.py.
+sizes) with "sums": true. With "out": PATH everything begins with the CSV file and ends when the features are in this Arrow file, as float32. Run by
+bench/features_speed.py.
 """
 import json
 import os
@@ -62,6 +63,16 @@ class Pandas:
         import pandas as pd
         frame = pd.read_feather(path)
         return frame if rows is None else frame.head(rows)
+
+    def read_csv(self, path):
+        import pandas as pd
+        frame = pd.read_csv(path, engine="pyarrow", dtype={"device": "category"}, parse_dates=["timestamp"])
+        frame["timestamp"] = frame["timestamp"].dt.tz_localize(None)
+        return frame
+
+    def write(self, made, names, path):
+        import pyarrow as pa
+        write_table(pa.table({name: made[name].to_numpy(np.float32) for name in names}), path)
 
     def rowwise(self, column, kind, parts, shift, difference, stamps):
         """Whatever is not a window; shift and difference stay inside a device."""
@@ -126,6 +137,12 @@ class Pandas:
         return ((name, made[name].to_numpy()) for name in names)
 
 
+def write_table(table, path):
+    import pyarrow as pa
+    with pa.OSFile(path, "wb") as out, pa.ipc.new_file(out, table.schema) as file:
+        file.write_table(table)
+
+
 def shifted(values, n):
     return np.concatenate([np.full(min(n, len(values)), np.nan), values[:-n]])
 
@@ -137,6 +154,14 @@ class Polars:
         import polars as pl
         frame = pl.read_ipc(path).rechunk()
         return frame if rows is None else frame.head(rows)
+
+    def read_csv(self, path):
+        import polars as pl
+        return pl.read_csv(path, try_parse_dates=True, schema_overrides={"device": pl.Categorical})
+
+    def write(self, made, names, path):
+        import polars as pl
+        made.select(pl.col(names).cast(pl.Float32)).write_ipc(path, compression="uncompressed")
 
     def expressions(self, plan, over, windows=True):
         import polars as pl
@@ -205,6 +230,16 @@ class Duckdb:
         base.execute("CREATE TABLE readings AS SELECT * FROM given")
         base.unregister("given")
         return base
+
+    def read_csv(self, path):
+        import duckdb
+        base = duckdb.connect(config={"threads": THREADS})
+        base.execute(f"CREATE TABLE readings AS SELECT * FROM read_csv('{path}', types = {{'timestamp': 'TIMESTAMP'}})")
+        return base
+
+    def write(self, made, names, path):
+        import pyarrow as pa
+        write_table(made.select(names).cast(pa.schema([(name, pa.float32()) for name in names])), path)
 
     def query(self, plan, integer):
         moment, unit = ("epoch_us(timestamp)", "{}") if integer else ("timestamp", "INTERVAL {} MICROSECONDS")
@@ -294,14 +329,16 @@ def sums(columns):
 
 def measure():
     peer, plan = PEERS[SPEC["peer"]][0](), Plan(SETS[SPEC["set"]])
-    compute = getattr(peer, SPEC["way"])
+    compute, out = getattr(peer, SPEC["way"]), SPEC.get("out")
     compute(peer.read(SPEC["stem"] + ".arrow", WARM_ROWS), plan)  # imports and thread pools are there
-    frame = peer.read(SPEC["stem"] + ".arrow")
+    frame = None if out else peer.read(SPEC["stem"] + ".arrow")
     forget_peak()
     before, begin, worked = resident("VmRSS"), time.perf_counter(), time.process_time()
-    made = compute(frame, plan)
-    seconds, peak = time.perf_counter() - begin, resident("VmHWM")
+    made = compute(peer.read_csv(SPEC["stem"] + ".csv") if out else frame, plan)
     names = [name for name, _ in plan.columns if name in (made.column_names if hasattr(made, "column_names") else made.columns)]
+    if out:
+        peer.write(made, names, out)
+    seconds, peak = time.perf_counter() - begin, resident("VmHWM")
     said = {"seconds": seconds, "cpu_seconds": time.process_time() - worked, "peak_bytes": max(0, peak - before),
             "rows": made.num_rows if hasattr(made, "num_rows") else len(made), "columns": len(names)}
     return said | ({"sums": sums(peer.columns(made, names))} if SPEC.get("sums") else {})

@@ -8,11 +8,16 @@
 telemetry-40   42 columns of 4 sensors: windows of 5 and 30 minutes, changes, a product, a ratio, the clock
 program-300    300 columns, on a tenth of the rows: those of the peers would not fit into memory otherwise
 
-Every reading is a fresh process, contenders take turns, and medians count. Millwright reads a CSV file and writes an Arrow file; its time
-is `seconds.features` of --json, and the seconds of reading and writing stand beside it. Its memory is `peak_bytes`. A
-peer's time begins with its own frame in memory and ends with another one; its memory is the largest resident size less that
-before. A peer first computes the program twice in each of its ways (bench/features_peers.py) on a tenth of the rows, at most 1 million;
-the fastest way is what is compared. tsflex does windows only, of 100,000 rows.
+Every reading is a fresh process, contenders take turns, and medians count. Two things are compared:
+
+seconds, row, memory         features alone. A peer begins with its own frame in memory and ends with another one; its memory is the largest resident
+                             size less that before. Millwright streams from file to file in any case: its time is `seconds.features` of --json,
+                             in which its threads may have read ahead, too, and its memory is `peak_bytes`.
+file row, file memory        from a CSV file to an Arrow file of float32, in a process that is up. Millwright's time is that of all stages.
+
+A peer first computes the program twice in each of its ways (bench/features_peers.py) on a tenth of the rows, at most 1 million;
+the fastest way is what is compared. DuckDB has at most 1,000,000 rows; tsflex does windows only, of 100,000 rows. A folder in memory (--folder
+/dev/shm/features) leaves the disk out; on a machine that others use, --realtime (as root) lets each reading have its cores, after a pause for the others.
 
 Exit status 1: contenders disagree about how many numbers a column has, or about the sum of their sizes. Values are compared one by one in
 tests/quality/test_features_pandas.py.
@@ -34,8 +39,9 @@ from tree_speed import MEGABYTE, OURS, short
 
 PEER = os.path.join(ROOT, "bench", "features_peers.py")
 KINDS = list(features_sets.SETS)
-SMALL_PEERS, SMALL_ROWS = {"tsflex"}, 100_000
-METRICS = {"seconds": "s", "row": "us", "memory": "MB"}
+SMALL_ROWS, MOST_ROWS = 100_000, {"tsflex": 100_000, "duckdb": 1_000_000}
+METRICS = {"seconds": "s", "row": "us", "memory": "MB", "file row": "us", "file memory": "MB"}
+TIMES = ("row", "file row")
 WAY_TRIES = 2  # the better one counts
 STAGES = ("read", "features", "write")
 SUMS_DIFFER = 1e-5  # float32 beside float64, and peers add in different orders
@@ -43,8 +49,7 @@ SUMS_DIFFER = 1e-5  # float32 beside float64, and peers add in different orders
 ACROSS_ROWS = ("lag", "difference", "change")
 
 
-def run_peer(**spec):
-    return json_of([sys.executable, PEER, json.dumps(spec)])
+REALTIME, PAUSE = ["chrt", "--rr", "5"], 3  # seconds
 
 
 class Kind:
@@ -61,7 +66,11 @@ class Kind:
         return features_data.generated(self.options.folder, rows, self.options.devices)
 
     def rows_of(self, name):
-        return min(self.rows, SMALL_ROWS) if name in SMALL_PEERS else self.rows
+        return min(self.rows, MOST_ROWS.get(name, self.rows))
+
+    def is_alike(self, name):
+        """Whether it does all of the work on all of the rows."""
+        return self.rows_of(name) == self.rows and name != "tsflex"
 
     def choose(self, name, ways, say):
         """The peer's fastest way; one that fails is none."""
@@ -79,16 +88,32 @@ class Kind:
         touch_memory()
         return self.peer(name, way, rows)["seconds"]
 
+    def reading(self, *command):
+        if self.options.realtime:
+            time.sleep(PAUSE)
+        return json_of([*(REALTIME if self.options.realtime else ()), *command])
+
     def peer(self, name, way, rows, **more):
-        return run_peer(peer=name, way=way, set=self.name, stem=self.generated(rows), threads=self.options.threads, **more)
+        spec = {"peer": name, "way": way, "set": self.name, "stem": self.generated(rows), "threads": self.options.threads}
+        return self.reading(sys.executable, PEER, json.dumps(spec | more))
 
     def measure(self, name, sums):
         said = self.ours(sums) if name == OURS else self.peer(name, self.ways[name], self.rows_of(name), sums=sums)
         if said["rows"] != self.rows_of(name):
             raise Failed(f"{said['rows']} rows, expected {self.rows_of(name)}")
-        seconds = said["seconds"]["features"] if name == OURS else said["seconds"]
-        return said | {"stages": said["seconds"] if name == OURS else {}, "seconds": seconds, "row": seconds / said["rows"] * 1e6,
-                       "memory": said["peak_bytes"] / MEGABYTE}
+        micro = 1e6 / said["rows"]
+        stages = said["seconds"] if name == OURS else {"features": said["seconds"]}
+        files = {"seconds": sum(stages.values()), "peak_bytes": said["peak_bytes"]} if name == OURS else self.files(name)
+        return said | {"stages": stages, "seconds": stages["features"], "row": stages["features"] * micro, "memory": said["peak_bytes"] / MEGABYTE,
+                       "file row": files["seconds"] * micro, "file memory": files["peak_bytes"] / MEGABYTE}
+
+    def files(self, name):
+        touch_memory()
+        try:
+            return self.peer(name, self.ways[name], self.rows_of(name), out=self.out)
+        finally:
+            if os.path.exists(self.out):
+                os.remove(self.out)
 
     def ours(self, sums):
         config = features_sets.config(self.name)
@@ -97,7 +122,7 @@ class Kind:
         path = os.path.join(self.options.folder, f"{self.name}.json")
         with open(path, "w") as f:
             json.dump(config, f)
-        said = json_of([BINARY, "features", path, self.stem + ".csv", "--out", self.out, "--jobs", str(self.options.threads), "--json"])
+        said = self.reading(BINARY, "features", path, self.stem + ".csv", "--out", self.out, "--jobs", str(self.options.threads), "--json")
         said |= {"sums": self.sums_of_file()} if sums else {}
         os.remove(self.out)
         return said
@@ -126,8 +151,8 @@ class Series(tree_speed.Series):
 def title(kind, name):
     if name == OURS:
         return name
-    rows = f", windows only, {kind.rows_of(name)} rows" if name in SMALL_PEERS else ""
-    return f"{name} {importlib.metadata.version(name)} ({kind.ways[name]}{rows})"
+    rows = "" if kind.is_alike(name) else f", {kind.rows_of(name)} rows"
+    return f"{name} {importlib.metadata.version(name)} ({kind.ways[name]}{', windows only' if name == 'tsflex' else ''}{rows})"
 
 
 def measure(kind, contenders, rounds, say):
@@ -143,13 +168,13 @@ def measure(kind, contenders, rounds, say):
 def print_table(kind, series):
     ours = series.get(OURS)
     print(f"\n{kind.name}, {kind.rows} rows, {kind.options.devices} devices, {kind.options.threads} threads\n")
-    print("| | " + " | ".join(f"{metric}, {unit}" for metric, unit in METRICS.items()) + " | times Millwright's |")
+    print("| | " + " | ".join(f"{metric}, {unit}" for metric, unit in METRICS.items()) + " | times Millwright's row, file row |")
     print("|---|" + "---|" * (len(METRICS) + 1))
     for name, one in series.items():
         if not one.done():
             print(f"| {title(kind, name)} | " + " | ".join(["-"] * len(METRICS)) + f" | {one.failure} |")
             continue
-        times = short(one.median("row") / ours.median("row")) if ours and ours.done() else "-"
+        times = ", ".join(short(one.median(m) / ours.median(m)) for m in TIMES) if ours and ours.done() else "-"
         print(f"| {title(kind, name)} | " + " | ".join(f"{short(one.median(m))} ({one.spread(m)})" for m in METRICS) + f" | {times} |")
     if ours and ours.done():
         print("\nmillwright: " + ", ".join(f"{stage} {short(ours.stage(stage))} s" for stage in STAGES) +
@@ -165,7 +190,7 @@ def same(a, b, operation, mine):
 
 def disagreements(kind, series):
     """Of all contenders with all rows, beside the first peer among them."""
-    said = {name: one.readings[0]["sums"] for name, one in series.items() if one.done() and name not in SMALL_PEERS}
+    said = {name: one.readings[0]["sums"] for name, one in series.items() if one.done() and kind.is_alike(name)}
     first = next((name for name in said if name != OURS), None)
     operations = {name: parts[0] for name, parts in features_sets.SETS[kind.name]}
     for name in said:
@@ -176,11 +201,12 @@ def disagreements(kind, series):
 
 
 def rows_of(kind, series):
-    """Ours beside the best peer, then each peer alone; what tsflex does is another amount of work."""
+    """Ours beside the best peer of those that did the same work, then each peer alone."""
     options = kind.options
-    command = f"bench/features_speed.py --kinds {kind.name} --rows {options.rows} --devices {options.devices} --threads {options.threads}"
+    command = f"bench/features_speed.py --kinds {kind.name} --rows {options.rows} --devices {options.devices} --threads {options.threads}" + \
+        (" --realtime" if options.realtime else "")
     done = {name: one for name, one in series.items() if one.done()}
-    peers = [name for name in done if name != OURS and name not in SMALL_PEERS]
+    peers = [name for name in done if name != OURS and kind.is_alike(name)]
     for metric, unit in METRICS.items():
         best = min(peers, key=lambda name: done[name].median(metric)) if peers else None
         for name, one in done.items():
@@ -203,6 +229,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", default=features_data.FOLDER)
+    parser.add_argument("--realtime", action="store_true", help="readings by the scheduler's round robin, a pause before each")
     parser.add_argument("--quick", action="store_true", help="100,000 rows, 1 round, nothing recorded")
     options = parser.parse_args()
     kinds, peers = options.kinds.split(","), [name for name in options.peers.split(",") if name]

@@ -78,6 +78,7 @@ static void assert_same_rows(const mw_ctx *ctx, const char *path, const mw_table
     mw_err err;
     mw_plain_rows *rows;
     mw_plain_bad also;
+    double done, total;
     mw_args *args = time_named("when");
     assert_ok(mw_plain_rows_open(ctx, path, args, as, READ, block_rows, &rows, &err));
     mw_args_free(args);
@@ -90,6 +91,8 @@ static void assert_same_rows(const mw_ctx *ctx, const char *path, const mw_table
     assert_int_equal(also.n, bad->n);
     assert_string_equal(also.first, bad->first);
     assert_null(also.marks);
+    mw_plain_rows_progress(rows, &done, &total);
+    assert_true(total > 1 << 20 && done <= total && done >= total);
     mw_plain_rows_close(rows);
 }
 
