@@ -71,6 +71,8 @@ mw_status mw_features_out_new(const mw_ctx *ctx, const char *path, const mw_prog
     return status;
 }
 
+bool mw_features_out_is_serial(const mw_features_out *out) { return out->arrow != NULL; }
+
 /* One line; there is room for the longest. Returns where it ends. */
 static char *print_line(const mw_chunk *chunk, int64_t row, char *to) {
     for (int32_t c = 0; c < chunk->n_columns; c++) {

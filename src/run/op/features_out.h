@@ -11,6 +11,8 @@ typedef struct mw_features_out mw_features_out;
 
 mw_status mw_features_out_new(const mw_ctx *ctx, const char *path, const mw_program *program,
                               mw_features_out **ret, mw_err *err);
+/* Whether adding keeps one thread busy only, and not those of ctx. */
+bool mw_features_out_is_serial(const mw_features_out *out);
 /* A chunk of the program's outputs, float32. CSV: a missing value is an empty cell. */
 mw_status mw_features_out_add(mw_features_out *out, const mw_chunk *chunk, mw_err *err);
 /* The file is there with its bytes, or not at all. */

@@ -4,9 +4,9 @@
  * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
  * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
  *
- * Rows go through in blocks: the thread of the reader whose turn it is makes the features of one, helped by a pool of its own, and writes them. They are
- * written when the next block is there: while one thread does that, the reader's others fill the room that this block left, so that they are
- * out of the way when all threads make features. Memory does not grow with the file, and the output counts once the last row was good.
+ * Rows go through in blocks: the thread of the reader whose turn it is makes the features of one, helped by a pool of its own, while another writes those
+ * of the block before and the reader's others fill the room that it left. So memory does not grow with the file, and the output counts once the
+ * last row was good.
  */
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +26,8 @@ enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 16384, LEAST_ROWS = 1024 };
 
 typedef struct job {
     const mw_ctx *ctx;
-    mw_ctx making; /* ctx with a pool that takes turns with the reader's threads */
+    mw_ctx making,
+        beside; /* ctx with pools that take turns with the reader's threads: for features; for them and writing */
     const mw_args *args;
     const mw_feature_config *config; /* of the features */
     mw_features *features;
@@ -36,12 +37,12 @@ typedef struct job {
     mw_table_rows *rows;        /* of a block */
     mw_stream *stream, *replay; /* replay NULL: not asked for */
     mw_chunk *chunk, *again;    /* features of a block; row by row */
+    mw_chunk *waiting;          /* those of the block before; n_rows 0: they are written */
     float **columns, **cells;   /* [n_outputs] of chunk; of one row of again */
     mw_hash128 *hash;           /* of all features */
     mw_features_out *out;
-    int64_t block_rows, n_rows; /* n_rows: so far */
-    bool is_waiting;            /* chunk is still to be written */
-    double total_s, features_s, write_s, replay_s;
+    int64_t block_rows, n_rows;                            /* n_rows: so far */
+    double total_s, busy_s, features_s, write_s, replay_s; /* busy_s: with a block at hand */
     uint64_t bytes;
 } job;
 
@@ -67,14 +68,13 @@ static mw_status get_ready(job *j, bool replay, mw_err *err) {
     j->cells = mw_alloc_array(mem, (size_t)p->n_outputs, sizeof *j->cells);
     if (!j->columns || !j->cells) return mw_fail_nomem(err, "the features");
     mw_status status = new_chunk(j, &j->chunk, err);
+    if (!status) status = new_chunk(j, &j->waiting, err);
     const int n_threads = mw_pool_threads(j->ctx->pool);
     if (!status && n_threads > 1) status = mw_pool_new(mem, n_threads, &j->making.pool, err);
     if (!status) status = mw_stream_new(mem, p, &j->stream, err);
     if (!status) status = mw_hash128_new(mem, &j->hash, err);
     if (!status && replay) status = new_chunk(j, &j->again, err);
     if (!status && replay) status = mw_stream_new(mem, p, &j->replay, err);
-    for (int32_t c = 0; c < p->n_outputs && !status; c++)
-        j->columns[c] = j->chunk->columns[c].single;
     return status;
 }
 
@@ -141,43 +141,83 @@ static double lap(const job *j, int64_t *start) {
 
 static mw_status write_waiting(job *j, mw_err *err) {
     int64_t start = mw_clock_monotonic(j->ctx->clock);
-    mw_status status = j->is_waiting ? mw_features_out_add(j->out, j->chunk, err) : MW_OK;
-    j->is_waiting = false;
+    if (j->waiting->n_rows == 0) return MW_OK;
+    mw_status status = mw_features_out_add(j->out, j->waiting, err);
+    j->waiting->n_rows = 0;
     j->write_s += lap(j, &start);
+    return status;
+}
+
+static mw_status push(job *j, const mw_stream_rows *rows, mw_err *err) {
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    for (int32_t c = 0; c < j->config->program->n_outputs; c++)
+        j->columns[c] = j->chunk->columns[c].single;
+    mw_status status = mw_stream_push(&j->making, j->stream, rows, j->columns, err);
+    j->chunk->n_rows = rows->n;
+    j->features_s += lap(j, &start);
+    return status;
+}
+
+typedef struct two {
+    job *j;
+    const mw_stream_rows *rows;
+} two;
+
+/* The block before is written, this one is made. */
+static mw_status one_of_two(void *arg, int64_t begin, int64_t end, int worker, mw_err *err) {
+    const two *t = arg;
+    (void)worker;
+    mw_status status = MW_OK;
+    for (int64_t i = begin; i < end && !status; i++)
+        status = i == 0 ? write_waiting(t->j, err) : push(t->j, t->rows, err);
+    return status;
+}
+
+/* Of a model: scaled. With a replay: compared before, and part of the hash. */
+static mw_status finish_block(job *j, const mw_stream_rows *rows, mw_err *err) {
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
+    const mw_scaling *scaling = j->model ? mw_features_scaling(mw_model_features(j->model)) : NULL;
+    mw_status status = j->replay ? replay_rows(j, rows, j->n_rows, err) : MW_OK;
+    if (!status && scaling) mw_scaling_apply_columns(scaling, j->columns, rows->n);
+    for (int32_t c = 0; c < j->config->program->n_outputs && j->replay && !status; c++)
+        mw_hash128_add(j->hash, j->columns[c], (size_t)rows->n * sizeof(float));
+    j->replay_s += lap(j, &start);
     return status;
 }
 
 /* The table of the file holds a block of rows. */
 static mw_status take(void *self, mw_err *err) {
     job *j = self;
-    const int64_t n = mw_plain_rows_table(j->file)->n_rows;
+    int64_t start = mw_clock_monotonic(j->ctx->clock);
     mw_stream_rows rows;
     report(j);
-    mw_status status = write_waiting(j, err);
+    mw_table_rows_take(j->rows, 0, mw_plain_rows_table(j->file)->n_rows, &rows);
+    two both = {j, &rows};
+    mw_status status = mw_pool_for(&j->beside, 2, 1, one_of_two, &both, err);
+    if (!status) status = finish_block(j, &rows, err);
+    mw_chunk *made = j->chunk;
+    j->chunk = j->waiting;
+    j->waiting = made;
+    j->n_rows += rows.n;
+    j->busy_s += lap(j, &start);
+    return status;
+}
+
+static mw_status finish(job *j, mw_err *err) {
     int64_t start = mw_clock_monotonic(j->ctx->clock);
-    mw_table_rows_take(j->rows, 0, n, &rows);
-    if (!status) status = mw_stream_push(&j->making, j->stream, &rows, j->columns, err);
-    j->features_s += lap(j, &start);
-    j->chunk->n_rows = n;
-    j->is_waiting = true;
-    if (!status && j->replay) status = replay_rows(j, &rows, j->n_rows, err);
-    const mw_scaling *scaling = j->model ? mw_features_scaling(mw_model_features(j->model)) : NULL;
-    if (!status && scaling) mw_scaling_apply_columns(scaling, j->columns, n);
-    for (int32_t c = 0; c < j->config->program->n_outputs && j->replay && !status; c++)
-        mw_hash128_add(j->hash, j->columns[c], (size_t)n * sizeof(float));
-    j->replay_s += lap(j, &start);
-    j->n_rows += n;
+    mw_status status = write_waiting(j, err);
+    const double waited_s = lap(j, &start);
+    if (!status) status = mw_features_out_commit(j->out, &j->bytes, err);
+    const double commit_s = lap(j, &start);
+    j->write_s += commit_s;
+    j->busy_s += waited_s + commit_s;
     return status;
 }
 
 static mw_status make_features(job *j, mw_err *err) {
     const mw_plain_taker taker = {.take = take, .self = j};
     mw_status status = mw_plain_rows_run(j->file, &taker, &j->bad, err);
-    if (!status) status = write_waiting(j, err);
-    int64_t start = mw_clock_monotonic(j->ctx->clock);
-    if (!status) status = mw_features_out_commit(j->out, &j->bytes, err);
-    j->write_s += lap(j, &start);
-    return status;
+    return status ? status : finish(j, err);
 }
 
 /* A file from the newest row to the oldest would give features to its first row only. */
@@ -218,10 +258,11 @@ static void tell(const job *j, mw_buf *text) {
     }
     mw_json_key(&w, "seconds");
     mw_json_object(&w);
-    mw_json_add_number(&w, "read", j->total_s - j->features_s - j->write_s - j->replay_s);
+    mw_json_add_number(&w, "read", j->total_s - j->busy_s);
     mw_json_add_number(&w, "features", j->features_s);
     mw_json_add_number(&w, "write", j->write_s);
     if (j->replay) mw_json_add_number(&w, "replay", j->replay_s);
+    mw_json_add_number(&w, "total", j->total_s);
     mw_json_object_end(&w);
     mw_json_add_int(&w, "output_bytes", (int64_t)j->bytes);
     mw_json_add_int(&w, "peak_bytes", (int64_t)mw_mem_peak(&mw_mem_process));
@@ -279,6 +320,8 @@ static mw_status run(job *j, mw_buf *text, mw_err *err) {
     if (!status)
         status = mw_features_out_new(&j->making, mw_args_string(j->args, "out"), j->config->program,
                                      &j->out, err);
+    if (!status && mw_features_out_is_serial(j->out) && j->making.pool)
+        status = mw_pool_new(j->ctx->mem, 2, &j->beside.pool, err);
     if (!status) status = make_features(j, err);
     j->total_s = lap(j, &start);
     if (!status) tell(j, text);
@@ -286,8 +329,8 @@ static mw_status run(job *j, mw_buf *text, mw_err *err) {
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
-    job j = {.ctx = call->ctx, .making = *call->ctx, .args = call->args};
-    j.making.pool = NULL;
+    job j = {.ctx = call->ctx, .making = *call->ctx, .beside = *call->ctx, .args = call->args};
+    j.making.pool = j.beside.pool = NULL;
     mw_status status = run(&j, text, err);
     mw_features_out_free(j.out);
     mw_table_rows_free(j.rows);
@@ -295,11 +338,13 @@ static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
     mw_stream_free(j.stream);
     mw_stream_free(j.replay);
     mw_chunk_free(j.chunk);
+    mw_chunk_free(j.waiting);
     mw_chunk_free(j.again);
     mw_free(j.columns);
     mw_free(j.cells);
     mw_hash128_free(j.hash);
     mw_pool_free(j.making.pool);
+    mw_pool_free(j.beside.pool);
     mw_features_free(j.features);
     mw_model_free(j.model);
     return status;
