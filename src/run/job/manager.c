@@ -147,6 +147,7 @@ static void look_for_cancels(mw_jobs *jobs) {
 }
 
 static void look_at_store(mw_jobs *jobs, int64_t now_us) {
+    if (jobs->options.n_workers == 0 && !jobs->watches) return; /* nothing to do for anyone */
     if (!jobs->look && now_us - jobs->polled_us < POLL_STORE_US) return;
     jobs->polled_us = now_us;
     uint64_t change = mw_store_change_counter(jobs->options.store);
