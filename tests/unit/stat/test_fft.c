@@ -86,6 +86,12 @@ MW_TEST(equals_numpy) {
     }
 }
 
+/* Valgrind has no long double: there the plain sums themselves are off. */
+static bool sums_are_long(void) {
+    volatile long double one = 1, more = 1e-18L;
+    return one + more > one;
+}
+
 MW_TEST(equals_the_sums_of_its_definition) {
     static mw_complex x[MOST], before[MOST], some[BINS], want[BINS];
     static const int32_t long_ones[] = {255,  256,  257,  1000, 1024, 2047,
@@ -103,7 +109,7 @@ MW_TEST(equals_the_sums_of_its_definition) {
         transform(n, x, mw_fft_backward);
         worst = fmax(worst, off(x, before, n) / (2 + log2(n)));
     }
-    if (worst > 4e-16) fail_msg("off by %g", worst);
+    if (worst > (sums_are_long() ? 4e-16 : 4e-14)) fail_msg("off by %g", worst);
 }
 
 MW_TEST(quarters_are_exact) {
