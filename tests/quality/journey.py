@@ -81,10 +81,15 @@ class Windows:
             codes = {c: i for i, c in enumerate(categories)}
             return np.array([codes[d] for d in self.index.get_level_values("device")], float)
         if name.startswith(f"{target}_lag_"):
-            back = int(name.rsplit("_", 1)[1])
-            return self.shifted(target, -back)
+            return self.lag(target, int(name.rsplit("_", 1)[1]))
         parameter, statistic = name.rsplit("_", 1)
         return self.stats[statistic][parameter].to_numpy(float)
+
+    def lag(self, target, back):
+        """The target's mean so many windows of the device before; NaN across a gap, a distance of more than ten intervals."""
+        start = self.index.get_level_values("start").to_series(index=self.index)
+        whole = (start.groupby(level="device").diff() > 10 * self.interval_us).groupby(level="device").cumsum()
+        return self.stats["mean"][target].groupby([self.index.get_level_values("device"), whole]).shift(back).to_numpy(float)
 
     def shifted(self, target, n):
         """The target's mean n intervals later (earlier: n < 0); NaN where that window does not exist."""

@@ -41,11 +41,14 @@ def check_forecast(journey, windows, name):
         r2 = 1 - (wrong ** 2).sum() / ((label[test] - label[test].mean()) ** 2).sum()
         for got, want in ((rmse, metrics["rmse"]), (np.abs(wrong).mean(), metrics["mae"]), (r2, metrics["r2"])):
             assert abs(got - want) <= 1e-5 * max(1, abs(want)), (name, metrics, rmse, r2)
-    # The same table through `predict`: text for the device, empty cells for missing ones.
-    table = pd.DataFrame(x.astype(float), columns=[f["name"] for f in metadata["features"]])
-    if "device" in table:
-        table["device"] = windows.index.get_level_values("device")
-    files = [os.path.join(journey.folder, f) for f in ("features.csv", "scores.csv")]
+    # The windows through `predict`, which makes their features: text for the device, empty cells for missing ones.
+    columns = json.loads(metadata["program"]["config"])["schemaConfig"]["continuousColumns"]
+    table = pd.DataFrame({"time": pd.to_datetime(start, unit="us").strftime("%Y-%m-%d %H:%M:%S.%f"), "device": windows.index.get_level_values("device")})
+    if not any(table["device"]):
+        del table["device"]
+    for column in columns:
+        table[column] = windows.column(column, target)
+    files = [os.path.join(journey.folder, f) for f in ("windows.csv", "scores.csv")]
     table.to_csv(files[0], index=False)
     run("predict", journey.model(name), files[0], "--out", files[1])
     error = error_of(pd.read_csv(files[1])["prediction"], scores)
