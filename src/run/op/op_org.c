@@ -36,13 +36,10 @@ static mw_status existing_org(const mw_call *call, mw_ctx *ret, mw_err *err) {
 
 /* ---- what is told ---- */
 
-static mw_status write_config(const mw_ctx *ctx, const mw_config_record *record, bool whole,
-                              mw_buf *out, mw_err *err) {
+/* n_features: how many it makes. */
+static void write_record(const mw_ctx *ctx, const mw_config_record *record, int32_t n_features,
+                         bool whole, mw_buf *out) {
     char created[MW_TIME_TEXT_MAX];
-    mw_feature_config config;
-    mw_status status =
-        mw_feature_config_read(ctx->mem, record->config, strlen(record->config), &config, err);
-    if (status) return mw_err_prefix(err, "version %d", (int)record->version);
     mw_json_writer w;
     mw_json_writer_init(&w, out, 0);
     mw_json_object(&w);
@@ -51,25 +48,12 @@ static mw_status write_config(const mw_ctx *ctx, const mw_config_record *record,
     mw_json_add_string(&w, "hash", record->hash);
     (void)mw_time_print(record->created_us, created);
     mw_json_add_string(&w, "created", created);
-    mw_json_add_int(&w, "features", config.program->n_outputs);
+    mw_json_add_int(&w, "features", n_features);
     if (whole) {
         mw_json_key(&w, "config");
         mw_json_write_raw(&w, mw_str_of(record->config));
     }
     mw_json_object_end(&w);
-    mw_feature_config_done(&config);
-    return MW_OK;
-}
-
-static mw_status tell(const mw_call *call, const mw_ctx *ctx, int32_t version, bool whole,
-                      mw_buf *out, mw_err *err) {
-    mw_arena arena;
-    mw_config_record record;
-    mw_arena_init(&arena, ctx->mem);
-    mw_status status = mw_store_config(ctx, call->app->store, &arena, version, &record, err);
-    if (!status) status = write_config(ctx, &record, whole, out, err);
-    mw_arena_done(&arena);
-    return status;
 }
 
 /* ---- taking one ---- */
@@ -100,6 +84,8 @@ static mw_status fail_other(const char *named, const char *org, mw_err *err) {
 static mw_status keep(const mw_call *call, mw_ctx *ctx, const char *text, size_t size,
                       bool from_text, mw_buf *out, mw_err *err) {
     mw_feature_config config;
+    mw_config_record record;
+    mw_arena arena;
     int32_t version = 0;
     mw_buf buf;
     mw_buf_init(&buf, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
@@ -113,7 +99,10 @@ static mw_status keep(const mw_call *call, mw_ctx *ctx, const char *text, size_t
         status = mw_store_config_put(ctx, call->app->store, mw_buf_text(&buf), config.program->hash,
                                      &version, err);
     mw_buf_done(&buf);
-    if (!status) status = tell(call, ctx, version, false, out, err);
+    mw_arena_init(&arena, ctx->mem);
+    if (!status) status = mw_store_config(ctx, call->app->store, &arena, version, &record, err);
+    if (!status) write_record(ctx, &record, config.program->n_outputs, false, out);
+    mw_arena_done(&arena);
     mw_feature_config_done(&config);
     return status;
 }
@@ -204,11 +193,28 @@ static mw_status prepare_init(const mw_call *call, mw_buf *out, mw_err *err) {
 
 /* ---- showing ---- */
 
+static mw_status tell(const mw_ctx *ctx, const mw_config_record *record, mw_buf *out, mw_err *err) {
+    mw_feature_config config;
+    mw_status status =
+        mw_feature_config_read(ctx->mem, record->config, strlen(record->config), &config, err);
+    if (status) return mw_err_prefix(err, "version %d", (int)record->version);
+    write_record(ctx, record, config.program->n_outputs, true, out);
+    mw_feature_config_done(&config);
+    return MW_OK;
+}
+
 static mw_status prepare_config(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_ctx ctx;
+    mw_arena arena;
+    mw_config_record record;
     mw_status status = existing_org(call, &ctx, err);
-    const int32_t version = (int32_t)mw_args_int(call->args, "version");
-    return status ? status : tell(call, &ctx, version, true, out, err);
+    if (status) return status;
+    mw_arena_init(&arena, ctx.mem);
+    status = mw_store_config(&ctx, call->app->store, &arena,
+                             (int32_t)mw_args_int(call->args, "version"), &record, err);
+    if (!status) status = tell(&ctx, &record, out, err);
+    mw_arena_done(&arena);
+    return status;
 }
 
 static mw_status prepare_list(const mw_call *call, mw_buf *out, mw_err *err) {
