@@ -134,30 +134,34 @@ static mw_status push(asking *h, mw_err *err) {
     return status ? status : mw_ctx_check(&h->org->ctx, err);
 }
 
-/* One row, of column values `step` apart. */
-static mw_status add_row(asking *h, int64_t time, int32_t device, const double *const *columns,
-                         int64_t i, mw_err *err) {
+/* *ret_at: the place of one more row in the push. */
+static mw_status next_place(asking *h, int64_t time, int32_t device, int64_t *ret_at, mw_err *err) {
     mw_status status = h->n_pushed == MW_LIVE_PUSH_ROWS ? push(h, err) : MW_OK;
     if (status) return status;
-    const int64_t at = h->n_pushed++;
-    h->times[at] = time;
-    h->codes[at] = device;
-    for (int32_t c = 0; c < h->program->n_inputs; c++)
-        h->inputs[c * MW_LIVE_PUSH_ROWS + at] = columns[c][i];
+    *ret_at = h->n_pushed++;
+    h->times[*ret_at] = time;
+    h->codes[*ret_at] = device;
     return MW_OK;
+}
+
+static mw_status add_row(asking *h, int64_t time, int32_t device, const double *const *columns,
+                         int64_t i, mw_err *err) {
+    int64_t at = 0;
+    mw_status status = next_place(h, time, device, &at, err);
+    for (int32_t c = 0; c < h->program->n_inputs && !status; c++)
+        h->inputs[c * MW_LIVE_PUSH_ROWS + at] = columns[c][i];
+    return status;
 }
 
 /* Rows of the journal up to a time. */
 static mw_status add_fresh(asking *h, int64_t time, bool all, mw_err *err) {
     mw_status status = MW_OK;
-    for (; h->next_row < h->n_rows && !status; h->next_row++) {
+    for (; h->next_row < h->n_rows; h->next_row++) {
         const fresh *r = &h->rows[h->next_row];
+        int64_t at = 0;
         if (!all && r->time > time) break;
-        status = h->n_pushed == MW_LIVE_PUSH_ROWS ? push(h, err) : MW_OK;
+        status = next_place(h, r->time, r->device, &at, err);
         if (status) break;
-        const int64_t at = h->n_pushed++;
-        h->times[at] = r->time;
-        h->codes[at] = r->device;
         for (int32_t c = 0; c < h->program->n_inputs; c++)
             h->inputs[c * MW_LIVE_PUSH_ROWS + at] = h->values[r->at + (size_t)c];
     }
