@@ -234,14 +234,15 @@ static mw_status list_features(const mw_ctx *ctx, const mw_windows *w, int32_t t
     mw_buf_done(&text);
     if (!status) status = add_categories(w, l->features, err);
     if (status) return status;
-    const mw_program *p = mw_features_program(l->features)->program;
     l->n_features = mw_features_count(l->features);
-    l->last_feature = -1;
-    for (int32_t k = 0; k < p->n_outputs && l->last_feature < 0; k++)
-        if (p->outputs[k] < p->n_inputs &&
-            input_of(w, p->inputs[p->outputs[k]]) == w->means[target])
-            l->last_feature = k;
     return MW_OK;
+}
+
+/* Which output is the target's mean as it is. */
+static int32_t find_last(const mw_program *p, const double *const *inputs, const double *means) {
+    for (int32_t k = 0; k < p->n_outputs; k++)
+        if (p->outputs[k] < p->n_inputs && inputs[p->outputs[k]] == means) return k;
+    return -1;
 }
 
 /* ---- rows of features ---- */
@@ -343,6 +344,7 @@ static mw_status make_rows(const mw_ctx *ctx, const mw_windows *w, int32_t targe
     mw_status status = f.block && f.columns ? MW_OK : mw_fail_nomem(err, "the training rows");
     for (size_t k = 0; k < n && !status; k++) f.columns[k] = f.block + k * AT_ONCE;
     if (!status) status = find_inputs(w, p, &inputs, err);
+    if (!status) l->last_feature = find_last(p, inputs, w->means[target]);
     if (!status) status = fit_conditions(ctx, inputs, l, err);
     if (!status) status = take_part(&f, &l->train, err);
     if (!status) status = take_part(&f, &l->test, err);
