@@ -117,8 +117,6 @@ const char *const mw_feature_device_names[] = {
     "device_id",    "device",    "machine_id", "machine", "machineID", "asset_id", "asset",
     "equipment_id", "equipment", "Device_ID",  "Device",  "MachineID", "Machine",  NULL};
 
-static mw_status no_memory(mw_err *err) { return mw_fail_nomem(err, "a feature configuration"); }
-
 static mw_status read_set(mw_config__reading *r, const char *name, mw_err *err) {
     const char *text = mw_feature_set(name);
     const mw_json *list;
@@ -143,7 +141,7 @@ static mw_status read_columns(const mw_config__reading *r, const mw_args *args,
     c->n_numbers = mw_args_list(args, "continuousColumns", &c->numbers);
     c->n_events = mw_args_list(args, "maintenanceEvents", &c->events);
     const char **all = mw_arena_calloc(r->arena, n + c->n_events + 1, sizeof *all);
-    if (!all) return no_memory(err);
+    if (!all) return mw_config__no_memory(err);
     c->truths = all;
     for (size_t i = 0; i < n; i++) all[c->n_truths++] = truths[i];
     for (size_t i = 0; i < c->n_events; i++)
@@ -186,7 +184,7 @@ static mw_status read_conditions(mw_arena *arena, const mw_json *json, const mw_
     if (!json) return MW_OK;
     const char **names =
         mw_arena_calloc(arena, (settings ? (size_t)settings->n_children : 0) + 1, sizeof *names);
-    if (!names) return no_memory(err);
+    if (!names) return mw_config__no_memory(err);
     if (json->kind != MW_JSON_OBJECT || json->n_children != 2 || !settings ||
         settings->kind != MW_JSON_ARRAY || mw_json_int(count, -1) < 0 ||
         mw_json_int(count, -1) > INT32_MAX) {
@@ -216,7 +214,7 @@ static mw_status read_ranges(mw_arena *arena, const mw_json *json, const char *c
     if (json->kind != MW_JSON_OBJECT)
         return fail_object(key, err, "\"validRanges\": {\"temperature\": [-40, 200]}");
     mw_feature_range *ranges = mw_arena_calloc(arena, n + 1, sizeof *ranges);
-    if (!ranges) return no_memory(err);
+    if (!ranges) return mw_config__no_memory(err);
     for (size_t i = 0; i < n; i++) ranges[i] = (mw_feature_range){-DBL_MAX, DBL_MAX};
     for (const mw_json *one = json->first; one; one = one->next) {
         const int32_t at = find_name(inputs, n, one->key);
@@ -268,7 +266,7 @@ static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
                          const mw_conditions *conditions, mw_err *err) {
     const size_t n = c->n_numbers + c->n_truths;
     const char **inputs = mw_arena_calloc(&config->arena, n + 1, sizeof *inputs);
-    if (!inputs) return no_memory(err);
+    if (!inputs) return mw_config__no_memory(err);
     for (size_t i = 0; i < n; i++)
         inputs[i] = i < c->n_numbers ? c->numbers[i] : c->truths[i - c->n_numbers];
     mw_program_options options = {.sampling_us = mw_args_int(args, "samplingInterval"),
@@ -296,7 +294,7 @@ static mw_status compile(mw_feature_config *config, const mw_config__reading *r,
 static mw_status keep(mw_feature_config *config, const char *text, const char **ret, mw_err *err) {
     if (!text) return MW_OK;
     *ret = mw_arena_strdup(&config->arena, text);
-    return *ret ? MW_OK : no_memory(err);
+    return *ret ? MW_OK : mw_config__no_memory(err);
 }
 
 /* Texts are no numbers: a column is either. */
@@ -306,7 +304,7 @@ static mw_status keep_categories(mw_feature_config *config, const mw_args *args,
     const size_t n = mw_args_list(args, "categoricalColumns", &names);
     mw_status status = MW_OK;
     config->categories = mw_arena_calloc(&config->arena, n + 1, sizeof *config->categories);
-    if (!config->categories) return no_memory(err);
+    if (!config->categories) return mw_config__no_memory(err);
     for (size_t i = 0; i < n && !status; i++) {
         const mw_str name = mw_str_of(names[i]);
         if (find_name(c->numbers, c->n_numbers, name) >= 0 ||
@@ -330,7 +328,7 @@ static mw_status keep_names(mw_feature_config *config, const mw_args *args,
         status = keep(config, mw_args_string(args, "targetColumn"), &config->target_column, err);
     if (!status) status = keep_categories(config, args, c, err);
     config->booleans = mw_arena_calloc(&config->arena, c->n_truths + 1, sizeof *config->booleans);
-    if (!status && !config->booleans) status = no_memory(err);
+    if (!status && !config->booleans) status = mw_config__no_memory(err);
     for (; !status && (size_t)config->n_booleans < c->n_truths; config->n_booleans++)
         status =
             keep(config, c->truths[config->n_booleans], &config->booleans[config->n_booleans], err);

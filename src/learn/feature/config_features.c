@@ -11,8 +11,6 @@
 #include "core/text/number.h"
 #include "learn/feature/config_parts.h"
 
-static mw_status no_memory(mw_err *err) { return mw_fail_nomem(err, "a feature configuration"); }
-
 /* ---- features ---- */
 
 static mw_status add(mw_config__reading *r, const mw_feature_def *feature, mw_err *err) {
@@ -25,13 +23,13 @@ static mw_status add(mw_config__reading *r, const mw_feature_def *feature, mw_er
     if (r->n == r->capacity) {
         const int32_t capacity = r->capacity ? 2 * r->capacity : 64;
         void *more = mw_realloc(r->mem, r->features, (size_t)capacity * sizeof *r->features);
-        if (!more) return no_memory(err);
+        if (!more) return mw_config__no_memory(err);
         r->features = more;
         r->capacity = capacity;
     }
     r->features[r->n] = *feature;
     r->features[r->n].where = mw_arena_strdup(r->arena, r->where);
-    if (!feature->name || !r->features[r->n].where) return no_memory(err);
+    if (!feature->name || !r->features[r->n].where) return mw_config__no_memory(err);
     r->n++;
     return MW_OK;
 }
@@ -95,7 +93,7 @@ static mw_status read_words(const mw_config__reading *r, const mw_json *value, c
     const mw_json *one = value && value->kind == MW_JSON_ARRAY ? value->first : value;
     const int32_t n = !value ? 0 : value->kind == MW_JSON_ARRAY ? (int32_t)value->n_children : 1;
     ret->items = mw_arena_calloc(r->arena, (size_t)n + 1, sizeof *ret->items);
-    if (!ret->items) return no_memory(err);
+    if (!ret->items) return mw_config__no_memory(err);
     for (ret->n = 0; ret->n < n; one = one->next) {
         if (one->kind != MW_JSON_STRING && !(numbers && one->kind == MW_JSON_NUMBER)) {
             mw_fail(err, MW_EINVAL, "\"%s\" must be a text%s or a list of them", key,
@@ -104,7 +102,7 @@ static mw_status read_words(const mw_config__reading *r, const mw_json *value, c
             return MW_EINVAL;
         }
         ret->items[ret->n] = mw_arena_strndup(r->arena, one->string.data, one->string.size);
-        if (!ret->items[ret->n++]) return no_memory(err);
+        if (!ret->items[ret->n++]) return mw_config__no_memory(err);
     }
     return MW_OK;
 }
@@ -255,7 +253,7 @@ mw_status mw_config__read_entry(mw_config__reading *r, const mw_json *json, mw_e
             return mw_config__fail(r, "name", err, "a feature's name is a text",
                                    "\"name\": \"hot\"");
         e.name = mw_arena_strndup(r->arena, name->string.data, name->string.size);
-        if (!e.name) return no_memory(err);
+        if (!e.name) return mw_config__no_memory(err);
     }
     for (int32_t k = 0; k < e.ops.n && !status; k++) {
         const mw_operator *op;

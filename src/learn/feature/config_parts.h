@@ -12,6 +12,10 @@ static inline const mw_operator *mw_config__op(const char *name) {
     return mw_operator_find(name, strlen(name));
 }
 
+static inline mw_status mw_config__no_memory(mw_err *err) {
+    return mw_fail_nomem(err, "a feature configuration");
+}
+
 enum { MW_CONFIG__WHERE_BYTES = 160 };
 
 typedef struct mw_config__reading {

@@ -9,8 +9,6 @@
 #include "learn/feature/config_parts.h"
 #include "learn/feature/industries.h"
 
-static mw_status no_memory(mw_err *err) { return mw_fail_nomem(err, "a feature configuration"); }
-
 static mw_status add_lags(mw_config__reading *r, const mw_config__columns *c,
                           const char *const *lags, size_t n, mw_err *err) {
     mw_status status = MW_OK;
@@ -22,7 +20,7 @@ static mw_status add_lags(mw_config__reading *r, const mw_config__columns *c,
             return mw_config__fail(r, "", err, "a lag is a positive number of seconds",
                                    "\"lagSeconds\": [60, 120]");
         char *text = mw_arena_printf(r->arena, "%ss", lags[k]);
-        if (!text) return no_memory(err);
+        if (!text) return mw_config__no_memory(err);
         const mw_config__stretch length = {.text = text, .us = (int64_t)(seconds * 1e6 + 0.5)};
         for (size_t i = 0; i < c->n_numbers && !status; i++)
             status = mw_config__add(r, mw_config__op("lag"), c->numbers[i], NULL, &length, NULL,
@@ -111,7 +109,7 @@ static mw_status add_pairs(mw_config__reading *r, const mw_json *list, const cha
                              mw_arena_strndup(r->arena, b->string.data, b->string.size)};
         status = of[0] && of[1]
                      ? mw_config__add(r, mw_config__op(op), of[0], of[1], NULL, NULL, NULL, err)
-                     : no_memory(err);
+                     : mw_config__no_memory(err);
     }
     return status;
 }
