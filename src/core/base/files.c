@@ -311,6 +311,16 @@ mw_status mw_file_read(const mw_ctx *ctx, mw_dir *dir, const char *name, size_t 
     return MW_OK;
 }
 
+mw_status mw_file_read_path(const mw_ctx *ctx, const char *path, size_t max_bytes, char **ret,
+                            size_t *ret_size, mw_err *err) {
+    const char *name;
+    mw_dir *dir = NULL;
+    mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
+    if (!status) status = mw_file_read(ctx, dir, name, max_bytes, ret, ret_size, err);
+    mw_dir_close(dir);
+    return status;
+}
+
 typedef struct check { /* one of the two is used */
     mw_hash128 *hash;
     mw_sha256 *sha;

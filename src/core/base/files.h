@@ -64,6 +64,10 @@ void *mw_file_abort(mw_file *file);
 mw_status mw_file_read(const mw_ctx *ctx, struct mw_dir *dir, const char *name, size_t max_bytes,
                        char **ret, size_t *ret_size, mw_err *err);
 
+/* The same of a file by its path. */
+mw_status mw_file_read_path(const mw_ctx *ctx, const char *path, size_t max_bytes, char **ret,
+                            size_t *ret_size, mw_err *err);
+
 /* create + write + commit. */
 mw_status mw_file_replace(const mw_ctx *ctx, struct mw_dir *dir, const char *name, const void *data,
                           size_t size, mw_err *err);

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "core/base/dir.h"
 #include "core/base/files.h"
 #include "core/param/nearest.h"
 #include "keep/ingest/profile_force.h"
@@ -291,17 +290,6 @@ static bool read_member(const saved *in, const mw_json *member) {
     return false;
 }
 
-static mw_status read_text(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
-                           mw_err *err) {
-    const char *name;
-    mw_dir *dir = NULL;
-    mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
-    if (status == MW_OK)
-        status = mw_file_read(ctx, dir, name, PROFILE_BYTES_MAX, ret, ret_size, err);
-    mw_dir_close(dir);
-    return status;
-}
-
 mw_status mw_profile__read_text(const mw_ctx *ctx, mw_str json, mw_forced *forced, mw_err *err) {
     mw_err local;
     if (!err) err = &local;
@@ -323,7 +311,7 @@ mw_status mw_profile__read(const mw_ctx *ctx, const char *path, mw_forced *force
     size_t size = 0;
     mw_err local;
     if (!err) err = &local;
-    mw_status status = read_text(ctx, path, &text, &size, err);
+    mw_status status = mw_file_read_path(ctx, path, PROFILE_BYTES_MAX, &text, &size, err);
     if (status == MW_OK) status = mw_profile__read_text(ctx, (mw_str){text, size}, forced, err);
     mw_free(text);
     return status == MW_OK ? MW_OK : mw_err_prefix(err, "%s", path);

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/files.h"
+#include "core/base/limits.h"
 #include "core/param/nearest.h"
 #include "run/cli/verb_serve.h"
-#include "run/op/read_like.h"
 
 const char *const mw_command_verbs[] = {"serve", "completion", "openapi", "version", "help", NULL};
 
@@ -127,7 +128,8 @@ static mw_status set_word(mw_args *to, const mw_param *param, mw_str name, const
     size_t size = 0;
     if (param->type != MW_PARAM_JSON) return mw_args_set(to, name, mw_str_of(word), err);
     mw_ctx_init(&ctx);
-    mw_status status = mw_op_read_config(&ctx, word, &text, &size, err);
+    mw_status status =
+        mw_file_read_path(&ctx, word, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
     if (!status) {
         status = mw_args_set(to, name, (mw_str){text, size}, err);
         if (status) (void)mw_err_prefix(err, "%s", word);

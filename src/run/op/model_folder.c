@@ -119,3 +119,12 @@ mw_status mw_op__save_model(const mw_ctx *ctx, const mw_model *model, const char
     mw_dir_close(parent);
     return status;
 }
+
+mw_status mw_op__load_model(const mw_ctx *ctx, const char *path, mw_model **ret, mw_err *err) {
+    mw_dir *dir;
+    mw_status status = mw_dir_open(ctx, path, MW_DIR_MUST_EXIST, &dir, err);
+    if (status) return status;
+    status = mw_model_load(ctx, dir, ret, err);
+    mw_dir_close(dir);
+    return status;
+}

@@ -17,4 +17,7 @@
 mw_status mw_op__save_model(const mw_ctx *ctx, const mw_model *model, const char *path,
                             mw_str extra, mw_matrix check, char sha256[MW_SHA256_HEX], mw_err *err);
 
+/* Loads the model of a folder that the user named. */
+mw_status mw_op__load_model(const mw_ctx *ctx, const char *path, mw_model **ret, mw_err *err);
+
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/files.h"
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/math.h"
@@ -20,6 +21,7 @@
 #include "learn/feature/table_rows.h"
 #include "run/op/app.h"
 #include "run/op/features_out.h"
+#include "run/op/model_folder.h"
 #include "run/op/read_like.h"
 
 enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 16384, LEAST_ROWS = 1024 };
@@ -273,7 +275,8 @@ static void tell(const job *j, mw_buf *text) {
 static mw_status read_config(job *j, const char *path, mw_err *err) {
     char *text = NULL;
     size_t size = 0;
-    mw_status status = mw_op_read_config(j->ctx, path, &text, &size, err);
+    mw_status status =
+        mw_file_read_path(j->ctx, path, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
     if (status) return status;
     status = mw_features_of_program(j->ctx, (mw_str){text, size}, &j->features, err);
     if (status) (void)mw_err_prefix(err, "%s", path);
@@ -284,10 +287,7 @@ static mw_status read_config(job *j, const char *path, mw_err *err) {
 
 /* What a model learned from: its program, with what it learned of the features themselves. */
 static mw_status load_model(job *j, const char *path, mw_err *err) {
-    mw_dir *dir = NULL;
-    mw_status status = mw_dir_open(j->ctx, path, MW_DIR_MUST_EXIST, &dir, err);
-    if (!status) status = mw_model_load(j->ctx, dir, &j->model, err);
-    mw_dir_close(dir);
+    mw_status status = mw_op__load_model(j->ctx, path, &j->model, err);
     if (status) return status;
     j->config = mw_features_program(mw_model_features(j->model));
     if (j->config) return MW_OK;

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/files.h"
 #include "core/base/hash.h"
+#include "core/base/limits.h"
 #include "core/base/math.h"
 #include "core/text/number.h"
 #include "keep/ingest/profile.h"
@@ -92,7 +94,8 @@ static mw_status read_program(fit_job *job, mw_err *err) {
         return mw_err_hint(err, "leave --program out");
     }
     if (!path) return MW_OK;
-    mw_status status = mw_op_read_config(job->ctx, path, &text, &size, err);
+    mw_status status =
+        mw_file_read_path(job->ctx, path, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
     if (status) return status;
     status = mw_features_of_program(job->ctx, (mw_str){text, size}, &job->made, err);
     if (status) (void)mw_err_prefix(err, "%s", path);
@@ -251,13 +254,7 @@ static mw_status read_valid(fit_job *job, mw_err *err) {
 
 static mw_status open_init(fit_job *job, mw_err *err) {
     const char *path = mw_args_string(job->args, "init_model");
-    mw_dir *dir;
-    if (!path) return MW_OK;
-    mw_status status = mw_dir_open(job->ctx, path, MW_DIR_MUST_EXIST, &dir, err);
-    if (status) return status;
-    status = mw_model_load(job->ctx, dir, &job->init, err);
-    mw_dir_close(dir);
-    return status;
+    return path ? mw_op__load_model(job->ctx, path, &job->init, err) : MW_OK;
 }
 
 static mw_status read_file(fit_job *job, mw_err *err) {

@@ -5,12 +5,12 @@
  */
 #include <string.h>
 
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/text/datetime.h"
 #include "learn/feature/config.h"
 #include "learn/feature/industries.h"
 #include "run/op/app.h"
-#include "run/op/read_like.h"
 
 /* ---- whose ---- */
 
@@ -132,7 +132,8 @@ static mw_status prepare_configure(const mw_call *call, mw_buf *out, mw_err *err
     const char *path = mw_args_string(call->args, "config");
     char *text = NULL;
     size_t size = 0;
-    mw_status status = mw_op_read_config(&ctx, path, &text, &size, err);
+    mw_status status =
+        mw_file_read_path(&ctx, path, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
     if (!status) {
         status = keep(call, &ctx, text, size, strcmp(ctx.org, "default") == 0, out, err);
         if (status) mw_err_prefix(err, "%s", path);

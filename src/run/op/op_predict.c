@@ -16,6 +16,7 @@
 #include "run/op/app.h"
 #include "keep/ingest/profile.h"
 #include "run/op/output_file.h"
+#include "run/op/model_folder.h"
 #include "run/op/read_like.h"
 
 enum { ROWS_AT_ONCE = 65536 };
@@ -198,13 +199,9 @@ static mw_status score_file(const mw_call *call, mw_model *model, mw_buf *out, m
 }
 
 static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
-    mw_dir *dir;
     mw_model *model = NULL;
     mw_status status =
-        mw_dir_open(call->ctx, mw_args_string(call->args, "model"), MW_DIR_MUST_EXIST, &dir, err);
-    if (status) return status;
-    status = mw_model_load(call->ctx, dir, &model, err);
-    mw_dir_close(dir);
+        mw_op__load_model(call->ctx, mw_args_string(call->args, "model"), &model, err);
     if (!status) status = score_file(call, model, out, err);
     mw_model_free(model);
     return status;

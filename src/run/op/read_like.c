@@ -15,17 +15,6 @@ static mw_type type_of(mw_feature_kind kind) {
     return MW_FLOAT64;
 }
 
-mw_status mw_op_read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
-                            mw_err *err) {
-    const char *name;
-    mw_dir *dir = NULL;
-    mw_status status = mw_dir_open_parent(ctx, path, &dir, &name, err);
-    if (!status)
-        status = mw_file_read(ctx, dir, name, (size_t)MW_LIMIT(JSON_BYTES), ret, ret_size, err);
-    mw_dir_close(dir);
-    return status;
-}
-
 static bool of_table(const mw_param *table, mw_str name) {
     for (; table->name; table++)
         if (mw_str_is(name, table->name)) return true;

@@ -11,9 +11,6 @@
 #include "keep/ingest/plain_rows.h"
 #include "learn/model/model.h"
 
-/* Reads a feature configuration's file; *ret [*ret_size], mw_free it. */
-mw_status mw_op_read_config(const mw_ctx *ctx, const char *path, char **ret, size_t *ret_size,
-                            mw_err *err);
 /* A table with the columns that a feature program takes, in its types; args of mw_profile_params win over the configuration. */
 mw_status mw_op__read_telemetry(const mw_ctx *ctx, const char *path, const mw_args *args,
                                 const mw_feature_config *config, const char *target,
