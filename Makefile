@@ -32,7 +32,7 @@ CC := aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)
 endif
 
 VERSION := $(shell cat VERSION)
-CPPFLAGS := -Isrc -I$(O)/gen -D_GNU_SOURCE -DMW_VERSION='"$(VERSION)"'
+CPPFLAGS := -Isrc -I$(O)/gen -isystem $(SYSROOT)/usr/include/postgresql -D_GNU_SOURCE -DMW_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 -g -ffp-contract=off -fPIC -pthread -fstack-protector-strong $(CFLAGS_$(BUILD))
 LDFLAGS := -pthread -Wl,--as-needed $(filter -fsanitize=% -fno-sanitize%,$(CFLAGS_$(BUILD)))
 ifeq ($(BUILD),fuzz)
@@ -50,7 +50,7 @@ TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch 2>
 GCC_LIB := /usr/lib/gcc/$(TRIPLET)/$(shell gcc -dumpversion 2>/dev/null)
 LAPACK := $(addprefix -L$(SYSROOT),/usr/lib/$(TRIPLET)/lapack /usr/lib/$(TRIPLET)/blas $(GCC_LIB)) \
           -l:liblapack.a -l:libblas.a -l:libgfortran.a $(if $(filter x86_64%,$(TRIPLET)),-l:libquadmath.a)
-LIBS := -lsqlite3 -luv -lcrypto -lprotobuf-c -lz -lzstd -lxxhash -lsleef $(LAPACK) -lm
+LIBS := -ldl -lsqlite3 -luv -lssl -lcrypto -lprotobuf-c -lz -lzstd -lxxhash -lsodium -lhiredis -lsleef $(LAPACK) -lm
 
 include tools/make/deps.mk
 

@@ -15,11 +15,11 @@ score      seconds for the test table's first `rows`, and for a single row in th
 Run by bench/tree_speed.py and bench/tree_quality.py.
 """
 import ctypes
+import hashlib
 import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 
 if len(sys.argv) != 2:
@@ -175,12 +175,19 @@ def score_onnxruntime(path):
     return run, run
 
 
+def compiled(path, ending):
+    """Where what is made of this model lies: minutes of compiling for a large one, so once."""
+    with open(path, "rb") as f:
+        return f"{path}.{hashlib.sha256(f.read()).hexdigest()[:16]}{ending}"
+
+
 def score_tl2cgen(path):
     import tl2cgen
     import treelite
-    library = os.path.join(tempfile.mkdtemp(), "model.so")
-    model = treelite.frontend.load_lightgbm_model(path)
-    tl2cgen.export_lib(model, toolchain="gcc", libpath=library, params={"parallel_comp": 16}, nthread=THREADS)
+    library = compiled(path, ".so")
+    if not os.path.exists(library):
+        model = treelite.frontend.load_lightgbm_model(path)
+        tl2cgen.export_lib(model, toolchain="gcc", libpath=library, params={"parallel_comp": 16}, nthread=THREADS)
     predictor = tl2cgen.Predictor(library, nthread=THREADS)
     run = lambda rows: predictor.predict(tl2cgen.DMatrix(rows))
     return run, run
@@ -189,7 +196,7 @@ def score_tl2cgen(path):
 def score_lleaves(path):
     import lleaves
     model = lleaves.Model(model_file=path)
-    model.compile()
+    model.compile(cache=compiled(path, ".lleaves"))
     return lambda rows: model.predict(rows, n_jobs=THREADS), lambda row: model.predict(row, n_jobs=1)
 
 

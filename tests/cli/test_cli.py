@@ -692,7 +692,7 @@ def main(words, among=None):
             failed += bool(trace)
             print(f"{'not ok' if trace else 'ok'} {number} - {test.__name__.replace('_', ' ')} # {seconds:.1f} s")
             for line in trace.splitlines():
-                print(f"# {line}", flush=True)
+                print(f"# {line}", file=sys.stderr)
     return 1 if failed else 0
 
 

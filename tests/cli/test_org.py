@@ -182,10 +182,14 @@ def configurations_go_over_http(cli):
             found = found or re.search(rb"http://127\.0\.0\.1:(\d+)", line)
             if found:
                 break
-        def ask(method, path, body=None):
+        def send(method, path, body=None, **fields):
             connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
-            connection.request(method, path, body if body is None else json.dumps(body), {"Content-Type": "application/json"} if body is not None else {})
-            answer = connection.getresponse()
+            fields.update({"Content-Type": "application/json"} if body is not None else {})
+            connection.request(method, path, body if body is None else json.dumps(body), fields)
+            return connection.getresponse()
+
+        def ask(method, path, body=None, **fields):
+            answer = send(method, path, body, **fields)
             return answer.status, json.loads(answer.read())
         status, said = ask("POST", "/organizations", {"id": "acme", "industry": "mining"})
         assert (status, said["version"], said["organization_id"]) == (200, 1, "acme"), said
@@ -198,6 +202,13 @@ def configurations_go_over_http(cli):
         assert status == 200 and told["config"] == {"schemaConfig": PUMPS} and told["hash"] == said["hash"], told
         assert ask("GET", "/organizations/acme/config?version=1")[1]["version"] == 1
         assert ask("GET", "/organizations/acme/config?version=7")[0] == 404
+        tag = send("GET", "/organizations/acme/config").headers["ETag"]
+        assert send("GET", "/organizations/acme/config", **{"If-None-Match": tag}).status == 304
+        older = send("GET", "/organizations/acme/config?version=1").headers["ETag"]
+        assert ask("PUT", "/organizations/acme/config", {"schemaConfig": PUMPS}, **{"If-Match": older})[0] == 412
+        assert ask("PUT", "/organizations/globex/config", {"schemaConfig": PUMPS}, **{"If-Match": "*"})[0] == 412
+        status, said = ask("PUT", "/organizations/acme/config", {"schemaConfig": PUMPS}, **{"If-Match": tag})
+        assert (status, said["version"]) == (200, 2), said
         assert ask("GET", "/organizations/globex/config")[0] == 404
         assert ask("PUT", "/organizations/nobody/config", {"schemaConfig": PUMPS})[0] == 404
         status, problem = ask("PUT", "/organizations/acme/config", {"organizationId": "globex", "schemaConfig": PUMPS})

@@ -1,11 +1,13 @@
 /*
  * fault_job.c -- a job on the command line (start, submit, work, commit, stop) with each allocation
- * failing once: a clean error, no lost memory, and a store in which the job is whole or absent.
+ * failing once: a clean error, no lost memory, and a store in which the job is whole or absent. The same for a schedule that fires.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "run/job/job.h"
+#include "core/text/civil.h"
+#include "run/job/scheduler.h"
+#include "support/fake_clock.h"
 #include "support/harness.h"
 
 static mw_err err;
@@ -49,7 +51,8 @@ static mw_status scenario(const mw_ctx *ctx, mw_store *store, bool *succeeded) {
     mw_status status = mw_jobs_start(ctx, &options, &jobs, &err);
     if (status != MW_OK) return status;
     mw_buf_init(&result, NULL, 1 << 20);
-    status = mw_jobs_submit(ctx, jobs, "k", "{\"b\":[1,2]}", false, id, &err);
+    status =
+        mw_jobs_submit(ctx, jobs, &(mw_job_new){.kind = "k", .payload = "{\"b\":[1,2]}"}, id, &err);
     if (status == MW_OK) status = mw_jobs_run_inline(ctx, jobs, id, &result, &err);
     *succeeded = status == MW_OK;
     mw_buf_done(&result);
@@ -105,4 +108,60 @@ MW_TEST(any_failed_allocation) {
     fail_msg("the scenario never passed");
 }
 
-MW_TEST_MAIN(MW_RUN(any_failed_allocation))
+/* ---- schedules ---- */
+
+static size_t count_jobs(const mw_ctx *ctx, mw_store *store) {
+    mw_arena arena;
+    mw_arena_init(&arena, NULL);
+    const mw_job_record *jobs;
+    size_t n = 0;
+    assert_ok(
+        mw_store_job_list(ctx, store, &arena, &(mw_job_filter){.limit = 9999}, &jobs, &n, &err));
+    mw_arena_done(&arena);
+    return n;
+}
+
+/* An hour goes by with the n-th allocation failing, then a minute without: one job more. Returns whether it failed. */
+static bool fire_hour(mw_fake_clock *fake, const mw_ctx *ctx, mw_store *store, uint64_t n) {
+    mw_scheduler scheduler;
+    mw_scheduler_init(&scheduler, ctx, store, kinds, "server", 1, MW_SCHEDULER_LEASE_US);
+    const size_t n_before = count_jobs(ctx, store);
+    mw_fake_clock_advance(fake, MW_HOUR_US - mw_clock_utc(ctx->clock) % MW_HOUR_US);
+    mw_alloc_fail_at(n);
+    int n_fired = mw_scheduler_pass(&scheduler, true);
+    const bool failed = mw_alloc_fault_fired();
+    mw_alloc_fail_at(0);
+    mw_fake_clock_advance(fake, 61 * MW_SECOND_US);
+    n_fired += mw_scheduler_pass(&scheduler, true);
+    mw_scheduler_done(&scheduler);
+    assert_int_equal(n_fired, 1);
+    assert_int_equal(count_jobs(ctx, store), n_before + 1);
+    return failed;
+}
+
+MW_TEST(any_failed_allocation_of_a_firing) {
+    char path[600], id[32];
+    mw_store *store = NULL;
+    mw_fake_clock fake;
+    mw_ctx ctx;
+    mw_ctx_init(&ctx);
+    mw_fake_clock_init(&fake, 1000 * MW_DAY_US);
+    ctx.clock = &fake.clock;
+    (void)snprintf(path, sizeof path, "%s/store.db", mw_test_folder());
+    assert_ok(mw_store_open(&ctx, path, &store, &err));
+    const mw_schedule_record schedule = {.name = "n",
+                                         .cron = "0 * * * *",
+                                         .zone = "Europe/Berlin",
+                                         .kind = "k",
+                                         .payload = "{}",
+                                         .next_us = 1000 * MW_DAY_US + MW_HOUR_US};
+    assert_ok(mw_store_schedule_put(&ctx, store, &schedule, id, &err));
+    assert_false(fire_hour(&fake, &ctx, store, 0));
+    uint64_t n = 1;
+    while (n <= 2000 && fire_hour(&fake, &ctx, store, n)) n++;
+    assert_true(n > 10 && n <= 2000);
+    mw_store_close(store);
+    assert_int_equal(mw_mem_used(&mw_mem_process), 0);
+}
+
+MW_TEST_MAIN(MW_RUN(any_failed_allocation), MW_RUN(any_failed_allocation_of_a_firing))

@@ -6,6 +6,7 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/job/job_message.h"
 
@@ -18,6 +19,7 @@ static void read_message(const mw_frame *frame) {
     mw_progress_note note;
     mw_log_level level;
     const char *text;
+    int64_t n;
     mw_arena_init(&arena, NULL);
     switch (frame->type) {
     case MW_FRAME_HELLO: (void)mw_message_read_hello(frame->payload, NULL, &err); break;
@@ -36,8 +38,18 @@ static void read_message(const mw_frame *frame) {
             error.code == MW_OK)
             abort();
         break;
+    case MW_FRAME_DIED: {
+        char how[64];
+        if (mw_message_read_died(frame->payload, NULL, how, sizeof how, &err) == MW_OK &&
+            !memchr(how, 0, sizeof how))
+            abort();
+        break;
+    }
+    case MW_FRAME_BACK: (void)mw_message_read_back(frame->payload, NULL, &n, &err); break;
     case MW_FRAME_CANCEL:
-    case MW_FRAME_BYE: break;
+    case MW_FRAME_RECALL:
+    case MW_FRAME_BYE:
+    case MW_FRAME_IDLE: break;
     }
     mw_arena_done(&arena);
 }

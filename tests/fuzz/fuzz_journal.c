@@ -44,7 +44,7 @@ static void fit(uint8_t *data, size_t size) {
     if (size < sizeof head) return;
     memcpy(&head, data, sizeof head);
     head.mark = MW_JOURNAL_MARK;
-    head.version = MW_JOURNAL_VERSION;
+    if (head.version != MW_JOURNAL_NUMBERS) head.version = MW_JOURNAL_VERSION;
     head.check = 0;
     if (head.bytes < sizeof head || head.bytes > size) return;
     memcpy(data, &head, sizeof head);
@@ -65,6 +65,8 @@ static int64_t read_all(mw_journal_file *file) {
             for (size_t k = 0; k < name.size; k++) sum += name.data[k];
             sum += (double)rows.times[i];
             for (int32_t c = 0; c < file->n_columns; c++) sum += rows.columns[c][i];
+            for (int32_t k = 0; k < file->n_texts; k++)
+                if (rows.texts[k][i] >= 0) sum += (double)rows.names[rows.texts[k][i]].size;
         }
         n += rows.n;
     }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "run/op/app.h"
+#include "run/op/etag.h"
 #include "run/op/upload.h"
 
 enum { MAX_JOBS = 4096 };
@@ -27,6 +28,8 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static fake_job jobs[MAX_JOBS];
 static int n_jobs, n_threads, n_slow;
 static bool stopping, slow_ends;
+static int64_t counter, n_runs; /* of events */
+static int64_t n_made;          /* of kept answers */
 static mw_api *metrics_api;
 
 /* Under the lock: until ms have passed, or *end or stopping is set. */
@@ -70,6 +73,17 @@ static mw_status slow(const mw_call *call, mw_buf *out, mw_err *err) {
     return health(call, out, err);
 }
 
+/* As slow, but it looks whether it may go on. */
+static mw_status patient(const mw_call *call, mw_buf *out, mw_err *err) {
+    const int64_t end = mw_clock_monotonic(call->ctx->clock) + 1000 * mw_args_int(call->args, "ms");
+    mw_status status = MW_OK;
+    while (!status && mw_clock_monotonic(call->ctx->clock) < end) {
+        mw_clock_sleep(call->ctx->clock, 5000);
+        status = mw_ctx_check(call->ctx, err);
+    }
+    return status ? status : health(call, out, err);
+}
+
 static mw_status count_slow(const mw_call *call, mw_buf *out, mw_err *err) {
     (void)call, (void)err;
     pthread_mutex_lock(&lock);
@@ -101,6 +115,94 @@ static mw_status large(const mw_call *call, mw_buf *out, mw_err *err) {
     memset(to, '7', n);
     mw_buf_grew(out, n);
     return MW_OK;
+}
+
+static mw_status loop_large(const mw_call *call, mw_buf *out, mw_err *err) {
+    (void)call, (void)err;
+    for (int i = 0; i < 3000; i++) mw_buf_add_char(out, '5');
+    return MW_OK;
+}
+
+static mw_status change(const mw_call *call, mw_buf *out, mw_err *err) {
+    mw_buf now;
+    mw_buf_init(&now, call->ctx->mem, 1 << 20);
+    mw_status status = large(call, &now, err);
+    if (status == MW_OK) status = mw_etag_check(call->if_match, mw_buf_str(&now), err);
+    mw_buf_done(&now);
+    mw_buf_add(out, "{}");
+    return status;
+}
+
+/* ---- events ---- */
+
+static void add_event(int64_t n, int64_t padding, mw_buf *out) {
+    mw_buf_printf(out, "id: %lld\nevent: count\ndata: {\"n\":%lld,\"pad\":\"", (long long)n,
+                  (long long)n);
+    for (int64_t i = 0; i < padding; i++) mw_buf_add_char(out, 'p');
+    mw_buf_add(out, "\"}\n\n");
+}
+
+static mw_status events(const mw_call *call, mw_str last_event_id, mw_buf *out, char *last_id_out,
+                        bool *ret_end, mw_err *err) {
+    char text[MW_EVENT_ID_MAX];
+    const bool grow = mw_args_bool(call->args, "grow");
+    const char *code = mw_args_string(call->args, "code");
+    mw_str_copy(text, sizeof text, last_event_id);
+    int64_t from = strtoll(text, NULL, 10);
+    pthread_mutex_lock(&lock);
+    n_runs++;
+    if (grow) counter++;
+    const int64_t to = counter;
+    pthread_mutex_unlock(&lock);
+    if (code && (to > 0 || strcmp(text, "now") == 0))
+        return mw_fail(err, mw_status_from_name(code), "no more events");
+    if (grow && from < to) from = to - 1;
+    for (int64_t n = from + 1; n <= to && n <= 1000; n++)
+        add_event(n, mw_args_int(call->args, "bytes"), out);
+    if (to > from) (void)snprintf(last_id_out, MW_EVENT_ID_MAX, "%lld", (long long)to);
+    *ret_end = to >= 1000;
+    return MW_OK;
+}
+
+static mw_status snapshot(const mw_call *call, mw_buf *out, mw_err *err) {
+    (void)call, (void)err;
+    pthread_mutex_lock(&lock);
+    mw_buf_printf(out, "{\"n\":%lld,\"runs\":%lld}", (long long)counter, (long long)n_runs);
+    pthread_mutex_unlock(&lock);
+    return MW_OK;
+}
+
+static mw_status raise_counter(const mw_call *call, mw_buf *out, mw_err *err) {
+    pthread_mutex_lock(&lock);
+    counter += mw_args_int(call->args, "by");
+    pthread_mutex_unlock(&lock);
+    if (!mw_args_bool(call->args, "quiet")) mw_api_changed(metrics_api);
+    return snapshot(call, out, err);
+}
+
+static mw_status make_kept(const mw_call *call, mw_buf *out, mw_err *err) {
+    pthread_mutex_lock(&lock);
+    const int64_t n = counter;
+    mw_buf_printf(out, "{\"n\":%lld,\"made\":%lld,\"org\":\"%s\",\"pad\":\"", (long long)n,
+                  (long long)++n_made, call->ctx->org);
+    pthread_mutex_unlock(&lock);
+    for (int64_t i = mw_args_int(call->args, "bytes"); i > 0; i--) mw_buf_add_char(out, 'k');
+    mw_buf_add(out, "\"}");
+    return n % 2 ? mw_fail(err, MW_ENOTFOUND, "odd") : MW_OK;
+}
+
+/* What a loop knows of the counter is always fresh here. */
+static bool version(mw_app *app, bool may_ask, uint64_t *ret) {
+    (void)app, (void)may_ask;
+    pthread_mutex_lock(&lock);
+    *ret = (uint64_t)counter;
+    pthread_mutex_unlock(&lock);
+    return true;
+}
+
+static mw_status events_of(const mw_op *op, const mw_call *call, mw_str last_event_id, mw_buf *out,
+                           char *last_id_out, bool *ret_end, mw_err *err) {
+    return op->events(call, last_event_id, out, last_id_out, ret_end, err);
 }
 
 static mw_status count_file(const mw_call *call, mw_buf *out, mw_err *err) {
@@ -306,6 +408,18 @@ static const mw_op op_slow = {.name = "slow",
                               .kind = MW_OP_QUICK,
                               .params = ms_params,
                               .prepare = slow};
+static const mw_op op_patient = {.name = "patient",
+                                 .method = "GET",
+                                 .path = "/patient",
+                                 .kind = MW_OP_QUICK,
+                                 .params = ms_params,
+                                 .prepare = patient};
+static const mw_op op_patient_change = {.name = "patient_change",
+                                        .method = "POST",
+                                        .path = "/patient",
+                                        .kind = MW_OP_QUICK,
+                                        .params = ms_params,
+                                        .prepare = patient};
 static const mw_op op_slow_count = {.name = "slow_count",
                                     .method = "GET",
                                     .path = "/slow/count",
@@ -328,6 +442,62 @@ static const mw_op op_large = {.name = "large",
                                .kind = MW_OP_QUICK,
                                .params = bytes_params,
                                .prepare = large};
+static const mw_op op_tagged = {.name = "tagged",
+                                .method = "GET",
+                                .path = "/tagged",
+                                .kind = MW_OP_QUICK,
+                                .tagged = true,
+                                .params = bytes_params,
+                                .prepare = large};
+static const mw_op op_tagged_loop = {.name = "tagged_loop",
+                                     .method = "GET",
+                                     .path = "/tagged/loop",
+                                     .kind = MW_OP_LOOP,
+                                     .tagged = true,
+                                     .prepare = loop_large};
+static const mw_op op_change = {.name = "change",
+                                .method = "POST",
+                                .path = "/tagged",
+                                .kind = MW_OP_QUICK,
+                                .reads_if_match = true,
+                                .params = bytes_params,
+                                .prepare = change};
+static const mw_param event_params[] = {
+    {.name = "bytes", .type = MW_PARAM_INT, .def = "0", .min = 0, .max = 900000},
+    {.name = "grow", .type = MW_PARAM_BOOL, .def = "false"},
+    {.name = "code", .type = MW_PARAM_STRING},
+    {0}};
+static const mw_param by_params[] = {
+    {.name = "by", .type = MW_PARAM_INT, .flags = MW_PARAM_QUERY, .def = "1"},
+    {.name = "quiet", .type = MW_PARAM_BOOL, .flags = MW_PARAM_QUERY, .def = "false"},
+    {0}};
+static const mw_op op_kept = {.name = "kept",
+                              .method = "GET",
+                              .path = "/kept",
+                              .kind = MW_OP_QUICK,
+                              .tagged = true,
+                              .kept = true,
+                              .params = bytes_params,
+                              .prepare = make_kept};
+static const mw_op op_events = {.name = "events",
+                                .method = "GET",
+                                .path = "/events",
+                                .kind = MW_OP_QUICK,
+                                .params = event_params,
+                                .events = events};
+static const mw_op op_snapshot = {.name = "snapshot",
+                                  .method = "GET",
+                                  .path = "/snapshot",
+                                  .kind = MW_OP_QUICK,
+                                  .params = event_params,
+                                  .prepare = snapshot,
+                                  .events = events};
+static const mw_op op_raise = {.name = "raise",
+                               .method = "POST",
+                               .path = "/events",
+                               .kind = MW_OP_QUICK,
+                               .params = by_params,
+                               .prepare = raise_counter};
 static const mw_op op_job = {
     .name = "job", .method = "POST", .path = "/job", .kind = MW_OP_JOB, .params = ms_params};
 static const mw_op op_get_job = {.name = "get_job",
@@ -361,10 +531,11 @@ static const mw_op op_metrics = {.name = "metrics",
                                  .prepare = metrics,
                                  .content_type = "text/plain; version=0.0.4; charset=utf-8"};
 
-static const mw_op *const fake_table[] = {&op_health,  &op_item_status, &op_item,     &op_echo,
-                                          &op_slow,    &op_slow_count,  &op_slow_end, &op_fail,
-                                          &op_large,   &op_job,         &op_get_job,  &op_end_job,
-                                          &op_metrics, &op_file,        NULL};
+static const mw_op *const fake_table[] = {
+    &op_health,   &op_item_status,    &op_item,     &op_echo,  &op_slow,    &op_slow_count,
+    &op_slow_end, &op_fail,           &op_large,    &op_job,   &op_get_job, &op_end_job,
+    &op_patient,  &op_patient_change, &op_metrics,  &op_file,  &op_tagged,  &op_tagged_loop,
+    &op_change,   &op_events,         &op_snapshot, &op_raise, &op_kept,    NULL};
 
 static mw_status call_op(const mw_op *op, const mw_call *call, mw_buf *out, char *job_id,
                          mw_err *err) {
@@ -403,6 +574,8 @@ void fake_services(mw_api_services *ret) {
     *ret = (mw_api_services){.ops = fake_table,
                              .params = params_of,
                              .call = call_op,
+                             .events = events_of,
+                             .version = version,
                              .check_org = check_org,
                              .watch = watch,
                              .read_job = read_job,

@@ -9,6 +9,14 @@
  *   POST /slow/end             LOOP; ends these requests before their ms have passed
  *   GET  /fail?code=           QUICK; fails with that status
  *   GET  /large?bytes=         QUICK; a big answer
+ *   GET  /tagged?bytes=        QUICK, with an ETag; and GET /tagged/loop, LOOP, 3000 bytes
+ *   POST /tagged?bytes=        QUICK; heeds If-Match of GET /tagged with the same bytes
+ *   GET  /events               events: numbers up to the counter, from Last-Event-ID on, the end at 1000; bytes pads
+ *                              them; grow: each run counts one more and tells only the latest; code: fails once the
+ *                              counter is above 0, at once for `now`
+ *   POST /events?by=           QUICK; raises the counter; quiet: streams are not told
+ *   GET  /kept?bytes=          QUICK, its answer is kept until the counter is raised; 404 while that is odd
+ *   GET  /snapshot             the same events, or for other Accepts {"n":...}
  *   POST /job                  JOB, exclusive per organization; ms, fail
  *   GET  /jobs/{id}            QUICK
  *   POST /jobs/{id}/end        QUICK; ends a job before its ms have passed

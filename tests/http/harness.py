@@ -207,10 +207,9 @@ def main():
             print('ok %d - %s' % (n, name), flush=True)
         except Exception:
             failed += 1
-            print('not ok %d - %s' % (n, name))
+            print('not ok %d - %s' % (n, name), flush=True)
             for line in traceback.format_exc().splitlines():
-                print('# ' + line)
-            sys.stdout.flush()
+                print('# ' + line, file=sys.stderr)
         finally:
             signal.alarm(0)
     print('1..%d' % n)

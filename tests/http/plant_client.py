@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import traceback
@@ -58,9 +59,14 @@ def check_schema(value, schema, where, spec):
             check_schema(item, schema["items"], f"{where}/{i}", spec)
 
 
+def path_matches(template, path):
+    return re.fullmatch(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template)), path)
+
+
 class Client:
-    def __init__(self, port, org=None):
-        self.port, self.org = port, org
+    def __init__(self, port, org=None, tls=None):
+        """tls: an ssl.SSLContext; None speaks plain HTTP."""
+        self.port, self.org, self.tls, self.spec = port, org, tls, None
         status, _, body = self.request("GET", "/openapi.json")
         assert status == 200, status
         self.spec = json.loads(body)
@@ -70,7 +76,10 @@ class Client:
                 self.operations[op["operationId"]] = (method.upper(), path, op)
 
     def request(self, method, target, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        if self.tls:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=120, context=self.tls)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         sent = dict(headers or {})
         if self.org:
             sent["X-Organization-ID"] = self.org
@@ -78,7 +87,45 @@ class Client:
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
-        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), data
+        got = dict((k.lower(), v) for k, v in answer.getheaders())
+        if self.spec:
+            self.check(method, urllib.parse.urlsplit(target).path, answer.status, got, data)
+        return answer.status, got, data
+
+    def find(self, method, path):
+        """The operation of the contract behind a request, or None; a path without templates wins."""
+        for template in sorted(self.spec["paths"], key=lambda t: "{" in t):
+            if path_matches(template, path):
+                return self.spec["paths"][template].get(method.lower())
+        return None
+
+    def check(self, method, path, status, got, raw):
+        """Holds any answer, errors included, against the contract."""
+        op, where = self.find(method, path), f"{method} {path}"
+        kind = got.get("content-type", "").split(";")[0]
+        if status >= 400:
+            if kind != "application/problem+json":
+                raise Mismatch(f"{where}: {status} is no problem but {kind}")
+            problem = json.loads(raw)
+            check_schema(problem, {"$ref": "#/components/schemas/Problem"}, where, self.spec)
+            if problem["status"] != status or problem.get("request_id") != got.get("x-request-id"):
+                raise Mismatch(f"{where}: {problem} does not go with status {status} and {got}")
+            if "errors" in problem and problem["errors"][0]["pointer"] != problem.get("pointer", ""):
+                raise Mismatch(f"{where}: the first of {problem['errors']} is not {problem.get('pointer')}")
+        if not op or status == 405:
+            return
+        if str(status) not in op["responses"]:
+            raise Mismatch(f"{where}: status {status} is not in the contract: {raw[:300]!r}")
+        response = op["responses"][str(status)]
+        if "$ref" in response:
+            response = self.spec["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+        kinds = {k.split(";")[0]: v for k, v in response.get("content", {}).items()}
+        if not raw:
+            return
+        if kind not in kinds:
+            raise Mismatch(f"{where}: content type {kind} is not in the contract")
+        if kind.endswith("json"):
+            check_schema(json.loads(raw), kinds[kind]["schema"], where, self.spec)
 
     def call(self, operation, body=None, **values):
         """(status, parsed answer); raises Mismatch when the answer breaks the contract."""
@@ -100,29 +147,17 @@ class Client:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body if body is not None else {})
         status, got, raw = self.request(method, path, data, headers)
-        responses = op["responses"]
-        if str(status) not in responses:
-            raise Mismatch(f"{operation}: status {status} is not in the contract: {raw[:300]!r}")
-        response = responses[str(status)]
-        if "$ref" in response:
-            response = self.spec["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
-        kind = got["content-type"].split(";")[0]
-        kinds = {k.split(";")[0]: v for k, v in response["content"].items()}
-        if kind not in kinds:
-            raise Mismatch(f"{operation}: content type {kind} is not in the contract")
-        if not kind.endswith("json"):
+        if not got["content-type"].split(";")[0].endswith("json"):
             return status, raw.decode()
-        value = json.loads(raw)
-        check_schema(value, kinds[kind]["schema"], operation, self.spec)
-        return status, value
+        return status, json.loads(raw)
 
 
 class Server:
     """millwright serve on a free port; stop() is SIGTERM and expects a clean exit."""
 
-    def __init__(self, data, *options):
+    def __init__(self, data, *options, port=0, environment=None):
         self.data = data
-        self.process = subprocess.Popen([BINARY, "serve", "--port", "0", "--data", data, *options],
+        self.process = subprocess.Popen([BINARY, "serve", "--port", str(port), "--data", data, *options], env=environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         found = re.search(r":(\d+)\s", line)
@@ -137,10 +172,11 @@ class Server:
                 continue
             try:
                 with open(f"/proc/{name}/stat") as f:
-                    parent = int(f.read().rsplit(")", 1)[1].split()[1])
+                    comm, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+                    parent = int(rest.split()[1])
             except OSError:
                 continue
-            if parent == self.process.pid:
+            if parent == self.process.pid and comm.startswith("mw ") and comm != "mw idle":
                 pids.append(int(name))
         return pids
 
@@ -176,6 +212,10 @@ def follow(client, job_id, seconds=120):
     raise AssertionError(f"job {job_id} did not end: {job}")
 
 
+class Skip(Exception):
+    """Raised by a test that cannot run here; says why."""
+
+
 def run_tap(tests):
     """Runs test functions, each in its own data folder; prints TAP; returns the exit status."""
     failed = 0
@@ -185,10 +225,12 @@ def run_tap(tests):
             with tempfile.TemporaryDirectory(prefix="mw-http-") as folder:
                 test(folder)
             print(f"ok {number} - {name}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
         except BaseException:  # a failed test must not stop the others
             failed += 1
-            print(f"not ok {number} - {name}")
+            print(f"not ok {number} - {name}", flush=True)
             for line in traceback.format_exc().splitlines():
-                print(f"# {line}", flush=True)
+                print(f"# {line}", file=sys.stderr)
     print(f"1..{len(tests)}", flush=True)
     return 1 if failed else 0

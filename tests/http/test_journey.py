@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -131,12 +132,97 @@ def bad_requests_get_the_right_status(folder):
         problem = json.loads(raw)
         assert problem["status"] == want and problem["detail"], problem
     assert client.request("POST", "/train", b"a=1", {"Content-Type": "text/plain"})[0] == 415
+    status, _, raw = client.request("POST", "/train?wait=perhaps", b'{"test_share":5,"seed":"x","nonsense":1}',
+                                    {"Content-Type": "application/json"})
+    assert [e["pointer"] for e in json.loads(raw)["errors"]] == ["wait", "/test_share", "/seed", "/nonsense"], raw
     nobody = Client(server.port)
     nobody.org = "nobody"
     assert nobody.request("GET", "/summary")[0] == 404
     nobody.org = "../etc"
     assert nobody.request("GET", "/summary")[0] in (400, 422)
     server.stop()
+
+
+def every_route_refuses_as_the_contract_says(folder):
+    """Each operation with an unknown organization, parameter, host, origin, body and type: all of these answers are in it."""
+    server = Server(folder)
+    client = Client(server.port)
+    seen = {}
+    for operation, (method, path, op) in client.operations.items():
+        target = re.sub(r"\{[^}]*\}", "x", path)
+        body = b"[" if "requestBody" in op else None
+        types = list(op["requestBody"]["content"]) if body else []
+        own_type = {"Content-Type": "application/json" if len(types) > 1 or "*" in types[0] else types[0]} if body else {}
+        tries = [("X-Organization-ID", {"X-Organization-ID": "nobody"}, ""), ("name", {"X-Organization-ID": "a b"}, ""),
+                 ("origin", {"Origin": "http://evil.example"}, ""), ("host", {"Host": "evil.example"}, ""),
+                 ("parameter", {}, "?no_such=1&nor_this=2"), ("query", {}, "?a=%zz")]
+        for what, headers, query in tries:
+            status, _, raw = client.request(method, target + query, body, {**own_type, **headers})
+            seen[operation, what] = status
+        if body:
+            seen[operation, "type"] = client.request(method, target, b"x", {"Content-Type": "text/x-none"})[0]
+        assert seen[operation, "name"] == 400 and seen[operation, "query"] == 400, (operation, seen)
+        assert (seen[operation, "origin"], seen[operation, "host"]) == (403, 421), (operation, seen)
+    assert seen["summary", "X-Organization-ID"] == 404 and seen["summary", "parameter"] == 422, seen
+    assert seen["train", "type"] == 415, seen
+    assert server.stop() == 0
+
+
+PUMPS = {"timeColumn": "time", "deviceColumn": "machine", "continuousColumns": ["load"], "rollingWindows": ["10s"]}
+
+
+def every_route_answers_as_the_contract_says(folder):
+    """What each operation gives when all is well; Client.request holds every answer against the contract. One that is not
+    listed here is asked with made-up names: its answer, then an error, must be in the contract, too."""
+    write_long(os.path.join(folder, "csv"))
+    server = Server(folder)
+    client = Client(server.port)
+    body = b"time,load\n2026-03-01 00:00,1\n2026-03-01 00:05,2\n"
+    form = b'--B\r\nContent-Disposition: form-data; name="file"; filename="b.csv"\r\n\r\n' + body + b"\r\n--B--"
+    row = {"time": "2026-03-01T00:00:00Z", "machine": "m1", "load": 1}
+    steps = [("train", "POST", "/train", {}), ("upload", "POST", "/datasets/other/files/a.csv", body),
+             ("dataset_store", "POST", "/dataset/store?dataset=other", form),
+             ("feature_importance", "GET", "/feature-importance?model=baseline", None), ("anomalies", "GET", "/anomalies?limit=3", None),
+             ("trend", "GET", "/trend?parameter=load", None), ("organization_init", "POST", "/organizations", {"id": "acme"}),
+             ("organization_config_put", "PUT", "/organizations/default/config", {"schemaConfig": PUMPS}),
+             ("organization_config", "GET", "/organizations/default/config", None), ("telemetry", "POST", "/telemetry", {"rows": [row]}),
+             ("live_features", "GET", "/features/m1", None),
+             ("historical_features", "POST", "/features/historical", {"rows": [{"device": "m1", "time": "2026-03-01T00:00:01Z"}]})]
+    for operation, method, target, sent in steps:
+        kind = "application/json" if isinstance(sent, (dict, list)) else "multipart/form-data; boundary=B" if sent is form else "text/csv"
+        data = json.dumps(sent) if isinstance(sent, (dict, list)) else sent
+        status, _, raw = client.request(method, target, data, {"Content-Type": kind} if sent is not None else {})
+        assert status == 200 and client.find(method, target.split("?")[0])["operationId"] == operation, (operation, status, raw)
+    job = client.call("train", wait=False)[1]["job_id"]
+    follow(client, job)
+    for name in ("health", "models_status", "metrics", "openapi", "summary", "jobs", "organizations"):
+        assert client.call(name)[0] == 200, name
+    assert client.call("job", id=job)[0] == 200
+    asked = {step[0] for step in steps}
+    for operation, (method, path, op) in client.operations.items():
+        if operation not in asked:
+            data = b"{}" if "requestBody" in op else None
+            client.request(method, re.sub(r"\{[^}]*\}", "none", path), data, {"Content-Type": "application/json"} if data else {})
+    assert server.stop() == 0
+
+
+def request_ids_are_in_the_log(folder):
+    write_wide(os.path.join(folder, "csv"), 300)
+    os.environ["LOG_LEVEL"] = "DEBUG"
+    server = Server(folder)
+    del os.environ["LOG_LEVEL"]
+    client = Client(server.port)
+    for target, name in (("/summary", "quick-1"), ("/nothing", "path-1"), ("/health?x=1", "loop-1")):
+        status, got, _ = client.request("GET", target, headers={"X-Request-ID": name})
+        assert got["x-request-id"] == name, got
+    json_type = {"Content-Type": "application/json", "X-Request-ID": "train-1"}
+    assert client.request("POST", "/train", b"{}", json_type)[1]["x-request-id"] == "train-1"
+    assert client.request("POST", "/train", b"{", {**json_type, "X-Request-ID": "bad-1"})[0] == 400
+    assert server.stop() == 0
+    with open(os.path.join(folder, "logs", "millwright.log")) as f:
+        log = f.read()
+    for name in ("quick-1", "path-1", "loop-1", "train-1", "bad-1"):
+        assert f"request={name}" in log, (name, log)
 
 
 def train_without_data_says_so(folder):
@@ -166,17 +252,81 @@ def jobs_run_beside_serving_and_one_at_a_time(folder):
     server.stop()
 
 
-def a_killed_worker_is_a_failure_with_its_reason(folder):
+def a_killed_worker_is_started_again(folder):
     write_long(os.path.join(folder, "csv"), 3000, [f"d{i}" for i in range(6)])
     server = Server(folder)
     client = Client(server.port)
     accepted = client.call("train", wait=False)[1]
     os.kill(server.wait_for_worker(), 9)
     job = follow(client, accepted["job_id"])
+    assert job["state"] == "SUCCESS" and job["attempts"] == 2, job["state"]
+    assert server.stop() == 0
+
+
+def a_killed_worker_is_a_failure_with_its_reason(folder):
+    write_long(os.path.join(folder, "csv"), 3000, [f"d{i}" for i in range(6)])
+    server = Server(folder, "--max-retries", "0")
+    client = Client(server.port)
+    accepted = client.call("train", wait=False)[1]
+    os.kill(server.wait_for_worker(), 9)
+    job = follow(client, accepted["job_id"])
     assert job["state"] == "FAILURE" and "signal 9" in job["error"]["message"], job
     assert client.call("models_status")[1]["trained"] is False
-    status, result = client.call("train")
-    assert status == 200, result
+    assert [j["job_id"] for j in client.call("jobs", dead=True)[1]] == [job["job_id"]]
+    status, again = client.call("job_retry", id=job["job_id"])
+    assert status == 200 and again["state"] in ("PENDING", "STARTED", "PROGRESS") and again["error"] is None, again
+    assert follow(client, job["job_id"])["state"] == "SUCCESS"
+    assert client.call("job_retry", id=job["job_id"])[0] == 409
+    assert server.stop() == 0
+
+
+def probes_go_through_the_queue(folder):
+    server = Server(folder, "--job-workers", "2")
+    client = Client(server.port)
+    begun = time.time()
+    status, answer = client.call("probe", {"text": "hello"})
+    assert status == 200 and answer["text"] == "hello", answer
+    assert begun - 1 < answer["began_us"] / 1e6 < time.time() + 1
+    status, answer = client.call("probe", {"text": "many"}, count=400)
+    assert status == 200 and answer["text"] == "many", answer
+    until = time.monotonic() + 30
+    while 'finished_total{state="SUCCESS"} 401' not in client.request("GET", "/metrics")[2].decode():
+        assert time.monotonic() < until, client.request("GET", "/metrics")[2].decode()
+        time.sleep(0.01)
+    jobs = client.call("jobs", kind="probe", limit=1000)[1]
+    assert len(jobs) == 401 and {job["attempts"] for job in jobs} == {1}, len(jobs)
+    assert client.call("probe", {}, count=10001)[0] == 422
+    server.stop()
+
+
+def jobs_are_canceled_and_wait_for_each_other(folder):
+    write_long(os.path.join(folder, "csv"), 3000, [f"d{i}" for i in range(6)])
+    server = Server(folder)
+    client = Client(server.port)
+    first = client.call("train", wait=False)[1]["job_id"]
+    csv = os.path.join(folder, "more.csv")
+    write_wide(folder, 300, "more.csv")
+    with open(csv, "rb") as file:
+        body = file.read()
+    target = f"/datasets/second/files/more.csv?wait=false&after={first}&priority=7"
+    status, _, answer = client.request("POST", target, body, {"Content-Type": "text/csv"})
+    assert status == 202, answer
+    second = json.loads(answer)["job_id"]
+    job = client.call("job", id=second)[1]
+    assert job["waits_for"] == 1 and job["priority"] == 7, job
+    server.wait_for_worker()
+    begun = time.monotonic()
+    assert client.call("job_cancel", id=first)[0] == 200
+    assert follow(client, first)["state"] == "REVOKED"
+    assert time.monotonic() - begun < 20
+    job = follow(client, second)
+    assert job["state"] == "FAILURE" and first in job["error"]["message"], job
+    assert client.call("job_retry", id=second)[0] == 409
+    assert client.call("job_cancel", id=second)[0] == 409
+    assert client.call("job_cancel", id="nobody")[0] == 404
+    os.makedirs(os.path.join(folder, "orgs", "acme"))
+    assert Client(server.port, "acme").call("job_cancel", id=first)[0] == 404
+    assert client.call("train")[0] == 200
     assert server.stop() == 0
 
 
@@ -186,15 +336,15 @@ def a_killed_server_leaves_nothing_half_written(folder):
     client = Client(server.port)
     assert client.call("train")[0] == 200
     before = client.call("models_status")[1]
-    client.call("train", wait=False)
+    accepted = client.call("train", wait=False)[1]
     server.wait_for_worker()
     server.kill()
     server = Server(folder)
     client = Client(server.port)
     assert client.call("models_status")[1] == before
     assert client.call("health")[1]["status"] == "ok"
-    status, result = client.call("train")
-    assert status == 200, result
+    job = follow(client, accepted["job_id"])
+    assert job["state"] == "SUCCESS" and job["attempts"] == 2, job["error"]
     versions = [m["version"] for m in client.call("models_status")[1]["models"]]
     assert versions == [2, 2, 2], versions
     assert not os.listdir(os.path.join(folder, "orgs", "default", "work"))
@@ -300,7 +450,8 @@ def a_damaged_model_is_told_and_mended_by_training(folder):
 sys.exit(run_tap([
     a_damaged_model_is_told_and_mended_by_training, an_extended_isolation_forest_is_served,
     two_organizations_train_and_are_kept_apart, summary_filters_and_statistics_are_exact,
-    bad_requests_get_the_right_status, train_without_data_says_so, jobs_run_beside_serving_and_one_at_a_time,
-    a_killed_worker_is_a_failure_with_its_reason, a_killed_server_leaves_nothing_half_written,
+    bad_requests_get_the_right_status, every_route_refuses_as_the_contract_says, every_route_answers_as_the_contract_says,
+    request_ids_are_in_the_log, train_without_data_says_so, jobs_run_beside_serving_and_one_at_a_time, a_killed_worker_is_started_again,
+    a_killed_worker_is_a_failure_with_its_reason, probes_go_through_the_queue, jobs_are_canceled_and_wait_for_each_other, a_killed_server_leaves_nothing_half_written,
     changed_files_replace_their_rows_and_unchanged_ones_are_skipped, the_same_seed_gives_the_same_models,
     pages_and_contract_are_served_offline]))

@@ -2,7 +2,9 @@
 """Live telemetry of two organizations over HTTP: what was acknowledged is there after kill -9 at any moment, bit by bit what `millwright features`
 makes of it in batch, and each row is stored once; and what bodies are refused."""
 import csv
+import gzip
 import http.client
+import io
 import json
 import os
 import random
@@ -242,8 +244,15 @@ def bodies_and_their_answers(folder):
     many = json.dumps({"rows": [{"when": 1772323300 + i, "machine": "m1"} for i in range(20001)]})
     assert post(server.port, "acme", many, "application/json")[0] == 413
     assert announce(server.port, (8 << 20) + 1) == 413
+    packed = {**JSON, "Content-Encoding": "gzip"}
+    row = b'{"rows":[{"when":1772323299,"machine":"m1","temperature":1}]}'
+    status, _, said = acme.request("POST", "/telemetry", gzip.compress(row), packed)
+    assert (status, json.loads(said)["accepted"]) == (200, 1), said
+    assert acme.request("POST", "/telemetry", gzip.compress(row)[:-3], packed)[0] == 400
+    assert acme.request("POST", "/telemetry", gzip.compress(b" " * (8 << 20) + row), packed)[0] == 413
+    assert acme.request("POST", "/telemetry", row, {**JSON, "Content-Encoding": "br"})[0] == 415
     status, metrics = acme.call("metrics")
-    assert "millwright_telemetry_rows_total 3" in metrics, metrics
+    assert "millwright_telemetry_rows_total 4" in metrics, metrics
     assert server.stop() == 0
 
 
@@ -269,6 +278,23 @@ def another_configuration_takes_over(folder):
     want = sum([r["temperature"] for r in rows if r["machine"] == "m1"][-50:]) / 50
     assert abs(mean - want) < 1e-4, (mean, want)
     assert globex.call("live_features", device="m1")[0] == 404
+    assert server.stop() == 0
+
+
+def any_name_of_a_device_has_an_address(folder):
+    configure(folder, "globex", SCHEMAS["globex"])
+    server = Server(folder)
+    globex = Client(server.port, "globex")
+    names = ["hall 2/pump", "/", "a//b/", "Öfen/№ 1", "a%2Fb", "a+b", "50%", "a?b#c", "m1"]
+    rows = [{"time": 1772323200, "machine": name, "temperature": i} for i, name in enumerate(names)]
+    assert globex.call("telemetry", {"rows": rows})[1]["accepted"] == len(names)
+    for i, name in enumerate(names):
+        status, said = globex.call("live_features", device=name)
+        assert (status, said["device"], said["features"]["temperature_ewm_mean_3"]) == (200, name, i), (name, said)
+    assert globex.call("live_features", device="hall 2")[0] == 404
+    for path, want in (("/features/a%2Fb%2f", 404), ("/features/a/b", 404), ("/features/a%2F..%2Fb", 400), ("/features/%2e", 400),
+                       ("/features/a%01b", 400), ("/features/a%2", 400), ("/jobs/a%2Fb", 400), ("/features%2Fm1", 400)):
+        assert globex.request("GET", path, None, {})[0] == want, path
     assert server.stop() == 0
 
 
@@ -307,7 +333,203 @@ def earlier_features_are_those_of_batch(folder):
     assert server.stop() == 0
 
 
-TESTS = [earlier_features_are_those_of_batch, bodies_and_their_answers, another_configuration_takes_over, kill_at_any_moment]
+ODD = 'Druck (bar), "ü"'
+NAMES = ["stuck", "flat", "out_of_range", "spike", "gap", "clock", "unit"]
+
+
+def plant_with_faults(path, seed):
+    """Two machines, a reading a minute; the first one's temperature stands still for five hours, the second is silent for four."""
+    draw = random.Random(seed)
+    with open(path, "w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["when", "machine", "temperature", ODD])
+        for i in range(6000):
+            for machine in ("hall 2/pump", "m2"):
+                stuck = machine != "m2" and 4000 <= i < 4300
+                if machine != "m2" or not 2000 <= i < 2240:
+                    out.writerow([(START + timedelta(minutes=i)).isoformat(), machine, 51.5 if stuck else round(draw.gauss(50, 3), 3),
+                                  round(draw.gauss(3, 0.2), 4)])
+
+
+def flags_of_sensors_go_along_to_earlier_features(folder):
+    """What POST /features/historical says of stored rows is what `millwright features --quality` says of their file."""
+    features = [{"op": "value", "of": ["temperature", ODD]}, {"op": "mean", "of": "temperature", "window": "1h", "name": "mean"},
+                {"op": "lag", "of": ODD, "lag": 120, "name": "lag"}, {"op": "hour_sin", "name": "hour"}]
+    schema = {"timeColumn": "when", "deviceColumn": "machine", "continuousColumns": ["temperature", ODD], "features": features}
+    flagged = {}
+    for seed, org in enumerate(("acme", "globex")):
+        path = configure(folder, org, schema)
+        table, q = os.path.join(folder, f"{org}.csv"), os.path.join(folder, f"{org}_q.csv")
+        plant_with_faults(table, seed)
+        millwright(folder, "features", path, table, "--out", os.path.join(folder, "f.csv"), "--quality", q)
+        with open(q, newline="") as f:
+            flagged[org] = list(csv.DictReader(f))
+        millwright(folder, "ingest", table, "--org", org, "--dataset", "plant", "--time", "when", "--device", "machine")
+    server = Server(folder)
+    draw = random.Random(9)
+    asked = [{"device": draw.choice(["hall 2/pump", "m2", "none"]), "time": 1772323200 + draw.randint(-100, 6100) * 60} for _ in range(400)]
+    seen = set()
+    for org in flagged:
+        status, said = Client(server.port, org).call("historical_features", {"dataset": "plant", "rows": asked})
+        assert status == 200, said
+        for question, answer in zip(asked, said["rows"]):
+            want = flags_at(flagged[org], question["device"], answer["row_time"])
+            assert answer["quality"] == want, (org, question, answer, want)
+            seen |= {(feature, flag) for feature, flags in want.items() for flag in flags}
+    assert {("mean", "stuck"), ("temperature", "stuck"), ("lag", "gap"), ("mean", "gap")} <= seen and not [f for f, _ in seen if f == "hour"], seen
+    empty = Client(server.port, "acme").call("historical_features", {"rows": asked[:1]})[1]["rows"][0]
+    assert empty["quality"] == {}, empty
+    learn = {"dataset": "plant", "target": "temperature", "n_estimators": 5, "program": {"schemaConfig": {**schema, "features": features[:2]}}}
+    status, said = Client(server.port, "globex").call("train", {**learn, "without_flagged": ["stuck", "spike"]})
+    assert status == 200 and said["split"]["flagged_rows"] == 84, said  # and an hour after
+    assert Client(server.port, "acme").call("train", {**learn, "without_flagged": ["stuk"]})[0] == 422
+    assert server.stop() == 0
+
+
+def flags_at(lines, device, row_time):
+    """{feature: flags} of a row, from what `millwright features --quality` writes."""
+    return {line["feature"]: [name for bit, name in enumerate(NAMES) if int(line["bits"]) >> bit & 1]
+            for line in lines if row_time and line["device_id"] == device and line["time"] <= row_time < line["end"]}
+
+
+def flags_go_along_with_live_rows(folder):
+    """Rows that are sent, through kill -9, have the flags of the same rows in a file: of the newest rows, of earlier ones, and for training."""
+    features = [{"op": "value", "of": ["temperature", ODD]}, {"op": "mean", "of": "temperature", "window": "1h", "name": "mean"},
+                {"op": "lag", "of": ODD, "lag": 120, "name": "lag"}]
+    schema = {"timeColumn": "when", "deviceColumn": "machine", "continuousColumns": ["temperature", ODD], "features": features}
+    path, table, q = configure(folder, "acme", schema), os.path.join(folder, "rows.csv"), os.path.join(folder, "q.csv")
+    plant_with_faults(table, 1)
+    with open(table, newline="", encoding="utf-8") as f:
+        head, *rows = f.read().splitlines()
+    draw = random.Random(11)
+    server, at, seen = Server(folder, "--live-file-kib", "32"), 0, set()
+    acme = Client(server.port, "acme")
+    stuck_from = START + timedelta(minutes=4000)
+    while at < len(rows):
+        some = rows[at:at + draw.randint(1, 900)]
+        at += len(some)
+        body = "\n".join([head, *some, ""]).encode()
+        status, said = post(server.port, "acme", body, "text/csv")
+        assert (status, said["accepted"]) == (200, len(some)), said
+        if draw.random() < 0.4:
+            server.kill()
+            server = Server(folder, "--live-file-kib", "32")
+            acme = Client(server.port, "acme")
+            assert post(server.port, "acme", body, "text/csv")[1]["repeated"] > 0
+        if draw.random() < 0.3 or at == len(rows):
+            so_far = os.path.join(folder, "so_far.csv")
+            with open(so_far, "w", encoding="utf-8") as f:
+                f.write("\n".join([head, *rows[:at], ""]))
+            millwright(folder, "features", path, so_far, "--out", os.path.join(folder, "f.csv"), "--quality", q)
+            with open(q, newline="", encoding="utf-8") as f:
+                lines = list(csv.DictReader(f))
+            for device in ("hall 2/pump", "m2"):
+                status, said = acme.call("live_features", device=device)
+                assert status == 200 and said["quality"] == flags_at(lines, device, said["time"]), (device, said)
+                seen |= {(feature, flag) for feature, flags in said["quality"].items() for flag in flags}
+                # A sensor that stands is told while it stands.
+                minute = (datetime.fromisoformat(said["time"].replace("Z", "+00:00")) - stuck_from) / timedelta(minutes=1)
+                if device != "m2" and 60 <= minute < 300:
+                    assert said["quality"]["temperature"] == ["stuck"], said
+    assert ("temperature", "stuck") in seen and ("mean", "stuck") in seen, seen
+    millwright(folder, "ingest", table, "--org", "acme", "--dataset", "plant", "--time", "when", "--device", "machine")
+    asked = [{"device": draw.choice(["hall 2/pump", "m2"]), "time": 1772323200 + draw.randint(-100, 6100) * 60} for _ in range(400)]
+    live, stored = (acme.call("historical_features", {"dataset": name, "rows": asked}) for name in ("live", "plant"))
+    assert live[0] == 200 and live[1]["rows"] == stored[1]["rows"], (live, stored)
+    assert {flag for row in live[1]["rows"] for flags in row["quality"].values() for flag in flags} >= {"stuck", "gap"}
+    learn = {"target": "temperature", "n_estimators": 5, "without_flagged": ["stuck"], "program": {"schemaConfig": {**schema, "features": features[:2]}}}
+    flagged = []
+    for name in ("live", "plant"):
+        status, said = acme.call("train", {**learn, "dataset": name})
+        assert status == 200, said
+        flagged.append(said["split"]["flagged_rows"])
+    assert flagged[0] == flagged[1] > 50, flagged
+    said = json.loads(millwright(folder, "summary", "--dataset", "live", "--org", "acme", "--json"))
+    assert {"temperature", ""} <= {one["name"] or "" for one in said["quality"]}, said["quality"]
+    assert server.stop() == 0
+
+
+def categories_at(rows, machine, until, names):
+    """What the machine's newest row up to a time says; the device is its own category."""
+    known = [r for r in rows if r["machine"] == machine and r["time"] <= until]
+    return {name: machine if name == "machine" else known[-1][name] if known else None for name in names}
+
+
+def check_categories(client, rows, names, draw):
+    """Of the newest rows, and of earlier ones; names: what the configuration has now."""
+    for machine in ("m0", "m1"):
+        status, said = client.call("live_features", device=machine)
+        if status == 404:
+            continue
+        assert status == 200 and said["categories"] == categories_at(rows, machine, 1 << 40, names), (said, names)
+    asked = [{"device": draw.choice(["m0", "m1", "none"]), "time": draw.choice(rows)["time"] + draw.randint(-1, 1)} for _ in range(50)]
+    status, said = client.call("historical_features", {"rows": asked})
+    assert status == 200, said
+    for question, answer in zip(asked, said["rows"]):
+        assert answer["categories"] == categories_at(rows, question["device"], question["time"], names), (question, answer)
+
+
+def categories_of_live_rows_go_along(folder):
+    """What answers and segments have is what was sent, in each form, through kill -9 and without a snapshot; a change of categories goes on in new files."""
+    names = ["product", "machine", "shift"]
+    schema = {"deviceColumn": "machine", "continuousColumns": ["temperature"], "categoricalColumns": names, "rollingWindows": [3]}
+    configure(folder, "acme", schema)
+    configure(folder, "globex", {**schema, "categoricalColumns": ["product"]})
+    server = Server(folder, "--live-file-kib", "16")
+    draw, rows = random.Random(4), []
+    for i in range(40):
+        some = [{"time": 1772323200 + 100 * i + k, "machine": f"m{k % 2}", "temperature": k, "product": draw.choice(["A 1", "B,\"2\"", "ö", None]),
+                 "shift": draw.choice([None, "early", "late"])} for k in range(draw.randint(1, 60))]
+        if i % 2:
+            body, kind = json.dumps({"rows": some}), "application/json"
+        else:
+            text = io.StringIO()
+            write = csv.DictWriter(text, ["shift", "machine", "time", "product", "temperature"])
+            write.writeheader()
+            write.writerows(some)
+            body, kind = text.getvalue().encode(), "text/csv"
+        for org in ("acme", "globex"):
+            status, said = post(server.port, org, body, kind)
+            assert (status, said["accepted"], said["unusable"]) == (200, len(some), 0), said
+        rows += some
+        if draw.random() < 0.3:
+            server.kill()
+            if draw.random() < 0.5:
+                for org in ("acme", "globex"):
+                    snapshot = os.path.join(folder, "orgs", org, "live", "state.snapshot")
+                    if os.path.exists(snapshot):
+                        os.remove(snapshot)
+            server = Server(folder, "--live-file-kib", "16")
+        if i == 25:
+            names = ["shift", "machine"]
+            configure(folder, "acme", {**schema, "categoricalColumns": names})
+            acme, until = Client(server.port, "acme"), time.monotonic() + 30
+            while acme.call("live_features", device="m0")[1]["config_version"] != 2 and time.monotonic() < until:
+                time.sleep(0.05)
+        if draw.random() < 0.5 or i in (25, 39):
+            check_categories(Client(server.port, "acme"), rows, names, draw)
+            check_categories(Client(server.port, "globex"), rows, ["product"], draw)
+    until = time.monotonic() + 30
+    while True:  # segments are made by another thread
+        columns = {org: {c["name"]: c for c in json.loads(millwright(folder, "summary", "--dataset", "live", "--org", org, "--json"))["columns"]}
+                   for org in ("acme", "globex")}
+        stored = {org: some["device_id"]["count"] for org, some in columns.items()}
+        if min(stored.values()) > len(rows) // 2 or time.monotonic() > until:
+            break
+        time.sleep(0.1)
+    assert server.stop() == 0
+    for org, some in columns.items():
+        first = rows[:stored[org]]
+        with_product = [r for r in first if r["product"]]
+        assert some["product"]["type"] == "dictionary", some["product"]
+        if org == "globex":
+            assert some["product"]["count"] == len(with_product) and "shift" not in some, (some, len(with_product))
+        else:
+            assert some["shift"]["count"] == len([r for r in first if r["shift"]]), some
+            assert 0 < some["product"]["count"] <= len(with_product) and "machine" not in some, some
+
+
+TESTS = [any_name_of_a_device_has_an_address, earlier_features_are_those_of_batch, flags_of_sensors_go_along_to_earlier_features, flags_go_along_with_live_rows, categories_of_live_rows_go_along, bodies_and_their_answers, another_configuration_takes_over, kill_at_any_moment]
 
 if __name__ == "__main__":
     chosen = [test for test in TESTS if not sys.argv[1:] or any(word in test.__name__ for word in sys.argv[1:])]

@@ -1,8 +1,8 @@
 /*
  * test_server.c -- the HTTP server with made-up operations, driven by tests/http/test_*.py.
  *
- *   test_server [--NAME NUMBER]...    NAME: port, loops, handlers, queued, waiting, drain_ms or a
- * limit
+ *   test_server [--NAME NUMBER]... [--origin ORIGIN]... [--cert FILE]    NAME: port, loops, handlers, queued,
+ * waiting, drain_ms or a limit
  *
  * Prints the port on one line, serves until SIGTERM or end of standard input, drains, and fails
  * when any memory is left.
@@ -51,8 +51,10 @@ static void on_end(void *self, mw_exchange *exchange) {
 }
 
 static void on_drain(void *self, mw_exchange *exchange) {
-    (void)self;
-    raw_on_drain(exchange);
+    if (raw_wants(exchange))
+        raw_on_drain(exchange);
+    else
+        api_handler.on_drain(self, exchange);
 }
 
 static void on_peer_end(void *self, mw_exchange *exchange) {
@@ -78,6 +80,14 @@ static bool set(settings *to, const char *name, int64_t value) {
     if (strcmp(name, "waiting") == 0) return to->api.max_waiting = value, true;
     if (strcmp(name, "upload_bytes") == 0) return to->api.upload_bytes = value, true;
     if (strcmp(name, "uploads") == 0) return to->api.max_uploads = value, true;
+    if (strcmp(name, "streams") == 0) return to->api.max_streams = value, true;
+    if (strcmp(name, "deadline_ms") == 0) return to->api.deadline_ms = n, true;
+    if (strcmp(name, "rate") == 0) return to->api.rate = (double)value, true;
+    if (strcmp(name, "memory") == 0) return mw_mem_process.ceiling_bytes = (size_t)value, true;
+    if (strcmp(name, "heartbeat_ms") == 0) return to->api.heartbeat_ms = n, true;
+    if (strcmp(name, "look_ms") == 0) return to->api.look_ms = n, true;
+    if (strcmp(name, "kept_bytes") == 0) return to->api.kept_bytes = n, true;
+    if (strcmp(name, "tick_ms") == 0) return limits->tick_ms = n, true;
     if (strcmp(name, "drain_ms") == 0) return to->drain_ms = value, true;
     if (strcmp(name, "connections") == 0) return limits->connections = value, true;
     if (strcmp(name, "response_bytes") == 0) return limits->response_bytes = value, true;
@@ -85,6 +95,7 @@ static bool set(settings *to, const char *name, int64_t value) {
     if (strcmp(name, "idle_timeout_ms") == 0) return limits->idle_timeout_ms = n, true;
     if (strcmp(name, "body_min_bytes_per_s") == 0) return limits->body_min_bytes_per_s = n, true;
     if (strcmp(name, "grace_ms") == 0) return limits->grace_ms = n, true;
+    if (strcmp(name, "handshake_timeout_ms") == 0) return limits->handshake_timeout_ms = n, true;
     if (strcmp(name, "linger_ms") == 0) return limits->linger_ms = n, true;
     return false;
 }
@@ -102,10 +113,18 @@ int main(int argc, char **argv) {
     settings to = {.http = {.host = "127.0.0.1", .n_loops = 2}, .drain_ms = 3000};
     mw_http_limits_default(&to.http.limits);
     mw_api_options_default(&to.api, 2);
+    static const char *origins[8];
+    int n_origins = 0;
+    const char *cert = NULL;
     for (int i = 1; i + 1 < argc; i += 2)
-        if (strncmp(argv[i], "--", 2) != 0 ||
-            !set(&to, argv[i] + 2, strtoll(argv[i + 1], NULL, 10)))
+        if (strcmp(argv[i], "--origin") == 0 && n_origins < 7)
+            origins[n_origins++] = argv[i + 1];
+        else if (strcmp(argv[i], "--cert") == 0)
+            cert = argv[i + 1]; /* with its key in the same file */
+        else if (strncmp(argv[i], "--", 2) != 0 ||
+                 !set(&to, argv[i] + 2, strtoll(argv[i + 1], NULL, 10)))
             return fprintf(stderr, "unknown setting %s\n", argv[i]), 2;
+    to.api.origins = origins;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -116,9 +135,11 @@ int main(int argc, char **argv) {
     mw_api *api = NULL;
     mw_http *http = NULL;
     fake_services(&services);
-    mw_status status = mw_api_new(&ctx, &services, &to.api, &api, &err);
+    mw_status status = cert ? mw_tls_new(&ctx, cert, cert, &to.http.tls, &err) : MW_OK;
+    if (status == MW_OK) status = mw_api_new(&ctx, &services, &to.api, &api, &err);
     if (status == MW_OK) {
         fake_set_api(api);
+        mw_api_attach_tls(api, to.http.tls);
         mw_api_handler(api, &api_handler);
         to.http.handler = api_handler;
         to.http.handler.on_head = on_head;
@@ -143,6 +164,7 @@ int main(int argc, char **argv) {
     mw_api_close(api);
     fake_stop_jobs();
     mw_http_free(http);
+    mw_tls_free(to.http.tls);
     size_t left = mw_mem_used(&mw_mem_process);
     if (left) fprintf(stderr, "%zu bytes were not freed\n", left);
     return left ? 1 : 0;

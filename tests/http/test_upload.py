@@ -140,7 +140,9 @@ def bad_requests_are_refused(folder):
     assert send(server, "a.csv", good, "?separator=")[0] in (200, 422)
     assert send(server, "a.csv", good, "?no_such=1")[1]["pointer"] == "no_such"
     assert send(server, "a.csv", good, "?profile=/etc/passwd")[0] == 422  # a path of the server
-    assert send(server, "a.csv", good, headers={"Content-Type": "multipart/form-data; boundary=x"})[0] == 415
+    assert send(server, "a.csv", good, headers={"Content-Type": "multipart/form-data; boundary=x"})[0] == 400
+    assert send(server, "a.csv", good, headers={"Content-Type": "multipart/mixed; boundary=x"})[0] == 415
+    assert send(server, "a.csv", good, headers={"Content-Type": "multipart/form-data"})[0] == 415
     assert send(server, "a.csv", good, headers={"Content-Encoding": "br"})[0] == 415
     assert send(server, "a.csv", good, headers={"Origin": "http://evil.example"})[0] == 403
     assert send(server, "a.csv", b"\x00\x01\x02 no table \xff" * 50)[0] == 422
@@ -148,6 +150,44 @@ def bad_requests_are_refused(folder):
         connection.sendall(b"POST /datasets/main/files/a.csv HTTP/1.1\r\nHost: localhost\r\n"
                            b"Content-Length: 68719476737\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+    nothing_is_left(folder)
+    assert server.stop() == 0
+
+
+def form(*parts):
+    """A body of multipart/form-data: (name, value) or (name, file name, content)."""
+    body = b""
+    for name, *rest in parts:
+        file_name = f'; filename="{rest[0]}"' if len(rest) == 2 else ""
+        content = rest[-1] if isinstance(rest[-1], bytes) else rest[-1].encode()
+        body += f'--B0\r\nContent-Disposition: form-data; name="{name}"{file_name}\r\n\r\n'.encode() + content + b"\r\n"
+    return body + b"--B0--\r\n"
+
+
+def forms_are_stored(folder):
+    server = Server(folder)
+    client = Client(server.port)
+
+    def store(body, query=""):
+        status, _, raw = client.request("POST", "/dataset/store" + query, body,
+                                        {"Content-Type": "multipart/form-data; boundary=B0"})
+        return status, json.loads(raw)
+    status, answer = store(form(("dataset", "press"), ("separator", ";"), ("file", "a.csv", table(300, separator=";"))))
+    assert (status, answer["dataset"], answer["rows"], answer["files"][0]["source"]) == (200, "press", 300, "a.csv"), answer
+    # The same bytes as a file: the dataset has them.
+    status, answer = send(server, "a.csv", table(300, separator=";"), "?separator=;", dataset="press")
+    assert (status, answer["unchanged_files"]) == (200, 1), answer
+    status, answer = store(form(("name", "b.csv"), ("f", "x/y", gzip.compress(table(50)))), "?dataset=press")
+    assert (status, answer["files"][0]["source"], answer["rows"]) == (200, "b.csv", 50), answer
+    # A path is no name: it is not looked at, and then there is none.
+    status, answer = store(form(("f", "../../evil.csv", table(5))))
+    assert (status, answer["pointer"]) == (422, "name"), answer
+    status, answer = store(form(("sep", ";"), ("timezone", "Nowhere/No"), ("f", "a.csv", table(5))), "?dataset=a&x=1")
+    assert status == 422 and [e["pointer"] for e in answer["errors"]][:2] == ["x", "sep"], answer
+    assert store(form(("name", "a.csv")))[0] == 422
+    status, _, raw = client.request("POST", "/dataset/store?name=c.csv&dataset=press", table(7))
+    assert (status, json.loads(raw)["rows"]) == (200, 7), raw
+    assert client.request("POST", "/dataset/store", table(7))[0] == 422
     nothing_is_left(folder)
     assert server.stop() == 0
 
@@ -197,9 +237,24 @@ def a_waiting_job_and_a_killed_worker(folder):
     assert status == 202, answer
     os.kill(server.wait_for_worker(), signal.SIGKILL)
     job = follow(client, answer["job_id"])
-    assert job["state"] == "FAILURE", job
+    assert job["state"] == "SUCCESS" and job["attempts"] == 2, job["error"]
     nothing_is_left(folder)
     assert send(server, "a.csv", table(300))[1]["unchanged_files"] == 1
+    assert server.stop() == 0
+
+
+def a_killed_server_goes_on_with_a_file(folder):
+    server = Server(folder)
+    body = table(0) + table(20000)[len(table(0)):] * 60
+    status, answer = send(server, "big.csv", body, "?wait=false")
+    assert status == 202, answer
+    server.wait_for_worker()
+    server.kill()
+    server = Server(folder)
+    job = follow(Client(server.port), answer["job_id"])
+    assert job["state"] == "SUCCESS" and job["attempts"] == 2, job["error"]
+    assert job["result"]["rows"] == 1200000
+    nothing_is_left(folder)
     assert server.stop() == 0
 
 
@@ -219,6 +274,6 @@ def a_killed_server_leaves_nothing_for_long(folder):
 
 if __name__ == "__main__":
     sys.exit(run_tap([plain_gzip_and_the_same_again, every_option_stands_in_the_query, a_large_file_in_chunks_takes_no_memory,
-                      two_organizations_are_kept_apart, bad_requests_are_refused, rejects_and_dialect_are_reported,
-                      a_client_that_leaves_leaves_nothing, a_waiting_job_and_a_killed_worker,
+                      two_organizations_are_kept_apart, bad_requests_are_refused, forms_are_stored, rejects_and_dialect_are_reported,
+                      a_client_that_leaves_leaves_nothing, a_waiting_job_and_a_killed_worker, a_killed_server_goes_on_with_a_file,
                       a_killed_server_leaves_nothing_for_long]))

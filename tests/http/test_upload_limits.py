@@ -94,6 +94,57 @@ def refused_before_the_body(server):
     equal(left(), [])
 
 
+def part(disposition, content, more=b''):
+    return b'--B\r\nContent-Disposition: form-data; ' + disposition + b'\r\n' + more + b'\r\n' + content + b'\r\n'
+
+
+FILE = b'name="f"; filename="x.csv"'
+
+
+def send_form(server, body, boundary='B'):
+    return server.ask('POST', '/files/a.csv', body, Content_Type='multipart/form-data; boundary=' + boundary)
+
+
+@test()
+def forms(server):
+    for content in (b'x', b'x' * 700000, b'\r\n--' * 50000, b'\r\r\n--B'[:-1], b'\r\n\r\n'):
+        equal(send_form(server, part(FILE, content) + b'--B--').json(), {'bytes': len(content)})
+    body = b'preamble\r\n' + part(b'name="dataset"', b'main') + part(FILE, b'abc') + b'--B--\r\nepilogue'
+    equal(send_form(server, body).json(), {'bytes': 3})
+    equal(send_form(server, body.replace(b'--B', b'--a b?'), '"a b?"').json(), {'bytes': 3})
+    head = HEAD + b'Connection: close\r\nContent-Type: multipart/form-data; boundary=B\r\n'
+    with server.connect() as connection:
+        for byte in head + b'Content-Length: %d\r\n\r\n' % len(body) + body:
+            connection.sendall(bytes([byte]))
+        equal(Answer(read_all(connection)).json(), {'bytes': 3})
+    equal(Answer(server.send(head + b'Transfer-Encoding: chunked\r\n\r\n' + chunks(body[:40], body[40:90], body[90:]))).json(),
+          {'bytes': 3})
+    # A field behind the file counts, too.
+    equal(send_form(server, part(FILE, b'abc') + part(b'name="dataset"', b'm') + b'--B--').json(), {'bytes': 3})
+    wait_until(lambda: not left())
+
+
+@test()
+def bad_forms(server):
+    whole = part(FILE, b'abc') + b'--B--'
+    for body, want in ((b'', 400), (b'--B--', 422), (whole[:-1], 400), (whole[:-5], 400), (b'abc', 400), (part(FILE, b'') + b'--B--', 422),
+                       (part(b'name="dataset"', b'x') + b'--B--', 422), (part(b'name="no"', b'x') + whole, 422),
+                       (part(b'name="name"', b'x') + whole, 422), (part(b'name="dataset"', b'a/b') + whole, 422),
+                       (part(FILE, b'x') + whole, 422), (whole.replace(b'\r\n', b'\n'), 400), (whole.replace(b'form-data', b'file'), 400),
+                       (part(b'filename="x"', b'x') + b'--B--', 400), (part(FILE + b'; name="g"', b'x') + b'--B--', 400),
+                       (part(FILE, b'x', b'Content-Transfer-Encoding: base64\r\n') + b'--B--', 400),
+                       (part(FILE, b'x', b' folded\r\n') + b'--B--', 400), (part(FILE, b'x', b'nonsense\r\n') + b'--B--', 400),
+                       (part(FILE, b'x', b'X: ' + b'y' * 9000 + b'\r\n') + b'--B--', 413),
+                       (part(b'name="dataset"', b'x' * 5000) + whole, 413), (part(b'name="tags"', b'x' * 4000) * 20 + whole, 413),
+                       (part(b'name="dataset"', b'm') * 101 + whole, 413), (b'--Bx\r\n' + whole, 400), (b'x' * 9000 + b'\r\n' + whole, 400),
+                       (part(b'name="\xff"', b'x') + whole, 400), (whole + b'\r\n' + b'x' * 9000, 400)):
+        equal((body[:60], send_form(server, body).problem()['status']), (body[:60], want))
+    for boundary in ('', '"a ', '"a "', 'x' * 71, 'a@b', '"a', 'a\tb'):
+        equal((boundary, send_form(server, whole, boundary).problem()['status']), (boundary, 415))
+    equal(server.ask('POST', '/files/a.csv', whole, Content_Type='multipart/form-data; boundary=B', Content_Encoding='gzip').status, 415)
+    wait_until(lambda: not left())
+
+
 @test()
 def expect_continue(server):
     with server.connect() as connection:

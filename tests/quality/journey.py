@@ -145,7 +145,7 @@ def run_tap(tests):
                 said = function(folder) or ""
         except Exception:
             failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
+            print("# " + traceback.format_exc().replace("\n", "\n# "), file=sys.stderr)
             print(f"not ok {number} - {name}", flush=True)
             continue
         if said.startswith("skip: "):

@@ -22,8 +22,9 @@ same() {
     echo "ok $number - $name ($(wc -l <"$first") files)"
 }
 
+# A version's folder has the name of the claim that made it, random as that.
 hashes() { # FOLDER PATTERN...
-    (cd "$1" && shift && find . -type f \( -name "$1" "${@:2}" \) -print0 | sort -z | xargs -0 sha256sum)
+    (cd "$1" && shift && find . -type f \( -name "$1" "${@:2}" \) -print0 | sort -z | xargs -0 sha256sum) | sed -E 's@/versions/[^/]+/@/versions/*/@'
 }
 
 echo 1..18

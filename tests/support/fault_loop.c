@@ -3,6 +3,12 @@
 
 #include "support/harness.h"
 
+uint64_t mw_fault_next(uint64_t n) {
+    const uint64_t step = 8 / (uint64_t)mw_test_rounds(8);
+    if (n < 64) return n + 1;
+    return n + (n == 64 ? 1 + mw_test_seed() % step : step);
+}
+
 static mw_status run_once(mw_fault_scenario scenario, void *arg, const mw_io *io, const char *what,
                           uint64_t n, mw_err *err) {
     mw_mem mem;
@@ -29,7 +35,7 @@ static void run_untouched(mw_fault_scenario scenario, void *arg) {
 }
 
 uint64_t mw_fault_loop_alloc(mw_fault_scenario scenario, void *arg) {
-    for (uint64_t n = 1; n <= MW_FAULT_LOOP_MAX; n++) {
+    for (uint64_t n = 1; n <= MW_FAULT_LOOP_MAX; n = mw_fault_next(n)) {
         mw_err err;
         mw_alloc_fail_at(n);
         mw_status status = run_once(scenario, arg, NULL, "allocation", n, &err);
@@ -49,7 +55,7 @@ uint64_t mw_fault_loop_alloc(mw_fault_scenario scenario, void *arg) {
 
 uint64_t mw_fault_loop_io(mw_fault_scenario scenario, void *arg, mw_io_kind kind, int errno_value,
                           void (*after)(void *arg, uint64_t n)) {
-    for (uint64_t n = 1; n <= MW_FAULT_LOOP_MAX; n++) {
+    for (uint64_t n = 1; n <= MW_FAULT_LOOP_MAX; n = mw_fault_next(n)) {
         mw_faulty_io faulty;
         mw_faulty_io_init(&faulty);
         mw_faulty_io_fail(&faulty, kind, n, errno_value);

@@ -19,9 +19,12 @@
 
 enum { MW_FAULT_LOOP_MAX = 2000 };
 
+/* Which one fails after n: each, or where tests are slow (MW_TEST_SLOW) each of the first 64 and then an eighth of them, others in each run. */
+uint64_t mw_fault_next(uint64_t n);
+
 typedef mw_status (*mw_fault_scenario)(const mw_ctx *ctx, void *arg, mw_err *err);
 
-/* Fails allocation 1, 2, 3 ... Returns how many the untouched scenario makes. */
+/* Fails allocation 1, 2, 3 ... Returns how many the untouched scenario makes, where tests are slow a few more. */
 uint64_t mw_fault_loop_alloc(mw_fault_scenario scenario, void *arg);
 
 /*

@@ -7,6 +7,7 @@
 static bool fails(mw_faulty_io *faulty, mw_io_kind kind) {
     uint64_t count = ++faulty->count[kind];
     faulty->total++;
+    if (faulty->total == faulty->meet_at) faulty->meet(faulty->meet_arg);
     if (faulty->die_at && faulty->total >= faulty->die_at) {
         errno = EIO;
         return faulty->fired = true;
@@ -71,6 +72,11 @@ static int faulty_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
     return mw_io_system.mkdir(mw_io_system.self, dir_fd, path, mode);
 }
 
+static int faulty_stat(void *self, int dir_fd, const char *path, struct stat *ret, int flags) {
+    if (fails(self, MW_IO_STAT)) return -1;
+    return mw_io_system.stat(mw_io_system.self, dir_fd, path, ret, flags);
+}
+
 void mw_faulty_io_init(mw_faulty_io *faulty) {
     memset(faulty, 0, sizeof *faulty);
     faulty->io = (mw_io){.open = faulty_open,
@@ -82,6 +88,7 @@ void mw_faulty_io_init(mw_faulty_io *faulty) {
                          .rename = faulty_rename,
                          .unlink = faulty_unlink,
                          .mkdir = faulty_mkdir,
+                         .stat = faulty_stat,
                          .self = faulty};
 }
 
@@ -99,4 +106,10 @@ void mw_faulty_io_short_write(mw_faulty_io *faulty, uint64_t n) {
 void mw_faulty_io_die(mw_faulty_io *faulty, uint64_t n) {
     faulty->die_at = n ? faulty->total + n : 0;
     faulty->fired = false;
+}
+
+void mw_faulty_io_meet(mw_faulty_io *faulty, uint64_t n, void (*meet)(void *arg), void *arg) {
+    faulty->meet_at = faulty->total + n;
+    faulty->meet = meet;
+    faulty->meet_arg = arg;
 }

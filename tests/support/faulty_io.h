@@ -25,6 +25,7 @@ typedef enum mw_io_kind {
     MW_IO_RENAME,
     MW_IO_UNLINK,
     MW_IO_MKDIR,
+    MW_IO_STAT,
     MW_IO_KINDS
 } mw_io_kind;
 
@@ -36,6 +37,9 @@ typedef struct mw_faulty_io {
     int fail_errno[MW_IO_KINDS];
     uint64_t short_at; /* count of the write that writes half */
     uint64_t die_at;   /* total from which everything fails */
+    uint64_t meet_at;  /* total before which somebody else acts */
+    void (*meet)(void *arg);
+    void *meet_arg;
     bool fired;
 } mw_faulty_io;
 
@@ -46,5 +50,7 @@ void mw_faulty_io_init(mw_faulty_io *faulty);
 void mw_faulty_io_fail(mw_faulty_io *faulty, mw_io_kind kind, uint64_t n, int errno_value);
 void mw_faulty_io_short_write(mw_faulty_io *faulty, uint64_t n);
 void mw_faulty_io_die(mw_faulty_io *faulty, uint64_t n);
+/* Before the n-th call from now, whatever its kind, meet(arg) is called: another process comes in between. */
+void mw_faulty_io_meet(mw_faulty_io *faulty, uint64_t n, void (*meet)(void *arg), void *arg);
 
 #endif

@@ -23,8 +23,13 @@ ORDER = list(FLOORS)
 # Third-party and system headers that only some folders may know.
 RESERVED = {
     r"sqlite3\.h": ["keep/store"],
+    r"libpq-fe\.h": ["keep/store"],
+    r"curl/.*": ["keep/net"],
+    r"sodium\.h": ["run/op"],
+    r"hiredis/.*": ["run/job"],
     r"uv\.h": ["run/serve"],
     r"llhttp\.h": ["run/serve"],
+    r"openssl/(ssl|pem)\.h": ["run/serve"],
     r"onnx\.pb-c\.h": ["learn/model"],
     r"protobuf-c/.*": ["learn/model", "keep/ingest"],
     r"sleef\.h": ["core/base"],

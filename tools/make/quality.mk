@@ -23,7 +23,7 @@ $(TEN_MILLION): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 build-ten-million: $(TEN_MILLION)
 ten-million: deps-full
 	@$(MAKE) -j$(JOBS) --no-print-directory $(QUIETLY) build-ten-million
-	MW_TEST_SLOW=1 prove -e '' $(TEN_MILLION)
+	MW_TEST_SLOW=8 prove -e '' $(TEN_MILLION)
 
 -include $(TEN_MILLION).d
 
@@ -53,7 +53,7 @@ bench-kernels: $(O)/bench/text_kernels
 bench-csv: all $(BENCH_PROGRAMS) | $(VENV)/.stamp
 	$(VENV)/bin/python bench/csv_speed.py $(BENCH_CSV)
 
-# The peers of bench/tree_*.py, bench/features_*.py and bench/public_tasks.py, apart from those that tests need.
+# The peers of bench/tree_*.py, bench/features_*.py, bench/http_speed.py and bench/public_tasks.py, apart from those that tests need.
 PEERS_VENV := build/venv-peers
 .PHONY: venv-peers
 venv-peers: $(PEERS_VENV)/.stamp
@@ -86,6 +86,28 @@ bench-public: all | $(PEERS_VENV)/.stamp
 .PHONY: bench-telemetry
 bench-telemetry: all
 	$(PYTHON) bench/telemetry_speed.py $(BENCH_TELEMETRY)
+
+##  make bench-http     beside nginx and FastAPI, overload, 1,000 streams of events, idle connections (BENCH_HTTP="--quick" for a short one)
+.PHONY: bench-http
+bench-http: all $(O)/bench/http_load $(O)/tests/http/test_server | $(PEERS_VENV)/.stamp
+	$(PEERS_VENV)/bin/python bench/http_speed.py $(BENCH_HTTP)
+
+# The peer of bench/jobs_speed.py.
+CELERY_VENV := build/venv-celery
+$(CELERY_VENV)/.stamp: bench/requirements-jobs.txt
+	$(PYTHON) -m venv $(CELERY_VENV)
+	$(CELERY_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+##  make bench-jobs     10,000 small jobs on SQLite, PostgreSQL, PostgreSQL + Redis, beside Celery + Redis: jobs/s, enqueue to start (BENCH_JOBS="--quick" for a short one)
+.PHONY: bench-jobs
+bench-jobs: all deps-full | $(CELERY_VENV)/.stamp
+	$(PYTHON) bench/jobs_speed.py $(BENCH_JOBS)
+
+##  make bench-hosts    small jobs on one host and on two that share a PostgreSQL: jobs/s and CPU time a job; as root (BENCH_HOSTS="--quick" for a short one)
+.PHONY: bench-hosts
+bench-hosts: all deps-full
+	$(PYTHON) bench/hosts_speed.py $(BENCH_HOSTS)
 
 ##  make bench-isolation  seconds of the isolation forests beside scikit-learn and isotree, 1,000,000 x 28
 .PHONY: bench-isolation

@@ -31,12 +31,14 @@ $(UNIT_TESTS) $(FAULT_TESTS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter-out $(TEST_SUPPORT),$(filter %.o,$^)) $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka -ljansson
 
-# Scenarios that every backend of the store must pass.
-$(O)/tests/unit/store/test_store: $(O)/tests/unit/store/conformance.o $(O)/tests/unit/store/conformance_jobs.o
-$(O)/tests/unit/job/test_job $(O)/tests/unit/job/test_left $(O)/tests/unit/job/test_lease: $(O)/tests/unit/job/plant_jobs.o
-$(O)/tests/unit/op/test_ops $(O)/tests/unit/op/test_rows $(O)/tests/unit/op/test_dataset_job $(O)/tests/unit/live/test_live $(O)/tests/fault/fault_op: $(O)/tests/unit/op/small_plant.o
+# Scenarios that every store must pass.
+STORE_CONFORMANCE := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/store/conformance*.c)) tests/unit/store/forward.c)
+$(O)/tests/unit/store/test_store $(O)/tests/unit/store/test_artifacts: $(STORE_CONFORMANCE)
+$(O)/tests/unit/job/test_job $(O)/tests/unit/job/test_remote $(O)/tests/unit/job/test_left $(O)/tests/unit/job/test_lease $(O)/tests/unit/job/test_light $(O)/tests/unit/job/test_retry $(O)/tests/unit/job/test_schedules: $(O)/tests/unit/job/plant_jobs.o
+$(O)/tests/unit/job/test_schedules $(O)/tests/services/store_postgres: $(O)/tests/unit/job/schedule_sim.o
+$(O)/tests/unit/op/test_ops $(O)/tests/unit/op/test_rows $(O)/tests/unit/op/test_dataset_job $(O)/tests/unit/op/test_train_commit $(O)/tests/unit/live/test_live $(O)/tests/fault/fault_op: $(O)/tests/unit/op/small_plant.o
 
-$(O)/tests/unit/live/test_telemetry $(O)/tests/unit/live/test_telemetry_faults: $(O)/tests/unit/live/live_scene.o
+$(O)/tests/unit/live/test_telemetry $(O)/tests/unit/live/test_telemetry_faults $(O)/tests/unit/live/test_live_quality: $(O)/tests/unit/live/live_scene.o
 
 # A fuzzer's entry point runs its corpus as a plain test; in BUILD=fuzz libFuzzer drives it.
 $(REPLAYS): $(O)/tests/fuzz/replay_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/support/replay.o $(LIBRARY)
@@ -66,9 +68,10 @@ fault: deps-test
 	@$(MAKE) -j$(JOBS) --no-print-directory $(QUIETLY) build-fault
 	$(if $(FAULT_TESTS),$(PROVE) $(FAULT_TESTS),@echo 'no fault tests')
 
+# MW_TEST_SLOW=N: that part of the random rounds, and longer limits.
 # Some kernels hand out addresses that gcc 12's thread sanitizer cannot map: no randomization there.
-ASAN_ENV := MW_TEST_SLOW=1 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-TSAN_ENV := MW_TEST_SLOW=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch -R
+ASAN_ENV := MW_TEST_SLOW=8 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+TSAN_ENV := MW_TEST_SLOW=8 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch -R
 
 .PHONY: asan tsan
 asan: deps-test
@@ -86,12 +89,12 @@ tsan-run:
 
 # Valgrind sees what gcc's sanitizers cannot: reads of memory that was never written.
 # The job tests keep time with leases, which valgrind is too slow for; TSan and ASan run them.
-VALGRIND_FOLDERS ?= base text param table ingest serve op live cli stat metric linear tree feature model store track
+VALGRIND_FOLDERS ?= store op tree ingest live model serve table text base param cli stat metric linear feature track
 VALGRIND_TESTS = $(foreach folder,$(VALGRIND_FOLDERS),$(filter $(O)/tests/unit/$(folder)/%,$(UNIT_TESTS)))
 .PHONY: valgrind
 valgrind: deps-full
 	@$(MAKE) -j$(JOBS) --no-print-directory build-unit
-	MW_TEST_SLOW=1 prove -j$(JOBS) -e 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+	MW_TEST_SLOW=40 prove -j$(JOBS) -e 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    $(VALGRIND_TESTS) $(REPLAYS)
 
 # The other machine: its compiler and qemu are packages, its libraries are unpacked below build/.
@@ -110,7 +113,7 @@ arm64: deps-full $(ARM64_STAMP)
 	@$(MAKE) BUILD=arm64 --no-print-directory arm64-run
 build-arm64: $(BINARY) $(ARM64_TESTS)
 arm64-run:
-	MW_TEST_SLOW=1 prove -j$(JOBS) -e qemu-aarch64 $(ARM64_TESTS)
+	MW_TEST_SLOW=16 prove -j$(JOBS) -e qemu-aarch64 $(ARM64_TESTS)
 	prove -e '' tests/quality/arm64_same_bytes.sh
 
 FUZZ_SECONDS ?= 600
@@ -152,3 +155,12 @@ $(HTTP_SERVER): $(HTTP_OBJECTS) $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $(HTTP_OBJECTS) $(LIBRARY) $(LIBS)
 build-unit: $(HTTP_SERVER)
 -include $(HTTP_OBJECTS:.o=.d)
+
+# What needs a real service beside it; tests/services/test_*.py start that.
+SERVICE_PROGRAMS := $(patsubst %.c,$(O)/%,$(filter-out %_shim.c,$(sort $(wildcard tests/services/*.c))))
+$(SERVICE_PROGRAMS): %: %.o $(TEST_SUPPORT) $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $(filter-out $(TEST_SUPPORT),$(filter %.o,$^)) $(TEST_SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
+$(O)/tests/services/store_postgres: $(STORE_CONFORMANCE)
+.PHONY: build-services
+build-services: $(SERVICE_PROGRAMS)
+-include $(SERVICE_PROGRAMS:=.d)

@@ -47,6 +47,7 @@ void mw_mem_init(mw_mem *mem, mw_mem *parent, size_t ceiling_bytes) {
     mem->ceiling_bytes = ceiling_bytes;
     atomic_init(&mem->used_bytes, 0);
     atomic_init(&mem->peak_bytes, 0);
+    atomic_init(&mem->refused_bytes, 0);
 }
 
 size_t mw_mem_used(const mw_mem *mem) {
@@ -54,6 +55,17 @@ size_t mw_mem_used(const mw_mem *mem) {
 }
 size_t mw_mem_peak(const mw_mem *mem) {
     return atomic_load(&((mw_mem *)(uintptr_t)mem)->peak_bytes);
+}
+
+size_t mw_mem_refused(const mw_mem *mem) {
+    return atomic_load(&((mw_mem *)(uintptr_t)mem)->refused_bytes);
+}
+
+static void raise_to(_Atomic size_t *most, size_t now) {
+    size_t seen = atomic_load_explicit(most, memory_order_relaxed);
+    while (now > seen && !atomic_compare_exchange_weak_explicit(
+                             most, &seen, now, memory_order_relaxed, memory_order_relaxed)) {
+    }
 }
 
 static void credit(mw_mem *mem, size_t size) {
@@ -65,16 +77,13 @@ static bool charge(mw_mem *mem, size_t size) {
     for (mw_mem *m = mem; m; m = m->parent) {
         size_t now = atomic_fetch_add_explicit(&m->used_bytes, size, memory_order_relaxed) + size;
         if (m->ceiling_bytes && (now > m->ceiling_bytes || now < size)) {
+            raise_to(&m->refused_bytes, now);
             for (mw_mem *undo = mem;; undo = undo->parent) {
                 atomic_fetch_sub_explicit(&undo->used_bytes, size, memory_order_relaxed);
                 if (undo == m) return false;
             }
         }
-        size_t peak = atomic_load_explicit(&m->peak_bytes, memory_order_relaxed);
-        while (now > peak &&
-               !atomic_compare_exchange_weak_explicit(&m->peak_bytes, &peak, now,
-                                                      memory_order_relaxed, memory_order_relaxed)) {
-        }
+        raise_to(&m->peak_bytes, now);
     }
     return true;
 }

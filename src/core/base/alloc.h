@@ -21,6 +21,7 @@ typedef struct mw_mem {
     size_t ceiling_bytes;  /* 0: no ceiling */
     _Atomic size_t used_bytes;
     _Atomic size_t peak_bytes;
+    _Atomic size_t refused_bytes;
 } mw_mem;
 
 /* The account of everything that has no other: the process. It has no ceiling until one is set. */
@@ -29,6 +30,8 @@ extern mw_mem mw_mem_process;
 void mw_mem_init(mw_mem *mem, mw_mem *parent, size_t ceiling_bytes);
 size_t mw_mem_used(const mw_mem *mem);
 size_t mw_mem_peak(const mw_mem *mem);
+/* What the account would have held, had its ceiling not refused the largest block that it refused; 0: it refused none. */
+size_t mw_mem_refused(const mw_mem *mem);
 
 /*
  * All return NULL when the account's ceiling, the machine or an injected fault says no.

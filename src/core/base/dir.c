@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { DEPTH_MAX = 16 };
+
 struct mw_dir {
     int fd;
     char label[512];
@@ -84,7 +86,7 @@ mw_status mw_dir_open(const mw_ctx *ctx, const char *path, mw_dir_mode mode, mw_
             if (status) return status;
         }
     }
-    int fd = open(path, flags);
+    int fd = ctx->io->open(ctx->io->self, AT_FDCWD, path, flags, 0);
     if (fd < 0) return mw_fail_errno(err, errno, "cannot open the folder %s", path);
     return wrap(ctx, fd, NULL, path, ret, err);
 }
@@ -109,6 +111,37 @@ mw_status mw_dir_sub(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_dir_mo
     int fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return mw_fail_errno(err, errno, "cannot open the folder %s/%s", dir->label, name);
     return wrap(ctx, fd, dir->label, name, ret, err);
+}
+
+mw_status mw_dir_below(const mw_ctx *ctx, mw_dir *dir, const char *path, mw_dir_mode mode,
+                       mw_dir **ret, const char **ret_name, mw_err *err) {
+    mw_dir *at = NULL;
+    int fd = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return mw_fail_errno(err, errno, "cannot open the folder %s", dir->label);
+    mw_status status = wrap(ctx, fd, NULL, dir->label, &at, err);
+    int depth = 0;
+    for (const char *slash; !status && (slash = strchr(path, '/')); path = slash + 1) {
+        char part[256];
+        mw_dir *next;
+        const size_t n = (size_t)(slash - path);
+        if (n >= sizeof part || ++depth > DEPTH_MAX) {
+            status = mw_fail(err, MW_EINVAL, "the path has a part that is too long, or too many");
+            break;
+        }
+        mw_str_copy(part, sizeof part, (mw_str){path, n});
+        status = mw_dir_sub(ctx, at, part, mode, &next, err);
+        if (status) break;
+        mw_dir_close(at);
+        at = next;
+    }
+    if (!status) status = check_name(path, err);
+    if (status) {
+        mw_dir_close(at);
+        return status;
+    }
+    *ret = at;
+    *ret_name = path;
+    return MW_OK;
 }
 
 void *mw_dir_close(mw_dir *dir) {

@@ -23,6 +23,12 @@ mw_status mw_dir_open_parent(const mw_ctx *ctx, const char *path, mw_dir **ret,
                              const char **ret_name, mw_err *err);
 mw_status mw_dir_sub(const mw_ctx *ctx, mw_dir *dir, const char *name, mw_dir_mode mode,
                      mw_dir **ret, mw_err *err);
+/*
+ * The folder of the last name of `path`, which *ret_name points at, in path: each part of "a/b/c" is a name in the folder before it, so that nothing
+ * outside dir is reached, and no link is followed. MW_EINVAL: a part that is no plain name, or more than 16 of them.
+ */
+mw_status mw_dir_below(const mw_ctx *ctx, mw_dir *dir, const char *path, mw_dir_mode mode,
+                       mw_dir **ret, const char **ret_name, mw_err *err);
 void *mw_dir_close(mw_dir *dir); /* NULL is allowed; returns NULL */
 
 int mw_dir_fd(const mw_dir *dir);

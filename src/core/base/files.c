@@ -59,8 +59,13 @@ static int sys_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
     return mkdirat(dir_fd, path, mode);
 }
 
-const mw_io mw_io_system = {sys_open,  sys_read,   sys_write,  sys_fsync, sys_fdatasync,
-                            sys_close, sys_rename, sys_unlink, sys_mkdir, NULL};
+static int sys_stat(void *self, int dir_fd, const char *path, struct stat *ret, int flags) {
+    (void)self;
+    return fstatat(dir_fd, path, ret, flags);
+}
+
+const mw_io mw_io_system = {sys_open,   sys_read,   sys_write, sys_fsync, sys_fdatasync, sys_close,
+                            sys_rename, sys_unlink, sys_mkdir, sys_stat,  NULL};
 
 enum {
     WRITE_BUFFER_BYTES = 256 * 1024,

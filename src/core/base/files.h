@@ -28,6 +28,7 @@ typedef struct mw_io {
     int (*rename)(void *self, int from_dir, const char *from, int to_dir, const char *to);
     int (*unlink)(void *self, int dir_fd, const char *path, int flags);
     int (*mkdir)(void *self, int dir_fd, const char *path, mode_t mode);
+    int (*stat)(void *self, int dir_fd, const char *path, struct stat *ret, int flags);
     void *self;
 } mw_io;
 

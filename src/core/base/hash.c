@@ -5,6 +5,7 @@
  */
 #include "core/base/hash.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <xxhash.h>
@@ -23,8 +24,12 @@ mw_status mw_sha256_new(mw_sha256 **ret, mw_err *err) {
     if (!sha) return mw_fail_nomem(err, "a content hash");
     sha->digest = EVP_MD_CTX_new();
     if (!sha->digest || EVP_DigestInit_ex(sha->digest, EVP_sha256(), NULL) != 1) {
+        const bool memory = ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE;
+        const bool nothing = !sha->digest || memory;
+        ERR_clear_error();
         mw_sha256_free(sha);
-        return mw_fail(err, MW_EINTERNAL, "SHA-256 is not available from libcrypto");
+        return nothing ? mw_fail_nomem(err, "a content hash")
+                       : mw_fail(err, MW_EINTERNAL, "SHA-256 is not available from libcrypto");
     }
     *ret = sha;
     return MW_OK;
@@ -82,14 +87,22 @@ void mw_hash128_add(mw_hash128 *hash, const void *data, size_t size) {
     (void)XXH3_128bits_update(hash->state, data, size);
 }
 
-void mw_hash128_digest(const mw_hash128 *hash, char hex[MW_HASH128_HEX]) {
+static void write_hash128(XXH128_hash_t value, char hex[MW_HASH128_HEX]) {
     XXH128_canonical_t bytes;
-    XXH128_canonicalFromHash(&bytes, XXH3_128bits_digest(hash->state));
+    XXH128_canonicalFromHash(&bytes, value);
     for (size_t i = 0; i < sizeof bytes.digest; i++) {
         hex[2 * i] = digits[bytes.digest[i] >> 4];
         hex[2 * i + 1] = digits[bytes.digest[i] & 15];
     }
     hex[2 * sizeof bytes.digest] = '\0';
+}
+
+void mw_hash128_digest(const mw_hash128 *hash, char hex[MW_HASH128_HEX]) {
+    write_hash128(XXH3_128bits_digest(hash->state), hex);
+}
+
+void mw_hash128_of(const void *data, size_t size, char hex[MW_HASH128_HEX]) {
+    write_hash128(XXH3_128bits(data, size), hex);
 }
 
 void *mw_hash128_free(mw_hash128 *hash) {

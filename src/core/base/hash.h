@@ -38,6 +38,8 @@ void mw_hash128_add(mw_hash128 *hash, const void *data, size_t size);
 /* Of all that was added so far, lower-case hex, most significant digit first. */
 void mw_hash128_digest(const mw_hash128 *hash, char hex[MW_HASH128_HEX]);
 void *mw_hash128_free(mw_hash128 *hash); /* NULL is allowed */
+/* The same of bytes that lie together; needs no memory. */
+void mw_hash128_of(const void *data, size_t size, char hex[MW_HASH128_HEX]);
 
 /* XXH3-64: whether bytes on disk are those that were written. */
 uint64_t mw_hash_check(const void *data, size_t size, uint64_t seed);

@@ -34,6 +34,8 @@ struct mw_log {
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
 
+const char *mw_log_level_name(mw_log_level level) { return level_names[level]; }
+
 bool mw_log_level_parse(const char *text, mw_log_level *level) {
     static const struct {
         const char *name;

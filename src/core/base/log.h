@@ -35,6 +35,7 @@ void *mw_log_close(mw_log *log); /* NULL */
 
 /* "DEBUG", "info", "WARNING", ... -> level; false when unknown. */
 bool mw_log_level_parse(const char *text, mw_log_level *level);
+const char *mw_log_level_name(mw_log_level level); /* "WARNING" */
 
 void mw_log_write(const mw_ctx *ctx, mw_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -31,7 +31,8 @@
     X(ENOMEM, 11, 503, "Out of memory")           \
     X(EIO, 12, 500, "Storage error")              \
     X(ETIMEOUT, 13, 504, "Timed out")             \
-    X(ECANCELED, 14, 409, "Canceled")
+    X(ECANCELED, 14, 409, "Canceled")             \
+    X(ECHANGED, 15, 412, "Changed meanwhile")
 
 typedef enum mw_status {
 #define MW_X(name, exit_status, http, title) MW_##name,

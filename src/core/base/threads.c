@@ -1,5 +1,5 @@
 /*
- * threads.c -- one loop at a time, its ranges handed out by an atomic counter.
+ * threads.c -- see threads.h. Of the pool: one loop at a time, its ranges handed out by an atomic counter.
  *
  * Workers sleep on a condition variable between loops, but first look out for the next one for some
  * tens of microseconds, which is what waking costs: loops of one computation follow each other at
@@ -11,9 +11,34 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #include "core/base/limits.h"
+
+int mw_thread_start(pthread_t *ret, void *(*run)(void *), void *arg) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failed = pthread_create(ret, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+void mw_cond_init(pthread_cond_t *cond) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+bool mw_cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t wait_us) {
+    const int64_t until_us = mw_clock_monotonic(&mw_clock_system) + wait_us;
+    const struct timespec until = {.tv_sec = until_us / MW_US_PER_SECOND,
+                                   .tv_nsec = (until_us % MW_US_PER_SECOND) * 1000};
+    return pthread_cond_timedwait(cond, mutex, &until) == 0;
+}
 
 typedef struct mw_loop {
     const mw_ctx *ctx;

@@ -1,5 +1,6 @@
 /*
- * threads.h -- a fixed pool of threads that share out the items of one loop.
+ * threads.h -- how a thread is started, how it waits for a time, and a fixed pool of threads that
+ * share out the items of one loop.
  *
  * What      mw_pool_for calls fn over disjoint ranges that cover [0, n_items). Which thread takes
  * which range is not determined: results must not depend on it (write by item index, or sum
@@ -12,9 +13,18 @@
 #ifndef MW_CORE_BASE_THREADS_H
 #define MW_CORE_BASE_THREADS_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "core/base/ctx.h"
+
+/* With every signal blocked in it: signals are for the program's own threads. 0, or an errno. */
+int mw_thread_start(pthread_t *ret, void *(*run)(void *), void *arg);
+
+/* For mw_cond_wait_us: it goes by the monotonic clock, which nobody sets back by a day. */
+void mw_cond_init(pthread_cond_t *cond);
+/* With the mutex, for at most wait_us. False: the time is over. */
+bool mw_cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t wait_us);
 
 typedef struct mw_pool mw_pool;
 

@@ -27,6 +27,7 @@ typedef struct value {
     item *first, **end;  /* LIST and repeated ones, as they come */
     size_t n_items;
     const char **items; /* [n_items], made by mw_args_finish */
+    bool refused;       /* set by the user to what it cannot be: noted among the faults */
 } value;
 
 struct mw_args {
@@ -34,7 +35,8 @@ struct mw_args {
     const mw_param *table; /* borrowed; [n] */
     size_t n;
     mw_arena arena;
-    value values[]; /* [n] */
+    mw_faults *faults; /* NULL: the first thing that is wrong ends the reading */
+    value values[];    /* [n] */
 };
 
 enum { SHOWN_BYTES = 60 };
@@ -56,6 +58,15 @@ void *mw_args_free(mw_args *args) {
     if (!args) return NULL;
     mw_arena_done(&args->arena);
     return mw_free(args);
+}
+
+void mw_args_collect(mw_args *args, mw_faults *faults) { args->faults = faults; }
+
+/* What is wrong with what the user wrote becomes a fault where they are collected. */
+static mw_status noted(mw_args *args, value *to, mw_status status, mw_err *err) {
+    if (!args->faults || !err || (status != MW_EINVAL && status != MW_EPARSE)) return status;
+    if (to) to->refused = true;
+    return mw_faults_add(args->faults, err);
 }
 
 /* Part of a user's text that is safe to show: no control bytes, no half characters. */
@@ -333,12 +344,14 @@ static void set_by(value *to, mw_str word) {
 mw_status mw_args_set(mw_args *args, mw_str name, mw_str text, mw_err *err) {
     mw_str word;
     const mw_param *param = find(args, name, &word, err);
-    if (!param) return MW_EINVAL;
+    if (!param) return noted(args, NULL, MW_EINVAL, err);
     value *to = &args->values[param - args->table];
-    if (to->source == BY_USER && !is_list(param)) return fail_twice(param, to->word, word, err);
-    mw_status status = set_text(args, param, to, text, err);
-    if (!status) set_by(to, word);
-    return status;
+    mw_status status = to->source == BY_USER && !is_list(param)
+                           ? fail_twice(param, to->word, word, err)
+                           : set_text(args, param, to, text, err);
+    if (status) return noted(args, to, status, err);
+    set_by(to, word);
+    return MW_OK;
 }
 
 static mw_status fail_json_type(const mw_param *param, const mw_json *got, mw_err *err) {
@@ -365,8 +378,10 @@ static mw_status set_json_list(mw_args *args, const mw_param *param, value *to, 
     if (json->kind != MW_JSON_ARRAY) return fail_json_type(param, json, err);
     for (const mw_json *child = json->first; child; child = child->next) {
         const bool number = child->kind == MW_JSON_NUMBER && (param->flags & MW_PARAM_NUMBERS);
-        if (child->kind != MW_JSON_STRING && !number) return fail_json_type(param, child, err);
-        mw_status status = add_item(args, param, to, child->string, err);
+        mw_status status = child->kind == MW_JSON_STRING || number
+                               ? add_item(args, param, to, child->string, err)
+                               : fail_json_type(param, child, err);
+        if (status) status = noted(args, to, status, err);
         if (status) return status;
     }
     return MW_OK;
@@ -403,12 +418,15 @@ mw_status mw_args_set_json(mw_args *args, const mw_json *object, mw_err *err) {
     for (const mw_json *child = object->first; child; child = child->next) {
         mw_str word;
         const mw_param *param = find(args, child->key, &word, err);
-        if (!param) return MW_EINVAL;
-        value *to = &args->values[param - args->table];
-        if (to->source == BY_USER) return fail_twice(param, to->word, word, err);
-        mw_status status = set_json(args, param, to, child, err);
+        value *to = param ? &args->values[param - args->table] : NULL;
+        mw_status status = !param                  ? MW_EINVAL
+                           : to->source == BY_USER ? fail_twice(param, to->word, word, err)
+                                                   : set_json(args, param, to, child, err);
+        if (status)
+            status = noted(args, to, status, err);
+        else
+            set_by(to, word);
         if (status) return status;
-        set_by(to, word);
     }
     return MW_OK;
 }
@@ -458,14 +476,16 @@ mw_status mw_args_finish(mw_args *args, mw_err *err) {
     for (size_t i = 0; i < args->n; i++) {
         const mw_param *param = &args->table[i];
         value *to = &args->values[i];
+        if (to->refused) continue;
         mw_status status = to->source == UNSET ? fill_in(args, param, to, err) : MW_OK;
         if (!status) status = gather(args, param, to, err);
+        if (!status && to->source == UNSET && (param->flags & MW_PARAM_REQUIRED)) {
+            status = mw_fail(err, MW_EINVAL, "%s is missing", param->name);
+            if (param->help) mw_err_hint(err, "%s: %s", param->name, param->help);
+            mw_err_at(err, "%s", param->name);
+        }
+        if (status) status = noted(args, to, status, err);
         if (status) return status;
-        if (to->source != UNSET || !(param->flags & MW_PARAM_REQUIRED)) continue;
-        mw_fail(err, MW_EINVAL, "%s is missing", param->name);
-        if (param->help) mw_err_hint(err, "%s: %s", param->name, param->help);
-        mw_err_at(err, "%s", param->name);
-        return MW_EINVAL;
     }
     return MW_OK;
 }

@@ -4,11 +4,13 @@
  * What      a table row says name, type, range, default, unit and help once; parsing from a command
  *           line, a query string or a JSON body, the error messages, --help and the JSON schema all
  *           come from it.
- * Lifetime  mw_args_init -> mw_args_set* | mw_args_set_json -> mw_args_finish -> mw_args_* -> mw_args_done
+ * Lifetime  mw_args_new -> mw_args_set* | mw_args_set_json -> mw_args_finish -> mw_args_* -> mw_args_free
+ *           mw_args_collect in between: then a wrong value ends nothing, but is listed.
  */
 #ifndef MW_CORE_PARAM_PARAM_H
 #define MW_CORE_PARAM_PARAM_H
 
+#include "core/param/faults.h"
 #include "core/param/nearest.h"
 #include "core/text/json.h"
 
@@ -36,7 +38,8 @@ enum {
     MW_PARAM_REPEATED = 1 << 7, /* --set a=1 --set b=2 collects a list, whatever the type; each
                                      text is one item, commas and all */
     MW_PARAM_NUMBERS =
-        1 << 8 /* a list's items may be JSON numbers, too: kept as they are written */
+        1 << 8,             /* a list's items may be JSON numbers, too: kept as they are written */
+    MW_PARAM_SLASH = 1 << 9 /* HTTP: part of the path in which a slash is sent as %2F */
 };
 
 typedef struct mw_param {
@@ -58,6 +61,13 @@ typedef struct mw_args mw_args;
 /* table[n]; a row with a NULL name ends it. The table is borrowed for the life of *ret. */
 mw_status mw_args_new(mw_mem *mem, const mw_param *table, mw_args **ret, mw_err *err);
 void *mw_args_free(mw_args *args);
+
+/*
+ * mw_args_collect -- from now on what the functions below find wrong is added to faults (borrowed) and
+ * they go on as if it had been right; mw_faults_status tells at the end. Only a lack of memory and a
+ * table that contradicts itself still end them.
+ */
+void mw_args_collect(mw_args *args, mw_faults *faults);
 
 /*
  * Name or alias as in the table (the command line turns --max-depth into max_depth); a BOOL flag without

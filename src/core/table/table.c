@@ -250,6 +250,13 @@ mw_str mw_column_text(const mw_column *column, int64_t row) {
     return (mw_str){column->bytes + start, (size_t)(column->offsets[row + 1] - start)};
 }
 
+mw_str mw_column_cell(const mw_column *column, int64_t row, char digits[MW_NUMBER_MAX]) {
+    if (!mw_column_has(column, row)) return MW_STR("");
+    if (column->type == MW_BOOL) return mw_str_of(mw_column_bool(column, row) ? "true" : "false");
+    if (column->type != MW_FLOAT64) return mw_column_text(column, row);
+    return (mw_str){digits, mw_number_print(column->number[row], digits)};
+}
+
 /* --- sealing --------------------------------------------------------------------------------- */
 
 /* A column that says by its values what is missing. */

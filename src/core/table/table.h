@@ -16,6 +16,7 @@
 
 #include "core/base/ctx.h"
 #include "core/base/str.h"
+#include "core/text/number.h"
 
 typedef enum mw_type {
     MW_TIMESTAMP,
@@ -104,6 +105,8 @@ bool mw_column_bool(const mw_column *column, int64_t row);           /* false if
 void mw_column_set_bool(mw_column *column, int64_t row, bool value); /* bit and validity */
 mw_str mw_column_text(const mw_column *column,
                       int64_t row); /* dictionary and utf8; empty if missing */
+/* The same of any column but one of times: true, false, and the shortest text of a number, in digits. */
+mw_str mw_column_cell(const mw_column *column, int64_t row, char digits[MW_NUMBER_MAX]);
 /* Recounts n_missing from NaN / MW_TIME_NONE / -1 and builds (or drops) the validity bitmap; bool
  * and utf8 have only the bitmap, which stays. Every missing float64 becomes the same NaN. */
 mw_status mw_column_seal(mw_table *table, mw_column *column, mw_err *err);

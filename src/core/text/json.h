@@ -54,16 +54,16 @@ bool mw_json_skip(mw_json_reader *reader, mw_json_event first);
 
 typedef struct mw_json mw_json;
 struct mw_json {
-    mw_json_event kind;  /* OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL */
-    mw_str key;          /* in an object */
-    mw_str string;       /* STRING; NUMBER as written */
-    double number;       /* NUMBER */
+    mw_json_event kind; /* OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL */
+    mw_str key;         /* in an object; a view as string is */
+    mw_str string; /* STRING; NUMBER as written; a view of the text where nothing was escaped */
+    double number; /* NUMBER */
     uint32_t n_children; /* OBJECT, ARRAY */
     mw_json *first;      /* child */
     mw_json *next;       /* sibling */
 };
 
-/* Parses a whole document; MW_EPARSE with line and column; a repeated key is an error. */
+/* Parses a whole document, which must live as long as the tree; MW_EPARSE with line and column; a repeated key is an error. */
 mw_status mw_json_parse(mw_arena *arena, const char *text, size_t size, const mw_json **ret,
                         mw_err *err);
 

@@ -188,6 +188,14 @@ void mw_zone_convert(const mw_zone *zone, int64_t *times_us, size_t n, uint64_t 
     }
 }
 
+void mw_zone_offset_at(const mw_zone *zone, int64_t utc_us, mw_zone_offset *ret) {
+    int64_t past = cycles_past(zone, zone->at_us, utc_us);
+    size_t i = count_up_to(zone->at_us, zone->n, minus(utc_us, past));
+    ret->from_us = i ? zone->at_us[i - 1] + past : INT64_MIN;
+    ret->to_us = i < zone->n ? zone->at_us[i] + past : INT64_MAX;
+    ret->offset_us = zone->offset_us[i];
+}
+
 int64_t mw_zone_to_local(const mw_zone *zone, int64_t utc_us) {
     int64_t past = cycles_past(zone, zone->at_us, utc_us);
     size_t i = count_up_to(zone->at_us, zone->n, minus(utc_us, past));

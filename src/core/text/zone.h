@@ -44,6 +44,13 @@ typedef struct mw_zone_span {
 
 void mw_zone_span_at(const mw_zone *zone, int64_t local_us, mw_zone_span *ret);
 
+/* The offset in force at a time: local = utc + offset_us for from_us <= utc < to_us. */
+typedef struct mw_zone_offset {
+    int64_t from_us, to_us, offset_us;
+} mw_zone_offset;
+
+void mw_zone_offset_at(const mw_zone *zone, int64_t utc_us, mw_zone_offset *ret);
+
 /* A column of local times [n] to UTC in place, as after joining dates and clocks; INT64_MIN (no time) stays. Adds to the
  * counts of those that came twice or never. Cost: 1 ns while times stay in one span. */
 void mw_zone_convert(const mw_zone *zone, int64_t *times_us, size_t n, uint64_t *twice,

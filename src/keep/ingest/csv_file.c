@@ -288,23 +288,14 @@ static char *staged_name(const file_job *job, const char *suffix, mw_err *err) {
 
 static mw_status store_quality(file_job *job, mw_err *err) {
     char name[MW_FILE_HASH_NAME];
-    const mw_meta meta[] = {{"millwright.source", job->file->source},
-                            {"millwright.quality_of", job->file->content_hash}};
     mw_table *flags;
-    mw_file *file;
     mw_status status = mw_quality_finish(job->quality, &flags, err);
     if (status != MW_OK || flags->n_rows == 0) {
         if (status == MW_OK) mw_table_free(flags);
         return status;
     }
-    status = mw_file_create(job->ctx, job->staging, "quality.part", &file, err);
-    if (status == MW_OK) {
-        status = mw_ipc_write(job->ctx, flags, meta, 2, file, err);
-        if (status == MW_OK)
-            status = mw_file_commit_by_hash(file, ".quality.arrow", name, err);
-        else
-            mw_file_abort(file);
-    }
+    status = mw_quality_write(job->ctx, flags, job->file->source, job->file->content_hash,
+                              job->staging, name, err);
     mw_table_free(flags);
     if (status != MW_OK) return status;
     job->file->quality = mw_strdup(job->ctx->mem, name);

@@ -5,6 +5,7 @@
  */
 #include "keep/ingest/listing.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,13 +170,17 @@ static mw_status match_entries(walk *w, const char *folder, mw_str name, const c
     return status;
 }
 
+static bool look_at(const mw_ctx *ctx, const char *path, int flags, struct stat *ret) {
+    return ctx->io->stat(ctx->io->self, AT_FDCWD, path, ret, flags) == 0;
+}
+
 /* Links are not followed: they may lead in a circle. */
 static mw_status go_below(walk *w, const char *folder, mw_str name, const char *whole,
                           mw_err *err) {
     struct stat info;
     char *path = join(w->ctx->mem, folder, name);
     if (!path) return mw_fail_nomem(err, "listing files");
-    bool is_folder = lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    bool is_folder = look_at(w->ctx, path, AT_SYMLINK_NOFOLLOW, &info) && S_ISDIR(info.st_mode);
     mw_status status = is_folder ? walk_pattern(w, path, whole, err) : MW_OK;
     mw_free(path);
     return status;
@@ -203,7 +208,7 @@ static mw_status pass_through(walk *w, const char *folder, mw_str name, const ch
     struct stat info;
     char *path = join(w->ctx->mem, folder, name);
     if (!path) return mw_fail_nomem(err, "listing files");
-    bool exists = stat(path, &info) == 0;
+    bool exists = look_at(w->ctx, path, 0, &info);
     mw_free(path);
     if (!exists) return MW_OK;
     return step(w, folder, name, S_ISDIR(info.st_mode), rest, err);
@@ -265,11 +270,12 @@ static int by_name(const void *a, const void *b) {
     return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
-static bool is_same_file(const char *a, const char *b) {
+static bool is_same_file(const mw_ctx *ctx, const char *a, const char *b) {
     struct stat x, y;
     if (strcmp(a, b) == 0) return true;
     if (mw_source_is_stdin(a) || mw_source_is_stdin(b)) return false;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return look_at(ctx, a, 0, &x) && look_at(ctx, b, 0, &y) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
 }
 
 /* A file's base name is its identity within a dataset, so two with the same name cannot both be. */
@@ -285,7 +291,7 @@ static mw_status make_distinct(const mw_ctx *ctx, mw_listing *listing, mw_err *e
             first = i;
             continue;
         }
-        if (!is_same_file(sorted[first].path, sorted[i].path)) {
+        if (!is_same_file(ctx, sorted[first].path, sorted[i].path)) {
             mw_fail(err, MW_EINVAL, "two files are called %s: %s and %s", sorted[i].name,
                     sorted[first].path, sorted[i].path);
             status = mw_err_hint(err, "A file's name is its identity in a dataset: rename one.");
@@ -304,7 +310,7 @@ static mw_status make_distinct(const mw_ctx *ctx, mw_listing *listing, mw_err *e
 
 static mw_status add_path(const mw_ctx *ctx, mw_listing *listing, const char *path, mw_err *err) {
     struct stat info;
-    bool exists = !mw_source_is_stdin(path) && stat(path, &info) == 0;
+    bool exists = !mw_source_is_stdin(path) && look_at(ctx, path, 0, &info);
     if (exists && S_ISDIR(info.st_mode)) return add_folder(ctx, listing, path, err);
     if (!exists && has_magic(mw_str_of(path))) return add_pattern(ctx, listing, path, err);
     return add(ctx, listing, mw_strdup(ctx->mem, path), err);

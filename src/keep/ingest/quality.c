@@ -51,44 +51,6 @@ const mw_param mw_quality_params[] = {
      .help = "A stuck sensor repeats its value at least so often."},
     {0}};
 
-typedef struct valid_range {
-    char *name; /* owned */
-    double low, high;
-    bool used;
-} valid_range;
-
-struct mw_quality {
-    const mw_ctx *ctx;
-    const mw_schema *schema;
-    int32_t device;
-    mw_quality__options options;
-    mw_quality__rules rules;
-    mw_quality__records records;
-    valid_range *ranges;
-    size_t n_ranges;
-    /* number columns of the schema */
-    int32_t *columns; /* [n_sensors] */
-    double (*given)[2];
-    int32_t n_sensors, capacity, n_looked_at;
-    mw_quality__device **devices; /* [n_devices] by code + 1; NULL: not seen */
-    int32_t n_devices;
-    int64_t n_states;   /* sensors of all devices */
-    int64_t n_left_out; /* devices beyond the limit */
-    /* of one chunk */
-    int64_t *times;         /* [n_rows] of the device in hand */
-    uint32_t *order;        /* [n_rows] row numbers, device by device */
-    uint32_t *places;       /* [n_rows] where a row stands in order */
-    const double **numbers; /* [n_sensors] of the rows in hand; NULL: none */
-    double *sorted;         /* [room_sorted] numbers, sensor by sensor, device by device */
-    size_t room_sorted;
-    mw_quality__figures *figures; /* [n_sensors][devices that take turns] */
-    size_t room_figures;
-    uint32_t *counts; /* [n_devices] all 0 between chunks */
-    int32_t *touched; /* [n_devices] */
-    int64_t room_rows;
-    int32_t room_devices;
-};
-
 /* --- options ------------------------------------------------------------------------------------ */
 
 static bool read_end(const char *text, size_t size, double otherwise, double *ret) {
@@ -96,7 +58,7 @@ static bool read_end(const char *text, size_t size, double otherwise, double *re
     return size == 0 || mw_number_read(text, size, ret);
 }
 
-static mw_status read_range(mw_quality *q, const char *text, valid_range *ret, mw_err *err) {
+static mw_status read_range(mw_quality *q, const char *text, mw_quality__range *ret, mw_err *err) {
     const char *equals = strrchr(text, '='), *colon = equals ? strchr(equals, ':') : NULL;
     if (!colon || equals == text ||
         !read_end(equals + 1, (size_t)(colon - equals - 1), -MW_INFINITY, &ret->low) ||
@@ -155,7 +117,7 @@ mw_status mw_quality_new(const mw_ctx *ctx, const mw_schema *schema, int32_t dev
     return MW_OK;
 }
 
-static void free_device(mw_quality__device *device) {
+void mw_quality__free_device(mw_quality__device *device) {
     if (!device) return;
     for (int32_t k = 0; k < device->n_sensors; k++) mw_free(device->sensors[k].cases);
     mw_free(device->sensors);
@@ -164,7 +126,7 @@ static void free_device(mw_quality__device *device) {
 
 void mw_quality_restart(mw_quality *q) {
     for (int32_t i = 0; i < q->n_devices; i++) {
-        free_device(q->devices[i]);
+        mw_quality__free_device(q->devices[i]);
         q->devices[i] = NULL;
     }
     q->records.n = 0;
@@ -233,7 +195,7 @@ static mw_status find_sensors(mw_quality *q, mw_err *err) {
     return MW_OK;
 }
 
-static mw_status make_room(mw_quality *q, int64_t n_rows, mw_err *err) {
+mw_status mw_quality__make_room(mw_quality *q, int64_t n_rows, mw_err *err) {
     mw_status status = find_sensors(q, err);
     int32_t n = 1;
     if (q->device >= 0) n = mw_dictionary_size(q->schema->columns[q->device].dictionary) + 1;
@@ -503,7 +465,7 @@ static mw_status add_all_turns(mw_quality *q, const mw_chunk *chunk, const int32
 mw_status mw_quality_add(mw_quality *q, const mw_chunk *chunk, mw_err *err) {
     int64_t n = chunk->n_rows;
     mw_status status = mw_ctx_check(q->ctx, err);
-    if (!status) status = make_room(q, n, err);
+    if (!status) status = mw_quality__make_room(q, n, err);
     if (status || n == 0) return status;
     find_numbers(q, chunk, 0);
     if (q->device < 0 || q->device >= chunk->n_columns) return add_run(q, chunk, -1, 0, n, err);
@@ -519,7 +481,7 @@ mw_status mw_quality_add(mw_quality *q, const mw_chunk *chunk, mw_err *err) {
 
 /* --- the end ------------------------------------------------------------------------------------ */
 
-static void tell_limits(const mw_quality *q) {
+void mw_quality__tell_limits(const mw_quality *q) {
     if (q->n_left_out)
         mw_log_write(q->ctx, MW_LOG_WARN,
                      "sensor quality: %lld devices were not judged, or not in all sensors, beyond "
@@ -538,17 +500,20 @@ static void tell_limits(const mw_quality *q) {
                 q->ranges[i].name);
 }
 
+mw_status mw_quality__finish_device(mw_quality *q, mw_quality__device *device, mw_err *err) {
+    mw_status status = mw_quality__clock_finish(&q->rules, device, err);
+    return !status && device->n_rows ? close_span(q, device, err) : status;
+}
+
 mw_status mw_quality_finish(mw_quality *q, mw_table **ret, mw_err *err) {
     mw_status status = MW_OK;
     for (int32_t i = 0; i < q->n_devices && !status; i++) {
-        mw_quality__device *device = q->devices[i];
-        if (!device) continue;
+        if (!q->devices[i]) continue;
         status = mw_ctx_check(q->ctx, err);
-        if (!status) status = mw_quality__clock_finish(&q->rules, device, err);
-        if (!status && device->n_rows) status = close_span(q, device, err);
+        if (!status) status = mw_quality__finish_device(q, q->devices[i], err);
     }
     if (status) return status;
-    tell_limits(q);
+    mw_quality__tell_limits(q);
     return mw_quality__report(q->ctx, &q->records, q->schema, q->device, q->options.window_us, ret,
                               err);
 }

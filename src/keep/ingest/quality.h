@@ -9,8 +9,11 @@
 #ifndef MW_KEEP_INGEST_QUALITY_H
 #define MW_KEEP_INGEST_QUALITY_H
 
+#include "core/base/dir.h"
+#include "core/base/files.h"
 #include "core/param/param.h"
 #include "core/table/chunk.h"
+#include "learn/feature/stream_saved.h"
 
 enum mw_quality_bit {
     MW_QUALITY_STUCK = 1,        /* the same value again and again while it used to move */
@@ -45,6 +48,34 @@ void mw_quality_restart(mw_quality *quality);
  */
 mw_status mw_quality_finish(mw_quality *quality, mw_table **ret, mw_err *err);
 void *mw_quality_free(mw_quality *quality);
+/* Such a table as the file beside the segments of a source, named by its content. content: the source's hash. */
+mw_status mw_quality_write(const mw_ctx *ctx, const mw_table *table, const char *source,
+                           const char *content, mw_dir *dir, char ret_name[MW_FILE_HASH_NAME],
+                           mw_err *err);
+
+/* ---- rows without an end: a quality that is never finished, but told as it goes ---- */
+
+/* What is found from now on is told under this number, which is larger than those before (0 at first). The same number changes nothing. A row of the table
+ * never covers what was found under two numbers. */
+void mw_quality_mark(mw_quality *quality, int64_t number);
+/* What was found under this number, as mw_quality_finish has it; *ret NULL: nothing. */
+mw_status mw_quality_told(const mw_quality *quality, int64_t number, mw_table **ret, mw_err *err);
+/*
+ * What is found of these devices (codes [n], ascending) if no row comes any more, of all numbers that are kept: those windows that mw_quality_finish would
+ * give, with those bits. *ret NULL: nothing. The state stays as it is.
+ *
+ * Cost      a look at each stretch that is kept; a copy of each device's sensors.
+ */
+mw_status mw_quality_known(const mw_quality *quality, const int32_t *devices, size_t n,
+                           mw_table **ret, mw_err *err);
+/* Drops what was found under smaller numbers and ends more than reach_us before its device's newest row; and of smaller numbers the oldest
+ * beyond half of MW_LIMIT(QUALITY_STRETCHES), so that there is room for what comes. */
+void mw_quality_forget(mw_quality *quality, int64_t number, int64_t reach_us);
+/* As bytes, in the machine's byte order. */
+mw_status mw_quality_save(const mw_quality *quality, mw_stream_sink sink, mw_err *err);
+/* Into a new quality of the same schema, which has the devices' dictionary: goes on with the same bits. *bytes: behind what was read. MW_EDATA: bytes that no
+ * quality of this program can have given; quality is of no use then. */
+mw_status mw_quality_load(mw_quality *quality, mw_str *bytes, mw_err *err);
 
 /* Flagged windows of one sensor, all devices together. */
 typedef struct mw_quality_total {

@@ -8,17 +8,17 @@
 #include <stdlib.h>
 
 #include "core/base/limits.h"
+#include "core/table/ipc.h"
 #include "core/text/datetime.h"
 #include "keep/ingest/quality_state.h"
 
 const char *const mw_quality_names[MW_QUALITY_BITS] = {"stuck", "flat",  "out_of_range", "spike",
                                                        "gap",   "clock", "unit"};
 
-/* Counts are told as float64: beyond 2^53 more is not counted (a gap of ages on a clock of microseconds). */
-static const int64_t count_max = INT64_C(1) << 53;
-
-/* a is at most count_max. */
-static int64_t sum_of(int64_t a, int64_t b) { return b < count_max - a ? a + b : count_max; }
+/* a is at most MW_QUALITY_COUNT_MAX. */
+static int64_t sum_of(int64_t a, int64_t b) {
+    return b < MW_QUALITY_COUNT_MAX - a ? a + b : MW_QUALITY_COUNT_MAX;
+}
 
 mw_status mw_quality__record_add(mw_quality__records *records, const mw_quality__record *record,
                                  uint32_t *at, mw_err *err) {
@@ -46,6 +46,7 @@ mw_status mw_quality__record_add(mw_quality__records *records, const mw_quality_
     mw_quality__record kept = *record;
     kept.n_values = sum_of(0, kept.n_values);
     kept.n_flagged = sum_of(0, kept.n_flagged);
+    kept.mark = records->mark;
     records->items[records->n++] = kept;
     *at = (uint32_t)records->n;
     return MW_OK;
@@ -228,4 +229,17 @@ mw_status mw_quality__report(const mw_ctx *ctx, const mw_quality__records *recor
     }
     *ret = table;
     return MW_OK;
+}
+
+mw_status mw_quality_write(const mw_ctx *ctx, const mw_table *table, const char *source,
+                           const char *content, mw_dir *dir, char ret_name[MW_FILE_HASH_NAME],
+                           mw_err *err) {
+    const mw_meta meta[] = {{"millwright.source", source}, {"millwright.quality_of", content}};
+    mw_file *file;
+    mw_status status = mw_file_create(ctx, dir, "quality.part", &file, err);
+    if (status) return status;
+    status = mw_ipc_write(ctx, table, meta, 2, file, err);
+    if (!status) return mw_file_commit_by_hash(file, ".quality.arrow", ret_name, err);
+    mw_file_abort(file);
+    return status;
 }

@@ -185,6 +185,8 @@ static double to_old(int32_t unit, double value) {
     return unit > 0 ? (value - c->offset) / c->factor : value * c->factor + c->offset;
 }
 
+bool mw_quality__is_unit(int32_t unit) { return unit >= -CONVERSIONS && unit <= CONVERSIONS; }
+
 static bool explains(const mw_quality__sensor *s, int32_t unit, double *ret_miss) {
     const mw_quality__span *open = &s->open;
     double low = to_old(unit, open->min), high = to_old(unit, open->max);

@@ -21,6 +21,9 @@ enum {
     MW_QUALITY_OWN_RANGE = 128 /* internal bit: out of its own range, unless a unit explains it */
 };
 
+/* Counts are told as float64: beyond that more is not counted (a gap of ages on a clock of microseconds). */
+#define MW_QUALITY_COUNT_MAX (INT64_C(1) << 53)
+
 /* What some values in a row say together: see quality_scan.c. */
 typedef struct mw_quality__figures {
     double min, max, step; /* step: largest |value - value before| */
@@ -47,7 +50,9 @@ typedef struct mw_quality__record {
     int64_t first, last;
     int32_t device, sensor; /* code; index of a schema column */
     uint32_t bits;
+    uint32_t zero; /* in place of padding: records are saved as they lie in memory */
     int64_t n_values, n_flagged;
+    int64_t mark; /* mw_quality_mark's number when it was found */
 } mw_quality__record;
 
 typedef struct mw_quality__records {
@@ -55,6 +60,7 @@ typedef struct mw_quality__records {
     mw_quality__record *items;
     size_t n, capacity;
     int64_t n_left_out; /* beyond MW_LIMIT(QUALITY_STRETCHES) */
+    int64_t mark;       /* of what is added */
 } mw_quality__records;
 
 /* Adds a stretch, or lengthens *at (index + 1 of the sensor's latest one, 0: none) when it goes on. */
@@ -196,6 +202,54 @@ mw_status mw_quality__clock_add(const mw_quality__rules *rules, mw_quality__devi
                                 int64_t time_us, bool *ret_gap, mw_err *err);
 mw_status mw_quality__clock_finish(const mw_quality__rules *rules, mw_quality__device *device,
                                    mw_err *err);
+
+/* A range that was given. */
+typedef struct mw_quality__range {
+    char *name; /* owned */
+    double low, high;
+    bool used;
+} mw_quality__range;
+
+struct mw_quality {
+    const mw_ctx *ctx;
+    const mw_schema *schema;
+    int32_t device;
+    mw_quality__options options;
+    mw_quality__rules rules;
+    mw_quality__records records;
+    mw_quality__range *ranges;
+    size_t n_ranges;
+    /* number columns of the schema */
+    int32_t *columns; /* [n_sensors] */
+    double (*given)[2];
+    int32_t n_sensors, capacity, n_looked_at;
+    mw_quality__device **devices; /* [n_devices] by code + 1; NULL: not seen */
+    int32_t n_devices;
+    int64_t n_states;   /* sensors of all devices */
+    int64_t n_left_out; /* devices beyond the limit */
+    /* of one chunk */
+    int64_t *times;         /* [n_rows] of the device in hand */
+    uint32_t *order;        /* [n_rows] row numbers, device by device */
+    uint32_t *places;       /* [n_rows] where a row stands in order */
+    const double **numbers; /* [n_sensors] of the rows in hand; NULL: none */
+    double *sorted;         /* [room_sorted] numbers, sensor by sensor, device by device */
+    size_t room_sorted;
+    mw_quality__figures *figures; /* [n_sensors][devices that take turns] */
+    size_t room_figures;
+    uint32_t *counts; /* [n_devices] all 0 between chunks */
+    int32_t *touched; /* [n_devices] */
+    int64_t room_rows;
+    int32_t room_devices;
+};
+
+/* Room for a chunk of so many rows, and for what its schema and dictionaries have by now. */
+mw_status mw_quality__make_room(mw_quality *quality, int64_t n_rows, mw_err *err);
+void mw_quality__free_device(mw_quality__device *device); /* NULL is allowed */
+/* As if no row came any more. */
+mw_status mw_quality__finish_device(mw_quality *quality, mw_quality__device *device, mw_err *err);
+void mw_quality__tell_limits(const mw_quality *quality);
+/* Whether a sensor can have this as its unit. */
+bool mw_quality__is_unit(int32_t unit);
 
 /* Window of a time: floor(time / window). */
 static inline int64_t mw_quality__window(int64_t time_us, int64_t window_us) {

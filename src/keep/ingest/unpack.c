@@ -30,6 +30,7 @@ struct mw_unpack {
     bool inflating;  /* inflater is initialized */
     z_stream inflater;
     ZSTD_DCtx *zstd;
+    size_t window_bytes; /* 0: as large as 2^ZSTD_WINDOW_LOG */
 };
 
 mw_packing mw_unpack_detect(const char *data, size_t size) {
@@ -102,6 +103,13 @@ double mw_unpack_max_ratio(const mw_unpack *unpack) {
     return unpack->packing == MW_PACKING_ZSTD ? ZSTD_MAX_RATIO : DEFLATE_MAX_RATIO;
 }
 
+void mw_unpack_limit_window(mw_unpack *unpack, size_t window_bytes) {
+    int log = ZSTD_WINDOW_LOG;
+    while (log > 10 && (size_t)1 << log > window_bytes) log--;
+    unpack->window_bytes = window_bytes;
+    if (unpack->zstd) ZSTD_DCtx_setParameter(unpack->zstd, ZSTD_d_windowLogMax, log);
+}
+
 static const char *stream_name(const mw_unpack *unpack) {
     return unpack->packing == MW_PACKING_ZSTD ? "zstd" : "gzip";
 }
@@ -170,6 +178,10 @@ static mw_status fail_zstd(const mw_unpack *unpack, size_t code, mw_err *err) {
     switch (ZSTD_getErrorCode(code)) {
     case ZSTD_error_memory_allocation: return fail_nomem(err);
     case ZSTD_error_frameParameter_windowTooLarge:
+        if (unpack->window_bytes)
+            return mw_fail(err, MW_ETOOLARGE,
+                           "the zstd stream needs a window of more than %zu bytes",
+                           unpack->window_bytes);
         mw_fail(err, MW_EUNSUPPORTED, "the zstd stream needs a window of more than %d MiB",
                 1 << (ZSTD_WINDOW_LOG - 20));
         return mw_err_hint(err, "Compress it again without --ultra and with --long=%d at most.",

@@ -29,6 +29,8 @@ typedef struct mw_unpack mw_unpack;
 mw_status mw_unpack_new(mw_mem *mem, mw_packing packing, mw_unpack_more more, void *self,
                         mw_unpack **ret, mw_err *err);
 void *mw_unpack_free(mw_unpack *unpack); /* NULL is allowed; returns NULL */
+/* Before the first fill: a zstd stream that needs a larger window (a power of two) is MW_ETOOLARGE. */
+void mw_unpack_limit_window(mw_unpack *unpack, size_t window_bytes);
 
 /*
  * Fills out [capacity] from where the last call ended; *ret_size is less than capacity only at the end.

@@ -1,5 +1,5 @@
 /*
- * sqlite.h -- inside the SQLite backend: the handle and its thread, and statements.
+ * sqlite.h -- inside the SQLite driver: the handle and its thread, and statements.
  *
  * Thread    one thread owns the connection. A caller hands it a request (a function and its
  * arguments, both on the caller's stack) and sleeps until it is done. The thread takes all requests
@@ -14,24 +14,16 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
-#include "keep/store/backend.h"
+#include "keep/store/sql.h"
 
-enum { MW_SQLITE_STATEMENTS = 64 };
+enum { MW_SQLITE_STATEMENTS = 96 };
 
 typedef struct mw_sqlite mw_sqlite;
 
-typedef enum mw_sqlite_kind {
-    MW_SQLITE_READ,
-    MW_SQLITE_WRITE, /* counts as a change: caches look again */
-    MW_SQLITE_QUIET  /* a write nobody caches: lease, progress, ping, audit */
-} mw_sqlite_kind;
-
-typedef mw_status (*mw_sqlite_fn)(mw_sqlite *db, const mw_ctx *ctx, void *args, mw_err *err);
-
 typedef struct mw_sqlite_request {
     const mw_ctx *ctx;
-    mw_sqlite_kind kind;
-    mw_sqlite_fn run;
+    mw_sql_kind kind;
+    mw_sql_fn run;
     void *args;
     mw_err *err;
     mw_status status;
@@ -41,6 +33,7 @@ typedef struct mw_sqlite_request {
 } mw_sqlite_request;
 
 struct mw_sqlite {
+    mw_sql sql;
     char label[128]; /* file name without folders, for messages */
     sqlite3 *handle; /* the thread's alone */
     struct {
@@ -75,88 +68,30 @@ mw_status mw_sqlite__connect(const char *path, int flags, const char *label, sql
 /* sqlite_schema.c: brings the file to the newest schema; refuses newer and foreign files untouched.
  */
 int mw_sqlite__newest_schema(void);
-mw_status mw_sqlite__check(mw_sqlite *db, mw_err *err);
+extern int mw_sqlite__schema_most; /* that version; tests lower it to be an older program */
+mw_status mw_sqlite__check(mw_sqlite *db, int *ret_version, mw_err *err); /* 0: an empty file */
 mw_status mw_sqlite__migrate(mw_sqlite *db, mw_err *err);
+
+/* sqlite_copy.c */
+mw_status mw_sqlite__copy(void *self, const mw_ctx *ctx, const char *path, mw_err *err);
 
 /* sqlite_thread.c */
 mw_status mw_sqlite__start(mw_sqlite *db, mw_err *err);
 void mw_sqlite__stop(mw_sqlite *db);
-mw_status mw_sqlite__call(mw_sqlite *db, const mw_ctx *ctx, mw_sqlite_kind kind, mw_sqlite_fn run,
+mw_status mw_sqlite__call(void *self, const mw_ctx *ctx, mw_sql_kind kind, mw_sql_fn run,
                           void *args, mw_err *err);
 
-/* sqlite_query.c: a statement with sequential binding and reading; the first failure sticks. */
-typedef struct mw_query {
-    mw_sqlite *db;
-    sqlite3_stmt *statement;
-    mw_err *err;
-    mw_arena *arena; /* where texts are copied to */
-    int at;          /* next parameter, then next column */
-    mw_status status;
-} mw_query;
-
+/* sqlite_statement.c */
+static inline mw_sqlite *mw_sqlite__of(mw_sql *sql) { return (mw_sqlite *)sql; }
 mw_status mw_sqlite__fail(sqlite3 *handle, int code, const char *label, mw_err *err);
 mw_status mw_sqlite__exec(mw_sqlite *db, const char *sql, mw_err *err);
-void mw_query_start(mw_query *query, mw_sqlite *db, const char *static_sql, mw_arena *arena,
-                    mw_err *err);
-void mw_query_text(mw_query *query,
-                   const char *text); /* NULL binds NULL; text must outlive the query */
-void mw_query_int(mw_query *query, int64_t value);
-void mw_query_real(mw_query *query, double value);
-bool mw_query_row(mw_query *query);             /* false: no more, or failed */
-const char *mw_query_get_text(mw_query *query); /* NULL for NULL or no memory (then failed) */
-int64_t mw_query_get_int(mw_query *query);
-double mw_query_get_real(mw_query *query);
-mw_status mw_query_end(mw_query *query); /* resets; the sticky status */
-mw_status mw_query_run(mw_query *query,
-                       int *n_changed); /* a statement without rows; n_changed or NULL */
-
-/* Appends one zeroed item to a list that grows in the arena (doubling); NULL: no memory. */
-void *mw_query_push(mw_query *query, void **items, size_t *n, size_t *capacity, size_t item_size);
-
-/* Shared by the record files. */
-mw_status mw_sqlite__org_ensure(mw_sqlite *db, const mw_ctx *ctx, const char *org, mw_err *err);
-mw_status mw_sqlite__job_fenced(mw_sqlite *db, const mw_ctx *ctx, const char *id, int64_t fence,
-                                mw_err *err);
-mw_status mw_sqlite__job_succeed(mw_sqlite *db, const mw_ctx *ctx, const char *id, int64_t fence,
-                                 const char *result, mw_err *err);
-
-/* The functions of the table, by file. */
-mw_status mw_sqlite__org_ensure_call(const mw_ctx *ctx, void *self, const char *org, mw_err *err);
-mw_status mw_sqlite__org_exists(const mw_ctx *ctx, void *self, const char *org, bool *ret,
-                                mw_err *err);
-mw_status mw_sqlite__org_list(const mw_ctx *ctx, void *self, mw_arena *arena, mw_store_list *ret,
-                              mw_err *err);
-mw_status mw_sqlite__config_put(const mw_ctx *ctx, void *self, const char *config, const char *hash,
-                                int32_t *ret_version, mw_err *err);
-mw_status mw_sqlite__config(const mw_ctx *ctx, void *self, mw_arena *arena, int32_t version,
-                            mw_config_record *ret, mw_err *err);
-mw_status mw_sqlite__segments(const mw_ctx *ctx, void *self, mw_arena *arena, const char *dataset,
-                              mw_store_list *ret, mw_err *err);
-mw_status mw_sqlite__dataset_list(const mw_ctx *ctx, void *self, mw_arena *arena,
-                                  mw_store_list *ret, mw_err *err);
-mw_status mw_sqlite__job_create(const mw_ctx *ctx, void *self, const mw_store_new_job *job,
-                                mw_err *err);
-mw_status mw_sqlite__job_claim(const mw_ctx *ctx, void *self, mw_arena *arena,
-                               const mw_store_claim *claim, mw_job_record *ret, mw_err *err);
-mw_status mw_sqlite__job_renew(const mw_ctx *ctx, void *self, const mw_store_renewal *renewal,
-                               bool *canceled, mw_err *err);
-mw_status mw_sqlite__job_finish(const mw_ctx *ctx, void *self, const mw_store_ending *ending,
-                                mw_err *err);
-mw_status mw_sqlite__job_get(const mw_ctx *ctx, void *self, mw_arena *arena, const char *id,
-                             mw_job_record *ret, mw_err *err);
-mw_status mw_sqlite__job_list(const mw_ctx *ctx, void *self, mw_arena *arena, int32_t limit,
-                              mw_store_list *ret, mw_err *err);
-mw_status mw_sqlite__job_running(const mw_ctx *ctx, void *self, mw_arena *arena, mw_store_list *ret,
-                                 mw_err *err);
-mw_status mw_sqlite__job_cancel(const mw_ctx *ctx, void *self, const char *id, mw_err *err);
-mw_status mw_sqlite__job_expire(const mw_ctx *ctx, void *self, const char *error, int32_t *n,
-                                mw_err *err);
-mw_status mw_sqlite__versions(const mw_ctx *ctx, void *self, mw_arena *arena, const char *model,
-                              mw_store_list *ret, mw_err *err);
-mw_status mw_sqlite__production(const mw_ctx *ctx, void *self, mw_arena *arena, const char *model,
-                                mw_version_record *ret, mw_err *err);
-mw_status mw_sqlite__commit(const mw_ctx *ctx, void *self, const mw_commit *commit, mw_err *err);
-mw_status mw_sqlite__audit(const mw_ctx *ctx, void *self, const char *principal, const char *action,
-                           const char *detail_json, mw_err *err);
+mw_status mw_sqlite__prepare(mw_sql *sql, const char *static_sql, void **ret, mw_err *err);
+mw_status mw_sqlite__bind(mw_sql *sql, void *statement, int at, const mw_sql_value *value,
+                          mw_err *err);
+mw_status mw_sqlite__step(mw_sql *sql, void *statement, bool *ret_row, mw_err *err);
+mw_status mw_sqlite__column(mw_sql *sql, void *statement, int at, mw_sql_type wanted,
+                            mw_sql_value *ret, mw_err *err);
+void mw_sqlite__reset(mw_sql *sql, void *statement);
+int mw_sqlite__changed(mw_sql *sql, void *statement);
 
 #endif

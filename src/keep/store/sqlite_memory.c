@@ -2,7 +2,7 @@
  * sqlite_memory.c -- SQLite's allocations counted like all others.
  *
  * SQLite asks for the size of any block, so each carries its size in 16 bytes before it. Going
- * through mw_alloc makes its memory visible in the process account and lets a test fail any of its
+ * through mw_alloc makes its memory visible in an account of its own, below that of the process, and lets a test fail any of its
  * allocations.
  */
 #include <string.h>
@@ -11,8 +11,10 @@
 
 enum { PREFIX = 16 };
 
+mw_mem mw_sql__sqlite_mem = {.parent = &mw_mem_process};
+
 static void *memory_malloc(int size) {
-    char *block = mw_alloc(&mw_mem_process, PREFIX + (size_t)size);
+    char *block = mw_alloc(&mw_sql__sqlite_mem, PREFIX + (size_t)size);
     if (!block) return NULL;
     memcpy(block, &size, sizeof size);
     return block + PREFIX;
@@ -24,7 +26,7 @@ static void memory_free(void *p) {
 
 static void *memory_realloc(void *p, int size) {
     if (!p) return memory_malloc(size);
-    char *block = mw_realloc(&mw_mem_process, (char *)p - PREFIX, PREFIX + (size_t)size);
+    char *block = mw_realloc(&mw_sql__sqlite_mem, (char *)p - PREFIX, PREFIX + (size_t)size);
     if (!block) return NULL;
     memcpy(block, &size, sizeof size);
     return block + PREFIX;

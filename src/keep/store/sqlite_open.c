@@ -64,7 +64,8 @@ static mw_status open_handles(mw_sqlite *db, const char *path, mw_err *err) {
     mw_status status = mw_sqlite__connect(path, flags, db->label, &db->handle, err);
     if (status != MW_OK) return status;
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    status = mw_sqlite__check(db, err);
+    int version;
+    status = mw_sqlite__check(db, &version, err);
     if (status == MW_OK && sqlite3_db_readonly(db->handle, "main") == 1)
         status = mw_sqlite__fail(db->handle, SQLITE_READONLY, db->label, err);
     if (status == MW_OK) status = set_wal(db, err);
@@ -114,6 +115,7 @@ static mw_status sqlite_open(const mw_ctx *ctx, const char *location, void **ret
     memcpy(path + prefix, location, n + 1);
     const char *slash = strrchr(path, '/');
     mw_str_copy(db->label, sizeof db->label, mw_str_of(slash ? slash + 1 : path));
+    db->sql.driver = &mw_sql__sqlite;
     pthread_mutex_init(&db->watch_mutex, NULL);
     status = open_handles(db, path, err);
     if (status == MW_OK) status = mw_sqlite__start(db, err);
@@ -139,49 +141,20 @@ static void sqlite_close(void *self) {
     mw_free(db);
 }
 
-static mw_status do_ping(mw_sqlite *db, const mw_ctx *ctx, void *args, mw_err *err) {
-    (void)args;
-    mw_query query;
-    mw_query_start(&query, db, "UPDATE meta SET pinged_us = max(pinged_us + 1, ?)", NULL, err);
-    mw_query_int(&query, mw_clock_utc(ctx->clock));
-    return mw_query_run(&query, NULL);
-}
-
-static mw_status sqlite_ping(const mw_ctx *ctx, void *self, mw_err *err) {
-    return mw_sqlite__call(self, ctx, MW_SQLITE_QUIET, do_ping, NULL, err);
-}
-
-static int sqlite_schema_version(const void *self) {
-    (void)self;
-    return mw_sqlite__newest_schema();
-}
-
-const mw_store_backend mw_store__sqlite = {
+const mw_sql_driver mw_sql__sqlite = {
     .name = "sqlite",
     .prefix = "",
     .open = sqlite_open,
     .close = sqlite_close,
-    .ping = sqlite_ping,
-    .schema_version = sqlite_schema_version,
+    .schema_version = mw_sqlite__newest_schema,
     .change_counter = change_counter,
-    .org_ensure = mw_sqlite__org_ensure_call,
-    .org_exists = mw_sqlite__org_exists,
-    .org_list = mw_sqlite__org_list,
-    .config_put = mw_sqlite__config_put,
-    .config = mw_sqlite__config,
-    .segments = mw_sqlite__segments,
-    .dataset_list = mw_sqlite__dataset_list,
-    .job_create = mw_sqlite__job_create,
-    .job_claim = mw_sqlite__job_claim,
-    .job_renew = mw_sqlite__job_renew,
-    .job_finish = mw_sqlite__job_finish,
-    .job_get = mw_sqlite__job_get,
-    .job_list = mw_sqlite__job_list,
-    .job_running = mw_sqlite__job_running,
-    .job_cancel = mw_sqlite__job_cancel,
-    .job_expire = mw_sqlite__job_expire,
-    .versions = mw_sqlite__versions,
-    .production = mw_sqlite__production,
-    .commit = mw_sqlite__commit,
-    .audit = mw_sqlite__audit,
+    .facts_sql = "SELECT sqlite_version(), 1, 1, 1, 0, 0",
+    .copy = mw_sqlite__copy,
+    .call = mw_sqlite__call,
+    .prepare = mw_sqlite__prepare,
+    .bind = mw_sqlite__bind,
+    .step = mw_sqlite__step,
+    .column = mw_sqlite__column,
+    .reset = mw_sqlite__reset,
+    .changed = mw_sqlite__changed,
 };

@@ -1,9 +1,9 @@
 /*
  * sqlite_schema.c -- the schema as numbered forward steps.
  *
- * Each step runs in a transaction of its own together with the new user_version, so a crash leaves
- * the schema of one step or the next, never between. Two processes that open a fresh file race for
- * the write lock; the later one finds the work done. docs/formats/store.md explains the tables.
+ * All steps that are missing run in one transaction together with the new user_version, so a crash or a full disk leaves the old schema or the newest one,
+ * never between. Processes that open the file together race for the write lock; the later ones find the work done. An older program that has the file open
+ * goes on: steps only add what it does not name. docs/formats/store.md explains the tables.
  */
 #include "keep/store/sqlite.h"
 
@@ -105,14 +105,91 @@ static const char STEP_3[] =
     " PRIMARY KEY (org, version)"
     ") STRICT, WITHOUT ROWID;";
 
-static const struct {
-    int version;
-    const char *sql;
-} steps[] = {{1, STEP_1}, {2, STEP_2}, {3, STEP_3}};
+/* Jobs that wait for a time or for others, say more of their life, and take turns without a record of their organization. */
+static const char STEP_4[] =
+    "ALTER TABLE jobs ADD COLUMN exclusive INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN not_before_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN time_limit_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN n_waits INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN log TEXT;"
+    "ALTER TABLE jobs ADD COLUMN n_log_lines INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN is_dead INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;" /* of its latest claim: fairness */
+    "ALTER TABLE orgs DROP COLUMN last_claim;"
+    "DROP INDEX jobs_waiting;"
+    "CREATE INDEX jobs_waiting ON jobs (org, priority DESC, seq)"
+    " WHERE state IN ('PENDING', 'RETRY') AND n_waits = 0;"
+    "CREATE INDEX jobs_due ON jobs (not_before_us)"
+    " WHERE state IN ('PENDING', 'RETRY') AND n_waits = 0;"
+    "CREATE INDEX jobs_turn ON jobs (turn);"
+    "CREATE INDEX jobs_org_turn ON jobs (org, turn);"
+    "CREATE INDEX jobs_dead ON jobs (org, seq) WHERE is_dead = 1;"
+    "CREATE TABLE job_after ("
+    " after_id TEXT NOT NULL REFERENCES jobs (id), job_id TEXT NOT NULL REFERENCES jobs (id),"
+    " PRIMARY KEY (after_id, job_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX job_after_job ON job_after (job_id);";
 
-enum { N_STEPS = sizeof steps / sizeof *steps };
+static const char STEP_5[] =
+    "CREATE TABLE api_keys ("
+    " id TEXT PRIMARY KEY, org TEXT NOT NULL, name TEXT NOT NULL,"
+    " role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'trainer', 'admin')),"
+    " hash TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+    " revoked_us INTEGER NOT NULL DEFAULT 0, last_used_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT, WITHOUT ROWID;";
 
-int mw_sqlite__newest_schema(void) { return steps[N_STEPS - 1].version; }
+static const char STEP_6[] =
+    "CREATE TABLE schedules ("
+    " org TEXT NOT NULL REFERENCES orgs (org), id TEXT NOT NULL, name TEXT NOT NULL,"
+    " cron TEXT NOT NULL, zone TEXT NOT NULL, kind TEXT NOT NULL, payload TEXT NOT NULL,"
+    " paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)), next_us INTEGER NOT NULL,"
+    " last_us INTEGER NOT NULL DEFAULT 0, created_us INTEGER NOT NULL,"
+    " revision INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (org, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX schedules_due ON schedules (next_us, org, id) WHERE paused = 0;"
+    "CREATE TABLE leases ("
+    " name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_us INTEGER NOT NULL,"
+    " fence INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;";
+
+/* Grows with each key that is made or revoked, also by an older program: nobody reads them all for anything less. */
+#define KEY_TRIGGERS                                                                         \
+    "CREATE TRIGGER key_made AFTER INSERT ON api_keys BEGIN"                                 \
+    " UPDATE meta SET keys_change = keys_change + 1; END;"                                   \
+    "CREATE TRIGGER key_gone AFTER DELETE ON api_keys BEGIN"                                 \
+    " UPDATE meta SET keys_change = keys_change + 1; END;"                                   \
+    "CREATE TRIGGER key_changed AFTER UPDATE OF org, role, hash, expires_us, revoked_us ON " \
+    "api_keys BEGIN UPDATE meta SET keys_change = keys_change + 1; END;"
+
+static const char STEP_7[] =
+    "ALTER TABLE meta ADD COLUMN keys_change INTEGER NOT NULL DEFAULT 0;" KEY_TRIGGERS;
+
+/* Another role. A check is part of its table, so the table is made anew, and its triggers. */
+static const char STEP_8[] =
+    "CREATE TABLE api_keys_new ("
+    " id TEXT PRIMARY KEY, org TEXT NOT NULL, name TEXT NOT NULL,"
+    " role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'trainer', 'admin', 'worker')),"
+    " hash TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+    " revoked_us INTEGER NOT NULL DEFAULT 0, last_used_us INTEGER NOT NULL DEFAULT 0"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO api_keys_new (id, org, name, role, hash, created_us, expires_us, revoked_us,"
+    " last_used_us) SELECT id, org, name, role, hash, created_us, expires_us, revoked_us,"
+    " last_used_us FROM api_keys;"
+    "DROP TABLE api_keys;"
+    "ALTER TABLE api_keys_new RENAME TO api_keys;" KEY_TRIGGERS;
+
+static const char STEP_9[] = "ALTER TABLE jobs ADD COLUMN home TEXT;";
+
+static const char *const steps[] = {STEP_1, STEP_2, STEP_3, STEP_4, STEP_5,
+                                    STEP_6, STEP_7, STEP_8, STEP_9};
+
+enum { N_STEPS = sizeof steps / sizeof *steps }; /* the number of a step is the version it makes */
+
+int mw_sqlite__schema_most = N_STEPS;
+
+int mw_sqlite__newest_schema(void) { return mw_sqlite__schema_most; }
 
 /* One number from a statement that is not kept. */
 static mw_status read_int(mw_sqlite *db, const char *sql, int64_t *ret, mw_err *err) {
@@ -134,7 +211,7 @@ static mw_status fail_newer(mw_sqlite *db, int64_t found, mw_err *err) {
     return mw_err_hint(err, "run the newer Millwright that wrote it; nothing was changed");
 }
 
-mw_status mw_sqlite__check(mw_sqlite *db, mw_err *err) {
+mw_status mw_sqlite__check(mw_sqlite *db, int *ret_version, mw_err *err) {
     int64_t application = 0, version = 0, n_objects = 0;
     /* One snapshot: another process may be making the file at this moment. */
     mw_status status = mw_sqlite__exec(db, "BEGIN", err);
@@ -149,32 +226,32 @@ mw_status mw_sqlite__check(mw_sqlite *db, mw_err *err) {
         mw_fail(err, MW_EDATA, "%s is a database of another program", db->label);
         return mw_err_hint(err, "name another data folder; nothing was changed");
     }
-    return version > mw_sqlite__newest_schema() ? fail_newer(db, version, err) : MW_OK;
+    if (version > mw_sqlite__newest_schema()) return fail_newer(db, version, err);
+    *ret_version = (int)version;
+    return MW_OK;
 }
 
-static mw_status run_step(mw_sqlite *db, size_t i, mw_err *err) {
-    int64_t version = 0;
-    mw_status status = mw_sqlite__exec(db, "BEGIN IMMEDIATE", err);
-    if (status == MW_OK) status = read_int(db, "PRAGMA user_version", &version, err);
-    if (status == MW_OK && version < steps[i].version) {
-        char pragma[96];
-        sqlite3_snprintf(sizeof pragma, pragma,
-                         "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                         (int)APPLICATION_ID, steps[i].version);
-        status = mw_sqlite__exec(db, steps[i].sql, err);
-        if (status == MW_OK) status = mw_sqlite__exec(db, pragma, err);
-    }
-    if (status == MW_OK && version > mw_sqlite__newest_schema())
-        status = fail_newer(db, version, err);
-    if (status == MW_OK) status = mw_sqlite__exec(db, "COMMIT", err);
-    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "ROLLBACK", NULL);
-    return status;
+static mw_status run_steps(mw_sqlite *db, int64_t from, mw_err *err) {
+    char pragma[96];
+    const int newest = mw_sqlite__newest_schema();
+    mw_status status = MW_OK;
+    for (int64_t i = from; status == MW_OK && i < newest; i++)
+        status = mw_sqlite__exec(db, steps[i], err);
+    sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                     (int)APPLICATION_ID, newest);
+    return status == MW_OK ? mw_sqlite__exec(db, pragma, err) : status;
 }
 
 mw_status mw_sqlite__migrate(mw_sqlite *db, mw_err *err) {
     int64_t version = 0;
     mw_status status = read_int(db, "PRAGMA user_version", &version, err);
-    for (size_t i = 0; status == MW_OK && i < N_STEPS; i++)
-        if (version < steps[i].version) status = run_step(db, i, err);
+    if (status != MW_OK || version == mw_sqlite__newest_schema()) return status;
+    status = mw_sqlite__exec(db, "BEGIN IMMEDIATE", err);
+    if (status == MW_OK) status = read_int(db, "PRAGMA user_version", &version, err);
+    if (status == MW_OK)
+        status = version > mw_sqlite__newest_schema() ? fail_newer(db, version, err)
+                                                      : run_steps(db, version, err);
+    if (status == MW_OK) status = mw_sqlite__exec(db, "COMMIT", err);
+    if (!sqlite3_get_autocommit(db->handle)) (void)mw_sqlite__exec(db, "ROLLBACK", NULL);
     return status;
 }

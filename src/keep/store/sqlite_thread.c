@@ -6,9 +6,9 @@
  * failing one from touching its neighbors. When the transaction as a whole is lost (disk full, I/O
  * error, COMMIT refused), each request is tried again alone, so that one cause costs one request.
  */
-#include <signal.h>
 
 #include "core/base/limits.h"
+#include "core/base/threads.h"
 #include "keep/store/sqlite.h"
 
 static const char SQL_CHANGED[] = "UPDATE meta SET change = change + 1";
@@ -20,7 +20,7 @@ static const char SQL_READ[] = "BEGIN", SQL_WRITE[] = "BEGIN IMMEDIATE", SQL_COM
 
 static mw_status step(mw_sqlite *db, const char *static_sql, mw_err *err) {
     mw_query query;
-    mw_query_start(&query, db, static_sql, NULL, err);
+    mw_query_start(&query, &db->sql, static_sql, NULL, err);
     return mw_query_run(&query, NULL);
 }
 
@@ -30,7 +30,7 @@ static mw_status prepare_steps(mw_sqlite *db, mw_err *err) {
     mw_status status = MW_OK;
     for (size_t i = 0; status == MW_OK && i < sizeof all / sizeof *all; i++) {
         mw_query query;
-        mw_query_start(&query, db, all[i], NULL, err);
+        mw_query_start(&query, &db->sql, all[i], NULL, err);
         status = mw_query_end(&query);
     }
     return status;
@@ -54,16 +54,16 @@ static mw_status commit(mw_sqlite *db, bool changed, mw_err *err) {
 static void run_read(mw_sqlite *db, mw_sqlite_request *request) {
     request->status = begin(db, SQL_READ, request->err);
     if (request->status != MW_OK) return;
-    request->status = request->run(db, request->ctx, request->args, request->err);
+    request->status = request->run(&db->sql, request->ctx, request->args, request->err);
     rollback(db);
 }
 
 static void run_alone(mw_sqlite *db, mw_sqlite_request *request) {
     request->status = begin(db, SQL_WRITE, request->err);
     if (request->status == MW_OK)
-        request->status = request->run(db, request->ctx, request->args, request->err);
+        request->status = request->run(&db->sql, request->ctx, request->args, request->err);
     if (request->status == MW_OK)
-        request->status = commit(db, request->kind == MW_SQLITE_WRITE, request->err);
+        request->status = commit(db, request->kind == MW_SQL_WRITE, request->err);
     rollback(db);
 }
 
@@ -71,7 +71,7 @@ static void run_alone(mw_sqlite *db, mw_sqlite_request *request) {
 static bool run_in_savepoint(mw_sqlite *db, mw_sqlite_request *request) {
     request->status = step(db, SQL_MARK, request->err);
     if (request->status != MW_OK) return false;
-    request->status = request->run(db, request->ctx, request->args, request->err);
+    request->status = request->run(&db->sql, request->ctx, request->args, request->err);
     if (sqlite3_get_autocommit(db->handle)) return false;
     if (request->status != MW_OK && step(db, SQL_UNDO, NULL) != MW_OK) return false;
     return step(db, SQL_UNMARK, NULL) == MW_OK;
@@ -83,7 +83,7 @@ static bool run_together(mw_sqlite *db, mw_sqlite_request *writes) {
     bool changed = false, whole = true;
     for (mw_sqlite_request *r = writes; r && whole; r = r->next) {
         whole = run_in_savepoint(db, r);
-        changed |= r->status == MW_OK && r->kind == MW_SQLITE_WRITE;
+        changed |= r->status == MW_OK && r->kind == MW_SQL_WRITE;
     }
     whole = whole && commit(db, changed, NULL) == MW_OK;
     rollback(db);
@@ -114,7 +114,7 @@ static void serve(mw_sqlite *db, mw_sqlite_request *batch) {
     mw_sqlite_request *lists[2] = {NULL, NULL}, **ends[2] = {&lists[0], &lists[1]};
     while (batch) {
         mw_sqlite_request *next = batch->next;
-        int which = batch->kind == MW_SQLITE_READ ? 0 : 1;
+        int which = batch->kind == MW_SQL_READ ? 0 : 1;
         batch->next = NULL;
         *ends[which] = batch;
         ends[which] = &batch->next;
@@ -151,11 +151,7 @@ mw_status mw_sqlite__start(mw_sqlite *db, mw_err *err) {
     db->last = &db->first;
     pthread_mutex_init(&db->mutex, NULL);
     pthread_cond_init(&db->work, NULL);
-    sigset_t all, before; /* signals are for the program's own threads */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&db->thread, NULL, thread_main, db);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int code = mw_thread_start(&db->thread, thread_main, db);
     if (code == 0) return MW_OK;
     pthread_mutex_destroy(&db->mutex);
     pthread_cond_destroy(&db->work);
@@ -172,8 +168,9 @@ void mw_sqlite__stop(mw_sqlite *db) {
     pthread_cond_destroy(&db->work);
 }
 
-mw_status mw_sqlite__call(mw_sqlite *db, const mw_ctx *ctx, mw_sqlite_kind kind, mw_sqlite_fn run,
+mw_status mw_sqlite__call(void *self, const mw_ctx *ctx, mw_sql_kind kind, mw_sql_fn run,
                           void *args, mw_err *err) {
+    mw_sqlite *db = self;
     mw_sqlite_request request = {.ctx = ctx, .kind = kind, .run = run, .args = args, .err = err};
     pthread_cond_init(&request.wake, NULL);
     pthread_mutex_lock(&db->mutex);

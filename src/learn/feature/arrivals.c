@@ -190,7 +190,7 @@ static mw_status take_old(mw_arrivals *a, mw_device_scratch *scratch, const int6
     if (*ret == MW_FATE_REPEATED) give_newest(a, out, i);
     if (*ret == MW_FATE_UNUSABLE) give_none(a, out, i);
     if (*ret != MW_FATE_LATE) return MW_OK;
-    if (!a->settled || time <= newest - a->program->options.lateness_us) {
+    if (mw_arrivals_is_late(a->program, newest, time)) {
         give_none(a, out, i);
         return MW_OK;
     }
@@ -287,7 +287,7 @@ mw_status mw_arrivals_foresee(const mw_arrivals *arrivals, const mw_program *pro
             newest = time;
         else if (time == newest)
             out[i] = MW_FATE_REPEATED;
-        else if (lateness <= 0 || time <= newest - lateness)
+        else if (mw_arrivals_is_late(program, newest, time))
             out[i] = MW_FATE_LATE;
         else
             out[i] = is_open(arrivals, time) || came_before(times, out, i, time)

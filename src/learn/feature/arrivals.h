@@ -28,6 +28,12 @@ typedef struct mw_arrivals mw_arrivals;
 mw_status mw_arrivals_new(mw_mem *mem, const mw_program *program, mw_arrivals **ret, mw_err *err);
 void *mw_arrivals_free(mw_arrivals *arrivals);
 
+/* Whether a row of this time comes too late to be used, after the device's newest one. */
+static inline bool mw_arrivals_is_late(const mw_program *program, int64_t newest, int64_t time) {
+    const int64_t lateness = program->options.lateness_us;
+    return time < newest && (lateness <= 0 || time <= newest - lateness);
+}
+
 /* As mw_device_push, with times in any order; MW_TIME_NONE is unusable. counts [MW_FATES] are added to. */
 mw_status mw_arrivals_push(mw_arrivals *arrivals, mw_device_scratch *scratch, const int64_t *times,
                            const double *const *columns, int64_t n, float *const *out,

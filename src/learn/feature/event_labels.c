@@ -1,7 +1,7 @@
 /*
  * event_labels.c -- events in order of kind, device and time; each row finds its place among them by halving.
  *
- * Neighbors of that place are the last event before the row and the next one after it. A merge sort from runs that double, nothing to do where
+ * The one at that place is the next event after the row. A merge sort from runs that double, nothing to do where
  * events come in order.
  */
 #include "learn/feature/event_labels.h"
@@ -24,7 +24,7 @@ struct mw_events {
 
 enum { GRAIN = 4096 };
 
-static const double us_of_second = 1e6, us_of_hour = 3.6e9;
+static const double us_of_second = 1e6;
 
 static inline bool is_after(event a, event b) {
     if (a.kind != b.kind) return a.kind > b.kind;
@@ -97,7 +97,7 @@ void *mw_events_free(mw_events *events) {
 
 /* ---- questions ---- */
 
-typedef enum wanted { WITHIN, UNTIL, SINCE } wanted;
+typedef enum wanted { WITHIN, UNTIL } wanted;
 
 typedef struct question {
     const mw_events *events;
@@ -127,13 +127,6 @@ static int64_t place(const mw_events *events, event one) {
     return low;
 }
 
-static double since(const question *q, event row) {
-    const int64_t at = place(q->events, row);
-    const event *last = at > 0 ? &q->events->all[at - 1] : NULL;
-    const bool has = last && last->kind == row.kind && last->device == row.device;
-    return has ? (double)between(last->time, row.time) / us_of_hour : MW_NAN;
-}
-
 static double ahead(const question *q, event row) {
     const int64_t at = place(q->events, row), until = q->last ? q->last[row.device] : q->until;
     const event *next = at < q->events->n ? &q->events->all[at] : NULL;
@@ -154,7 +147,7 @@ static mw_status answer_some(void *arg, int64_t begin, int64_t end, int worker, 
     for (int64_t i = begin; i < end; i++) {
         const event row = {q->rows->times[i], q->rows->devices ? q->rows->devices[i] : 0, q->kind};
         const bool used = row.time != MW_TIME_NONE && row.device >= 0;
-        q->out[i] = !used ? MW_NAN : q->wanted == SINCE ? since(q, row) : ahead(q, row);
+        q->out[i] = used ? ahead(q, row) : MW_NAN;
     }
     return MW_OK;
 }
@@ -179,10 +172,10 @@ static mw_status find_last(const mw_ctx *ctx, question *q, mw_err *err) {
 
 static mw_status answer(const mw_ctx *ctx, question *q, mw_err *err) {
     mw_status status = MW_OK;
-    if (q->wanted != SINCE && q->length <= 0)
+    if (q->length <= 0)
         return mw_fail(err, MW_EINVAL, "a label's %s must be longer than 0",
                        q->wanted == WITHIN ? "horizon" : "cap");
-    if (q->wanted != SINCE && q->until == MW_TIME_NONE) status = find_last(ctx, q, err);
+    if (q->until == MW_TIME_NONE) status = find_last(ctx, q, err);
     if (!status) status = mw_pool_for(ctx, q->rows->n, GRAIN, answer_some, q, err);
     mw_free(q->last);
     return status;
@@ -198,11 +191,5 @@ mw_status mw_events_within(const mw_ctx *ctx, const mw_events *events, const mw_
 mw_status mw_events_until(const mw_ctx *ctx, const mw_events *events, const mw_event_rows *rows,
                           int32_t kind, int64_t cap_us, int64_t until, double *out, mw_err *err) {
     question q = {events, rows, UNTIL, kind, cap_us, until, NULL, out};
-    return answer(ctx, &q, err);
-}
-
-mw_status mw_events_since(const mw_ctx *ctx, const mw_events *events, const mw_event_rows *rows,
-                          int32_t kind, double *out, mw_err *err) {
-    question q = {events, rows, SINCE, kind, 0, MW_TIME_NONE, NULL, out};
     return answer(ctx, &q, err);
 }

@@ -1,9 +1,7 @@
 /*
- * event_labels.h -- what a device's events (failures, alarms, repairs) say about its rows: whether one comes soon, how long until the next one, how long
- *             since the last one.
+ * event_labels.h -- what a device's events (failures, alarms, repairs) say about its rows: whether one comes soon, and how long until the next one.
  *
- * What      the first two look ahead and are what a model is to predict; the third looks back and is a feature: it may only know of events at or
- *           before the row's time. An event at the row's very time has happened: 0 hours ago, and it is not the next one.
+ * What      both look ahead and are what a model is to predict. An event at the row's very time has happened: it is not the next one.
  * Observed  what is not known yet is missing. A device is observed until `until`, and what happens later is not used; MW_TIME_NONE: until its last row,
  *           and what happens later is used (a machine's last row is often the one before its failure).
  * Order     rows and events come in any order; events are put in order once, rows are looked up: O((rows + events) log events).
@@ -46,9 +44,5 @@ mw_status mw_events_within(const mw_ctx *ctx, const mw_events *events, const mw_
  * yet. */
 mw_status mw_events_until(const mw_ctx *ctx, const mw_events *events, const mw_event_rows *rows,
                           int32_t kind, int64_t cap_us, int64_t until, double *out, mw_err *err);
-
-/* out [n] hours since the last event of the kind at or before the row's time; NaN: there was none. */
-mw_status mw_events_since(const mw_ctx *ctx, const mw_events *events, const mw_event_rows *rows,
-                          int32_t kind, double *out, mw_err *err);
 
 #endif

@@ -65,6 +65,18 @@ typedef struct mw_feature_args {
     double number2;   /* where it ends */
 } mw_feature_args;
 
+/*
+ * Which readings a value is made of: how long before its row they are, in halves of the window, lag or periods. What is kept of all readings so
+ * far (weighted means, z-scores, totals, states) does not count, as it never ends: such operators read the row alone.
+ */
+enum { MW_READS_SPANS = 3 };
+typedef struct mw_reads {
+    int n;
+    int from[MW_READS_SPANS], to[MW_READS_SPANS]; /* [n] halves, both included */
+    int less;   /* rows, or microseconds, that `to` is short of that */
+    bool as_of; /* the reading that counted at that time: up to a usual distance older */
+} mw_reads;
+
 enum { MW_NODE_INPUTS = 2, MW_NODE_OUTPUTS = 4 };
 
 typedef struct mw_kernel mw_kernel;
@@ -74,11 +86,12 @@ typedef struct mw_feature_node {
     mw_feature_args args;
     int32_t window; /* of the program; -1: none */
     int32_t n_inputs;
-    int32_t inputs[MW_NODE_INPUTS];   /* signals */
-    int32_t outputs[MW_NODE_OUTPUTS]; /* signals; -1: not asked for */
-    size_t state_at;                  /* in a device's state */
-    bool is_read;                     /* an output is another node's input */
-    const void *plan;                 /* what `prepare` made, read by all devices; NULL */
+    int32_t inputs[MW_NODE_INPUTS];         /* signals */
+    int32_t outputs[MW_NODE_OUTPUTS];       /* signals; -1: not asked for */
+    const mw_reads *reads[MW_NODE_OUTPUTS]; /* of each; NULL: the row itself */
+    size_t state_at;                        /* in a device's state */
+    bool is_read;                           /* an output is another node's input */
+    const void *plan;                       /* what `prepare` made, read by all devices; NULL */
 } mw_feature_node;
 
 /* What a node's plan may be made of: all of the program. */
@@ -120,10 +133,11 @@ typedef struct mw_operator {
     unsigned takes;      /* of mw_feature_takes */
     double low, high;    /* of the number */
     const mw_kernel *kernel;
-    int32_t output;      /* which of the kernel's */
-    const char *help;    /* one sentence */
-    const char *order;   /* in which sums are made */
-    const char *missing; /* what missing values do */
+    int32_t output;        /* which of the kernel's */
+    const mw_reads *reads; /* NULL: the row itself */
+    const char *help;      /* one sentence */
+    const char *order;     /* in which sums are made */
+    const char *missing;   /* what missing values do */
 } mw_operator;
 
 extern const mw_operator mw_operators[]; /* ended by a NULL name */

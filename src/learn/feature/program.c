@@ -247,6 +247,7 @@ static mw_status resolve(compile *c, int32_t f, int depth, int32_t *ret, mw_err 
     if (*output == NONE) {
         *output = c->p->n_signals++;
         c->newest[*output + 1] = NONE;
+        c->p->nodes[node].reads[feature->op->output] = feature->op->reads;
     }
     *ret = c->signals[f] = *output;
     return MW_OK;

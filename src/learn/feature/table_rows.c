@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/text/datetime.h"
 
 struct mw_table_rows {
     const mw_feature_config *config;
@@ -129,14 +130,35 @@ void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_
                             .columns = rows->columns};
 }
 
-mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows, int64_t n,
-                                   mw_conditions **ret, mw_err *err) {
+mw_status mw_table_rows_mark_unused(mw_mem *mem, const mw_table_rows *rows, uint8_t *marks,
+                                    mw_err *err) {
+    const mw_program *p = rows->config->program;
+    const int32_t n = rows->device ? mw_dictionary_size(rows->device->dictionary) : 1;
+    int64_t *newest = mw_alloc_array(mem, (size_t)n + 1, sizeof *newest);
+    if (!newest) return mw_fail_nomem(err, "rows of a table");
+    for (int32_t d = 0; d < n; d++) newest[d] = MW_TIME_NONE;
+    for (int64_t i = 0; i < rows->time->n_rows; i++) {
+        const int32_t device = rows->device ? rows->device->codes[i] : 0;
+        const int64_t time = rows->time->time[i];
+        const bool usable = device >= 0 && time != MW_TIME_NONE;
+        if (usable && (newest[device] == MW_TIME_NONE || time > newest[device]))
+            newest[device] = time;
+        else if (!usable || mw_arrivals_is_late(p, newest[device], time))
+            marks[i] = 1;
+    }
+    mw_free(newest);
+    return MW_OK;
+}
+
+mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows,
+                                   const int64_t *chosen, int64_t n, mw_conditions **ret,
+                                   mw_err *err) {
     const mw_program *p = rows->config->program;
     const double **columns = mw_calloc(ctx->mem, (size_t)p->n_inputs + 1, sizeof *columns);
     if (!columns) return mw_fail_nomem(err, "operating conditions");
     for (int32_t c = 0; c < p->n_inputs; c++)
         if (rows->inputs[c]->type == MW_FLOAT64) columns[c] = rows->inputs[c]->number;
-    mw_status status = mw_program_fit_conditions(ctx, p, columns, NULL, n, ret, err);
+    mw_status status = mw_program_fit_conditions(ctx, p, columns, chosen, n, ret, err);
     mw_free(columns);
     return status;
 }

@@ -27,9 +27,13 @@ void mw_table_rows_take(mw_table_rows *rows, int64_t from, int64_t n, mw_stream_
 /* The columns of times and (NULL: one device) of devices. */
 void mw_table_rows_keys(const mw_table_rows *rows, const mw_column **ret_time,
                         const mw_column **ret_device);
-/* The operating conditions of the first n rows (mw_program_fit_conditions). */
-mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows, int64_t n,
-                                   mw_conditions **ret, mw_err *err);
+/* Marks [rows of the table] those that get no features with 1: too late, without a time, or without a device. The other marks stay. */
+mw_status mw_table_rows_mark_unused(mw_mem *mem, const mw_table_rows *rows, uint8_t *marks,
+                                    mw_err *err);
+/* The operating conditions of rows chosen [n], or NULL: of the first n (mw_program_fit_conditions). */
+mw_status mw_table_rows_conditions(const mw_ctx *ctx, const mw_table_rows *rows,
+                                   const int64_t *chosen, int64_t n, mw_conditions **ret,
+                                   mw_err *err);
 void *mw_table_rows_free(mw_table_rows *rows);
 
 /* *ret [table->n_rows][width] float32, the first n_outputs of each row filled, mw_free it: rows in the table's order, which is the order in which they came. counts: NULL, or what became of them. */

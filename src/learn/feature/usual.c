@@ -7,6 +7,8 @@ int64_t mw_usual_gap(int64_t usual_us) {
     return usual_us > INT64_MAX / TIMES ? INT64_MAX : usual_us * TIMES;
 }
 
+int64_t mw_usual_distance(const mw_usual *usual) { return usual->gap / TIMES; }
+
 /* The lower one of the two in the middle. */
 static int64_t median(const mw_usual *u) {
     int64_t sorted[MW_USUAL_DISTANCES] = {0};

@@ -17,7 +17,8 @@ typedef struct mw_usual {
     int64_t distances[MW_USUAL_DISTANCES];
 } mw_usual;
 
-int64_t mw_usual_gap(int64_t usual_us); /* ten times that */
+int64_t mw_usual_gap(int64_t usual_us);           /* ten times that */
+int64_t mw_usual_distance(const mw_usual *usual); /* us; 0: not known yet */
 void mw_usual_add(mw_usual *usual, int64_t distance);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "core/base/math.h"
 #include "core/base/threads.h"
-#include "core/text/number.h"
 #include "learn/feature/table_rows.h"
 #include "learn/model/learner.h"
 
@@ -39,15 +38,6 @@ typedef struct converting {
     float *out;       /* [n_rows] */
 } converting;
 
-/* Text of a cell that was a category at fit but came as another type in this table. */
-static mw_str cell_text(const mw_column *column, int64_t row, char scratch[MW_NUMBER_MAX]) {
-    if (column->type == MW_BOOL)
-        return bit_at(column->bits, row) ? MW_STR("true") : MW_STR("false");
-    if (column->type == MW_FLOAT64)
-        return (mw_str){scratch, mw_number_print(column->number[row], scratch)};
-    return mw_column_text(column, row);
-}
-
 static void codes_range(const converting *c, int64_t begin, int64_t end) {
     const float missing = __builtin_nanf("");
     char scratch[MW_NUMBER_MAX];
@@ -59,7 +49,7 @@ static void codes_range(const converting *c, int64_t begin, int64_t end) {
             continue;
         }
         if (mw_column_has(c->column, row))
-            code = mw_feature__code(c->feature, cell_text(c->column, row, scratch));
+            code = mw_feature__code(c->feature, mw_column_cell(c->column, row, scratch));
         c->out[row] = code < 0 ? missing : (float)code;
     }
 }

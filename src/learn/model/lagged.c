@@ -49,30 +49,44 @@ static void carry_forward(const mw_windows *w, const double *target, double *nai
     }
 }
 
-static bool is_row(const mw_windows *w, const double *target, const double *naive, int64_t i) {
-    return !mw_isnan(naive[i]) && !mw_isnan(label_of(w, target, i));
+/* What decides whether a window is a row. */
+typedef struct choice {
+    const double *target, *naive; /* [n] */
+    bool *flagged;                /* [n] */
+} choice;
+
+static bool could_be_row(const mw_windows *w, const choice *c, int64_t i) {
+    return !mw_isnan(c->naive[i]) && !mw_isnan(label_of(w, c->target, i));
 }
 
-static mw_status too_little(const mw_windows *w, int64_t n_train, int64_t n_test, mw_err *err) {
+static bool is_row(const mw_windows *w, const choice *c, int64_t i) {
+    return !c->flagged[i] && could_be_row(w, c, i);
+}
+
+static mw_status too_little(const mw_windows *w, int64_t n_train, int64_t n_test, int64_t n_flagged,
+                            mw_err *err) {
     mw_fail(err, MW_EDATA,
             "too little data for the models baseline and regression: %lld window%s of %d device%s "
             "give %lld training and %lld test rows; at least %d and %d are needed",
             (long long)w->n, w->n == 1 ? "" : "s", w->n_devices, w->n_devices == 1 ? "" : "s",
             (long long)n_train, (long long)n_test, MW_LAGGED_TRAIN_MIN, MW_LAGGED_TEST_MIN);
-    return mw_err_hint(err, "bring more rows, a shorter interval, or another target");
+    return mw_err_hint(err, n_flagged > 0
+                                ? "rows with flagged readings were left out: allow some flags"
+                                : "bring more rows, a shorter interval, or another target");
 }
 
 /* Fills the window lists of both parts. */
-static mw_status split_rows(const mw_windows *w, const double *target, const double *naive,
-                            double test_share, mw_lagged *l, mw_err *err) {
+static mw_status split_rows(const mw_windows *w, const choice *c, double test_share, mw_lagged *l,
+                            mw_err *err) {
     int64_t first = INT64_MAX, last = INT64_MIN;
     for (int64_t i = 0; i < w->n; i++) {
-        if (!is_row(w, target, naive, i)) continue;
+        l->n_flagged += c->flagged[i] && could_be_row(w, c, i);
+        if (!is_row(w, c, i)) continue;
         if (w->start[i] < first) first = w->start[i];
         if (w->start[i] > last) last = w->start[i];
         l->n_rows++;
     }
-    if (l->n_rows == 0) return too_little(w, 0, 0, err);
+    if (l->n_rows == 0) return too_little(w, 0, 0, l->n_flagged, err);
     /* On the grid of windows, and never a shorter test part than asked for. */
     double range = (double)(last - first + w->interval_us);
     int64_t cut =
@@ -82,7 +96,7 @@ static mw_status split_rows(const mw_windows *w, const double *target, const dou
     test->window = mw_alloc_array(l->mem, (size_t)l->n_rows, sizeof *test->window);
     if (!train->window || !test->window) return mw_fail_nomem(err, "the training rows");
     for (int64_t i = 0; i < w->n; i++) {
-        if (!is_row(w, target, naive, i)) continue;
+        if (!is_row(w, c, i)) continue;
         int64_t label_end = w->start[i] + 2 * w->interval_us;
         mw_lagged_part *part = w->start[i] >= cut ? test : label_end <= cut ? train : NULL;
         if (!part) {
@@ -94,7 +108,7 @@ static mw_status split_rows(const mw_windows *w, const double *target, const dou
         part->window[part->n++] = i;
     }
     if (train->n < MW_LAGGED_TRAIN_MIN || test->n < MW_LAGGED_TEST_MIN)
-        return too_little(w, train->n, test->n, err);
+        return too_little(w, train->n, test->n, l->n_flagged, err);
     return MW_OK;
 }
 
@@ -412,14 +426,17 @@ mw_status mw_lagged_make(const mw_ctx *ctx, const mw_windows *w, int32_t target,
     mw_status status = MW_OK;
     mw_ctx_report(ctx, "training rows", 0, 1);
     double *naive = mw_alloc_array(ctx->mem, (size_t)w->n, sizeof *naive);
-    if (!naive) status = mw_fail_nomem(err, "the training rows");
-    if (!status) {
-        carry_forward(w, w->means[target], naive);
-        status = split_rows(w, w->means[target], naive, plan->test_share, l, err);
-    }
+    const choice rows = {w->means[target], naive,
+                         mw_calloc(ctx->mem, (size_t)w->n + 1, sizeof *rows.flagged)};
+    if (!naive || !rows.flagged) status = mw_fail_nomem(err, "the training rows");
+    if (!status) carry_forward(w, w->means[target], naive);
     if (!status) status = list_features(ctx, w, target, plan, l, err);
+    if (!status && plan->flags.bits)
+        status = mw_lagged__mark_flagged(ctx, w, l->features, &plan->flags, rows.flagged, err);
+    if (!status) status = split_rows(w, &rows, plan->test_share, l, err);
     if (!status) status = make_rows(ctx, w, target, naive, l, err);
     mw_free(naive);
+    mw_free(rows.flagged);
     if (status) {
         mw_lagged_free(l);
         return status;

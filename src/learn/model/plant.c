@@ -42,8 +42,8 @@ static mw_status run(mw_plant *plant, mw_dir *out, mw_err *err) {
 }
 
 mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_args *args,
-                       mw_str config, const char *data_hash, mw_dir *out, mw_json_writer *result,
-                       mw_err *err) {
+                       mw_str config, const mw_lagged_flags *flags, const char *data_hash,
+                       mw_dir *out, mw_json_writer *result, mw_err *err) {
     mw_plant plant = {
         .ctx = ctx,
         .rows = rows,
@@ -57,6 +57,7 @@ mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_ar
         .regression.name = "regression",
         .anomaly.name = "anomaly",
     };
+    if (flags) plant.plan.lagged.flags = *flags;
     mw_status status = run(&plant, out, err);
     if (!status) mw_plant__write_result(&plant, result);
     free_plant(&plant);

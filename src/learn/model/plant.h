@@ -14,13 +14,14 @@
 #define MW_LEARN_MODEL_PLANT_H
 
 #include "core/table/rowstream.h"
-#include "learn/model/model.h"
+#include "learn/model/lagged.h"
 
 /* Parameters of POST /train and `millwright train`: target, interval, test_share, contamination,
  * n_estimators, max_depth, min_samples_leaf, max_samples, alpha, lags, seed. Ended by a NULL name. */
 extern const mw_param mw_plant_params[];
 
 /*
+ * flags: rows of baseline and regression that are left out; NULL: none.
  * rows: read some times over, never held whole.
  * config: of the features of baseline and regression (lagged.h), JSON; empty: the columns of the windows and `lags`.
  * data_hash: identity of the data, stored in metadata.json.
@@ -31,7 +32,7 @@ extern const mw_param mw_plant_params[];
  * are needed); MW_ENOTFOUND for an unknown target (nearest name as hint).
  */
 mw_status mw_plant_fit(const mw_ctx *ctx, const mw_row_stream *rows, const mw_args *args,
-                       mw_str config, const char *data_hash, mw_dir *out, mw_json_writer *result,
-                       mw_err *err);
+                       mw_str config, const mw_lagged_flags *flags, const char *data_hash,
+                       mw_dir *out, mw_json_writer *result, mw_err *err);
 
 #endif

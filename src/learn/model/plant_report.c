@@ -37,6 +37,7 @@ static void add_split(mw_json_writer *w, const mw_plant *plant) {
     mw_json_add_int(w, "train_rows", l->train.n);
     mw_json_add_int(w, "test_rows", l->test.n);
     mw_json_add_int(w, "purged_rows", l->n_purged);
+    if (plant->plan.lagged.flags.bits) mw_json_add_int(w, "flagged_rows", l->n_flagged);
     mw_json_add_time(w, "train_from", l->train.first_us);
     mw_json_add_time(w, "train_to", l->train.last_us);
     mw_json_add_time(w, "test_from", l->test.first_us);

@@ -8,8 +8,10 @@
 #include "core/base/limits.h"
 #include "core/param/nearest.h"
 #include "run/cli/verb_serve.h"
+#include "run/cli/verb_worker.h"
 
-const char *const mw_command_verbs[] = {"serve", "completion", "openapi", "version", "help", NULL};
+const char *const mw_command_verbs[] = {"serve",   "worker", "completion", "openapi",
+                                        "version", "help",   NULL};
 
 /* Options every verb takes. */
 static const mw_param global_params[] = {
@@ -21,6 +23,21 @@ static const mw_param global_params[] = {
      .max = 4000,
      .env = "MILLWRIGHT_DATA",
      .help = "The data folder."},
+    {.name = "store",
+     .type = MW_PARAM_STRING,
+     .min = 1,
+     .max = 4000,
+     .env = "MILLWRIGHT_STORE",
+     .help = "Where records are: postgresql://USER@HOST/DATABASE, or a file; without it "
+             "millwright.db in the data folder. A password belongs in the environment."},
+    {.name = "artifacts",
+     .type = MW_PARAM_STRING,
+     .def = "folder",
+     .min = 1,
+     .max = 1200,
+     .env = "MILLWRIGHT_ARTIFACTS",
+     .help = "Where files of datasets and models are besides the data folder: folder (nowhere), "
+             "postgresql (in the store) or s3://BUCKET/PREFIX."},
     {.name = "jobs",
      .type = MW_PARAM_INT,
      .def = "0",
@@ -55,6 +72,8 @@ typedef struct parser {
     mw_args *own, *global;
     int argc, at;
     char **argv;
+    mw_faults *faults;
+    bool lost; /* a word was not understood: what seems too much or missing may be its doing */
 } parser;
 
 static bool is_option(const mw_param *param) {
@@ -121,8 +140,8 @@ static mw_status fail_without_value(const mw_param *param, mw_str word, mw_err *
 }
 
 /* A word is the value; that of JSON names the file with it. */
-static mw_status set_word(mw_args *to, const mw_param *param, mw_str name, const char *word,
-                          mw_err *err) {
+static mw_status set_word(const parser *p, mw_args *to, const mw_param *param, mw_str name,
+                          const char *word, mw_err *err) {
     mw_ctx ctx;
     char *text = NULL;
     size_t size = 0;
@@ -131,8 +150,10 @@ static mw_status set_word(mw_args *to, const mw_param *param, mw_str name, const
     mw_status status =
         mw_file_read_path(&ctx, word, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
     if (!status) {
+        mw_args_collect(to, NULL); /* the file's name is still to be said */
         status = mw_args_set(to, name, (mw_str){text, size}, err);
         if (status) (void)mw_err_prefix(err, "%s", word);
+        mw_args_collect(to, p->faults);
     }
     mw_free(text);
     return status;
@@ -150,11 +171,11 @@ static mw_status parse_option(parser *p, mw_err *err) {
         to = p->global;
     }
     if (!param || (param->flags & MW_PARAM_HTTP_ONLY)) return fail_option(p, name, err);
-    if (equals) return set_word(to, param, word, equals + 1, err);
+    if (equals) return set_word(p, to, param, word, equals + 1, err);
     if (param->type == MW_PARAM_BOOL) return mw_args_set(to, word, mw_str_of("true"), err);
     if (p->at + 1 >= p->argc || names_option(p->table, p->argv[p->at + 1]))
         return fail_without_value(param, word, err);
-    return set_word(to, param, word, p->argv[++p->at], err);
+    return set_word(p, to, param, word, p->argv[++p->at], err);
 }
 
 static mw_status parse_word(parser *p, const char *word, mw_err *err) {
@@ -164,8 +185,15 @@ static mw_status parse_word(parser *p, const char *word, mw_err *err) {
         mw_fail(err, MW_EINVAL, "an empty word is no %s", param->name);
         return mw_err_at(err, "%s", param->name);
     }
+    if (p->lost) return MW_OK;
     mw_fail(err, MW_EINVAL, "\"%.100s\" is one argument too many", word);
     return mw_err_hint(err, "`millwright %s --help` shows the form", p->verb);
+}
+
+static mw_status noted(parser *p, mw_status status, mw_err *err) {
+    if (status != MW_EINVAL && status != MW_EPARSE) return status;
+    p->lost = true;
+    return mw_faults_add(p->faults, err);
 }
 
 static mw_status parse_all(parser *p, mw_err *err) {
@@ -187,17 +215,23 @@ static mw_status parse_all(parser *p, mw_err *err) {
         } else {
             status = parse_word(p, word, err);
         }
+        if (status) status = noted(p, status, err);
         if (status) return status;
     }
     return MW_OK;
 }
 
 mw_status mw_command_parse_table(mw_mem *mem, const mw_param *table, int argc, char **argv,
-                                 mw_command *ret, mw_err *err) {
+                                 mw_faults *faults, mw_command *ret, mw_err *err) {
     parser p = {.verb = argv[0], .table = table, .argc = argc, .at = 1, .argv = argv};
+    p.faults = faults;
     mw_status status = mw_args_new(mem, table, &p.own, err);
     if (!status) status = mw_args_new(mem, global_params, &p.global, err);
-    if (!status) status = parse_all(&p, err);
+    if (!status) {
+        mw_args_collect(p.own, faults);
+        mw_args_collect(p.global, faults);
+        status = parse_all(&p, err);
+    }
     if (!status) status = mw_args_finish(p.global, err);
     if (!status) {
         ret->help = mw_args_bool(p.global, "help");
@@ -205,14 +239,23 @@ mw_status mw_command_parse_table(mw_mem *mem, const mw_param *table, int argc, c
         ret->n_threads = mw_args_int(p.global, "jobs");
         const char *org = mw_args_string(p.global, "org");
         const char *data = mw_args_string(p.global, "data");
-        if (!mw_name_valid(org))
-            status = mw_fail(err, MW_EINVAL,
-                             "--org: an organization's id is 1 to 64 letters, digits, '_' or '-'");
-        ret->org = mw_strdup(mem, org);
-        ret->data_path = mw_strdup(mem, data);
-        if (!ret->org || !ret->data_path) status = mw_fail_nomem(err, "the command line");
+        if (org && !mw_name_valid(org)) {
+            mw_fail(err, MW_EINVAL,
+                    "--org: an organization's id is 1 to 64 letters, digits, '_' or '-'");
+            status = mw_faults_add(faults, err);
+        }
+        const char *store = mw_args_string(p.global, "store");
+        ret->org = mw_strdup(mem, org ? org : "");
+        ret->data_path = mw_strdup(mem, data ? data : "");
+        const char *artifacts = mw_args_string(p.global, "artifacts");
+        ret->store = store ? mw_strdup(mem, store) : NULL;
+        ret->artifacts = mw_strdup(mem, artifacts ? artifacts : "");
+        if (!ret->org || !ret->data_path || !ret->artifacts || (store && !ret->store))
+            status = mw_fail_nomem(err, "the command line");
     }
-    if (!status && !ret->help) status = mw_args_finish(p.own, err);
+    if (!status && !ret->help && !p.lost) status = mw_args_finish(p.own, err);
+    if (!status) status = mw_faults_status(faults, err);
+    if (p.own) mw_args_collect(p.own, NULL);
     mw_args_free(p.global);
     ret->args = p.own;
     if (status) mw_command_done(ret);
@@ -265,12 +308,12 @@ static bool is_akin(const mw_op *a, const mw_op *b) {
     return a->verb && b->verb && same_first_word(a->verb, b->verb);
 }
 
+static bool is_pair(const char *verb) { return verb[first_word(verb)] == ' '; }
+
 /* Is the word the first one of verbs of two words? */
 static bool is_group(const char *word) {
     for (const mw_op *const *op = mw_ops; *op; op++)
-        if ((*op)->verb && (*op)->verb[first_word((*op)->verb)] == ' ' &&
-            same_first_word((*op)->verb, word))
-            return true;
+        if ((*op)->verb && is_pair((*op)->verb) && same_first_word((*op)->verb, word)) return true;
     return false;
 }
 
@@ -278,12 +321,12 @@ static bool is_group(const char *word) {
 static const mw_op *choose(const char *verb, int argc, char **argv) {
     const mw_op *first = mw_op_by_verb(verb);
     for (const mw_op *const *op = mw_ops; first && *op; op++) {
-        if (!(*op)->verb || strcmp((*op)->verb, verb) != 0) continue;
+        if (!(*op)->verb || strcmp((*op)->verb, first->verb) != 0) continue;
         const mw_param *table = mw_op_params(*op);
         if (asks_help_of(table, mw_op_params(first), argc, argv)) return *op;
     }
     for (const mw_op *const *op = mw_ops; first && *op; op++) {
-        if (!(*op)->verb || strcmp((*op)->verb, verb) != 0) continue;
+        if (!(*op)->verb || strcmp((*op)->verb, first->verb) != 0) continue;
         if (takes_positionals(*op) == has_positionals(argc, argv, mw_op_params(*op))) return *op;
     }
     return first;
@@ -303,17 +346,23 @@ static mw_status fail_verb(const char *word, mw_err *err) {
 }
 
 /* `org init ...`: its operation; MW_EINVAL when the second word is missing or unknown. `org --help` is of all of them. */
-static mw_status choose_of_group(int argc, char **argv, mw_command *ret, mw_err *err) {
-    char verb[80];
-    (void)snprintf(verb, sizeof verb, "%.30s %.30s", argv[0], argc > 1 ? argv[1] : "");
-    ret->op = choose(verb, argc - 1, argv + 1);
-    if (ret->op) return MW_OK;
+static mw_status choose_of_group(int argc, char **argv, mw_command *ret, int *ret_words,
+                                 mw_err *err) {
+    char verb[96];
+    for (int n = argc < 3 ? argc : 3; n > 1; n--) {
+        (void)snprintf(verb, sizeof verb, "%.30s %.30s%s%.30s", argv[0], argv[1], n > 2 ? " " : "",
+                       n > 2 ? argv[2] : "");
+        ret->op = choose(verb, argc - n + 1, argv + n - 1);
+        *ret_words = n;
+        if (ret->op) return MW_OK;
+    }
     ret->group = ret->help = argc < 3 && asks_help(argc, argv);
     mw_buf words;
     mw_buf_init(&words, NULL, sizeof verb * 8);
     for (const mw_op *const *op = mw_ops; *op; op++) {
         if (!(*op)->verb || !same_first_word((*op)->verb, argv[0])) continue;
         if (!ret->op) ret->op = *op;
+        if (!is_pair((*op)->verb)) continue;
         mw_buf_printf(&words, "%s%s", words.size > 0 ? ", " : "",
                       (*op)->verb + first_word((*op)->verb) + 1);
     }
@@ -327,23 +376,31 @@ static mw_status choose_of_group(int argc, char **argv, mw_command *ret, mw_err 
     return status;
 }
 
-mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_command *ret, mw_err *err) {
+/* `jobs --limit 5`, where there is `jobs cancel`, too. */
+static bool is_alone(int argc, char **argv) {
+    if (!mw_op_by_verb(argv[0])) return false;
+    return argc < 2 || (argv[1][0] == '-' && !(argc == 2 && asks_help(argc, argv)));
+}
+
+mw_status mw_command_parse(mw_mem *mem, int argc, char **argv, mw_faults *faults, mw_command *ret,
+                           mw_err *err) {
     *ret = (mw_command){0};
     mw_status status = MW_OK;
-    const bool group = is_group(argv[0]);
+    const bool group = is_group(argv[0]) && !is_alone(argc, argv);
+    int n_words = 1;
     if (group)
-        status = choose_of_group(argc, argv, ret, err);
+        status = choose_of_group(argc, argv, ret, &n_words, err);
     else
         ret->op = choose(argv[0], argc, argv);
     if (!group && !ret->op) status = fail_verb(argv[0], err);
     if (status || ret->group) return status;
     const mw_op *op = ret->op;
     if (group) {
-        argc--;
-        argv++;
+        argc -= n_words - 1;
+        argv += n_words - 1;
         argv[0] = (char *)(uintptr_t)op->verb; /* as messages call it */
     }
-    status = mw_command_parse_table(mem, mw_op_params(op), argc, argv, ret, err);
+    status = mw_command_parse_table(mem, mw_op_params(op), argc, argv, faults, ret, err);
     ret->op = op;
     return status;
 }
@@ -352,7 +409,9 @@ void mw_command_done(mw_command *command) {
     command->args = mw_args_free(command->args);
     mw_free((char *)(uintptr_t)command->org);
     mw_free((char *)(uintptr_t)command->data_path);
-    command->org = command->data_path = NULL;
+    mw_free((char *)(uintptr_t)command->store);
+    mw_free((char *)(uintptr_t)command->artifacts);
+    command->org = command->data_path = command->store = command->artifacts = NULL;
 }
 
 /* ---- help ---- */
@@ -403,6 +462,7 @@ void mw_command_overview(mw_buf *out) {
     for (const mw_op *const *op = mw_ops; *op; op++)
         if ((*op)->verb) mw_buf_printf(out, "  %-14s %s\n", (*op)->verb, (*op)->summary);
     mw_buf_add(out, "  serve          Serve the API and its docs over HTTP\n"
+                    "  worker         Do jobs of a server on another host\n"
                     "  openapi        Print the API's contract, api/openapi.json\n"
                     "  completion     Print a completion script for bash\n"
                     "  version        Print the version\n\n"
@@ -454,6 +514,9 @@ void mw_command_completion(mw_buf *out) {
     }
     mw_buf_add(out, "  serve) options=\"");
     add_options(mw_serve_params, out);
+    add_options(global_params, out);
+    mw_buf_add(out, "\" ;;\n  worker) options=\"");
+    add_options(mw_worker_params, out);
     add_options(global_params, out);
     mw_buf_add(out, "\" ;;\n");
     mw_buf_add(

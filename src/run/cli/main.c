@@ -12,9 +12,11 @@
 #include "core/base/log.h"
 #include "core/base/threads.h"
 #include "run/cli/command.h"
+#include "run/cli/follow.h"
 #include "run/cli/print.h"
 #include "run/cli/progress.h"
 #include "run/cli/verb_serve.h"
+#include "run/cli/verb_worker.h"
 #include "run/op/app.h"
 
 static mw_cancel cancel;
@@ -40,14 +42,22 @@ static mw_status run_in_app(const mw_ctx *ctx, const mw_command *command, mw_buf
                             mw_err *err) {
     mw_app *app;
     mw_app_options options = {.data_path = command->data_path,
+                              .store = command->store,
+                              .artifacts = command->artifacts,
                               .n_threads = (int)command->n_threads};
     mw_status status = mw_app_open(ctx, &options, &app, err);
     if (status) return status;
     if (!command->op->makes_org) status = mw_app_check_org(app, ctx, err);
-    mw_call call = {ctx,  app, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path,
-                    NULL, NULL};
+    mw_call call = {.ctx = ctx,
+                    .app = app,
+                    .principal = {"cli", MW_ROLE_ADMIN, NULL},
+                    .args = command->args,
+                    .data_path = command->data_path};
     char job_id[32] = "";
-    if (!status) status = mw_op_call(command->op, &call, result, job_id, err);
+    if (!status && command->op->prepare)
+        status = mw_op_call(command->op, &call, result, job_id, err);
+    else if (!status)
+        status = mw_follow(command->op, &call, command->json, err);
     if (!status && job_id[0]) status = mw_jobs_run_inline(ctx, app->jobs, job_id, result, err);
     mw_app_close(app, 0);
     return status;
@@ -68,8 +78,10 @@ static mw_status run_op(mw_ctx *ctx, const mw_command *command, mw_buf *result, 
     if (needs_app(command->op)) {
         status = run_in_app(ctx, command, result, err);
     } else {
-        mw_call call = {ctx,  NULL, {"cli", MW_ROLE_ADMIN}, command->args, command->data_path,
-                        NULL, NULL};
+        mw_call call = {.ctx = ctx,
+                        .principal = {"cli", MW_ROLE_ADMIN, NULL},
+                        .args = command->args,
+                        .data_path = command->data_path};
         status = mw_op_call(command->op, &call, result, NULL, err);
     }
     mw_bar_done(&bar);
@@ -93,12 +105,13 @@ static mw_status print_text(const mw_buf *text, mw_err *err) {
 static int run_command(mw_ctx *ctx, int argc, char **argv) {
     mw_err err = {0};
     mw_command command;
+    mw_faults faults;
     mw_status verdict = MW_OK;
-    mw_status status = mw_command_parse(ctx->mem, argc, argv, &command, &err);
-    if (status) {
-        mw_print_error(&err, asks_json(argc, argv));
-        return mw_status_exit(status);
-    }
+    mw_faults_init(&faults, ctx->mem);
+    mw_status status = mw_command_parse(ctx->mem, argc, argv, &faults, &command, &err);
+    if (status) mw_print_error(&err, &faults, asks_json(argc, argv));
+    mw_faults_done(&faults);
+    if (status) return mw_status_exit(status);
     mw_buf result;
     mw_buf_init(&result, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
     if (command.help) {
@@ -106,11 +119,12 @@ static int run_command(mw_ctx *ctx, int argc, char **argv) {
         status = print_text(&result, &err);
     } else {
         status = run_op(ctx, &command, &result, &err);
-        if (!status) status = mw_print_result(command.op, &result, command.json, &verdict, &err);
+        if (!status && command.op->prepare)
+            status = mw_print_result(command.op, &result, command.json, &verdict, &err);
     }
     if (status) {
         err.code = status;
-        mw_print_error(&err, command.json && !command.help);
+        mw_print_error(&err, NULL, command.json && !command.help);
     } else {
         status = verdict;
     }
@@ -171,18 +185,24 @@ static int run_text_verb(const struct text_verb *verb, int argc, char **argv) {
             verb->write(json, &text);
         status = print_text(&text, &err);
     }
-    if (status) mw_print_error(&err, json);
+    if (status) mw_print_error(&err, NULL, json);
     mw_buf_done(&text);
     return mw_status_exit(status);
 }
 
-static int run_serve(mw_ctx *ctx, int argc, char **argv) {
+typedef mw_status (*long_verb)(mw_ctx *ctx, int argc, char **argv, mw_faults *faults, mw_err *err);
+
+/* `serve` and `worker`: until a signal. */
+static int run_long(long_verb verb, mw_ctx *ctx, int argc, char **argv) {
     mw_err err = {0};
-    mw_status status = mw_verb_serve(ctx, argc, argv, &err);
+    mw_faults faults;
+    mw_faults_init(&faults, ctx->mem);
+    mw_status status = verb(ctx, argc, argv, &faults, &err);
     if (status) {
         err.code = status;
-        mw_print_error(&err, asks_json(argc, argv));
+        mw_print_error(&err, &faults, asks_json(argc, argv));
     }
+    mw_faults_done(&faults);
     return mw_status_exit(status);
 }
 
@@ -210,7 +230,9 @@ int main(int argc, char **argv) {
             return run_text_verb(&text_verbs[i], argc - 1, argv + 1);
     mw_ctx ctx;
     mw_ctx_init(&ctx);
-    if (strcmp(argv[1], "serve") == 0) return run_serve(&ctx, argc - 1, argv + 1);
+    if (strcmp(argv[1], "serve") == 0) return run_long(mw_verb_serve, &ctx, argc - 1, argv + 1);
+    if (strcmp(argv[1], "worker") == 0 && argc > 2)
+        return run_long(mw_verb_worker, &ctx, argc - 1, argv + 1);
     mw_mem_keep_freed();
     if (strcmp(argv[1], "worker") == 0) return mw_worker_main(mw_op_job_kinds());
     catch_signals();

@@ -119,15 +119,29 @@ static void print_tame(const char *before, const char *text) {
     mw_arena_done(&arena);
 }
 
-void mw_print_error(const mw_err *err, bool json) {
+static void print_one(const char *message, const char *pointer, const char *hint) {
+    print_tame("millwright: ", message);
+    if (pointer[0]) print_tame("  where: ", pointer);
+    if (hint[0]) print_tame("  hint: ", hint);
+}
+
+static void print_faults(const mw_faults *faults) {
+    for (const mw_fault *fault = faults->first; fault; fault = fault->next)
+        print_one(fault->detail, fault->pointer, fault->hint);
+    if (faults->n_all > faults->n_listed)
+        (void)fprintf(stderr, "millwright: and %zu more\n", faults->n_all - faults->n_listed);
+}
+
+void mw_print_error(const mw_err *err, const mw_faults *faults, bool json) {
     if (!err->message[0]) return;
-    print_tame("millwright: ", err->message);
-    if (err->pointer[0]) print_tame("  where: ", err->pointer);
-    if (err->hint[0]) print_tame("  hint: ", err->hint);
+    if (faults && faults->first)
+        print_faults(faults);
+    else
+        print_one(err->message, err->pointer, err->hint);
     if (!json) return;
     mw_buf problem;
-    mw_buf_init(&problem, NULL, 8192);
-    mw_problem_write(mw_status_http(err->code), err, NULL, &problem);
+    mw_buf_init(&problem, NULL, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_problem_write(mw_status_http(err->code), err, faults, NULL, &problem);
     (void)printf("%s\n", mw_buf_text(&problem));
     mw_buf_done(&problem);
 }

@@ -14,8 +14,8 @@ mw_status mw_print(const char *data, size_t size, mw_err *err);
 mw_status mw_print_result(const mw_op *op, const mw_buf *result, bool json, mw_status *ret_verdict,
                           mw_err *err);
 
-/* "millwright: message" with where and hint to standard error; as JSON also to standard output.
- * Nothing without a message. */
-void mw_print_error(const mw_err *err, bool json);
+/* "millwright: message" with where and hint to standard error, for each of faults where there are
+ * any (NULL: none); as JSON also to standard output. Nothing without a message. */
+void mw_print_error(const mw_err *err, const mw_faults *faults, bool json);
 
 #endif

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "run/cli/command.h"
+#include "run/serve/rate.h"
 #include "run/serve/serve.h"
 
 const mw_param mw_serve_params[] = {
@@ -13,7 +15,11 @@ const mw_param mw_serve_params[] = {
      .type = MW_PARAM_STRING,
      .def = "127.0.0.1",
      .env = "ML_API_HOST",
-     .help = "Address to listen on: a loopback one, until there are keys."},
+     .help = "Address to listen on; one that others can reach needs API keys (millwright org key "
+             "create), or --no-auth."},
+    {.name = "no_auth",
+     .type = MW_PARAM_BOOL,
+     .help = "No request needs an API key: whoever reaches the server is an admin."},
     {.name = "port",
      .type = MW_PARAM_INT,
      .def = "8000",
@@ -31,10 +37,47 @@ const mw_param mw_serve_params[] = {
     {.name = "job_workers",
      .type = MW_PARAM_INT,
      .def = "1",
-     .min = 1,
+     .min = 0,
      .max = 64,
      .env = "N_WORKERS",
-     .help = "Job processes at the same time."},
+     .help =
+         "Job processes at the same time; 0: only workers of other hosts (millwright worker) do "
+         "jobs."},
+    {.name = "broker",
+     .type = MW_PARAM_STRING,
+     .min = 1,
+     .max = 1000,
+     .env = "MILLWRIGHT_BROKER",
+     .help = "Redis that wakes other servers when there are jobs: redis://HOST:6379."},
+    {.name = "max_retries",
+     .type = MW_PARAM_INT,
+     .def = "3",
+     .min = 0,
+     .max = 99,
+     .env = "MAX_RETRIES",
+     .help = "How often a job is started again whose process died."},
+    {.name = "job_time_limit",
+     .type = MW_PARAM_DURATION,
+     .max = 366 * 86400e6,
+     .unit = "us",
+     .env = "JOB_TIME_LIMIT",
+     .help = "A job that takes longer is stopped and fails; unset: no limit."},
+    {.name = "job_lease",
+     .type = MW_PARAM_DURATION,
+     .def = "30s",
+     .min = 1e6,
+     .max = 3600e6,
+     .unit = "us",
+     .env = "JOB_LEASE",
+     .help = "How long a job whose process, or whose host, has fallen silent is left to it."},
+    {.name = "job_memory",
+     .type = MW_PARAM_INT,
+     .def = "0",
+     .min = 0,
+     .max = 1 << 30,
+     .unit = "MB",
+     .env = "JOB_MEMORY",
+     .help = "A job that needs more memory fails and says so; 0: no limit."},
     {.name = "cache_timeout",
      .type = MW_PARAM_INT,
      .def = "3600",
@@ -51,6 +94,27 @@ const mw_param mw_serve_params[] = {
      .unit = "KiB",
      .env = "LIVE_FILE_KIB",
      .help = "Size at which a journal file of telemetry is full and becomes a segment."},
+    {.name = "tls_cert",
+     .type = MW_PARAM_STRING,
+     .env = "ML_API_TLS_CERT",
+     .help = "File with the certificate, PEM, those that signed it behind it: serves HTTPS."},
+    {.name = "tls_key",
+     .type = MW_PARAM_STRING,
+     .env = "ML_API_TLS_KEY",
+     .help = "File with its key, PEM; not readable by everybody."},
+    {.name = "cors_origin",
+     .type = MW_PARAM_LIST,
+     .min = 0,
+     .max = 32,
+     .env = "ML_API_CORS",
+     .help = "Origin whose pages may use the API, https://host:port; may be repeated."},
+    {.name = "rate_limit",
+     .type = MW_PARAM_STRING,
+     .min = 1,
+     .max = 32,
+     .env = "ML_API_RATE_LIMIT",
+     .help =
+         "Requests that one organization may make, 50/s, 600/min or 1000/h; unset: any number."},
     {.name = "log_level",
      .type = MW_PARAM_STRING,
      .def = "INFO",
@@ -63,12 +127,11 @@ const mw_param mw_serve_params[] = {
     {.name = "log_json", .type = MW_PARAM_BOOL, .def = "false", .help = "Log lines as JSON."},
     {0}};
 
-static void on_ready(void *arg, const char *host, int port) {
+static void on_ready(void *arg, const char *url) {
     (void)arg;
-    bool v6 = strchr(host, ':') != NULL;
-    (void)printf("Millwright " MW_VERSION " serves http://%s%s%s:%d  (docs: /docs and /redoc; stop "
-                 "with Ctrl-C)\n",
-                 v6 ? "[" : "", host, v6 ? "]" : "", port);
+    (void)printf("Millwright " MW_VERSION " serves %s  (docs: /docs and /redoc; stop with "
+                 "Ctrl-C)\n",
+                 url);
     (void)fflush(stdout);
 }
 
@@ -97,34 +160,54 @@ static mw_status open_log(mw_ctx *ctx, const mw_command *command, mw_log **ret, 
 
 static mw_status serve(mw_ctx *ctx, const mw_command *command, mw_err *err) {
     mw_app_options options = {.data_path = command->data_path,
+                              .store = command->store,
+                              .artifacts = command->artifacts,
                               .n_workers = (int)mw_args_int(command->args, "job_workers"),
+                              .n_remote = (int)MW_LIMIT(REMOTE_WORKERS),
                               .n_threads = (int)command->n_threads,
+                              .broker = mw_args_string(command->args, "broker"),
+                              .max_retries = (int)mw_args_int(command->args, "max_retries"),
+                              .time_limit_us = mw_args_int(command->args, "job_time_limit"),
+                              .memory_bytes = mw_args_int(command->args, "job_memory") << 20,
+                              .lease_us = mw_args_int(command->args, "job_lease"),
                               .live_file_bytes = mw_args_int(command->args, "live_file_kib") * 1024,
                               .cache_us =
                                   mw_args_int(command->args, "cache_timeout") * MW_US_PER_SECOND,
                               .monitor = true};
     mw_app *app;
-    mw_status status = mw_app_open(ctx, &options, &app, err);
+    double rate = 0;
+    const char *rate_text = mw_args_string(command->args, "rate_limit");
+    mw_status status = rate_text ? mw_rate_parse(rate_text, &rate, err) : MW_OK;
+    if (!status) status = mw_app_open(ctx, &options, &app, err);
     if (status) return status;
+    const char *const *origins; /* ended by NULL */
     mw_serve_options http = {.host = mw_args_string(command->args, "host"),
+                             .no_auth = mw_args_bool(command->args, "no_auth"),
                              .port = (int)mw_args_int(command->args, "port"),
                              .n_loops = (int)mw_args_int(command->args, "workers"),
+                             .tls_cert = mw_args_string(command->args, "tls_cert"),
+                             .tls_key = mw_args_string(command->args, "tls_key"),
+                             .rate = rate,
                              .on_ready = on_ready};
+    if (mw_args_list(command->args, "cors_origin", &origins)) http.origins = origins;
     status = mw_serve_run(app, &http, err);
     mw_app_close(app, 5 * MW_US_PER_SECOND);
     return status;
 }
 
-mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_err *err) {
+mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_faults *faults, mw_err *err) {
     mw_command command = {0};
-    mw_status status = mw_command_parse_table(ctx->mem, mw_serve_params, argc, argv, &command, err);
+    mw_status status =
+        mw_command_parse_table(ctx->mem, mw_serve_params, argc, argv, faults, &command, err);
     if (status) return status;
     mw_log *log = NULL;
     if (command.help) {
         mw_buf text;
         mw_buf_init(&text, ctx->mem, 1 << 16);
-        mw_buf_add(&text, "usage: millwright serve [options]\n\nServe the API and its docs over "
-                          "HTTP.\nSIGTERM or Ctrl-C drains open requests, then stops.\n\n");
+        mw_buf_add(&text,
+                   "usage: millwright serve [options]\n\nServe the API and its docs over "
+                   "HTTP or HTTPS.\nSIGTERM or Ctrl-C drains open requests, then stops. A changed "
+                   "certificate is read\nagain by itself, and on SIGHUP.\n\n");
         mw_param_write_help(mw_serve_params, &text);
         mw_buf_add(&text, "\nexamples:\n  millwright serve\n  millwright serve --port 9000 --data "
                           "plant\n\n");

@@ -10,7 +10,7 @@
 /* Its own options; ended by a NULL name. */
 extern const mw_param mw_serve_params[];
 
-/* argv[0] is "serve". Returns when the server has drained. */
-mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_err *err);
+/* argv[0] is "serve". Returns when the server has drained. faults: as of mw_command_parse. */
+mw_status mw_verb_serve(mw_ctx *ctx, int argc, char **argv, mw_faults *faults, mw_err *err);
 
 #endif

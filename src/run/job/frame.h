@@ -23,7 +23,11 @@
     X(RESULT, 5, "worker: the job's result, any JSON value")              \
     X(ERROR, 6, "worker: why the job failed")                             \
     X(CANCEL, 7, "server: stop soon")                                     \
-    X(BYE, 8, "worker: nothing follows")
+    X(BYE, 8, "worker: nothing follows")                                  \
+    X(IDLE, 9, "worker: ready for another job of the same organization")  \
+    X(DIED, 10, "a worker's host: its process died, or could not begin")  \
+    X(RECALL, 11, "server: give back what has not begun")                 \
+    X(BACK, 12, "worker: how many jobs it has given back")
 
 typedef enum mw_frame_type {
 #define MW_X(name, number, sender) MW_FRAME_##name = (number),

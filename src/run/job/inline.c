@@ -4,11 +4,10 @@
  * The caller works; a small thread renews the lease, carries progress to the store and turns a
  * cancellation or a lost lease into the caller's cancel flag.
  */
-#include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/limits.h"
+#include "core/base/threads.h"
 #include "run/job/jobs.h"
 
 enum { BEAT_MS = 100, NOTE_EVERY_US = 250000 };
@@ -42,9 +41,13 @@ static void beat(mw_inline *work) {
     pthread_mutex_unlock(&work->mutex);
     bool canceled = false;
     mw_err err;
+    const mw_job_renewal renewal = {.id = work->job.id,
+                                    .fence = work->job.fence,
+                                    .lease_us = work->jobs->lease_us,
+                                    .progress = note.share,
+                                    .message = note.stage};
     mw_status status =
-        mw_store_job_renew(&work->ctx, work->jobs->options.store, work->job.id, work->job.fence,
-                           work->jobs->lease_us, note.share, note.stage, &canceled, &err);
+        mw_store_job_renew(&work->ctx, work->jobs->options.store, &renewal, &canceled, &err);
     pthread_mutex_lock(&work->mutex);
     if (work->stop) return; /* the job may have ended meanwhile */
     work->canceled |= status == MW_OK && canceled;
@@ -59,12 +62,7 @@ static void *beat_main(void *arg) {
     uint64_t seen = mw_store_change_counter(jobs->options.store);
     pthread_mutex_lock(&work->mutex);
     while (!work->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += BEAT_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&work->wake, &work->mutex, &until);
+        mw_cond_wait_us(&work->wake, &work->mutex, BEAT_MS * 1000);
         if (work->stop) break;
         int64_t now_us = mw_clock_monotonic(&mw_clock_system);
         uint64_t change = mw_store_change_counter(jobs->options.store);
@@ -105,17 +103,9 @@ static mw_status do_work(mw_inline *work, mw_arena *arena, mw_dir *work_dir, mw_
 }
 
 static mw_status start_beat(mw_inline *work, mw_err *err) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&work->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    mw_cond_init(&work->wake);
     pthread_mutex_init(&work->mutex, NULL);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int reason = pthread_create(&work->thread, NULL, beat_main, work);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int reason = mw_thread_start(&work->thread, beat_main, work);
     if (reason == 0) return MW_OK;
     pthread_cond_destroy(&work->wake);
     pthread_mutex_destroy(&work->mutex);
@@ -140,8 +130,8 @@ static mw_status run_held(mw_inline *work, mw_arena *arena, mw_buf *result, mw_e
     if (status == MW_OK) status = do_work(work, arena, work_dir, result, &failure);
     pthread_mutex_lock(&work->mutex);
     bool lost = work->lost;
-    mw_job_state failed =
-        work->canceled || status == MW_ECANCELED ? MW_JOB_REVOKED : MW_JOB_FAILURE;
+    mw_jobs__failed failed =
+        work->canceled || status == MW_ECANCELED ? MW_JOBS_REVOKED : MW_JOBS_FAILED;
     pthread_mutex_unlock(&work->mutex);
     if (lost)
         status = mw_fail(err, MW_ECONFLICT, "the lease of job %s was lost; nothing was recorded",
@@ -149,8 +139,8 @@ static mw_status run_held(mw_inline *work, mw_arena *arena, mw_buf *result, mw_e
     else
         status = mw_jobs__conclude(work->jobs, &work->ctx, &work->job, status, &failure, failed,
                                    work_dir, result, err);
-    mw_dir_close(work_dir);
     mw_jobs__remove_work_dir(work->jobs, &work->ctx, &work->job);
+    mw_dir_close(work_dir);
     return status;
 }
 

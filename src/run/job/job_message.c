@@ -63,6 +63,8 @@ static void fill_work(mw_json_writer *writer, const void *value) {
     mw_json_add_string(writer, "id", work->id);
     mw_json_add_string(writer, "kind", work->kind);
     mw_json_add_string(writer, "work_path", work->work_path);
+    if (work->files_from) mw_json_add_string(writer, "files_from", work->files_from);
+    if (work->files_to) mw_json_add_string(writer, "files_to", work->files_to);
     mw_json_add_int(writer, "threads", work->threads);
     mw_json_add_int(writer, "memory_bytes", work->memory_bytes);
     mw_json_add_int(writer, "seed", (int64_t)work->seed);
@@ -87,10 +89,16 @@ mw_status mw_message_read_work(mw_str payload, mw_arena *arena, mw_work *ret, mw
     const struct {
         const char *key;
         const char **to;
-    } texts[] = {
-        {"org", &work.org}, {"id", &work.id}, {"kind", &work.kind}, {"work_path", &work.work_path}};
+        bool optional;
+    } texts[] = {{"org", &work.org, false},
+                 {"id", &work.id, false},
+                 {"kind", &work.kind, false},
+                 {"work_path", &work.work_path, false},
+                 {"files_from", &work.files_from, true},
+                 {"files_to", &work.files_to, true}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         mw_str text = mw_json_string(mw_json_get(json, texts[i].key), "");
+        if (texts[i].optional && text.size == 0) continue;
         if (text.size == 0 || memchr(text.data, 0, text.size))
             return mw_fail(err, MW_EPARSE, "in a WORK frame: %s is missing", texts[i].key);
         *texts[i].to = mw_arena_strndup(arena, text.data, text.size);
@@ -169,6 +177,26 @@ mw_status mw_message_read_log(mw_str payload, mw_arena *arena, mw_log_level *lev
     return MW_OK;
 }
 
+/* ---- BACK ---- */
+
+static void fill_back(mw_json_writer *writer, const void *value) {
+    mw_json_add_int(writer, "jobs", *(const int64_t *)value);
+}
+
+void mw_message_back(mw_buf *out, int64_t n_jobs) {
+    write_message(out, MW_FRAME_BACK, fill_back, &n_jobs);
+}
+
+mw_status mw_message_read_back(mw_str payload, mw_mem *mem, int64_t *ret, mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, mem);
+    const mw_json *json = NULL;
+    mw_status status = parse_object(&arena, payload, "BACK", &json, err);
+    if (status == MW_OK) *ret = mw_json_int(mw_json_get(json, "jobs"), -1);
+    mw_arena_done(&arena);
+    return status;
+}
+
 /* ---- ERROR, RESULT ---- */
 
 static void fill_error(mw_json_writer *writer, const void *value) {
@@ -200,6 +228,26 @@ mw_status mw_message_read_error(mw_str payload, mw_mem *mem, mw_err *ret, mw_err
         mw_str_copy(ret->pointer, sizeof ret->pointer,
                     mw_json_string(mw_json_get(json, "pointer"), ""));
     }
+    mw_arena_done(&arena);
+    return status;
+}
+
+static void fill_died(mw_json_writer *writer, const void *value) {
+    mw_json_add_string(writer, "how", value);
+}
+
+void mw_message_died(mw_buf *out, const char *how) {
+    write_message(out, MW_FRAME_DIED, fill_died, how);
+}
+
+mw_status mw_message_read_died(mw_str payload, mw_mem *mem, char *how, size_t capacity,
+                               mw_err *err) {
+    mw_arena arena;
+    mw_arena_init(&arena, mem);
+    const mw_json *json = NULL;
+    mw_status status = parse_object(&arena, payload, "DIED", &json, err);
+    if (status == MW_OK)
+        mw_str_copy(how, capacity, mw_json_string(mw_json_get(json, "how"), "died"));
     mw_arena_done(&arena);
     return status;
 }

@@ -39,15 +39,22 @@ static mw_status commit(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record *j
     return status == MW_OK ? end_if_open(jobs, ctx, job, result, err) : status;
 }
 
+static const mw_job_state states_of_failed[] = {[MW_JOBS_FAILED] = MW_JOB_FAILURE,
+                                                [MW_JOBS_REVOKED] = MW_JOB_REVOKED,
+                                                [MW_JOBS_CRASHED] = MW_JOB_RETRY};
+
 static mw_status record_failure(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record *job,
-                                mw_job_state failed, const mw_err *failure) {
+                                mw_jobs__failed failed, const mw_err *failure) {
     mw_err err;
     mw_buf json;
     mw_buf_init(&json, ctx->mem, 65536);
     mw_status status = mw_store_error_json(&json, failure, &err);
-    if (status == MW_OK)
-        status = mw_store_job_finish(ctx, jobs->options.store, job->id, job->fence, failed, NULL,
-                                     mw_buf_text(&json), &err);
+    if (status == MW_OK && failed == MW_JOBS_RELEASED)
+        status = mw_store_job_release(ctx, jobs->options.store, job->id, job->fence,
+                                      mw_buf_text(&json), &err);
+    else if (status == MW_OK)
+        status = mw_store_job_finish(ctx, jobs->options.store, job->id, job->fence,
+                                     states_of_failed[failed], NULL, mw_buf_text(&json), &err);
     mw_buf_done(&json);
     if (status != MW_OK) mw_log_warn(ctx, "the end of the job is not recorded: %s", err.message);
     return status;
@@ -64,8 +71,14 @@ static bool has_succeeded(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record 
     return yes;
 }
 
+/* A store that was away for a moment, or too little memory in the server, is no fault of the job. */
+static mw_jobs__failed of_failed_commit(mw_status status) {
+    if (status == MW_ECANCELED) return MW_JOBS_REVOKED;
+    return status == MW_EBUSY || status == MW_ENOMEM ? MW_JOBS_CRASHED : MW_JOBS_FAILED;
+}
+
 mw_status mw_jobs__conclude(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_record *job,
-                            mw_status worked, const mw_err *failure, mw_job_state failed,
+                            mw_status worked, const mw_err *failure, mw_jobs__failed failed,
                             mw_dir *work_dir, mw_buf *result, mw_err *err) {
     mw_err own;
     if (!err) err = &own;
@@ -75,7 +88,7 @@ mw_status mw_jobs__conclude(mw_jobs *jobs, const mw_ctx *ctx, const mw_job_recor
     else
         *err = *failure;
     if (status == MW_OK) return MW_OK;
-    if (worked == MW_OK) failed = status == MW_ECANCELED ? MW_JOB_REVOKED : MW_JOB_FAILURE;
+    if (worked == MW_OK) failed = of_failed_commit(status);
     mw_status recorded = record_failure(jobs, ctx, job, failed, err);
     if (recorded == MW_ECONFLICT && worked == MW_OK && has_succeeded(jobs, ctx, job)) {
         mw_log_warn(ctx, "the job succeeded, but afterwards: %s", err->message);

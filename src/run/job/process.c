@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "run/job/remote.h"
+
 enum { FD_IN = 3, FD_OUT = 4, FD_FIRST_FREE = 10 };
 
 /* A name, or a prefix that ends with '*'. First match decides. */
@@ -20,6 +22,7 @@ static const struct {
 } environment_rules[] = {{"MILLWRIGHT_STORE", false},
                          {"MILLWRIGHT_BROKER", false},
                          {"MILLWRIGHT_ARTIFACTS", false},
+                         {"MILLWRIGHT_API_KEY", false},
                          {"MILLWRIGHT_*", true},
                          {"MW_*", true},
                          {"ML_*", true},
@@ -122,6 +125,10 @@ static int spawn(const char *executable, char *const *environment, int in_fd, in
     return reason;
 }
 
+static bool is_passing(int reason) {
+    return reason == ENOMEM || reason == EAGAIN || reason == EMFILE || reason == ENFILE;
+}
+
 mw_status mw_process_start(const char *executable, char *const *environment, mw_process *ret,
                            mw_err *err) {
     int in[2] = {-1, -1}, out[2] = {-1, -1};
@@ -139,9 +146,10 @@ mw_status mw_process_start(const char *executable, char *const *environment, mw_
     if (reason) {
         close(in[0]);
         close(in[1]);
+        const mw_status status = is_passing(reason) ? MW_EBUSY : MW_EINTERNAL;
         mw_fail_errno(err, reason, "cannot start a worker process");
-        if (err) err->code = MW_EINTERNAL;
-        return MW_EINTERNAL;
+        if (err) err->code = status;
+        return status;
     }
     close(in[0]);
     close(out[1]);
@@ -157,24 +165,42 @@ mw_status mw_process_start(const char *executable, char *const *environment, mw_
 }
 
 void mw_process_send_signal(const mw_process *process, int signal_number) {
+    if (process->remote && signal_number == SIGKILL) mw_remote__kill(process->remote);
     if (process->pid <= 0) return;
     (void)kill(process->pid, signal_number);
     (void)kill(-process->pid, signal_number);
 }
 
+bool mw_process_lives(const mw_process *process) {
+    return process->remote ? !mw_remote__ended(process->remote) : process->pid > 0;
+}
+
+ssize_t mw_process_read(const mw_process *process, void *data, size_t size) {
+    return process->remote ? mw_remote__read(process->remote, data, size)
+                           : read(process->from_fd, data, size);
+}
+
+ssize_t mw_process_write(const mw_process *process, const void *data, size_t size) {
+    return process->remote ? mw_remote__write(process->remote, data, size)
+                           : write(process->to_fd, data, size);
+}
+
 bool mw_process_reap(mw_process *process) {
-    if (process->pid <= 0) return true;
+    if (!mw_process_lives(process)) return true;
+    if (process->remote) return false;
     int status = -1;
     pid_t got;
     do got = waitpid(process->pid, &status, WNOHANG);
     while (got < 0 && errno == EINTR);
     if (got == 0) return false;
+    (void)kill(-process->pid, SIGKILL);
     process->status = got > 0 ? status : -1;
     process->pid = 0;
     return true;
 }
 
 void mw_process_done(mw_process *process) {
+    process->remote = mw_remote__done(process->remote);
     if (process->pid > 0) {
         mw_process_send_signal(process, SIGKILL);
         while (waitpid(process->pid, &process->status, 0) < 0 && errno == EINTR) {
@@ -189,7 +215,9 @@ void mw_process_done(mw_process *process) {
 
 void mw_process_describe(const mw_process *process, char *out, size_t capacity) {
     int status = process->status;
-    if (status >= 0 && WIFSIGNALED(status)) {
+    if (process->remote) {
+        (void)snprintf(out, capacity, "%s was lost", mw_remote__name(process->remote));
+    } else if (status >= 0 && WIFSIGNALED(status)) {
         const char *name = sigdescr_np(WTERMSIG(status));
         (void)snprintf(out, capacity, "was killed by signal %d (%s)", WTERMSIG(status),
                        name ? name : "unknown");

@@ -18,10 +18,10 @@ struct mw_journal {
     mw_buf record;
     uint64_t id;
     int64_t first, next, synced_next;
-    uint64_t good; /* bytes of whole records */
-    bool suspect;  /* the file may have more than that */
-    char **columns;
-    int32_t n_columns;
+    uint64_t good;  /* bytes of whole records */
+    bool suspect;   /* the file may have more than that */
+    char **columns; /* [n_columns + n_texts] */
+    int32_t n_columns, n_texts;
 };
 
 /* ---- names ---- */
@@ -61,15 +61,22 @@ static void add_text(mw_buf *buf, mw_str text) {
     mw_buf_add_str(buf, text);
 }
 
-static mw_status new_journal(const mw_ctx *ctx, const char *const *columns, int32_t n,
-                             mw_journal **ret, mw_err *err) {
+static bool keep_names(mw_mem *mem, const char *const *names, int32_t n, char **to,
+                       int32_t *ret_n) {
+    for (*ret_n = 0; *ret_n < n; ++*ret_n)
+        if (!(to[*ret_n] = mw_strdup(mem, names[*ret_n]))) return false;
+    return true;
+}
+
+static mw_status new_journal(const mw_ctx *ctx, const mw_journal_columns *columns, mw_journal **ret,
+                             mw_err *err) {
     mw_journal *j = mw_calloc(ctx->mem, 1, sizeof *j);
     if (!j) return mw_fail_nomem(err, "a journal");
     mw_buf_init(&j->record, ctx->mem, MW_JOURNAL_RECORD_MAX);
-    j->columns = mw_calloc(ctx->mem, (size_t)n + 1, sizeof *j->columns);
-    for (; j->columns && j->n_columns < n; j->n_columns++)
-        if (!(j->columns[j->n_columns] = mw_strdup(ctx->mem, columns[j->n_columns]))) break;
-    if (j->columns && j->n_columns == n) {
+    const int32_t n = columns->n_numbers;
+    j->columns = mw_calloc(ctx->mem, (size_t)n + (size_t)columns->n_texts + 1, sizeof *j->columns);
+    if (j->columns && keep_names(ctx->mem, columns->numbers, n, j->columns, &j->n_columns) &&
+        keep_names(ctx->mem, columns->texts, columns->n_texts, j->columns + n, &j->n_texts)) {
         *ret = j;
         return MW_OK;
     }
@@ -81,7 +88,7 @@ void *mw_journal_close(mw_journal *j) {
     if (!j) return NULL;
     mw_append_close(j->file);
     mw_buf_done(&j->record);
-    for (int32_t c = 0; c < j->n_columns; c++) mw_free(j->columns[c]);
+    for (int32_t c = 0; c < j->n_columns + j->n_texts; c++) mw_free(j->columns[c]);
     mw_free(j->columns);
     return mw_free(j);
 }
@@ -97,12 +104,14 @@ static uint64_t new_id(const mw_ctx *ctx, int64_t first, const void *place) {
 
 static void write_head(mw_journal *j) {
     mw_journal_head head = {.mark = MW_JOURNAL_MARK,
-                            .version = MW_JOURNAL_VERSION,
+                            .version = j->n_texts ? MW_JOURNAL_VERSION : MW_JOURNAL_NUMBERS,
                             .n_columns = (uint32_t)j->n_columns,
+                            .n_texts = (uint32_t)j->n_texts,
                             .id = j->id,
                             .first = j->first};
     mw_buf_append(&j->record, &head, sizeof head);
-    for (int32_t c = 0; c < j->n_columns; c++) add_text(&j->record, mw_str_of(j->columns[c]));
+    for (int32_t c = 0; c < j->n_columns + j->n_texts; c++)
+        add_text(&j->record, mw_str_of(j->columns[c]));
     pad(&j->record);
     if (j->record.failed) return;
     head.bytes = (uint32_t)j->record.size;
@@ -112,11 +121,10 @@ static void write_head(mw_journal *j) {
 }
 
 mw_status mw_journal_create(const mw_ctx *ctx, mw_dir *dir, int64_t first,
-                            const char *const *columns, int32_t n_columns, mw_journal **ret,
-                            mw_err *err) {
+                            const mw_journal_columns *columns, mw_journal **ret, mw_err *err) {
     char name[MW_JOURNAL_NAME];
     mw_journal *j;
-    mw_status status = new_journal(ctx, columns, n_columns, &j, err);
+    mw_status status = new_journal(ctx, columns, &j, err);
     if (status) return status;
     j->id = new_id(ctx, first, j);
     j->first = j->next = j->synced_next = first;
@@ -137,8 +145,10 @@ mw_status mw_journal_create(const mw_ctx *ctx, mw_dir *dir, int64_t first,
 mw_status mw_journal_continue(const mw_ctx *ctx, mw_dir *dir, const mw_journal_file *file,
                               mw_journal **ret, mw_err *err) {
     mw_journal *j;
-    mw_status status =
-        new_journal(ctx, (const char *const *)file->columns, file->n_columns, &j, err);
+    const mw_journal_columns columns = {(const char *const *)file->columns,
+                                        (const char *const *)file->columns + file->n_columns,
+                                        file->n_columns, file->n_texts};
+    mw_status status = new_journal(ctx, &columns, &j, err);
     if (status) return status;
     j->id = file->id;
     j->first = file->first;
@@ -169,6 +179,8 @@ static void write_record(mw_journal *j, const mw_journal_rows *rows) {
     for (int32_t c = 0; c < j->n_columns; c++)
         mw_buf_append(buf, rows->columns[c], n * sizeof(double));
     mw_buf_append(buf, rows->devices, n * sizeof *rows->devices);
+    for (int32_t k = 0; k < j->n_texts; k++)
+        mw_buf_append(buf, rows->texts[k], n * sizeof **rows->texts);
     for (int32_t i = 0; i < rows->n_names; i++) add_text(buf, rows->names[i]);
     pad(buf);
     if (buf->failed) return;
@@ -218,9 +230,14 @@ int64_t mw_journal_first(const mw_journal *j) { return j->first; }
 int64_t mw_journal_next(const mw_journal *j) { return j->next; }
 uint64_t mw_journal_bytes(const mw_journal *j) { return j->good; }
 
-bool mw_journal_has_columns(const mw_journal *j, const char *const *columns, int32_t n) {
-    if (n != j->n_columns) return false;
-    for (int32_t c = 0; c < n; c++)
-        if (strcmp(columns[c], j->columns[c]) != 0) return false;
+static bool are_same(const char *const *a, char *const *b, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (strcmp(a[i], b[i]) != 0) return false;
     return true;
+}
+
+bool mw_journal_has_columns(const mw_journal *j, const mw_journal_columns *columns) {
+    return columns->n_numbers == j->n_columns && columns->n_texts == j->n_texts &&
+           are_same(columns->numbers, j->columns, j->n_columns) &&
+           are_same(columns->texts, j->columns + j->n_columns, j->n_texts);
 }

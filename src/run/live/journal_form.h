@@ -2,7 +2,8 @@
  * journal_form.h -- inside this folder: bytes of a journal file, for its writer and its reader. All in the machine's byte order, at multiples of 8.
  *
  *   head      mw_journal_head; each column's name: uint32 size, bytes; zeros up to a multiple of 8
- *   record    mw_journal_frame; times; columns; numbers of names; names as above; zeros up to a multiple of 8
+ *   record    mw_journal_frame; times; columns; numbers of devices' names; those of each column of texts, -1: missing; names as above; zeros up to a
+ *             multiple of 8
  */
 #ifndef MW_RUN_LIVE_JOURNAL_FORM_H
 #define MW_RUN_LIVE_JOURNAL_FORM_H
@@ -14,7 +15,8 @@
 #define MW_JOURNAL_MARK UINT64_C(0x003173776f72776d)
 #define MW_JOURNAL_RECORD_MAX ((size_t)1 << 30)
 
-enum { MW_JOURNAL_VERSION = 1, MW_JOURNAL_ALIGN = 8 };
+/* Version 1 has no columns of texts; a file without any is still written as one. */
+enum { MW_JOURNAL_NUMBERS = 1, MW_JOURNAL_VERSION = 2, MW_JOURNAL_ALIGN = 8 };
 
 typedef struct mw_journal_head {
     uint64_t mark;
@@ -22,7 +24,7 @@ typedef struct mw_journal_head {
     uint64_t check;          /* mw_hash_check of it, this as 0, seed 0 */
     uint64_t id;
     int64_t first;
-    uint32_t n_columns, zero;
+    uint32_t n_columns, n_texts;
 } mw_journal_head;
 
 typedef struct mw_journal_frame {

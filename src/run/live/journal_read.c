@@ -22,10 +22,12 @@ static mw_status fail_at(const mw_journal_file *f, uint64_t offset, const char *
 
 static mw_status read_columns(mw_journal_file *f, const mw_journal_head *head, mw_err *err) {
     size_t at = sizeof *head;
-    f->columns = mw_arena_calloc(&f->arena, (size_t)head->n_columns + 1, sizeof *f->columns);
-    f->pointers = mw_arena_calloc(&f->arena, (size_t)head->n_columns + 1, sizeof *f->pointers);
-    if (!f->columns || !f->pointers) return mw_fail_nomem(err, "a journal");
-    for (uint32_t c = 0; c < head->n_columns; c++) {
+    const size_t n = (size_t)head->n_columns, n_texts = (size_t)head->n_texts;
+    f->columns = mw_arena_calloc(&f->arena, n + n_texts + 1, sizeof *f->columns);
+    f->pointers = mw_arena_calloc(&f->arena, n + 1, sizeof *f->pointers);
+    f->texts = mw_arena_calloc(&f->arena, n_texts + 1, sizeof *f->texts);
+    if (!f->columns || !f->pointers || !f->texts) return mw_fail_nomem(err, "a journal");
+    for (size_t c = 0; c < n + n_texts; c++) {
         uint32_t size;
         if (head->bytes - at < sizeof size) return fail_at(f, at, "a column has no name", err);
         memcpy(&size, f->map.data + at, sizeof size);
@@ -35,7 +37,8 @@ static mw_status read_columns(mw_journal_file *f, const mw_journal_head *head, m
         if (!f->columns[c]) return mw_fail_nomem(err, "a journal");
         at += size;
     }
-    f->n_columns = (int32_t)head->n_columns;
+    f->n_columns = (int32_t)n;
+    f->n_texts = (int32_t)n_texts;
     return MW_OK;
 }
 
@@ -57,13 +60,14 @@ static mw_status read_head(mw_journal_file *f, mw_err *err) {
     memcpy(&head, f->map.data, sizeof head);
     if (head.mark != MW_JOURNAL_MARK)
         return fail_at(f, 0, "it does not begin as a journal does", err);
-    if (head.version != MW_JOURNAL_VERSION) {
+    if (head.version != MW_JOURNAL_VERSION && head.version != MW_JOURNAL_NUMBERS) {
         mw_fail(err, MW_EUNSUPPORTED, "the journal %s is of format version %u", f->name,
                 head.version);
         return mw_err_hint(err, "a newer program has written it: upgrade this one");
     }
     if (head.bytes < sizeof head || head.bytes > f->map.size || head.bytes % MW_JOURNAL_ALIGN ||
-        head.n_columns > MW_LIMIT(TABLE_COLUMNS))
+        head.n_columns > MW_LIMIT(TABLE_COLUMNS) || head.n_texts > MW_LIMIT(TABLE_COLUMNS) ||
+        (head.version == MW_JOURNAL_NUMBERS && head.n_texts > 0))
         return fail_at(f, 0, "its head has an impossible size", err);
     mw_status status = check_of_head(f, &head, &check, err);
     if (status) return status;
@@ -162,8 +166,10 @@ static mw_status read_names(mw_journal_file *f, uint64_t record, const mw_journa
 
 static mw_status point(mw_journal_file *f, uint64_t at, const mw_journal_frame *frame,
                        mw_journal_rows *ret, mw_err *err) {
-    const uint64_t n = frame->n_rows, columns = (uint64_t)f->n_columns;
-    const uint64_t fixed = n * (sizeof(int64_t) + columns * sizeof(double) + sizeof(int32_t));
+    const uint64_t n = frame->n_rows, columns = (uint64_t)f->n_columns,
+                   texts = (uint64_t)f->n_texts;
+    const uint64_t fixed =
+        n * (sizeof(int64_t) + columns * sizeof(double) + (1 + texts) * sizeof(int32_t));
     if (n > INT32_MAX || frame->n_names > frame->bytes / sizeof(uint32_t) ||
         frame->bytes - sizeof *frame < fixed)
         return fail_at(f, at, "a record is too short for its rows", err);
@@ -172,7 +178,8 @@ static mw_status point(mw_journal_file *f, uint64_t at, const mw_journal_frame *
                              .n = (int64_t)n,
                              .times = (const int64_t *)(const void *)from,
                              .n_names = (int32_t)frame->n_names,
-                             .columns = f->pointers};
+                             .columns = f->pointers,
+                             .texts = f->texts};
     from += n * sizeof(int64_t);
     for (uint64_t c = 0; c < columns; c++, from += n * sizeof(double))
         f->pointers[c] = (const double *)(const void *)from;
@@ -180,6 +187,12 @@ static mw_status point(mw_journal_file *f, uint64_t at, const mw_journal_frame *
     for (uint64_t i = 0; i < n; i++)
         if (ret->devices[i] < 0 || ret->devices[i] >= ret->n_names)
             return fail_at(f, at, "a row has no device", err);
+    for (uint64_t k = 0; k < texts; k++) {
+        f->texts[k] = ret->devices + (k + 1) * n;
+        for (uint64_t i = 0; i < n; i++)
+            if (f->texts[k][i] < -1 || f->texts[k][i] >= ret->n_names)
+                return fail_at(f, at, "a row has a text that is not there", err);
+    }
     return read_names(f, at, frame, at + sizeof *frame + fixed, err);
 }
 

@@ -47,19 +47,21 @@ struct mw_live {
     const mw_ctx *ctx;
     mw_dir *data;
     mw_store *store;
+    mw_artifacts *artifacts; /* or NULL */
     int64_t idle_us;
     pthread_mutex_t mutex;
     entry *entries;
     verdict *verdicts;
 };
 
-mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, int64_t idle_us,
-                      mw_live **ret, mw_err *err) {
+mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, mw_artifacts *artifacts,
+                      int64_t idle_us, mw_live **ret, mw_err *err) {
     mw_live *live = mw_calloc(ctx->mem, 1, sizeof *live);
     if (!live) return mw_fail_nomem(err, "the model cache");
     live->ctx = ctx;
     live->data = data;
     live->store = store;
+    live->artifacts = artifacts;
     live->idle_us = idle_us;
     pthread_mutex_init(&live->mutex, NULL);
     *ret = live;
@@ -131,8 +133,8 @@ size_t mw_live_count(mw_live *live) {
     return n;
 }
 
-static mw_status open_version(const mw_ctx *ctx, mw_dir *data, const mw_version_record *record,
-                              mw_dir **ret, mw_err *err) {
+static mw_status open_local(const mw_ctx *ctx, mw_dir *data, const mw_version_record *record,
+                            mw_dir **ret, mw_err *err) {
     const char *const steps[] = {"orgs",        ctx->org,   "models",
                                  record->model, "versions", record->folder};
     mw_dir *dir = NULL;
@@ -148,10 +150,28 @@ static mw_status open_version(const mw_ctx *ctx, mw_dir *data, const mw_version_
     return MW_OK;
 }
 
+/* The version's folder, brought from the artifact store; *ret, if it is open, is closed before. */
+static mw_status fetch_version(const mw_ctx *ctx, const mw_live *live,
+                               const mw_version_record *record, mw_dir **ret, mw_err *err) {
+    char path[MW_ARTIFACT_NAME];
+    *ret = mw_dir_close(*ret);
+    mw_artifact_of_version(ctx->org, record->model, record->folder, path);
+    mw_status status = mw_artifacts_fetch_folder(ctx, live->artifacts, live->data, path, err);
+    return status ? status : open_local(ctx, live->data, record, ret, err);
+}
+
+static mw_status open_version(const mw_ctx *ctx, const mw_live *live,
+                              const mw_version_record *record, mw_dir **ret, mw_err *err) {
+    *ret = NULL;
+    mw_status status = open_local(ctx, live->data, record, ret, err);
+    if (status != MW_ENOTFOUND || !live->artifacts) return status;
+    return fetch_version(ctx, live, record, ret, err);
+}
+
 /* Says nothing about the files: the next try may go well. */
 static bool is_passing(mw_status status) {
     return status == MW_ENOMEM || status == MW_EIO || status == MW_EDENIED ||
-           status == MW_ECANCELED || status == MW_ETIMEOUT;
+           status == MW_ECANCELED || status == MW_ETIMEOUT || status == MW_EBUSY;
 }
 
 /* Parses a JSON file of the folder into the arena; a missing file gives NULL. */
@@ -207,8 +227,12 @@ static mw_status load(const mw_ctx *ctx, mw_live *live, const mw_version_record 
     e->shown.created_us = record->created_us;
     e->n_refs = 1;
     mw_dir *dir = NULL;
-    mw_status status = open_version(&lasting, live->data, record, &dir, err);
+    mw_status status = open_version(&lasting, live, record, &dir, err);
     if (!status) status = read_documents(&lasting, dir, record, &e->arena, &e->shown, err);
+    if (status == MW_EDATA && dir && live->artifacts) { /* damaged here, perhaps not there */
+        status = fetch_version(&lasting, live, record, &dir, err);
+        if (!status) status = read_documents(&lasting, dir, record, &e->arena, &e->shown, err);
+    }
     mw_dir_close(dir);
     if (status) {
         if (status == MW_ENOTFOUND) status = MW_EDATA; /* recorded, but its files are gone */
@@ -331,7 +355,7 @@ static void remember(mw_live *live, const verdict *found) {
 
 /* The remembered outcome of exactly this file, or a fresh look at it. */
 static mw_status judge(const mw_ctx *ctx, mw_live *live, mw_dir *dir,
-                       const mw_version_record *record, mw_err *err) {
+                       const mw_version_record *record, bool *ret_known, mw_err *err) {
     verdict now = {.version = record->version};
     mark_files(dir, now.files);
     mw_str_copy(now.org, sizeof now.org, mw_str_of(ctx->org));
@@ -345,6 +369,7 @@ static mw_status judge(const mw_ctx *ctx, mw_live *live, mw_dir *dir,
         try_loading(ctx, dir, record, &now.outcome);
         remember(live, &now);
     }
+    *ret_known = known;
     if (now.outcome.code && err) *err = now.outcome;
     return now.outcome.code;
 }
@@ -356,14 +381,19 @@ mw_status mw_live_check(const mw_ctx *ctx, mw_live *live, const char *name, mw_e
     mw_dir *dir = NULL;
     mw_status status = find_production(ctx, live, name, &arena, &record, err);
     if (!status) {
-        status = open_version(ctx, live->data, &record, &dir, err);
+        status = open_version(ctx, live, &record, &dir, err);
         if (status && !is_passing(status)) {
             status = MW_EDATA;
             if (err) err->code = status;
             mw_err_prefix(err, "model %s version %d is damaged", name, record.version);
         }
     }
-    if (!status) status = judge(ctx, live, dir, &record, err);
+    bool known = false;
+    if (!status) status = judge(ctx, live, dir, &record, &known, err);
+    /* Once, not at each look: it may be no better there. */
+    if (status == MW_EDATA && !known && live->artifacts && dir &&
+        fetch_version(ctx, live, &record, &dir, NULL) == MW_OK)
+        status = judge(ctx, live, dir, &record, &known, err);
     mw_dir_close(dir);
     mw_arena_done(&arena);
     return status;

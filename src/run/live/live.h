@@ -14,7 +14,7 @@
 
 #include "core/base/dir.h"
 #include "core/text/json.h"
-#include "keep/store/store.h"
+#include "keep/store/artifact.h"
 
 typedef struct mw_live mw_live;
 
@@ -30,8 +30,9 @@ typedef struct mw_live_model {
     const mw_json *anomalies;  /* parsed anomalies.json, or NULL */
 } mw_live_model;
 
-mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, int64_t idle_us,
-                      mw_live **ret, mw_err *err);
+/* artifacts: who misses a version's folder, or finds it damaged, fetches it from there; may be NULL. */
+mw_status mw_live_new(const mw_ctx *ctx, mw_dir *data, mw_store *store, mw_artifacts *artifacts,
+                      int64_t idle_us, mw_live **ret, mw_err *err);
 void *mw_live_free(mw_live *live);
 
 /* The production version of `name` in ctx->org. MW_ECONFLICT when nothing has been trained yet;

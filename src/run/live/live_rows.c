@@ -39,15 +39,41 @@ static mw_status add_inputs(mw_dictionary *names, const mw_program *p, mw_err *e
     return status;
 }
 
+static const char device_id[] = "device_id"; /* of stored rows */
+
+/* Categories but those that are the device. */
+static mw_status add_texts(mw_mem *mem, const mw_feature_config *config, mw_live_columns *c,
+                           mw_err *err) {
+    const size_t n = (size_t)config->n_categories;
+    c->texts = mw_alloc_array(mem, n + 1, sizeof *c->texts);
+    c->category_text = mw_alloc_array(mem, n + 1, sizeof *c->category_text);
+    if (!c->texts || !c->category_text) return mw_fail_nomem(err, "live features");
+    mw_status status = MW_OK;
+    for (size_t k = 0; k < n && !status; k++) {
+        const mw_str name = mw_str_of(config->categories[k]);
+        int32_t code = mw_dictionary_find(c->names, name);
+        c->category_text[k] = -1;
+        if (code >= c->first_device || strcmp(name.data, device_id) == 0) continue;
+        if (code >= 0 || strcmp(name.data, "time") == 0) {
+            mw_fail(err, MW_ECONFLICT, "the configuration has its time among its categories");
+            return mw_err_hint(err, "leave it out of categoricalColumns");
+        }
+        c->category_text[k] = c->n_texts;
+        c->texts[c->n_texts++] = config->categories[k];
+        status = mw_dictionary_add(c->names, name, &code, err);
+    }
+    return status;
+}
+
 /* Stored rows have these columns, whatever the configuration calls them. */
 static bool is_taken(const mw_program *p) {
     for (int32_t c = 0; c < p->n_inputs; c++)
-        if (strcmp(p->inputs[c], "time") == 0 || strcmp(p->inputs[c], "device_id") == 0)
-            return true;
+        if (strcmp(p->inputs[c], "time") == 0 || strcmp(p->inputs[c], device_id) == 0) return true;
     return false;
 }
 
-static mw_status fill_columns(const mw_feature_config *config, mw_live_columns *c, mw_err *err) {
+static mw_status fill_columns(mw_mem *mem, const mw_feature_config *config, mw_live_columns *c,
+                              mw_err *err) {
     const mw_program *p = config->program;
     mw_status status = add_inputs(c->names, p, err);
     if (status) return status;
@@ -55,9 +81,11 @@ static mw_status fill_columns(const mw_feature_config *config, mw_live_columns *
     status = add_names(c->names, config->time_column, usual_times, err);
     c->first_device = mw_dictionary_size(c->names);
     if (!status) status = add_names(c->names, config->device_column, mw_feature_device_names, err);
+    c->first_text = mw_dictionary_size(c->names);
+    if (!status) status = add_texts(mem, config, c, err);
     if (status) return status;
     if (c->first_time == p->n_inputs && c->first_device > c->first_time &&
-        mw_dictionary_size(c->names) > c->first_device && !is_taken(p))
+        c->first_text > c->first_device && !is_taken(p))
         return MW_OK;
     mw_fail(
         err, MW_ECONFLICT,
@@ -69,13 +97,17 @@ mw_status mw_live_columns_init(mw_mem *mem, const mw_feature_config *config, mw_
                                mw_err *err) {
     *ret = (mw_live_columns){.config = config};
     mw_status status = mw_dictionary_new(mem, &ret->names, err);
-    if (!status) status = fill_columns(config, ret, err);
+    if (!status) status = fill_columns(mem, config, ret, err);
     if (status) mw_live_columns_done(ret);
     return status;
 }
 
 void mw_live_columns_done(mw_live_columns *columns) {
     columns->names = mw_dictionary_free(columns->names);
+    mw_free(columns->texts);
+    mw_free(columns->category_text);
+    columns->texts = NULL;
+    columns->category_text = NULL;
 }
 
 /* ---- life ---- */
@@ -83,14 +115,22 @@ void mw_live_columns_done(mw_live_columns *columns) {
 mw_status mw_live_rows_init(mw_mem *mem, const mw_live_columns *columns, mw_live_rows *ret,
                             mw_err *err) {
     *ret = (mw_live_rows){.mem = mem, .columns = columns};
-    return mw_dictionary_new(mem, &ret->names, err);
+    ret->words = mw_calloc(mem, (size_t)columns->n_texts + 1, sizeof *ret->words);
+    mw_status status = ret->words ? mw_dictionary_new(mem, &ret->names, err)
+                                  : mw_fail_nomem(err, "the rows of a request");
+    if (!status) status = mw_dictionary_new(mem, &ret->vocabulary, err);
+    if (status) mw_live_rows_done(ret);
+    return status;
 }
 
 void mw_live_rows_done(mw_live_rows *rows) {
     mw_free(rows->times);
     mw_free(rows->devices);
     mw_free(rows->values);
+    mw_free(rows->texts);
+    mw_free(rows->words);
     mw_dictionary_free(rows->names);
+    mw_dictionary_free(rows->vocabulary);
     *rows = (mw_live_rows){0};
 }
 
@@ -101,22 +141,30 @@ static mw_status fail_size(mw_err *err) {
 }
 
 static mw_status grow(mw_live_rows *r, mw_err *err) {
-    const size_t inputs = (size_t)r->columns->config->program->n_inputs;
+    const size_t inputs = (size_t)r->columns->config->program->n_inputs,
+                 n_texts = (size_t)r->columns->n_texts;
     const size_t room = r->room ? (size_t)r->room * 2 : FIRST_ROOM;
-    if (room * inputs > (size_t)MW_LIMIT(LIVE_CELLS) && r->room > 0) return fail_size(err);
+    if (room * (inputs + n_texts) > (size_t)MW_LIMIT(LIVE_CELLS) && r->room > 0)
+        return fail_size(err);
     double *values = mw_alloc_array(r->mem, room * inputs + 1, sizeof *values);
+    int32_t *texts = mw_alloc_array(r->mem, room * n_texts + 1, sizeof *texts);
     int64_t *times = mw_realloc(r->mem, r->times, room * sizeof *times);
     if (times) r->times = times;
     int32_t *devices = mw_realloc(r->mem, r->devices, room * sizeof *devices);
     if (devices) r->devices = devices;
-    if (!values || !times || !devices) {
+    if (!values || !texts || !times || !devices) {
         mw_free(values);
+        mw_free(texts);
         return mw_fail_nomem(err, "the rows of a request");
     }
     for (size_t c = 0; c < inputs && r->n > 0; c++)
         memcpy(values + c * room, r->values + c * (size_t)r->room, (size_t)r->n * sizeof *values);
+    for (size_t k = 0; k < n_texts && r->n > 0; k++)
+        memcpy(texts + k * room, r->texts + k * (size_t)r->room, (size_t)r->n * sizeof *texts);
     mw_free(r->values);
+    mw_free(r->texts);
     r->values = values;
+    r->texts = texts;
     r->room = (int64_t)room;
     return MW_OK;
 }
@@ -133,6 +181,7 @@ mw_status mw_live__begin_row(mw_live_rows *r, mw_err *err) {
     r->is_bad = false;
     for (int32_t c = 0; c < r->columns->config->program->n_inputs; c++)
         r->values[c * r->room + r->n] = MW_NAN;
+    for (int32_t k = 0; k < r->columns->n_texts; k++) r->words[k] = (mw_str){0};
     return MW_OK;
 }
 
@@ -159,6 +208,11 @@ mw_status mw_live__end_row(mw_live_rows *r, mw_err *err) {
         return MW_OK;
     }
     mw_status status = mw_dictionary_add(r->names, r->device, &r->devices[r->n], err);
+    for (int32_t k = 0; k < r->columns->n_texts && !status; k++) {
+        int32_t *to = &r->texts[k * r->room + r->n];
+        *to = -1;
+        if (r->words[k].size) status = mw_dictionary_add(r->vocabulary, r->words[k], to, err);
+    }
     if (status) return status;
     r->times[r->n++] = r->time;
     return MW_OK;
@@ -182,6 +236,16 @@ void mw_live__device(mw_live_rows *r, int32_t code, mw_str name) {
     }
     r->device = name;
     r->device_rank = code;
+}
+
+void mw_live__word(mw_live_rows *r, int32_t code, mw_str word) {
+    char shown[MW_CELL_SHOWN];
+    const int32_t text = code - r->columns->first_text;
+    if (word.size > MW_LIVE_DEVICE_BYTES || (word.size && memchr(word.data, '\0', word.size)))
+        mw_live__bad(r, "%.100s, %s, is longer than %d bytes, or holds a NUL",
+                     r->columns->texts[text], mw_cell_show(word, shown), MW_LIVE_DEVICE_BYTES);
+    else
+        r->words[text] = !mw_cell_is_missing(word) ? word : (mw_str){0};
 }
 
 bool mw_live__epoch(mw_str digits, int64_t *ret) {
@@ -228,7 +292,9 @@ static void read_time(mw_live_rows *r, mw_str text) {
 
 void mw_live__text(mw_live_rows *r, int32_t code, mw_str text) {
     char shown[MW_CELL_SHOWN];
-    if (code >= r->columns->first_device) {
+    if (code >= r->columns->first_text) {
+        mw_live__word(r, code, mw_str_trim(text));
+    } else if (code >= r->columns->first_device) {
         mw_live__device(r, code, text);
     } else if (code >= r->columns->first_time) {
         read_time(r, mw_str_trim(text));
@@ -264,6 +330,11 @@ static void permute(const mw_live_rows *r, const place *places, void *scratch) {
         double *column = r->values + c * r->room;
         for (int64_t i = 0; i < r->n; i++) values[i] = column[places[i].row];
         memcpy(column, values, (size_t)r->n * sizeof *values);
+    }
+    for (int32_t k = 0; k < r->columns->n_texts; k++) {
+        int32_t *column = r->texts + k * r->room;
+        for (int64_t i = 0; i < r->n; i++) devices[i] = column[places[i].row];
+        memcpy(column, devices, (size_t)r->n * sizeof *devices);
     }
     for (int64_t i = 0; i < r->n; i++) r->times[i] = places[i].time;
 }

@@ -2,8 +2,9 @@
  * live_rows.h -- the rows of one request as a feature program takes them, out of JSON, CSV or an Arrow stream.
  *
  * What      the configuration names the columns: of times (else `time` or `timestamp`), of devices (else a usual name; without one the only device is
- *           called `default`), and the inputs. Other members are ignored, those that a row lacks are missing.
- * Unusable  a row without a time or device, or with a cell that is no number: counted, and the first few reasons kept.
+ *           called `default`), the inputs and the categories. Other members are ignored, those that a row lacks are missing.
+ * Texts     categories that are no other name of the device: texts as they come, at most MW_LIVE_DEVICE_BYTES; in JSON numbers and truth values, too.
+ * Unusable  a row without a time or device, or with a cell that is no number, or no text: counted, and the first few reasons kept.
  * Order     rows of a request count as having come in the order of their times: that is their order here.
  */
 #ifndef MW_RUN_LIVE_LIVE_ROWS_H
@@ -15,8 +16,11 @@
 /* Which column is what; made once for a configuration, shared by threads. */
 typedef struct mw_live_columns {
     const mw_feature_config *config; /* borrowed */
-    mw_dictionary *names;            /* inputs by their number, then times, then devices: */
-    int32_t first_time, first_device;
+    mw_dictionary *names; /* inputs by their number, then times, then devices, then texts: */
+    int32_t first_time, first_device, first_text;
+    const char **texts; /* [n_texts] categories that are kept */
+    int32_t n_texts;
+    int32_t *category_text; /* [config->n_categories] its number in texts; -1: it is the device */
 } mw_live_columns;
 
 mw_status mw_live_columns_init(mw_mem *mem, const mw_feature_config *config, mw_live_columns *ret,
@@ -32,7 +36,9 @@ typedef struct mw_live_rows {
     int64_t *times;       /* [n] us */
     int32_t *devices;     /* [n] numbers of names */
     double *values;       /* [n_inputs][room] */
+    int32_t *texts;       /* [n_texts][room] numbers of vocabulary, -1: missing */
     mw_dictionary *names; /* of this request */
+    mw_dictionary *vocabulary;
     int64_t n_unusable;
     int n_reasons;
     char reasons[MW_LIVE_REASONS][MW_LIVE_REASON_BYTES];
@@ -41,6 +47,7 @@ typedef struct mw_live_rows {
     int64_t time;
     mw_str device;
     int32_t device_rank; /* of the usual name that gave the device */
+    mw_str *words;       /* [n_texts] */
     bool is_bad;
     char last_text[40]; /* of a time that was read, and what it is */
     size_t last_size;

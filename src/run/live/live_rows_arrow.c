@@ -24,6 +24,11 @@ static void take_cell(mw_live_rows *rows, int32_t code, const mw_column *column,
         mw_live__number(rows, code, (double)column->single[row]);
         return;
     case MW_BOOL:
+        if (code >= c->first_text) {
+            mw_live__word(rows, code,
+                          mw_column_bool(column, row) ? MW_STR("true") : MW_STR("false"));
+            return;
+        }
         if (!is_input) break;
         mw_live__number(rows, code, mw_column_bool(column, row));
         return;

@@ -35,6 +35,8 @@ static bool read_cell(parser *p, int32_t code, mw_json_event event) {
     case MW_JSON_NUMBER:
         if (code < c->first_time)
             mw_live__number(r, code, p->json.number);
+        else if (code >= c->first_text)
+            mw_live__word(r, code, p->json.string);
         else if (code >= c->first_device)
             mw_live__device(r, code, p->json.string);
         else if (mw_live__epoch(p->json.string, &time))
@@ -46,6 +48,10 @@ static bool read_cell(parser *p, int32_t code, mw_json_event event) {
     case MW_JSON_FALSE:
         if (code < c->first_time) {
             mw_live__number(r, code, event == MW_JSON_TRUE);
+            return true;
+        }
+        if (code >= c->first_text) {
+            mw_live__word(r, code, event == MW_JSON_TRUE ? MW_STR("true") : MW_STR("false"));
             return true;
         }
         break;

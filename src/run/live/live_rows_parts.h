@@ -21,6 +21,8 @@ void mw_live__text(mw_live_rows *rows, int32_t code, mw_str text);
 void mw_live__number(mw_live_rows *rows, int32_t input, double value);
 void mw_live__time(mw_live_rows *rows, int64_t time);
 void mw_live__device(mw_live_rows *rows, int32_t code, mw_str name);
+/* One of the texts, code is its column's. */
+void mw_live__word(mw_live_rows *rows, int32_t code, mw_str word);
 /* A number as a time: seconds to nanoseconds since 1970, by its size. */
 bool mw_live__epoch(mw_str digits, int64_t *ret);
 

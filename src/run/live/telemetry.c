@@ -9,10 +9,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/threads.h"
+#include "keep/ingest/quality.h"
 #include "run/live/telemetry_parts.h"
 
 enum { READY_WAIT_S = 5, KEEP_PERIOD_S = 20, RETRY_US = 1000000, READ_AGAIN = 3 };
@@ -93,10 +94,7 @@ void mw_live__give_turn(mw_live_org *org) {
 
 /* False: the time is over. */
 static bool wait_some(mw_live_org *org, int seconds) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
-    return pthread_cond_timedwait(&org->wake, &org->lock, &until) == 0;
+    return mw_cond_wait_us(&org->wake, &org->lock, seconds * MW_US_PER_SECOND);
 }
 
 static bool is_old(const mw_live_org *org) {
@@ -146,9 +144,11 @@ static mw_status start_org(mw_telemetry *t, const char *name, mw_live_org **ret,
     mw_mem_init(&org->mem, t->ctx->mem, (size_t)MW_LIMIT(LIVE_STATE_BYTES));
     org->ctx = *t->ctx;
     org->ctx.org = org->name;
+    org->judging = org->ctx;
+    org->judging.mem = &org->mem;
     pthread_mutex_init(&org->lock, NULL);
     pthread_mutex_init(&org->state, NULL);
-    pthread_cond_init(&org->wake, NULL);
+    mw_cond_init(&org->wake);
     const int failed =
         t->options.threads ? pthread_create(&org->thread, NULL, keeper_main, org) : 0;
     if (failed) {
@@ -335,32 +335,64 @@ mw_status mw_telemetry_add(const mw_ctx *ctx, mw_telemetry *telemetry, mw_live_f
 
 /* *ret_stale: the stream has another program by now. */
 static mw_status copy_newest(mw_live_org *org, const char *device, mw_telemetry_vector *ret,
-                             bool *ret_stale, mw_err *err) {
+                             mw_table **ret_flags, int64_t *ret_distance, bool *ret_stale,
+                             mw_err *err) {
     const size_t n = (size_t)ret->program->n_outputs;
+    mw_status status = MW_OK;
     pthread_mutex_lock(&org->state);
     const float *features = NULL;
     *ret_stale = org->program != ret->held;
-    if (!*ret_stale)
-        features = mw_stream_newest(
-            org->stream, mw_dictionary_find(org->devices, mw_str_of(device)), &ret->time);
-    if (features) memcpy(ret->features, features, n * sizeof *features);
+    const int32_t number = *ret_stale ? -1 : mw_dictionary_find(org->devices, mw_str_of(device));
+    if (!*ret_stale) features = mw_stream_newest(org->stream, number, &ret->time);
+    if (features) {
+        memcpy(ret->features, features, n * sizeof *features);
+        status = mw_judged_known(org->judged, &number, 1, ret_flags, err);
+        *ret_distance = mw_judged_distance(org->judged, number);
+    }
+    for (int32_t k = 0; features && k < ret->columns->n_texts && !status; k++) {
+        const char *text = mw_live__words_text(org->words, number, k);
+        ret->texts[k] = text ? mw_strdup(org->ctx.mem, text) : NULL;
+        if (text && !ret->texts[k]) status = mw_fail_nomem(err, "a device's features");
+    }
     pthread_mutex_unlock(&org->state);
-    if (features || *ret_stale) return MW_OK;
+    if (features || *ret_stale) return status;
     mw_fail(err, MW_ENOTFOUND, "no row of a device \"%.100s\" has come", device);
     mw_err_at(err, "device");
     return mw_err_hint(err, "POST /telemetry takes rows");
 }
 
+/* From flagged windows of the device's inputs to the stretches of its features. */
+static mw_status flag_features(const mw_ctx *ctx, const mw_table *flags, int64_t distance,
+                               mw_telemetry_vector *ret, mw_err *err) {
+    static const mw_flagged_devices only = {NULL, -1};
+    mw_flagged_list inputs = {.mem = ctx->mem};
+    const mw_program *p = ret->program;
+    const mw_flagged_options options = {
+        .distances = &distance, .bits = UINT32_MAX, .clock_bits = MW_QUALITY_CLOCK};
+    mw_status status = mw_flagged_read(flags, p->inputs, p->n_inputs, &only, &inputs, err);
+    if (!status) status = mw_flagged_outputs(ctx, p, &inputs, &options, &ret->flagged, err);
+    mw_flagged_done(&inputs);
+    return status;
+}
+
 static mw_status newest_once(const mw_ctx *ctx, mw_live_org *org, const char *device,
                              mw_telemetry_vector *ret, bool *ret_stale, mw_err *err) {
     mw_live_program *program = NULL;
+    mw_table *flags = NULL;
+    int64_t distance = 0;
     mw_status status = take_program(org, &program, err);
     if (status) return status;
     *ret = (mw_telemetry_vector){
         .program = program->config.program, .config_version = program->version, .held = program};
+    ret->flagged.mem = ctx->mem;
+    ret->columns = &program->columns;
     ret->features = mw_calloc(ctx->mem, (size_t)ret->program->n_outputs + 1, sizeof *ret->features);
-    status = ret->features ? copy_newest(org, device, ret, ret_stale, err)
-                           : mw_fail_nomem(err, "a device's features");
+    ret->texts = mw_calloc(ctx->mem, (size_t)ret->columns->n_texts + 1, sizeof *ret->texts);
+    status = ret->features && ret->texts
+                 ? copy_newest(org, device, ret, &flags, &distance, ret_stale, err)
+                 : mw_fail_nomem(err, "a device's features");
+    if (!status && flags) status = flag_features(ctx, flags, distance, ret, err);
+    mw_table_free(flags);
     if (status || *ret_stale) mw_telemetry_vector_done(ret);
     return status;
 }
@@ -378,6 +410,10 @@ mw_status mw_telemetry_newest(const mw_ctx *ctx, mw_telemetry *telemetry, const 
 
 void mw_telemetry_vector_done(mw_telemetry_vector *vector) {
     mw_free(vector->features);
+    mw_flagged_done(&vector->flagged);
+    for (int32_t k = 0; vector->texts && k < vector->columns->n_texts; k++)
+        mw_free(vector->texts[k]);
+    mw_free(vector->texts);
     mw_live__unref(vector->held);
     *vector = (mw_telemetry_vector){0};
 }

@@ -12,14 +12,16 @@
 #define MW_RUN_LIVE_TELEMETRY_H
 
 #include "core/base/dir.h"
-#include "keep/store/store.h"
+#include "keep/store/artifact.h"
+#include "learn/feature/flagged.h"
 #include "run/live/live_rows.h"
 
 typedef struct mw_telemetry mw_telemetry;
 
 typedef struct mw_telemetry_options {
-    uint64_t file_bytes; /* a journal file is full then; 0: 64 MiB */
-    int64_t file_us;     /* or so old; 0: an hour */
+    uint64_t file_bytes;     /* a journal file is full then; 0: 64 MiB */
+    int64_t file_us;         /* or so old; 0: an hour */
+    mw_artifacts *artifacts; /* where segments are put, too; NULL: nowhere */
     bool threads; /* keepers have threads; else the calls do their work, one thread at a time */
 } mw_telemetry_options;
 
@@ -39,12 +41,16 @@ typedef struct mw_telemetry_outcome {
 mw_status mw_telemetry_add(const mw_ctx *ctx, mw_telemetry *telemetry, mw_live_form form,
                            mw_str body, mw_telemetry_outcome *ret, mw_err *err);
 
-/* Features of a device's newest row. */
+/* Features of a device's newest row, and what is known now of its sensors: what would be found if no row came any more. */
 typedef struct mw_telemetry_vector {
     const mw_program *program; /* good until mw_telemetry_vector_done */
     int32_t config_version;
     int64_t time;
     float *features; /* [program->n_outputs] */
+    mw_flagged_list
+        flagged; /* stretches of the outputs (keep/ingest/quality.h); the device's number is 0 */
+    const mw_live_columns *columns; /* good until then, too */
+    char **texts;                   /* [columns->n_texts] of the row; NULL: missing */
     void *held;
 } mw_telemetry_vector;
 
@@ -62,13 +68,18 @@ typedef struct mw_telemetry_asked {
 typedef struct mw_telemetry_history {
     const mw_program *program; /* good until mw_telemetry_history_done */
     int32_t config_version;
-    int64_t *times;  /* [n] of the newest of these rows; MW_TIME_NONE: there is none */
-    float *features; /* [n][program->n_outputs] */
+    int64_t *times;          /* [n] of the newest of these rows; MW_TIME_NONE: there is none */
+    float *features;         /* [n][program->n_outputs] */
+    int32_t *devices;        /* [n] their numbers in flagged */
+    mw_flagged_list flagged; /* stretches of the outputs (keep/ingest/quality.h) */
+    const mw_live_columns *columns; /* good until then, too */
+    int32_t *texts; /* [n][columns->n_texts] of these rows: codes of words; below 0: missing */
+    mw_dictionary *words;
     void *held;
 } mw_telemetry_history;
 
 /*
- * The newest program over the stored rows of a dataset: `live` has those that came, others what files brought. All rows of the devices are read: seconds
+ * The newest program over the stored rows of a dataset, and the flagged stretches that are known by now: of `live` those of all rows that came, of others what files brought. All rows of the devices are read: seconds
  * for some million. MW_ENOTFOUND: no such dataset; MW_ETOOLARGE: n beyond MW_LIMIT(LIVE_HISTORY_ROWS).
  */
 mw_status mw_telemetry_ask(const mw_ctx *ctx, mw_telemetry *telemetry, const char *dataset,

@@ -14,23 +14,38 @@
 #include "core/base/log.h"
 #include "core/base/math.h"
 #include "keep/ingest/parts.h"
+#include "keep/ingest/quality.h"
 #include "run/live/telemetry_parts.h"
 
 enum { CHUNK_ROWS = 8192 };
 
-/* ---- sources: "live-" and the name of the file ---- */
+/* ---- sources: "live-", the home of the data folder if it has one, and the name of the file ---- */
 
 static const char prefix[] = "live-";
-enum { SOURCE_BYTES = sizeof prefix + MW_JOURNAL_NAME };
+enum { SOURCE_BYTES = sizeof prefix + MW_STORE_HOME + MW_JOURNAL_NAME };
 
-static void source_of(int64_t first, char out[SOURCE_BYTES]) {
-    memcpy(out, prefix, sizeof prefix - 1);
-    mw_journal_name(first, out + sizeof prefix - 1);
+static void source_of(const mw_live_org *org, int64_t first, char out[SOURCE_BYTES]) {
+    const char *home = mw_store_home(org->telemetry->store);
+    char name[MW_JOURNAL_NAME];
+    mw_journal_name(first, name);
+    (void)snprintf(out, SOURCE_BYTES, "%s%s%s%s", prefix, home, *home ? "-" : "", name);
 }
 
-bool mw_live__is_own(const char *source, int64_t *ret_first) {
-    return strncmp(source, prefix, sizeof prefix - 1) == 0 &&
-           mw_journal_named(source + sizeof prefix - 1, ret_first);
+/* Those without a home are from the time before there was one. */
+bool mw_live__is_own(const mw_live_org *org, const char *source, int64_t *ret_first) {
+    const char *home = mw_store_home(org->telemetry->store);
+    const size_t n = strlen(home);
+    if (strncmp(source, prefix, sizeof prefix - 1) != 0) return false;
+    source += sizeof prefix - 1;
+    if (n && strncmp(source, home, n) == 0 && source[n] == '-') source += n + 1;
+    return mw_journal_named(source, ret_first);
+}
+
+mw_status mw_live__need_file(mw_live_org *org, const char *dataset, mw_dir *dir, const char *file,
+                             mw_err *err) {
+    mw_status status =
+        mw_artifacts_need(&org->ctx, org->telemetry->options.artifacts, dataset, dir, file, err);
+    return status == MW_ENOTFOUND ? MW_OK : status;
 }
 
 /* Segments of the dataset; none when there is no dataset yet. */
@@ -103,20 +118,21 @@ void mw_live__remove_files(mw_live_org *org) {
 
 /* ---- what is there at the start ---- */
 
-static bool is_stored(const mw_segment_record *segments, size_t n, int64_t first) {
-    char source[SOURCE_BYTES];
-    source_of(first, source);
+static bool is_stored(const mw_live_org *org, const mw_segment_record *segments, size_t n,
+                      int64_t first) {
+    int64_t of_segment;
     for (size_t i = 0; i < n; i++)
-        if (strcmp(segments[i].source, source) == 0) return true;
+        if (mw_live__is_own(org, segments[i].source, &of_segment) && of_segment == first)
+            return true;
     return false;
 }
 
 /* The number behind the last stored row. */
-static int64_t stored_end(const mw_segment_record *segments, size_t n) {
+static int64_t stored_end(const mw_live_org *org, const mw_segment_record *segments, size_t n) {
     int64_t end = 0;
     for (size_t i = 0; i < n; i++) {
         int64_t first, rows = 0;
-        if (!mw_live__is_own(segments[i].source, &first)) continue;
+        if (!mw_live__is_own(org, segments[i].source, &first)) continue;
         for (size_t k = 0; k < n; k++)
             if (strcmp(segments[k].source, segments[i].source) == 0) rows += segments[k].n_rows;
         if (first + rows > end) end = first + rows;
@@ -173,13 +189,15 @@ static mw_status find_files(mw_live_org *org, const mw_dir_entry *entries, size_
     mw_status status = MW_OK;
     for (size_t i = 0; i < n; i++)
         if (mw_journal_named(entries[i].name, &first)) last = first;
-    const int64_t stored = stored_end(segments, n_segments);
+    const int64_t stored = stored_end(org, segments, n_segments);
+    org->stored_end = stored;
     for (size_t i = 0; i < n && !status; i++) {
         if (!mw_journal_named(entries[i].name, &first)) continue;
         const int64_t from = org->n_files ? org->next_row : stored < first ? stored : first;
-        if (first > from && !is_stored(segments, n_segments, from))
+        if (first > from && !is_stored(org, segments, n_segments, from))
             return fail_gap(org, from, first, err);
-        status = find_file(org, first, first == last, is_stored(segments, n_segments, first), err);
+        status =
+            find_file(org, first, first == last, is_stored(org, segments, n_segments, first), err);
     }
     if (org->next_row < stored) org->next_row = stored;
     return status;
@@ -224,6 +242,8 @@ typedef struct place {
 typedef struct sorting {
     mw_live_org *org;
     mw_journal_file file;
+    char content[MW_HASH128_NAME];
+    char flags[MW_FILE_HASH_NAME]; /* the file of its flagged windows; "": none */
     mw_schema *schema;
     place *places;     /* [n_rows] */
     uint64_t *records; /* [n_records] where they begin */
@@ -264,18 +284,18 @@ static mw_status find_places(sorting *s, mw_err *err) {
 static mw_status make_schema(sorting *s, mw_err *err) {
     mw_mem *mem = s->org->ctx.mem;
     int32_t column;
-    mw_type *types = mw_alloc_array(mem, (size_t)s->file.n_columns + 2, sizeof *types);
+    const int32_t n = s->file.n_columns + s->file.n_texts + 2;
+    mw_type *types = mw_alloc_array(mem, (size_t)n, sizeof *types);
     if (!types) return mw_fail_nomem(err, "a segment");
     mw_status status = mw_schema_new(mem, &s->schema, err);
     if (!status) status = mw_schema_add(s->schema, MW_STR("time"), MW_TIMESTAMP, &column, err);
     if (!status)
         status = mw_schema_add(s->schema, MW_STR("device_id"), MW_DICTIONARY, &column, err);
-    for (int32_t c = 0; c < s->file.n_columns && !status; c++)
-        status = mw_schema_add(s->schema, mw_str_of(s->file.columns[c]), MW_FLOAT64, &column, err);
-    for (int32_t c = 0; c < s->file.n_columns + 2 && !status; c++)
-        types[c] = s->schema->columns[c].type;
-    if (!status)
-        status = mw_chunk_new(mem, types, s->file.n_columns + 2, CHUNK_ROWS, &s->chunk, err);
+    for (int32_t c = 0; c < n - 2 && !status; c++)
+        status = mw_schema_add(s->schema, mw_str_of(s->file.columns[c]),
+                               c < s->file.n_columns ? MW_FLOAT64 : MW_DICTIONARY, &column, err);
+    for (int32_t c = 0; c < n && !status; c++) types[c] = s->schema->columns[c].type;
+    if (!status) status = mw_chunk_new(mem, types, n, CHUNK_ROWS, &s->chunk, err);
     mw_free(types);
     return status;
 }
@@ -297,7 +317,14 @@ static mw_status take_row(sorting *s, const place *p, int64_t i, mw_journal_rows
     columns[0].time[i] = p->time;
     for (int32_t c = 0; c < s->file.n_columns; c++)
         columns[c + 2].number[i] = rows->columns[c][p->row];
-    return MW_OK;
+    for (int32_t k = 0; k < s->file.n_texts && !status; k++) {
+        const int32_t number = rows->texts[k][p->row], c = s->file.n_columns + 2 + k;
+        columns[c].codes[i] = -1;
+        if (number >= 0)
+            status = mw_dictionary_add(s->schema->columns[c].dictionary, rows->names[number],
+                                       &columns[c].codes[i], err);
+    }
+    return status;
 }
 
 static mw_status write_parts(sorting *s, mw_err *err) {
@@ -315,34 +342,65 @@ static mw_status write_parts(sorting *s, mw_err *err) {
     return status;
 }
 
+static mw_status hash_content(sorting *s, mw_err *err) {
+    mw_hash128 *hash = NULL;
+    mw_status status = mw_hash128_new(s->org->ctx.mem, &hash, err);
+    if (status) return status;
+    mw_hash128_add(hash, s->file.map.data, s->file.good_bytes);
+    s->content[0] = 'x';
+    mw_hash128_digest(hash, s->content + 1);
+    mw_hash128_free(hash);
+    return MW_OK;
+}
+
+/* What was found while the file's rows came. */
+static mw_status write_flags(sorting *s, const char *source, mw_err *err) {
+    mw_live_org *org = s->org;
+    mw_table *flags = NULL;
+    mw_status status = MW_OK;
+    pthread_mutex_lock(&org->state);
+    if (org->judged) status = mw_judged_told(org->judged, s->file.first, &flags, err);
+    pthread_mutex_unlock(&org->state);
+    if (!status && flags)
+        status = mw_quality_write(&org->ctx, flags, source, s->content, org->dir, s->flags, err);
+    mw_table_free(flags);
+    return status;
+}
+
+/* Into the dataset's folder, and where other hosts find it. */
+static mw_status place_file(mw_live_org *org, mw_dir *folder, const char *file, mw_err *err) {
+    char name[MW_ARTIFACT_NAME];
+    mw_status status = mw_dir_move(&org->ctx, org->dir, file, folder, file, err);
+    mw_artifact_of_dataset(org->name, mw_live__dataset, file, name);
+    return status ? status
+                  : mw_artifacts_put(&org->ctx, org->telemetry->options.artifacts, name, folder,
+                                     file, err);
+}
+
 static mw_status commit_parts(sorting *s, const char *source, const mw_ingest_part *parts, size_t n,
                               mw_err *err) {
     mw_live_org *org = s->org;
-    char content[MW_HASH128_NAME] = "x";
-    mw_hash128 *hash = NULL;
     mw_dir *folder = NULL;
     mw_segment_record *records = mw_calloc(org->ctx.mem, n + 1, sizeof *records);
-    mw_status status =
-        records ? mw_hash128_new(org->ctx.mem, &hash, err) : mw_fail_nomem(err, "a segment");
-    if (!status) mw_hash128_add(hash, s->file.map.data, s->file.good_bytes);
-    if (!status) mw_hash128_digest(hash, content + 1);
+    mw_status status = records ? MW_OK : mw_fail_nomem(err, "a segment");
     if (!status) status = mw_live__folder(org, "datasets", mw_live__dataset, &folder, err);
     for (size_t i = 0; i < n && !status; i++) {
         records[i] = (mw_segment_record){.source = source,
                                          .part = (int32_t)i,
-                                         .content_hash = content,
+                                         .content_hash = s->content,
                                          .file = parts[i].file,
                                          .layout = "wide",
+                                         .quality = i == 0 && s->flags[0] ? s->flags : NULL,
                                          .bytes = i ? 0 : (int64_t)s->file.good_bytes,
                                          .n_lines = i ? 0 : s->file.n_rows,
                                          .n_rows = parts[i].n_rows,
                                          .first_us = parts[i].first_us,
                                          .last_us = parts[i].last_us};
-        status = mw_dir_move(&org->ctx, org->dir, parts[i].file, folder, parts[i].file, err);
+        status = place_file(org, folder, parts[i].file, err);
     }
+    if (!status && s->flags[0]) status = place_file(org, folder, s->flags, err);
     const mw_commit commit = {.dataset = mw_live__dataset, .segments = records, .n_segments = n};
     if (!status) status = mw_store_commit(&org->ctx, org->telemetry->store, &commit, err);
-    mw_hash128_free(hash);
     mw_dir_close(folder);
     mw_free(records);
     return status;
@@ -358,6 +416,8 @@ static mw_status make_segment(sorting *s, const char *source, mw_err *err) {
         status = mw_parts_new(&s->org->ctx, s->schema, &options, s->org->dir, &s->parts, err);
     if (!status) status = write_parts(s, err);
     if (!status) status = mw_parts_finish(s->parts, &parts, &n, err);
+    if (!status) status = hash_content(s, err);
+    if (!status) status = write_flags(s, source, err);
     if (!status) status = commit_parts(s, source, parts, n, err);
     mw_ingest_parts_free(parts, n);
     mw_parts_free(s->parts);
@@ -371,7 +431,7 @@ static mw_status make_segment(sorting *s, const char *source, mw_err *err) {
 static mw_status store_file(mw_live_org *org, const mw_live_file *file, mw_err *err) {
     char source[SOURCE_BYTES], name[MW_JOURNAL_NAME];
     sorting s = {.org = org};
-    source_of(file->first, source);
+    source_of(org, file->first, source);
     mw_journal_name(file->first, name);
     mw_status status = mw_journal_open(&org->ctx, org->dir, name, false, &s.file, err);
     if (status) return status;
@@ -391,8 +451,16 @@ mw_status mw_live__store_files(mw_live_org *org, mw_err *err) {
         status = store_file(org, &file, err);
         pthread_mutex_lock(&org->lock);
         org->files[i].stored = status == MW_OK;
+        if (!status) org->stored_end = file.end;
     }
     pthread_mutex_unlock(&org->lock);
+    return status;
+}
+
+mw_status mw_live__forget_flags(mw_live_org *org, mw_err *err) {
+    pthread_mutex_lock(&org->state);
+    mw_status status = org->program ? mw_judged_forget(org->judged, org->stored_end, err) : MW_OK;
+    pthread_mutex_unlock(&org->state);
     return status;
 }
 
@@ -404,9 +472,26 @@ typedef struct reading {
     int32_t *from;          /* [n_inputs] columns of the file, -1: it has none */
     const double **columns; /* [n_inputs] */
     int64_t room;
-    mw_str *devices; /* [room] */
-    double *missing; /* [room] */
+    mw_str *devices;    /* [room] */
+    double *missing;    /* [room] */
+    int32_t *text_from; /* [n_texts that are wanted] likewise */
+    mw_str *texts;      /* [n_texts that are wanted] */
+    int32_t n_texts;
 } reading;
+
+static mw_status find_texts(mw_mem *mem, reading *r, const mw_live_visitor *visitor, mw_err *err) {
+    r->n_texts = visitor->texts ? visitor->columns->n_texts : 0;
+    r->text_from = mw_alloc_array(mem, (size_t)r->n_texts + 1, sizeof *r->text_from);
+    r->texts = mw_alloc_array(mem, (size_t)r->n_texts + 1, sizeof *r->texts);
+    if (!r->text_from || !r->texts) return mw_fail_nomem(err, "the rows of a journal file");
+    for (int32_t k = 0; k < r->n_texts; k++) {
+        r->text_from[k] = -1;
+        for (int32_t c = 0; c < r->file.n_texts; c++)
+            if (strcmp(visitor->columns->texts[k], r->file.columns[r->file.n_columns + c]) == 0)
+                r->text_from[k] = c;
+    }
+    return MW_OK;
+}
 
 static mw_status find_columns(mw_mem *mem, reading *r, mw_err *err) {
     const mw_program *p = r->program;
@@ -441,7 +526,15 @@ static mw_status visit_record(mw_mem *mem, reading *r, const mw_journal_rows *ro
     for (int64_t i = 0; i < n; i++) r->devices[i] = rows->names[rows->devices[skip + i]];
     for (int32_t c = 0; c < r->program->n_inputs; c++)
         r->columns[c] = r->from[c] < 0 ? r->missing : rows->columns[r->from[c]] + skip;
-    return visitor->rows(visitor->self, n, rows->times + skip, r->devices, r->columns, err);
+    status = visitor->rows(visitor->self, n, rows->times + skip, r->devices, r->columns, err);
+    for (int64_t i = 0; i < n && r->n_texts > 0 && !status; i++) {
+        for (int32_t k = 0; k < r->n_texts; k++) {
+            const int32_t c = r->text_from[k], number = c < 0 ? -1 : rows->texts[c][skip + i];
+            r->texts[k] = number >= 0 ? rows->names[number] : (mw_str){0};
+        }
+        status = visitor->texts(visitor->self, rows->times[skip + i], r->devices[i], r->texts, err);
+    }
+    return status;
 }
 
 mw_status mw_live__read_file(mw_live_org *org, const mw_program *program, int64_t first,
@@ -454,6 +547,7 @@ mw_status mw_live__read_file(mw_live_org *org, const mw_program *program, int64_
     mw_status status = mw_journal_open(&org->ctx, org->dir, name, is_last, &r.file, err);
     if (status) return status;
     status = find_columns(org->ctx.mem, &r, err);
+    if (!status) status = find_texts(org->ctx.mem, &r, visitor, err);
     while (!status) {
         mw_journal_rows rows;
         status = mw_journal_read(&r.file, &at, &rows, err);
@@ -465,6 +559,8 @@ mw_status mw_live__read_file(mw_live_org *org, const mw_program *program, int64_
     mw_free(r.columns);
     mw_free(r.devices);
     mw_free(r.missing);
+    mw_free(r.text_from);
+    mw_free(r.texts);
     mw_journal_done(&r.file);
     return status;
 }

@@ -25,16 +25,24 @@ void mw_live__free_group(mw_live_group *g) {
     mw_free(g->out);
     mw_free(g->number_of);
     mw_free(g->names);
+    mw_free(g->texts);
+    mw_free(g->text_columns);
+    mw_free(g->number_of_word);
+    mw_dictionary_free(g->words);
     *g = (mw_live_group){0};
 }
 
 static mw_status make_room(mw_live_org *org, int64_t rows, mw_err *err) {
     const mw_program *p = org->program->config.program;
+    const int32_t n_texts = org->program->columns.n_texts;
     mw_live_group *g = &org->group;
-    if (rows <= g->room && g->n_inputs == p->n_inputs && g->n_outputs == p->n_outputs) return MW_OK;
+    if (rows <= g->room && g->n_inputs == p->n_inputs && g->n_outputs == p->n_outputs &&
+        g->n_texts == n_texts)
+        return MW_OK;
     mw_mem *mem = org->ctx.mem;
     const size_t room = (size_t)(rows > FIRST_ROOM ? rows : FIRST_ROOM),
-                 inputs = (size_t)p->n_inputs, outputs = (size_t)p->n_outputs;
+                 inputs = (size_t)p->n_inputs, outputs = (size_t)p->n_outputs,
+                 texts = (size_t)n_texts;
     mw_live__free_group(g);
     *g = (mw_live_group){
         .times = mw_alloc_array(mem, room, sizeof *g->times),
@@ -42,33 +50,56 @@ static mw_status make_room(mw_live_org *org, int64_t rows, mw_err *err) {
         .local = mw_alloc_array(mem, room, sizeof *g->local),
         .values = mw_alloc_array(mem, room * inputs + 1, sizeof *g->values),
         .columns = mw_alloc_array(mem, inputs + 1, sizeof *g->columns),
+        .texts = mw_alloc_array(mem, room * texts + 1, sizeof *g->texts),
+        .text_columns = mw_alloc_array(mem, texts + 1, sizeof *g->text_columns),
         .fates = mw_alloc_array(mem, room, sizeof *g->fates),
         .features = mw_alloc_array(mem, outputs * MW_LIVE_PUSH_ROWS + 1, sizeof *g->features),
         .out = mw_alloc_array(mem, outputs + 1, sizeof *g->out)};
-    if (!g->times || !g->devices || !g->local || !g->values || !g->columns || !g->fates ||
-        !g->features || !g->out) {
+    if (!g->texts || !g->text_columns || !g->times || !g->devices || !g->local || !g->values ||
+        !g->columns || !g->fates || !g->features || !g->out) {
         mw_live__free_group(g);
         return mw_fail_nomem(err, "the rows of requests");
     }
     g->room = (int64_t)room;
     g->n_inputs = p->n_inputs;
     g->n_outputs = p->n_outputs;
+    g->n_texts = n_texts;
+    for (size_t k = 0; k < texts; k++) g->text_columns[k] = g->texts + k * room;
     for (size_t c = 0; c < inputs; c++) g->columns[c] = g->values + c * room;
     for (size_t c = 0; c < outputs; c++) g->out[c] = g->features + c * MW_LIVE_PUSH_ROWS;
+    return MW_OK;
+}
+
+static mw_status grow_numbers(mw_mem *mem, int32_t n, int32_t **numbers, int32_t *room,
+                              mw_err *err) {
+    const size_t wanted = (size_t)n + (size_t)n / 2 + 16;
+    int32_t *more = mw_realloc(mem, *numbers, wanted * sizeof *more);
+    if (!more) return mw_fail_nomem(err, "the rows of requests");
+    for (size_t i = (size_t)*room; i < wanted; i++) more[i] = -1;
+    *numbers = more;
+    *room = (int32_t)wanted;
     return MW_OK;
 }
 
 static mw_status make_numbers(mw_live_org *org, int32_t n_devices, mw_err *err) {
     mw_live_group *g = &org->group;
     if (n_devices <= g->numbers_room) return MW_OK;
-    const size_t room = (size_t)n_devices + (size_t)n_devices / 2 + 16;
-    int32_t *numbers = mw_realloc(org->ctx.mem, g->number_of, room * sizeof *numbers);
-    if (numbers) g->number_of = numbers;
-    mw_str *names = mw_realloc(org->ctx.mem, g->names, room * sizeof *names);
-    if (names) g->names = names;
-    if (!numbers || !names) return mw_fail_nomem(err, "the rows of requests");
-    for (size_t i = (size_t)g->numbers_room; i < room; i++) numbers[i] = -1;
-    g->numbers_room = (int32_t)room;
+    return grow_numbers(org->ctx.mem, n_devices, &g->number_of, &g->numbers_room, err);
+}
+
+/* Room for what write_rows counts: words, and the names of a record. */
+static mw_status make_words(mw_live_org *org, mw_err *err) {
+    mw_live_group *g = &org->group;
+    const int32_t words = g->words ? mw_dictionary_size(g->words) : 0;
+    mw_status status = words > g->words_room ? grow_numbers(org->ctx.mem, words, &g->number_of_word,
+                                                            &g->words_room, err)
+                                             : MW_OK;
+    const int32_t n = g->numbers_room + g->words_room;
+    if (status || n <= g->names_room) return status;
+    mw_str *names = mw_realloc(org->ctx.mem, g->names, (size_t)n * sizeof *names);
+    if (!names) return mw_fail_nomem(err, "the rows of requests");
+    g->names = names;
+    g->names_room = n;
     return MW_OK;
 }
 
@@ -96,6 +127,26 @@ static mw_status number_devices(mw_live_org *org, const mw_live_batch *b, int32_
     return status;
 }
 
+/* Numbers of the batch's texts become codes of the group's words. */
+static mw_status add_words(mw_live_group *g, const mw_live_batch *b, mw_err *err) {
+    const mw_live_rows *rows = b->rows;
+    mw_status status = MW_OK;
+    for (int32_t k = 0; k < g->n_texts; k++) {
+        const int32_t *from = rows->texts + k * rows->room;
+        int32_t *to = g->texts + k * g->room + b->from;
+        for (int64_t i = 0; i < rows->n && !status; i++) {
+            if (i > 0 && from[i] == from[i - 1])
+                to[i] = to[i - 1];
+            else if (from[i] < 0)
+                to[i] = -1;
+            else
+                status = mw_dictionary_add(g->words, mw_dictionary_text(rows->vocabulary, from[i]),
+                                           &to[i], err);
+        }
+    }
+    return status;
+}
+
 static mw_status add_batch(mw_live_org *org, mw_live_batch *b, mw_err *err) {
     mw_live_group *g = &org->group;
     const mw_live_rows *rows = b->rows;
@@ -112,7 +163,7 @@ static mw_status add_batch(mw_live_org *org, mw_live_batch *b, mw_err *err) {
         memcpy(g->values + c * g->room + at, rows->values + c * rows->room,
                (size_t)n * sizeof *g->values);
     mw_free(numbers);
-    return status;
+    return status ? status : add_words(g, b, err);
 }
 
 /* What is used of rows [from, from + n) goes to `to`; counts what becomes of the others. */
@@ -131,6 +182,8 @@ static int64_t keep_used(mw_live_group *g, mw_live_batch *b, int64_t to) {
             g->devices[to] = g->devices[i];
             for (int32_t c = 0; c < g->n_inputs; c++)
                 g->values[c * g->room + to] = g->values[c * g->room + i];
+            for (int32_t k = 0; k < g->n_texts; k++)
+                g->texts[k * g->room + to] = g->texts[k * g->room + i];
         }
         to++;
     }
@@ -146,12 +199,15 @@ static mw_status gather(mw_live_org *org, mw_live_batch *first, int64_t *ret_use
         n += b->rows->n;
     }
     mw_status status = make_room(org, n, err);
+    g->words = mw_dictionary_free(g->words);
+    if (!status && g->n_texts > 0) status = mw_dictionary_new(org->ctx.mem, &g->words, err);
     if (status) return status;
     pthread_mutex_lock(&org->state);
     for (mw_live_batch *b = first; b && !status; b = b->next) status = add_batch(org, b, err);
     const mw_stream_rows rows = {n, g->times, g->devices, g->columns};
     if (!status) status = mw_stream_foresee(org->stream, &rows, g->fates, err);
     if (!status) status = make_numbers(org, mw_dictionary_size(org->devices), err);
+    if (!status) status = make_words(org, err);
     pthread_mutex_unlock(&org->state);
     int64_t used = 0;
     for (mw_live_batch *b = first; b && !status; b = b->next) used = keep_used(g, b, used);
@@ -187,17 +243,35 @@ static mw_status check_files(mw_live_org *org, mw_err *err) {
 
 static mw_status open_journal(mw_live_org *org, mw_err *err) {
     const mw_program *p = org->program->config.program;
+    const mw_live_columns *c = &org->program->columns;
+    const mw_journal_columns columns = {p->inputs, c->texts, p->n_inputs, c->n_texts};
     mw_journal *j = org->journal;
     mw_status status = MW_OK;
     if (j && (mw_journal_bytes(j) >= org->telemetry->options.file_bytes ||
-              !mw_journal_has_columns(j, p->inputs, p->n_inputs)))
+              !mw_journal_has_columns(j, &columns)))
         status = mw_live__close_journal(org, err);
     if (status || org->journal) return status;
     status = check_files(org, err);
     if (status) return status;
     org->journal_us = mw_clock_monotonic(org->ctx.clock);
-    return mw_journal_create(&org->ctx, org->dir, org->next_row, p->inputs, p->n_inputs,
-                             &org->journal, err);
+    return mw_journal_create(&org->ctx, org->dir, org->next_row, &columns, &org->journal, err);
+}
+
+/* Codes of words become numbers of the record's names, behind its devices. */
+static void number_words(mw_live_group *g, int64_t n, int32_t *n_names) {
+    for (int32_t k = 0; k < g->n_texts; k++) {
+        int32_t *texts = g->texts + k * g->room;
+        for (int64_t i = 0; i < n; i++) {
+            if (texts[i] < 0) continue;
+            int32_t *number = &g->number_of_word[texts[i]];
+            if (*number < 0) {
+                g->names[*n_names] = mw_dictionary_text(g->words, texts[i]);
+                *number = (*n_names)++;
+            }
+            texts[i] = *number;
+        }
+    }
+    for (int32_t i = 0; i < g->words_room; i++) g->number_of_word[i] = -1;
 }
 
 static mw_status write_rows(mw_live_org *org, int64_t n, mw_err *err) {
@@ -214,8 +288,9 @@ static mw_status write_rows(mw_live_org *org, int64_t n, mw_err *err) {
         g->local[i] = *number;
     }
     for (int64_t i = 0; i < n; i++) g->number_of[g->devices[i]] = -1;
-    const mw_journal_rows rows = {org->next_row, n,       g->times,  g->local,
-                                  g->names,      n_names, g->columns};
+    number_words(g, n, &n_names);
+    const mw_journal_rows rows = {org->next_row, n,       g->times,   g->local,
+                                  g->names,      n_names, g->columns, g->text_columns};
     const uint64_t before = mw_journal_bytes(org->journal);
     status = mw_journal_add(org->journal, &rows, err);
     if (!status) status = mw_journal_sync(org->journal, err);
@@ -228,17 +303,36 @@ static mw_status write_rows(mw_live_org *org, int64_t n, mw_err *err) {
 
 /* ---- into the stream ---- */
 
+static mw_status put_texts(mw_live_org *org, int64_t n, mw_err *err) {
+    const mw_live_group *g = &org->group;
+    if (g->n_texts == 0) return MW_OK;
+    mw_str *texts = mw_alloc_array(org->ctx.mem, (size_t)g->n_texts, sizeof *texts);
+    mw_status status = texts ? MW_OK : mw_fail_nomem(err, "the rows of requests");
+    for (int64_t i = 0; i < n && !status; i++) {
+        for (int32_t k = 0; k < g->n_texts; k++) {
+            const int32_t number = g->text_columns[k][i];
+            texts[k] = number >= 0 ? g->names[number] : (mw_str){0};
+        }
+        status = mw_live__words_put(org->words, g->devices[i], g->times[i], texts, err);
+    }
+    mw_free(texts);
+    return status;
+}
+
 static mw_status push_rows(mw_live_org *org, int64_t n, mw_err *err) {
     mw_live_group *g = &org->group;
     const double **columns = mw_alloc_array(org->ctx.mem, (size_t)g->n_inputs + 1, sizeof *columns);
     mw_status status = columns ? MW_OK : mw_fail_nomem(err, "the rows of requests");
     pthread_mutex_lock(&org->state);
+    mw_judged_mark(org->judged, mw_journal_first(org->journal));
     for (int64_t from = 0; from < n && !status; from += MW_LIVE_PUSH_ROWS) {
         const int64_t some = n - from < MW_LIVE_PUSH_ROWS ? n - from : MW_LIVE_PUSH_ROWS;
         for (int32_t c = 0; c < g->n_inputs; c++) columns[c] = g->columns[c] + from;
         const mw_stream_rows rows = {some, g->times + from, g->devices + from, columns};
         status = mw_stream_push(&org->ctx, org->stream, &rows, g->out, err);
+        if (!status) status = mw_judged_add(org->judged, &rows, org->devices, err);
     }
+    if (!status) status = put_texts(org, n, err);
     pthread_mutex_unlock(&org->state);
     mw_free(columns);
     if (status) {
@@ -250,6 +344,13 @@ static mw_status push_rows(mw_live_org *org, int64_t n, mw_err *err) {
 
 /* Before anything is on disk: what would leave the stream of no use. */
 static mw_status check_memory(const mw_live_org *org, mw_err *err) {
+    const mw_mem *all = org->mem.parent;
+    const size_t ceiling = all ? all->ceiling_bytes : 0;
+    if (ceiling && mw_mem_used(all) >= ceiling - ceiling / 8) {
+        mw_fail(err, MW_ENOMEM, "live features take all the memory that there is for them");
+        return mw_err_hint(err, "shorten windows, take fewer devices, or serve some organizations "
+                                "from another host");
+    }
     const int64_t most = MW_LIMIT(LIVE_STATE_BYTES);
     if (mw_mem_used(&org->mem) < (size_t)(most - most / 8)) return MW_OK;
     mw_fail(err, MW_ENOMEM, "the live features of \"%s\" take more than %lld MiB", org->name,

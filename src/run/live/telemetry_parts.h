@@ -14,6 +14,7 @@
 
 #include "learn/feature/stream.h"
 #include "run/live/journal.h"
+#include "run/live/judged_rows.h"
 #include "run/live/live_rows_parts.h"
 #include "run/live/telemetry.h"
 
@@ -49,13 +50,20 @@ typedef struct mw_live_group {
     int32_t *devices, *local; /* [room] numbers in the stream; in the record */
     double *values;           /* [n_inputs][room] */
     const double **columns;   /* [n_inputs] */
+    int32_t n_texts;
+    int32_t *texts; /* [n_texts][room] codes of words, then numbers in the record; -1: missing */
+    const int32_t **text_columns; /* [n_texts] */
+    mw_dictionary *words;         /* of the rows at hand */
     mw_fate *fates;
     float *features; /* [n_outputs][MW_LIVE_PUSH_ROWS], of no use but to push */
     float **out;     /* [n_outputs] */
     int32_t n_outputs;
     int32_t *number_of; /* [numbers_room] by device: its number in the record, -1: none */
     int32_t numbers_room;
-    mw_str *names; /* [numbers_room] of the record */
+    int32_t *number_of_word; /* [words_room] likewise */
+    int32_t words_room;
+    mw_str *names; /* [names_room] of the record */
+    int32_t names_room;
 } mw_live_group;
 
 enum { MW_LIVE_PUSH_ROWS = 1024 };
@@ -72,7 +80,8 @@ typedef struct mw_live_org {
     char name[MW_LIVE_ORG_BYTES];
     mw_telemetry *telemetry;
     mw_ctx ctx;
-    mw_mem mem; /* of the stream, with a ceiling */
+    mw_mem mem;     /* of the stream and what is judged, with a ceiling */
+    mw_ctx judging; /* with that memory */
 
     pthread_mutex_t lock; /* of all up to the next line */
     pthread_cond_t wake;
@@ -97,6 +106,9 @@ typedef struct mw_live_org {
 
     pthread_mutex_t state; /* of the stream and its devices */
     mw_stream *stream;
+    /* Of the same rows; what is found has the number of its journal file's first row. */
+    mw_judged *judged;
+    struct mw_live_words *words; /* of the newest rows */
     mw_dictionary *devices;
 
     /* the keeper alone */
@@ -104,7 +116,8 @@ typedef struct mw_live_org {
     bool has_thread;
     mw_live_file *files; /* [n_files] closed ones, ascending; `lock`, too, to change them */
     size_t n_files, files_room;
-    int64_t covered; /* rows before are in a snapshot of the program; -1: there is none */
+    int64_t stored_end; /* rows before are in segments */
+    int64_t covered;    /* rows before are in a snapshot of the program; -1: there is none */
     uint64_t snapshot_bytes;
     int64_t bytes_saved; /* bytes_since at the last snapshot */
 } mw_live_org;
@@ -141,18 +154,38 @@ void mw_live__unref(mw_live_program *program);
 void mw_live__keep(mw_live_org *org);
 void mw_live__drop_state(mw_live_org *org); /* with the turn */
 
-/* Some rows; their columns are the inputs of a program. */
+/* Some rows; their columns are the inputs of a program. texts (or NULL): of each row, those of `columns` [n_texts], empty ones are missing; of rows of a
+ * journal file behind each call of `rows`, and of segments by mw_live__stored_texts. */
 typedef struct mw_live_visitor {
     mw_status (*rows)(void *self, int64_t n, const int64_t *times, const mw_str *devices,
                       const double *const *columns, mw_err *err);
     void *self;
+    mw_status (*texts)(void *self, int64_t time, mw_str device, const mw_str *texts, mw_err *err);
+    const mw_live_columns *columns;
 } mw_live_visitor;
+
+/* telemetry_words.c: the texts of each device's newest row, NULL where missing. columns is borrowed. */
+typedef struct mw_live_words mw_live_words;
+mw_status mw_live__words_new(mw_mem *mem, const mw_live_columns *columns, mw_live_words **ret,
+                             mw_err *err);
+void *mw_live__words_free(mw_live_words *words);
+/* Unless the device has a newer row. After an error it is of no use any more. */
+mw_status mw_live__words_put(mw_live_words *words, int32_t device, int64_t time,
+                             const mw_str *texts, mw_err *err);
+const char *mw_live__words_text(const mw_live_words *words, int32_t device, int32_t text);
+mw_status mw_live__words_save(const mw_live_words *words, mw_stream_sink sink, mw_err *err);
+/* Texts of columns of the same names. MW_EDATA: not what was saved. */
+mw_status mw_live__words_load(mw_live_words *words, mw_str bytes, mw_err *err);
 
 /* telemetry_made.c: a stream that is being made. */
 typedef struct mw_live_made {
     mw_live_org *org;
     mw_live_program *program;
-    mw_stream *stream;
+    mw_stream *stream; /* NULL: rows are judged only */
+    mw_judged *judged;
+    mw_live_words *words;
+    int64_t number;  /* of what is found; below 0 in rows of segments */
+    int64_t n_since; /* rows of segments since that number began */
     mw_dictionary *devices;
     int64_t room;
     int32_t *codes; /* [room] */
@@ -163,10 +196,22 @@ typedef struct mw_live_made {
 mw_status mw_live__made_init(mw_live_org *org, mw_live_program *program, mw_live_made *ret,
                              mw_err *err);
 void mw_live__made_done(mw_live_made *made);
+/* What can be saved of an organization's state, and goes on in one that is made, of the same program. */
+typedef struct mw_live_saved {
+    uint64_t stream_bytes, judged_bytes, words_bytes;
+} mw_live_saved;
+/* One behind the other; *ret: how much was put. */
+mw_status mw_live__save_state(mw_live_org *org, mw_stream_sink sink, mw_live_saved *ret,
+                              mw_err *err);
+/* MW_EDATA: that was not it. */
+mw_status mw_live__made_load(mw_live_made *made, mw_str bytes, const mw_live_saved *sizes,
+                             mw_err *err);
 /* Some rows, as mw_live_visitor has them. */
 mw_status mw_live__made_push(mw_live_made *made, int64_t n, const int64_t *times,
                              const mw_str *devices, const double *const *columns, mw_err *err);
 mw_live_visitor mw_live__made_visitor(mw_live_made *made);
+/* Rows of the journal file that begins with this one come now. */
+void mw_live__made_file(mw_live_made *made, int64_t first);
 
 /* telemetry_saved.c: snapshots. save: with the turn, which is given back before the disk is waited for if gives_turn. */
 mw_status mw_live__save(mw_live_org *org, bool gives_turn, mw_err *err);
@@ -179,9 +224,14 @@ mw_status mw_live__add_file(mw_live_org *org, const mw_live_file *file, mw_err *
 /* Segments of all closed files. */
 mw_status mw_live__store_files(mw_live_org *org, mw_err *err);
 void mw_live__remove_files(mw_live_org *org); /* those that are stored and covered */
+/* Flags of stored rows that are not looked back at any more go. */
+mw_status mw_live__forget_flags(mw_live_org *org, mw_err *err);
 
-bool mw_live__is_own(const char *source,
-                     int64_t *ret_first); /* a source of the journal's: its file's first row */
+/* A source of this folder's journal: its file's first row. */
+bool mw_live__is_own(const mw_live_org *org, const char *source, int64_t *ret_first);
+/* The file of a dataset is in dir, its folder; brought from the artifact store if need be. MW_OK, too, where nobody has it. */
+mw_status mw_live__need_file(mw_live_org *org, const char *dataset, mw_dir *dir, const char *file,
+                             mw_err *err);
 /* orgs/{org}/a/b, made when missing. */
 mw_status mw_live__folder(mw_live_org *org, const char *a, const char *b, mw_dir **ret,
                           mw_err *err);
@@ -198,6 +248,12 @@ typedef struct mw_live_stored mw_live_stored;
 mw_status mw_live__stored_open(mw_live_org *org, const char *dataset, bool own,
                                mw_live_stored **ret, mw_err *err);
 void *mw_live__stored_close(mw_live_stored *stored);
+/* Adds the flagged stretches of these devices' inputs, from the files beside the segments. */
+mw_status mw_live__stored_flagged(const mw_live_stored *stored, const mw_program *program,
+                                  const mw_dictionary *devices, mw_flagged_list *ret, mw_err *err);
+/* The texts of all rows, segment by segment: visitor->texts. Devices without a name are `default`. */
+mw_status mw_live__stored_texts(const mw_live_stored *stored, const mw_live_visitor *visitor,
+                                mw_err *err);
 /* Whether the rows of the journal file that begins with this one are among them. */
 bool mw_live__stored_has(const mw_live_stored *stored, int64_t file_first);
 

@@ -2,7 +2,7 @@
  * telemetry_saved.c -- snapshots of a stream: so that a restart reads the last rows only, and the journal before can go.
  *
  * A snapshot is a cache: without one, or with one that is damaged, the stream is made of all stored rows again.
- * Layout: head, what stream_saved.h says, 32 hex digits of the XXH3-128 of all that. docs/formats/live.md.
+ * Layout: head, what mw_live__save_state gives, the sizes of its parts, 32 hex digits of the XXH3-128 of all that. docs/formats/live.md.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 /* "mwstate" and a NUL, little-endian. */
 #define SNAPSHOT_MARK UINT64_C(0x006574617473776d)
 
-enum { SNAPSHOT_VERSION = 1, DIGITS = MW_HASH128_HEX - 1 };
+enum { SNAPSHOT_VERSION = 2, DIGITS = MW_HASH128_HEX - 1 };
 
 static const char snapshot_name[] = "state.snapshot";
 
@@ -45,7 +45,9 @@ static mw_status write_all(mw_live_org *org, output *o, int64_t *ret_rows, mw_er
     mw_str_copy(head.program, sizeof head.program, mw_str_of(org->program->config.program->hash));
     const mw_stream_sink sink = {put, o};
     mw_status status = put(o, &head, sizeof head, err);
-    if (!status) status = mw_stream_save(org->ctx.mem, org->stream, org->devices, sink, err);
+    mw_live_saved sizes; /* behind what it counts */
+    if (!status) status = mw_live__save_state(org, sink, &sizes, err);
+    if (!status) status = put(o, &sizes, sizeof sizes, err);
     if (status) return status;
     mw_hash128_digest(o->hash, hex);
     *ret_rows = head.rows;
@@ -84,16 +86,12 @@ static mw_status fail_snapshot(mw_err *err, const char *what) {
 static mw_status check_snapshot(const mw_live_made *m, const mw_map *map, snapshot_head *ret,
                                 mw_err *err) {
     char hex[MW_HASH128_HEX];
-    mw_hash128 *hash;
-    if (map->size < sizeof *ret + DIGITS) return fail_snapshot(err, "it is cut");
+    if (map->size < sizeof *ret + sizeof(mw_live_saved) + DIGITS)
+        return fail_snapshot(err, "it is cut");
     memcpy(ret, map->data, sizeof *ret);
     if (ret->mark != SNAPSHOT_MARK || ret->version != SNAPSHOT_VERSION)
         return fail_snapshot(err, "it is of another format");
-    mw_status status = mw_hash128_new(m->org->ctx.mem, &hash, err);
-    if (status) return status;
-    mw_hash128_add(hash, map->data, map->size - DIGITS);
-    mw_hash128_digest(hash, hex);
-    mw_hash128_free(hash);
+    mw_hash128_of(map->data, map->size - DIGITS, hex);
     if (memcmp(hex, map->data + map->size - DIGITS, DIGITS) != 0)
         return fail_snapshot(err, "it is damaged");
     ret->program[sizeof ret->program - 1] = '\0';
@@ -102,30 +100,27 @@ static mw_status check_snapshot(const mw_live_made *m, const mw_map *map, snapsh
     return MW_OK;
 }
 
+static mw_status load_all(mw_live_made *m, const mw_map *map, mw_err *err) {
+    mw_live_saved sizes;
+    const char *bytes = (const char *)map->data + sizeof(snapshot_head);
+    const size_t size = map->size - sizeof(snapshot_head) - sizeof sizes - DIGITS;
+    memcpy(&sizes, bytes + size, sizeof sizes);
+    mw_status status = mw_live__made_load(m, (mw_str){bytes, size}, &sizes, err);
+    return status == MW_EDATA ? fail_snapshot(err, "it is damaged") : status;
+}
+
 mw_status mw_live__load(mw_live_made *m, int64_t *ret_rows, mw_err *err) {
     mw_live_org *org = m->org;
     mw_map map;
     snapshot_head head;
-    mw_stream *stream = NULL;
-    mw_dictionary *devices = NULL;
     if (!mw_dir_has(org->dir, snapshot_name)) return fail_snapshot(err, "there is none");
     mw_status status = mw_map_open(&org->ctx, org->dir, snapshot_name, &map, err);
     if (status) return status;
     status = check_snapshot(m, &map, &head, err);
-    if (!status) {
-        const mw_str bytes = {(const char *)map.data + sizeof head,
-                              map.size - sizeof head - DIGITS};
-        status =
-            mw_stream_load(&org->mem, m->program->config.program, bytes, &stream, &devices, err);
-        if (status == MW_EDATA) status = fail_snapshot(err, "it is damaged");
-    }
+    if (!status) status = load_all(m, &map, err);
     org->snapshot_bytes = map.size;
     mw_map_close(&map);
     if (status) return status;
-    mw_stream_free(m->stream);
-    mw_dictionary_free(m->devices);
-    m->stream = stream;
-    m->devices = devices;
     *ret_rows = head.rows;
     return MW_OK;
 }

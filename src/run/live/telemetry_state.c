@@ -53,15 +53,21 @@ static void put_in_place(mw_live_org *org, mw_live_made *made) {
     pthread_mutex_lock(&org->lock);
     pthread_mutex_lock(&org->state);
     mw_stream *stream = org->stream;
+    mw_judged *judged = org->judged;
+    mw_live_words *words = org->words;
     mw_dictionary *devices = org->devices;
     org->program = made ? made->program : NULL;
     org->stream = made ? made->stream : NULL;
+    org->judged = made ? made->judged : NULL;
+    org->words = made ? made->words : NULL;
     org->devices = made ? made->devices : NULL;
     pthread_mutex_unlock(&org->state);
     pthread_cond_broadcast(&org->wake);
     pthread_mutex_unlock(&org->lock);
-    if (made) made->stream = NULL, made->devices = NULL;
+    if (made) made->stream = NULL, made->judged = NULL, made->words = NULL, made->devices = NULL;
     mw_stream_free(stream);
+    mw_judged_free(judged);
+    mw_live__words_free(words);
     mw_dictionary_free(devices);
     mw_live__unref(old);
 }
@@ -81,6 +87,7 @@ static mw_status make_of_stored(mw_live_org *org, mw_live_program *program, mw_l
     status = mw_live__stored_open(org, mw_live__dataset, true, &stored, err);
     if (!status)
         status = mw_live__stored_each(stored, program->config.program, NULL, &visitor, err);
+    if (!status) status = mw_live__stored_texts(stored, &visitor, err);
     mw_live__stored_close(stored);
     if (status) mw_live__made_done(ret);
     return status;
@@ -91,13 +98,14 @@ static mw_status replay_from(mw_live_org *org, mw_live_made *made, int64_t from,
     const mw_program *p = made->program->config.program;
     const mw_live_visitor visitor = mw_live__made_visitor(made);
     mw_status status = MW_OK;
-    for (size_t i = 0; i < org->n_files && !status; i++)
-        if (org->files[i].end > from)
-            status = mw_live__read_file(org, p, org->files[i].first, false, from, &visitor, err);
-    if (!status && org->journal && mw_journal_next(org->journal) > from)
-        status =
-            mw_live__read_file(org, p, mw_journal_first(org->journal), true, from, &visitor, err);
-    return status;
+    for (size_t i = 0; i < org->n_files && !status; i++) {
+        if (org->files[i].end <= from) continue;
+        mw_live__made_file(made, org->files[i].first);
+        status = mw_live__read_file(org, p, org->files[i].first, false, from, &visitor, err);
+    }
+    if (status || !org->journal || mw_journal_next(org->journal) <= from) return status;
+    mw_live__made_file(made, mw_journal_first(org->journal));
+    return mw_live__read_file(org, p, mw_journal_first(org->journal), true, from, &visitor, err);
 }
 
 /* ---- the first stream after a start ---- */
@@ -127,6 +135,38 @@ static mw_status start_from_snapshot(mw_live_org *org, mw_live_program *program,
     return status;
 }
 
+/* Without a snapshot nothing is known of the rows of files that are in no segment yet, and their segments need their flags: they are judged behind the rows
+ * of all segments. */
+static mw_status judge_files(mw_live_org *org, mw_live_program *program, mw_err *err) {
+    mw_live_made made;
+    mw_live_stored *stored = NULL;
+    size_t i = 0;
+    while (i < org->n_files && org->files[i].stored) i++;
+    if (i == org->n_files) return MW_OK;
+    mw_status status = mw_live__made_init(org, program, &made, err);
+    if (status) return status;
+    made.stream = mw_stream_free(made.stream);
+    const mw_program *p = program->config.program;
+    const mw_live_visitor visitor = mw_live__made_visitor(&made);
+    status = mw_live__stored_open(org, mw_live__dataset, true, &stored, err);
+    if (!status) status = mw_live__stored_each(stored, p, NULL, &visitor, err);
+    mw_live__stored_close(stored);
+    for (; i < org->n_files && !status; i++) {
+        if (org->files[i].stored) continue;
+        mw_live__made_file(&made, org->files[i].first);
+        status = mw_live__read_file(org, p, org->files[i].first, false, 0, &visitor, err);
+    }
+    if (!status) {
+        pthread_mutex_lock(&org->state);
+        mw_judged *old = org->judged;
+        org->judged = made.judged;
+        made.judged = old;
+        pthread_mutex_unlock(&org->state);
+    }
+    mw_live__made_done(&made);
+    return status;
+}
+
 static mw_status start(mw_live_org *org, mw_live_program *program, mw_err *err) {
     mw_live_made made;
     mw_status status = start_from_snapshot(org, program, &made, err);
@@ -135,7 +175,9 @@ static mw_status start(mw_live_org *org, mw_live_program *program, mw_err *err) 
             mw_log_info(&org->ctx, "live features are made of all stored rows: %s", err->message);
         org->covered = -1;
         status = mw_live__close_journal(org, err);
+        if (!status) status = judge_files(org, program, err);
         if (!status) status = make_of_stored(org, program, &made, err);
+        if (status) mw_live__drop_state(org);
     }
     if (status) return status;
     put_in_place(org, &made);
@@ -182,25 +224,17 @@ static mw_status append_bytes(void *self, const void *data, size_t size, mw_err 
     return MW_OK;
 }
 
-/* The same program by another text: the stream goes on. */
+/* The same program by another text: the stream goes on, and so does what is judged. */
 static mw_status carry_over(mw_live_org *org, mw_live_made *made, mw_err *err) {
     mw_buf bytes;
-    mw_stream *stream = NULL;
-    mw_dictionary *devices = NULL;
     mw_buf_init(&bytes, org->ctx.mem, (size_t)MW_LIMIT(LIVE_STATE_BYTES));
-    mw_status status = mw_stream_save(org->ctx.mem, org->stream, org->devices,
-                                      (mw_stream_sink){append_bytes, &bytes}, err);
+    const mw_stream_sink sink = {append_bytes, &bytes};
+    mw_live_saved sizes;
+    mw_status status = mw_live__save_state(org, sink, &sizes, err);
     if (!status) status = mw_buf_status(&bytes, "live features", err);
-    if (!status)
-        status = mw_stream_load(&org->mem, made->program->config.program, mw_buf_str(&bytes),
-                                &stream, &devices, err);
+    if (!status) status = mw_live__made_load(made, mw_buf_str(&bytes), &sizes, err);
     mw_buf_done(&bytes);
-    if (status) return status;
-    mw_stream_free(made->stream);
-    mw_dictionary_free(made->devices);
-    made->stream = stream;
-    made->devices = devices;
-    return MW_OK;
+    return status;
 }
 
 static mw_status make_same(mw_live_org *org, mw_live_program *program, mw_err *err) {
@@ -259,7 +293,9 @@ static mw_status close_old(mw_live_org *org, mw_err *err) {
 
 static mw_status tidy(mw_live_org *org, mw_err *err) {
     mw_status status = close_old(org, err);
-    if (!status) status = mw_live__store_files(org, err);
+    /* Without a program nothing is judged: segments wait for their flags. */
+    if (!status && org->program) status = mw_live__store_files(org, err);
+    if (!status) status = mw_live__forget_flags(org, err);
     if (status) return status;
     mw_live__take_turn(org);
     if (org->program && is_due(org))

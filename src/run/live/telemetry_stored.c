@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/math.h"
+#include "core/table/ipc.h"
 #include "keep/ingest/dataset.h"
 #include "run/live/telemetry_parts.h"
 
@@ -13,23 +14,39 @@ struct mw_live_stored {
     mw_dataset *dataset; /* NULL: no segment */
     int64_t *firsts;     /* [n_firsts] of the journal's files whose segments are here */
     size_t n_firsts;
+    const char **flagged; /* [n_flagged] files of flagged windows */
+    size_t n_flagged;
+    const char **files; /* [n_files] segments */
+    size_t n_files;
 };
 
 /* ---- segments ---- */
 
-static mw_status choose(mw_live_stored *s, const mw_segment_record *segments, size_t n, bool own,
-                        mw_err *err) {
+static mw_status choose(mw_live_stored *s, const char *dataset, const mw_segment_record *segments,
+                        size_t n, bool own, mw_err *err) {
     size_t n_pieces = 0;
     mw_dataset_piece *pieces = mw_arena_calloc(&s->arena, n + 1, sizeof *pieces);
     s->firsts = mw_arena_calloc(&s->arena, n + 1, sizeof *s->firsts);
-    if (!pieces || !s->firsts) return mw_fail_nomem(err, "stored rows");
+    s->flagged = mw_arena_calloc(&s->arena, n + 1, sizeof *s->flagged);
+    s->files = mw_arena_calloc(&s->arena, n + 1, sizeof *s->files);
+    if (!pieces || !s->firsts || !s->flagged || !s->files) return mw_fail_nomem(err, "stored rows");
     for (size_t i = 0; i < n; i++) {
-        const bool is_own = mw_live__is_own(segments[i].source, &s->firsts[s->n_firsts]);
+        const bool is_own = mw_live__is_own(s->org, segments[i].source, &s->firsts[s->n_firsts]);
         s->n_firsts += is_own;
+        mw_status status = MW_OK;
         if (is_own || !own)
+            status = mw_live__need_file(s->org, dataset, s->folder, segments[i].file, err);
+        if (!status && segments[i].quality)
+            status = mw_live__need_file(s->org, dataset, s->folder, segments[i].quality, err);
+        if (status) return status;
+        if (is_own || !own) {
+            s->files[n_pieces] = segments[i].file;
             pieces[n_pieces++] =
                 (mw_dataset_piece){s->folder, segments[i].file, segments[i].first_us};
+        }
+        if (segments[i].quality) s->flagged[s->n_flagged++] = segments[i].quality;
     }
+    s->n_files = n_pieces;
     return n_pieces ? mw_dataset_open(&s->org->ctx, pieces, n_pieces, &s->dataset, err) : MW_OK;
 }
 
@@ -45,7 +62,7 @@ mw_status mw_live__stored_open(mw_live_org *org, const char *dataset, bool own,
         mw_store_segments(&org->ctx, org->telemetry->store, &s->arena, dataset, &segments, &n, err);
     if (status == MW_ENOTFOUND && strcmp(dataset, mw_live__dataset) == 0) status = MW_OK;
     if (!status && n > 0) status = mw_live__folder(org, "datasets", dataset, &s->folder, err);
-    if (!status) status = choose(s, segments, n, own, err);
+    if (!status) status = choose(s, dataset, segments, n, own, err);
     if (status)
         mw_live__stored_close(s);
     else
@@ -65,6 +82,77 @@ bool mw_live__stored_has(const mw_live_stored *s, int64_t file_first) {
     for (size_t i = 0; i < s->n_firsts; i++)
         if (s->firsts[i] == file_first) return true;
     return false;
+}
+
+/* ---- flagged windows ---- */
+
+mw_status mw_live__stored_flagged(const mw_live_stored *s, const mw_program *program,
+                                  const mw_dictionary *devices, mw_flagged_list *ret, mw_err *err) {
+    const mw_flagged_devices of = {devices,
+                                   mw_dictionary_find(devices, mw_str_of(mw_live__only_device))};
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < s->n_flagged && !status; i++) {
+        mw_table *table = NULL;
+        status = mw_ipc_read(&s->org->ctx, s->folder, s->flagged[i], NULL, 0, &table, err);
+        if (!status)
+            status = mw_flagged_read(table, program->inputs, program->n_inputs, &of, ret, err);
+        mw_table_free(table);
+    }
+    return status;
+}
+
+/* ---- texts ---- */
+
+/* The columns of visitor->columns among those of a table, NULL: not there. */
+static void find_texts(const mw_table *table, const mw_live_visitor *visitor,
+                       const mw_column **ret) {
+    for (int32_t k = 0; k < visitor->columns->n_texts; k++) {
+        ret[k] = mw_table_column(table, visitor->columns->texts[k]);
+        if (ret[k] && ret[k]->type != MW_DICTIONARY && ret[k]->type != MW_UTF8) ret[k] = NULL;
+    }
+}
+
+static mw_status visit_texts(const mw_table *table, const mw_live_visitor *visitor,
+                             const mw_column **columns, mw_str *texts, mw_err *err) {
+    const mw_column *time = mw_table_column(table, "time"),
+                    *device = mw_table_column(table, "device_id");
+    mw_status status = MW_OK;
+    if (!time || time->type != MW_TIMESTAMP) return MW_OK;
+    if (device && device->type != MW_DICTIONARY) device = NULL;
+    find_texts(table, visitor, columns);
+    for (int64_t i = 0; i < table->n_rows && !status; i++) {
+        for (int32_t k = 0; k < visitor->columns->n_texts; k++)
+            texts[k] = columns[k] ? mw_column_text(columns[k], i) : (mw_str){0};
+        const bool is_named = device && mw_column_has(device, i);
+        status = visitor->texts(
+            visitor->self, time->time[i],
+            is_named ? mw_column_text(device, i) : mw_str_of(mw_live__only_device), texts, err);
+    }
+    return status;
+}
+
+mw_status mw_live__stored_texts(const mw_live_stored *s, const mw_live_visitor *visitor,
+                                mw_err *err) {
+    const size_t n = (size_t)visitor->columns->n_texts;
+    mw_mem *mem = s->org->ctx.mem;
+    if (n == 0) return MW_OK;
+    const char **names = mw_alloc_array(mem, n + 2, sizeof *names);
+    const mw_column **found = mw_alloc_array(mem, n, sizeof *found);
+    mw_str *texts = mw_alloc_array(mem, n, sizeof *texts);
+    mw_status status = names && found && texts ? MW_OK : mw_fail_nomem(err, "stored rows");
+    for (size_t k = 0; k < n && !status; k++) names[k] = visitor->columns->texts[k];
+    if (!status) names[n] = "time", names[n + 1] = "device_id";
+    for (size_t i = 0; i < s->n_files && !status; i++) {
+        mw_table *table = NULL;
+        status = mw_ipc_read(&s->org->ctx, s->folder, s->files[i], names, n + 2, &table, err);
+        if (!status) status = visit_texts(table, visitor, found, texts, err);
+        mw_table_free(table);
+        if (!status) status = mw_ctx_check(&s->org->ctx, err);
+    }
+    mw_free(names);
+    mw_free(found);
+    mw_free(texts);
+    return status;
 }
 
 /* ---- rows ---- */

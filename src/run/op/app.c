@@ -4,13 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/threads.h"
 
 enum { HEALTH_PERIOD_S = 5 };
 
@@ -54,6 +56,16 @@ static void check_models(mw_app *app, const mw_ctx *ctx, mw_json_writer *reasons
     mw_arena_done(&arena);
 }
 
+/* What was counted before stays where the store does not answer. */
+static void count_jobs(mw_app *app, const mw_ctx *ctx) {
+    mw_job_counts counts;
+    mw_err err;
+    if (mw_store_job_counts(ctx, app->store, &counts, &err) != MW_OK) return;
+    pthread_mutex_lock(&app->health_mutex);
+    app->job_counts = counts;
+    pthread_mutex_unlock(&app->health_mutex);
+}
+
 void mw_app_look(mw_app *app, const mw_ctx *ctx) {
     mw_buf reasons, body;
     mw_buf_init(&reasons, ctx->mem, MW_HEALTH_BYTES - 64);
@@ -69,6 +81,7 @@ void mw_app_look(mw_app *app, const mw_ctx *ctx) {
         mw_json_write_string(&list, "the store cannot be written");
         mw_log_error(ctx, "health: %s", err.message);
     }
+    count_jobs(app, ctx);
     check_disk(app, &list);
     check_models(app, ctx, &list);
     char trouble[MW_ERR_MESSAGE_MAX];
@@ -92,10 +105,9 @@ static void *health_main(void *arg) {
         pthread_mutex_unlock(&app->health_mutex);
         mw_app_look(app, app->ctx);
         pthread_mutex_lock(&app->health_mutex);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += HEALTH_PERIOD_S;
-        if (!app->closing) pthread_cond_timedwait(&app->health_wake, &app->health_mutex, &until);
+        if (!app->closing)
+            mw_cond_wait_us(&app->health_wake, &app->health_mutex,
+                            HEALTH_PERIOD_S * MW_US_PER_SECOND);
     }
     pthread_mutex_unlock(&app->health_mutex);
     return NULL;
@@ -104,6 +116,12 @@ static void *health_main(void *arg) {
 void mw_app_read_health(mw_app *app, char out[MW_HEALTH_BYTES]) {
     pthread_mutex_lock(&app->health_mutex);
     memcpy(out, app->health, MW_HEALTH_BYTES);
+    pthread_mutex_unlock(&app->health_mutex);
+}
+
+void mw_app_read_job_counts(mw_app *app, mw_job_counts *ret) {
+    pthread_mutex_lock(&app->health_mutex);
+    *ret = app->job_counts;
     pthread_mutex_unlock(&app->health_mutex);
 }
 
@@ -119,12 +137,61 @@ static void stop_monitor(mw_app *app) {
 
 /* ---- opening and closing ---- */
 
-static mw_status open_store(mw_app *app, mw_err *err) {
+static mw_status open_store(mw_app *app, const char *location, mw_err *err) {
     char path[4096];
+    if (location) return mw_store_open(app->ctx, location, &app->store, err);
     int n = snprintf(path, sizeof path, "%s/millwright.db", app->data_path);
     if (n < 0 || (size_t)n >= sizeof path)
         return mw_fail(err, MW_EINVAL, "the path of the data folder is longer than 4000 bytes");
     return mw_store_open(app->ctx, path, &app->store, err);
+}
+
+/*
+ * Servers that share records without sharing a data folder leave each other what lies in theirs: jobs that read files of it, and live rows. A folder is known
+ * by a name that is drawn once.
+ */
+static mw_status find_home(mw_app *app, mw_err *err) {
+    static const char name[] = "home";
+    enum { N_BYTES = 8 };
+    unsigned char drawn[N_BYTES];
+    char made[2 * N_BYTES + 1], *text = NULL;
+    size_t size = 0;
+    mw_status status =
+        mw_file_read(app->ctx, app->data, name, MW_STORE_HOME - 1, &text, &size, err);
+    if (status == MW_ENOTFOUND) {
+        mw_err_clear(err);
+        randombytes_buf(drawn, sizeof drawn);
+        sodium_bin2hex(made, sizeof made, drawn, sizeof drawn);
+        status = mw_file_replace(app->ctx, app->data, name, made, strlen(made), err);
+        if (!status) mw_store_set_home(app->store, made);
+        return status;
+    }
+    if (!status && (size != 2 * N_BYTES || strspn(text, "0123456789abcdef") != size)) {
+        status = mw_fail(err, MW_EDATA, "the file %s/%s is damaged", app->data_path, name);
+        mw_err_hint(err, "restore it: it names this folder in jobs and sources of live rows");
+    }
+    if (!status) mw_store_set_home(app->store, text);
+    mw_free(text);
+    return status;
+}
+
+static mw_status open_artifacts(mw_app *app, const char *location, mw_err *err) {
+    mw_status status = mw_artifacts_open(app->ctx, location, app->store, &app->artifacts, err);
+    if (!status && app->artifacts && strcmp(mw_store_kind(app->store), "postgresql") == 0)
+        status = find_home(app, err);
+    return status;
+}
+
+/* Never more than half of the machine: another part, or a job, needs the rest. */
+static size_t share_of_memory(int64_t most) {
+    const int64_t half = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
+    return (size_t)(half > 0 && half < most ? half : most);
+}
+
+static void init_part(mw_app_part *part, const mw_ctx *ctx, size_t ceiling_bytes) {
+    mw_mem_init(&part->mem, ctx->mem ? ctx->mem : &mw_mem_process, ceiling_bytes);
+    part->ctx = *ctx;
+    part->ctx.mem = &part->mem;
 }
 
 /* SQLite's own message for a read-only folder is that a file does not exist. */
@@ -140,21 +207,32 @@ static mw_status start(mw_app *app, const mw_app_options *options, mw_err *err) 
     const mw_ctx *ctx = app->ctx;
     mw_status status = mw_dir_open(ctx, app->data_path, MW_DIR_CREATE, &app->data, err);
     if (!status) status = check_writable(app, err);
-    if (!status) status = open_store(app, err);
+    if (!status) status = open_store(app, options->store, err);
+    if (!status) status = open_artifacts(app, options->artifacts, err);
     if (!status) status = mw_store_org_ensure(ctx, app->store, "default", err);
     int64_t idle_us = options->cache_us ? options->cache_us : 3600 * MW_US_PER_SECOND;
-    if (!status) status = mw_live_new(ctx, app->data, app->store, idle_us, &app->live, err);
+    if (!status)
+        status = mw_live_new(&app->models.ctx, app->data, app->store, app->artifacts, idle_us,
+                             &app->live, err);
     const mw_telemetry_options telemetry = {.file_bytes = (uint64_t)options->live_file_bytes,
+                                            .artifacts = app->artifacts,
                                             .threads = options->monitor};
     if (!status)
-        status = mw_telemetry_new(ctx, app->data, app->store, &telemetry, &app->telemetry, err);
+        status = mw_telemetry_new(&app->rows.ctx, app->data, app->store, &telemetry,
+                                  &app->telemetry, err);
     if (status) return status;
     mw_jobs_options jobs = {.kinds = mw_op_job_kinds(),
                             .store = app->store,
                             .app = app,
                             .data_path = app->data_path,
                             .n_workers = options->n_workers,
-                            .n_threads = options->n_threads};
+                            .n_remote = options->n_remote,
+                            .n_threads = options->n_threads,
+                            .broker = options->broker,
+                            .max_retries = options->max_retries,
+                            .time_limit_us = options->time_limit_us,
+                            .memory_bytes = (size_t)options->memory_bytes,
+                            .lease_us = options->lease_us};
     status = mw_jobs_start(ctx, &jobs, &app->jobs, err);
     if (status) return status;
     mw_str_copy(app->health, sizeof app->health, mw_str_of("{\"status\":\"ok\",\"reasons\":[]}"));
@@ -170,9 +248,12 @@ mw_status mw_app_open(const mw_ctx *ctx, const mw_app_options *options, mw_app *
     if (!app) return mw_fail_nomem(err, "the program's services");
     app->ctx = ctx;
     app->n_threads = options->n_threads;
+    init_part(&app->http, ctx, share_of_memory(MW_LIMIT(HTTP_MEMORY_BYTES)));
+    init_part(&app->models, ctx, 0);
+    init_part(&app->rows, ctx, share_of_memory(MW_LIMIT(LIVE_MEMORY_BYTES)));
     app->started_us = mw_clock_utc(ctx->clock);
     pthread_mutex_init(&app->health_mutex, NULL);
-    pthread_cond_init(&app->health_wake, NULL);
+    mw_cond_init(&app->health_wake);
     app->data_path = mw_strdup(ctx->mem, options->data_path);
     mw_status status =
         app->data_path ? start(app, options, err) : mw_fail_nomem(err, "the program's services");
@@ -190,6 +271,7 @@ void *mw_app_close(mw_app *app, int64_t grace_us) {
     mw_jobs_stop(app->jobs, grace_us);
     mw_telemetry_free(app->telemetry);
     mw_live_free(app->live);
+    mw_artifacts_close(app->artifacts);
     mw_store_close(app->store);
     mw_dir_close(app->data);
     pthread_cond_destroy(&app->health_wake);

@@ -6,7 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
-#include "core/table/table.h"
+#include "core/table/ipc.h"
 #include "keep/ingest/asked.h"
 #include "keep/ingest/drift.h"
 #include "keep/ingest/resume.h"
@@ -14,22 +14,32 @@
 
 /* ---- prepare ---- */
 
-/* A segment that cannot be read is written anew when its source comes again, changed or not. */
-static bool is_sound(const mw_ctx *ctx, mw_dir *folder, const mw_segment_record *segment) {
+/* A segment that cannot be read is written anew when its source comes again, changed or not. MW_EBUSY when it may be read later. */
+static mw_status is_sound(const mw_call *call, const char *dataset, mw_dir *folder,
+                          const mw_segment_record *segment, bool *ret, mw_err *err) {
     mw_err why = {0};
-    if (folder && mw_op__check_segment(ctx, folder, segment, false, &why) != MW_EDATA) return true;
-    mw_log_warn(ctx, "%s", folder ? why.message : "the dataset's folder is missing");
-    return false;
+    mw_status status =
+        folder ? mw_op__have_segment(call->app, call->ctx, dataset, folder, segment, false, &why)
+               : MW_EDATA;
+    *ret = status != MW_EDATA;
+    if (status == MW_EDATA)
+        mw_log_warn(call->ctx, "%s", folder ? why.message : "the dataset's folder is missing");
+    if (status != MW_EBUSY) return MW_OK;
+    if (err) *err = why;
+    return status;
 }
 
 /* Sources with a segment that is not sound: all their parts are written anew. */
-static mw_status find_unsound(const mw_ctx *ctx, mw_dir *folder, const mw_segment_record *segments,
-                              size_t n, mw_dictionary *unsound, mw_err *err) {
+static mw_status find_unsound(const mw_call *call, const char *dataset, mw_dir *folder,
+                              const mw_segment_record *segments, size_t n, mw_dictionary *unsound,
+                              mw_err *err) {
     mw_status status = MW_OK;
     for (size_t i = 0; i < n && !status; i++) {
         int32_t code;
-        status = mw_ctx_check(ctx, err);
-        if (!status && !is_sound(ctx, folder, &segments[i]))
+        bool sound = true;
+        status = mw_ctx_check(call->ctx, err);
+        if (!status) status = is_sound(call, dataset, folder, &segments[i], &sound, err);
+        if (!status && !sound)
             status = mw_dictionary_add(unsound, mw_str_of(segments[i].source), &code, err);
     }
     return status;
@@ -47,6 +57,7 @@ static void write_known(mw_json_writer *writer, const mw_segment_record *segment
         mw_json_add_string(writer, "content_hash", sound ? segments[i].content_hash : "");
         mw_json_add_string(writer, "file", segments[i].file);
         mw_json_add_int(writer, "first_us", segments[i].first_us);
+        if (segments[i].quality) mw_json_add_string(writer, "quality", segments[i].quality);
         mw_json_object_end(writer);
     }
     mw_json_array_end(writer);
@@ -75,9 +86,12 @@ mw_status mw_op__write_dataset(const mw_call *call, mw_json_writer *writer, cons
     if (!status && !path) status = mw_fail_nomem(err, "a path");
     mw_dir *folder = NULL;
     mw_dictionary *unsound = NULL;
-    if (!status && n) status = open_if_there(call->ctx, path, &folder, err);
+    if (!status && n && call->app->artifacts)
+        status = mw_app_folder(call->app, call->ctx, "datasets", dataset, &folder, err);
+    else if (!status && n)
+        status = open_if_there(call->ctx, path, &folder, err);
     if (!status) status = mw_dictionary_new(call->ctx->mem, &unsound, err);
-    if (!status) status = find_unsound(call->ctx, folder, segments, n, unsound, err);
+    if (!status) status = find_unsound(call, dataset, folder, segments, n, unsound, err);
     if (!status) {
         mw_json_add_string(writer, "dataset", dataset);
         mw_json_add_string(writer, "dataset_path", path);
@@ -145,6 +159,11 @@ mw_status mw_op__dataset_columns(const mw_ctx *ctx, const mw_json *payload, mw_s
     mw_status status = path && files ? MW_OK : mw_fail_nomem(err, "the list of segments");
     if (!status) status = open_if_there(ctx, path, &folder, err);
     size_t n = 0;
+    if (!status && folder && mw_dir_has(folder, MW_OP__COLUMNS_FILE)) {
+        status = mw_op__read_columns(ctx, folder, ret, err);
+        folder = mw_dir_close(folder);
+        known = NULL;
+    }
     for (const mw_json *item = known ? known->first : NULL; item && !status; item = item->next) {
         files[n] = keep_string(&arena, item, "file");
         if (!files[n++]) status = mw_fail_nomem(err, "the list of segments");
@@ -273,6 +292,7 @@ void mw_op__write_files(const mw_ingest_result *result, mw_json_writer *writer) 
 
 typedef struct piece {
     mw_str source, content_hash, file;
+    mw_str quality; /* empty: none */
     int64_t part, first_us;
     bool staged;
 } piece;
@@ -292,15 +312,21 @@ static size_t collect_pieces(const mw_json *known, const mw_ingest_result *inges
     for (size_t i = 0; i < ingested->n_files; i++) {
         const mw_ingest_file *file = &ingested->files[i];
         for (size_t k = 0; k < file->n_segments && !file->unchanged; k++)
-            pieces[n++] = (piece){mw_str_of(file->source),           mw_str_of(file->content_hash),
-                                  mw_str_of(file->segments[k].file), (int64_t)k,
-                                  file->segments[k].first_us,        true};
+            pieces[n++] =
+                (piece){.source = mw_str_of(file->source),
+                        .content_hash = mw_str_of(file->content_hash),
+                        .file = mw_str_of(file->segments[k].file),
+                        .quality = mw_str_of(k == 0 && file->quality ? file->quality : ""),
+                        .part = (int64_t)k,
+                        .first_us = file->segments[k].first_us,
+                        .staged = true};
     }
     size_t n_new = n;
     for (const mw_json *item = known ? known->first : NULL; item; item = item->next) {
         piece old = {mw_json_string(mw_json_get(item, "source"), ""),
                      mw_json_string(mw_json_get(item, "content_hash"), ""),
                      mw_json_string(mw_json_get(item, "file"), ""),
+                     mw_json_string(mw_json_get(item, "quality"), ""),
                      mw_json_int(mw_json_get(item, "part"), 0),
                      mw_json_int(mw_json_get(item, "first_us"), 0),
                      false};
@@ -350,6 +376,16 @@ static mw_status find_piece(const piece *p, mw_dir *dataset, mw_dir *staging, mw
     return MW_OK;
 }
 
+/* The same of a piece's flagged windows. */
+static mw_status find_flagged(const piece *p, mw_op__rows *rows, mw_err *err) {
+    if (p->quality.size == 0) return MW_OK;
+    const char *file = mw_arena_strndup(&rows->arena, p->quality.data, p->quality.size);
+    if (!file) return mw_fail_nomem(err, "the list of files");
+    rows->flagged[rows->n_flagged++] =
+        (mw_dataset_piece){.dir = p->staged ? rows->staging : rows->folder, .file = file};
+    return MW_OK;
+}
+
 /* Either folder may be missing as long as no piece lies in it. */
 static mw_status open_folders(mw_op__rows *rows, const mw_ctx *ctx, const char *path,
                               mw_dir *work_dir, mw_err *err) {
@@ -370,7 +406,10 @@ mw_status mw_op__open_rows(const mw_ctx *ctx, const mw_json *payload,
     piece *pieces = mw_arena_calloc(&rows->arena, most + 1, sizeof *pieces);
     mw_dataset_piece *files = mw_arena_calloc(&rows->arena, most + 1, sizeof *files);
     const char *path = keep_string(&rows->arena, payload, "dataset_path");
-    mw_status status = pieces && files && path ? MW_OK : mw_fail_nomem(err, "the list of segments");
+    rows->flagged = mw_arena_calloc(&rows->arena, most + 1, sizeof *rows->flagged);
+    mw_status status = pieces && files && path && rows->flagged
+                           ? MW_OK
+                           : mw_fail_nomem(err, "the list of segments");
     if (!status) n = collect_pieces(known, ingested, pieces);
     if (!status && n == 0) {
         status = mw_fail(err, MW_EDATA, "there are no rows to learn from");
@@ -379,6 +418,7 @@ mw_status mw_op__open_rows(const mw_ctx *ctx, const mw_json *payload,
     if (!status) status = open_folders(rows, ctx, path, work_dir, err);
     for (size_t i = 0; i < n && !status; i++)
         status = find_piece(&pieces[i], rows->folder, rows->staging, &rows->arena, &files[i], err);
+    for (size_t i = 0; i < n && !status; i++) status = find_flagged(&pieces[i], rows, err);
     if (!status) status = hash_pieces(ctx, pieces, files, n, rows->data_hash, err);
     if (!status) status = mw_dataset_open(ctx, files, n, &rows->dataset, err);
     if (status) mw_op__close_rows(rows);
@@ -390,6 +430,40 @@ void mw_op__close_rows(mw_op__rows *rows) {
     rows->folder = mw_dir_close(rows->folder);
     rows->staging = mw_dir_close(rows->staging);
     mw_arena_done(&rows->arena);
+}
+
+/* ---- flagged windows ---- */
+
+static mw_status read_flagged(const mw_ctx *ctx, const mw_dataset_piece *of, mw_table **ret,
+                              mw_err *err) {
+    mw_status status =
+        of->dir && mw_dir_has(of->dir, of->file)
+            ? mw_ipc_read(ctx, of->dir, of->file, NULL, 0, ret, err)
+            : mw_fail(err, MW_EDATA, "file %s of flagged windows is missing", of->file);
+    if (status == MW_EDATA)
+        mw_err_hint(err, "restore it from a backup, or ingest its source again");
+    return status;
+}
+
+mw_status mw_op__read_flagged(const mw_ctx *ctx, const mw_op__rows *rows, mw_table ***ret,
+                              size_t *n, mw_err *err) {
+    mw_table **tables = mw_calloc(ctx->mem, rows->n_flagged + 1, sizeof *tables);
+    if (!tables) return mw_fail_nomem(err, "flagged windows");
+    mw_status status = MW_OK;
+    for (size_t i = 0; i < rows->n_flagged && !status; i++)
+        status = read_flagged(ctx, &rows->flagged[i], &tables[i], err);
+    if (status) {
+        mw_op__free_tables(tables, rows->n_flagged);
+        return status;
+    }
+    *ret = tables;
+    *n = rows->n_flagged;
+    return MW_OK;
+}
+
+void mw_op__free_tables(mw_table **tables, size_t n) {
+    for (size_t i = 0; tables && i < n; i++) mw_table_free(tables[i]);
+    mw_free(tables);
 }
 
 /* ---- commit ---- */
@@ -468,8 +542,26 @@ static mw_status move_files(const mw_ctx *ctx, mw_dir *staging, mw_dir *dataset,
     return status;
 }
 
+/* Before the records that name them: what they name is there for everybody. */
+static mw_status put_files(const mw_ctx *ctx, const mw_app *app, mw_dir *dataset,
+                           const char *dataset_name, const mw_segment_record *records, size_t n,
+                           mw_err *err) {
+    mw_status status = MW_OK;
+    for (size_t i = 0; app->artifacts && i < n && !status; i++) {
+        const char *const files[] = {records[i].file, records[i].rejects, records[i].quality};
+        char name[MW_ARTIFACT_NAME];
+        mw_ctx_report(ctx, "storing files", (double)i, (double)n);
+        for (size_t k = 0; k < 3 && !status; k++) {
+            if (!files[k]) continue;
+            mw_artifact_of_dataset(ctx->org, dataset_name, files[k], name);
+            status = mw_artifacts_put(ctx, app->artifacts, name, dataset, files[k], err);
+        }
+    }
+    return status;
+}
+
 /* The files of the live segments; NULL when memory ran out. */
-static mw_dictionary *name_files(const mw_ctx *ctx, const mw_segment_record *now, size_t n) {
+static mw_dictionary *name_live(const mw_ctx *ctx, const mw_segment_record *now, size_t n) {
     mw_dictionary *names;
     mw_status status = mw_dictionary_new(ctx->mem, &names, NULL);
     if (status) return NULL;
@@ -484,10 +576,12 @@ static mw_dictionary *name_files(const mw_ctx *ctx, const mw_segment_record *now
 
 /* Files of segments that were live before and are not now. Failing to remove one is no error of the
  * job. */
-static void remove_replaced(const mw_ctx *ctx, mw_dir *dataset, const mw_segment_record *before,
+static void remove_replaced(const mw_ctx *ctx, const mw_app *app, mw_dir *dataset,
+                            const char *dataset_name, const mw_segment_record *before,
                             size_t n_before, const mw_segment_record *now, size_t n_now) {
     mw_err err = {0};
-    mw_dictionary *live = name_files(ctx, now, n_now);
+    char name[MW_ARTIFACT_NAME];
+    mw_dictionary *live = name_live(ctx, now, n_now);
     if (!live) mw_log_warn(ctx, "replaced segments stay on disk: no memory to look for them");
     for (size_t i = 0; i < n_before && live; i++) {
         const char *const files[] = {before[i].file, before[i].rejects, before[i].quality};
@@ -495,6 +589,9 @@ static void remove_replaced(const mw_ctx *ctx, mw_dir *dataset, const mw_segment
             if (!files[k] || mw_dictionary_find(live, mw_str_of(files[k])) >= 0) continue;
             if (mw_dir_remove(ctx, dataset, files[k], &err))
                 mw_log_warn(ctx, "replaced segment stays on disk: %s", err.message);
+            mw_artifact_of_dataset(ctx->org, dataset_name, files[k], name);
+            if (mw_artifacts_remove(ctx, app->artifacts, name, &err))
+                mw_log_warn(ctx, "replaced segment stays: %s", err.message);
         }
     }
     mw_dictionary_free(live);
@@ -519,6 +616,7 @@ mw_status mw_op__commit(const mw_ctx *ctx, mw_app *app, const mw_job_record *job
     if (!status && n) {
         status = mw_dir_sub(ctx, work_dir, "segments", MW_DIR_MUST_EXIST, &staging, err);
         if (!status) status = move_files(ctx, staging, target, records, n, err);
+        if (!status) status = put_files(ctx, app, target, dataset, records, n, err);
     }
     if (!status) {
         mw_commit commit = {.job_id = job->id,
@@ -532,7 +630,7 @@ mw_status mw_op__commit(const mw_ctx *ctx, mw_app *app, const mw_job_record *job
         status = mw_store_commit(ctx, app->store, &commit, err);
     }
     if (!status && mw_store_segments(ctx, app->store, &arena, dataset, &now, &n_now, NULL) == MW_OK)
-        remove_replaced(ctx, target, before, n_before, now, n_now);
+        remove_replaced(ctx, app, target, dataset, before, n_before, now, n_now);
     mw_dir_close(staging);
     mw_dir_close(target);
     mw_arena_done(&arena);

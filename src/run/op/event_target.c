@@ -6,7 +6,6 @@
 
 #include "core/base/math.h"
 #include "core/text/datetime.h"
-#include "core/text/number.h"
 #include "keep/ingest/source.h"
 #include "learn/feature/event_labels.h"
 #include "run/op/read_like.h"
@@ -83,14 +82,6 @@ static mw_status read_log(const mw_ctx *ctx, const mw_args *args, const mw_featu
     return mw_err_hint(err, "name it time, timestamp or datetime");
 }
 
-/* The text of a cell, whatever its column's type. */
-static mw_str cell_text(const mw_column *column, int64_t row, char digits[MW_NUMBER_MAX]) {
-    if (!mw_column_has(column, row)) return MW_STR("");
-    if (column->type == MW_BOOL) return mw_str_of(mw_column_bool(column, row) ? "true" : "false");
-    if (column->type != MW_FLOAT64) return mw_column_text(column, row);
-    return (mw_str){digits, mw_number_print(column->number[row], digits)};
-}
-
 /* "COLUMN=VALUE": marks the events that have it. */
 static mw_status choose_kind(const mw_ctx *ctx, const char *path, const char *wanted,
                              mw_event_target *t, mw_err *err) {
@@ -111,7 +102,7 @@ static mw_status choose_kind(const mw_ctx *ctx, const char *path, const char *wa
     t->kinds = mw_alloc_array(ctx->mem, (size_t)t->log->n_rows + 1, sizeof *t->kinds);
     if (!t->kinds) return mw_fail_nomem(err, "events");
     for (int64_t i = 0; i < t->log->n_rows; i++) {
-        const bool is = mw_str_is(cell_text(column, i, digits), equals + 1);
+        const bool is = mw_str_is(mw_column_cell(column, i, digits), equals + 1);
         t->kinds[i] = is ? 0 : -1;
         n += is;
     }

@@ -15,15 +15,28 @@ typedef struct mw_fit_rows {
     double *y;         /* [n] borrowed from the arena it was made in, or NULL: no target */
     double *weights;   /* [n] owned, or NULL */
     uint32_t *numbers; /* [n] of the rows in their file, from 0; owned; NULL: as they stand */
+    uint8_t *marks;    /* [rows of the table] mw_fit_mark; owned; NULL: none */
     int64_t n;
-    int64_t n_without_target; /* readable rows left out */
+    int64_t n_without_features, n_flagged; /* readable rows left out for their marks */
+    int64_t n_without_target;              /* other readable rows left out */
     mw_unknown_labels
         unknown; /* those of another file among them whose class the training file does not have */
 } mw_fit_rows;
 
+/* Why a row of telemetry is not fitted on. */
+typedef enum mw_fit_mark { MW_FIT_KEPT, MW_FIT_WITHOUT_FEATURES, MW_FIT_FLAGGED } mw_fit_mark;
+
 void mw_fit_rows_done(mw_fit_rows *rows);
 
-/* Leaves out rows that are unreadable or without a target; the others move to the front. n: rows of the table.
+/*
+ * rows->marks of a table of telemetry: rows that get no features (too late, no time, no device) and, where `flags` are not 0, those of which a feature is made
+ * of readings with one of these flags (judged_rows.h). args: of mw_quality_params.
+ */
+mw_status mw_fit_rows_mark(const mw_ctx *ctx, const mw_feature_config *config,
+                           const mw_table *table, const mw_args *args, uint32_t flags,
+                           mw_fit_rows *rows, mw_err *err);
+
+/* Leaves out rows that are unreadable, marked or without a target; the others move to the front. n: rows of the table.
  * MW_EDATA names the first of those others whose weight is missing, infinite or not above 0; MW_ENOMEM. */
 mw_status mw_fit_rows_pack(const mw_ctx *ctx, mw_fit_rows *rows, int32_t width, int64_t n,
                            const mw_plain_bad *bad, mw_err *err);

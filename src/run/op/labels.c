@@ -10,16 +10,6 @@
 #include "core/param/nearest.h"
 #include "core/text/number.h"
 
-/* The cell's label as text; empty when missing. Numbers print in their shortest form. */
-static mw_str cell_text(const mw_column *column, int64_t row, char number[MW_NUMBER_MAX]) {
-    if (!mw_column_has(column, row)) return (mw_str){"", 0};
-    if (column->type == MW_FLOAT64)
-        return (mw_str){number, mw_number_print(column->number[row], number)};
-    if (column->type == MW_BOOL)
-        return mw_str_of(column->bits[row / 8] >> (row % 8) & 1 ? "true" : "false");
-    return mw_column_text(column, row);
-}
-
 /* Numbers by value, then texts by bytes. */
 static int by_label(const void *a, const void *b) {
     mw_str x = mw_str_of(*(const char *const *)a), y = mw_str_of(*(const char *const *)b);
@@ -41,7 +31,7 @@ static mw_status collect_classes(const mw_ctx *ctx, mw_arena *arena, const mw_co
     char number[MW_NUMBER_MAX];
     int32_t code;
     for (int64_t row = 0; row < column->n_rows && !status; row++) {
-        mw_str text = cell_text(column, row, number);
+        mw_str text = mw_column_cell(column, row, number);
         if (text.size == 0) continue;
         status = mw_dictionary_add(seen, text, &code, err);
         if (!status && code == MW_LIMIT(CATEGORIES)) break;
@@ -234,7 +224,7 @@ static mw_status fill_classes(const mw_ctx *ctx, mw_arena *arena, const mw_colum
     char number[MW_NUMBER_MAX];
     for (int64_t row = 0; row < column->n_rows; row++)
         labels->y[row] =
-            index_of_class(labels->classes, labels->n_classes, cell_text(column, row, number));
+            index_of_class(labels->classes, labels->n_classes, mw_column_cell(column, row, number));
     return MW_OK;
 }
 
@@ -277,7 +267,7 @@ mw_status mw_op__labels_as(mw_arena *arena, const mw_table *table, const char *t
             y[row] = column->number[row];
             continue;
         }
-        const mw_str text = cell_text(column, row, number);
+        const mw_str text = mw_column_cell(column, row, number);
         y[row] = index_of_class(classes, n_classes, text);
         if (text.size == 0 || !mw_isnan(y[row]) || unknown.n++ > 0) continue;
         unknown.first = mw_arena_strndup(arena, text.data, text.size);

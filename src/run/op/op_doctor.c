@@ -1,68 +1,32 @@
-/* op_doctor.c -- `millwright doctor`: can this machine and data folder do the work, and what to
- * mend. */
-#include <errno.h>
+/* op_doctor.c -- `millwright doctor`: can this machine, store and data folder do the work, and what to mend. */
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "core/base/limits.h"
-#include "core/base/threads.h"
+#include "run/op/doctor.h"
 #include "run/op/rows.h"
 
-static void check(mw_json_writer *writer, const char *name, bool ok, const char *value,
-                  const char *repair) {
+static const char *const levels[] = {"ok", "warning", "bad", NULL};
+
+void mw_doctor_tell(mw_json_writer *writer, const char *name, mw_doctor_level level,
+                    const char *value, const char *repair) {
     mw_json_object(writer);
     mw_json_add_string(writer, "check", name);
-    mw_json_add_bool(writer, "ok", ok);
+    mw_json_add_bool(writer, "ok", level != MW_DOCTOR_BAD);
+    mw_json_add_string(writer, "level", levels[level]);
     mw_json_add_string(writer, "value", value);
-    mw_json_add_string(writer, "repair", ok ? NULL : repair);
+    mw_json_add_string(writer, "repair", level == MW_DOCTOR_OK ? NULL : repair);
     mw_json_object_end(writer);
 }
 
-static void check_machine(mw_json_writer *writer) {
-    char text[128];
-    (void)snprintf(text, sizeof text, "%d", mw_cpu_count());
-    check(writer, "cores", true, text, NULL);
-    long long bytes = (long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    (void)snprintf(text, sizeof text, "%lld MiB", bytes >> 20);
-    check(writer, "memory", bytes >> 20 >= 512, text, "at least 512 MiB are needed to train");
-    struct rlimit files = {0};
-    (void)getrlimit(RLIMIT_NOFILE, &files);
-    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)files.rlim_cur);
-    check(writer, "open files", files.rlim_cur >= 1024, text, "raise it with `ulimit -n 65536`");
+static void check(mw_json_writer *writer, const char *name, bool ok, const char *value,
+                  const char *repair) {
+    mw_doctor_tell(writer, name, ok ? MW_DOCTOR_OK : MW_DOCTOR_BAD, value, repair);
 }
 
-static void check_disk(const mw_app *app, mw_json_writer *writer) {
-    struct statvfs disk = {0};
-    char text[128];
-    bool known = fstatvfs(mw_dir_fd(app->data), &disk) == 0;
-    unsigned long long mib = ((unsigned long long)disk.f_bavail * disk.f_frsize) >> 20;
-    (void)snprintf(text, sizeof text, "%llu MiB free", mib);
-    check(writer, "disk", known && mib >= 256, text, "free some space in the data folder");
-    check(writer, "disk is writable", known && !(disk.f_flag & ST_RDONLY),
-          disk.f_flag & ST_RDONLY ? "read-only" : "yes", "mount it read-write");
-}
-
-/* Passes an interruption on; MW_OK for everything that the check itself reports. */
-static mw_status pass_on(mw_status status, const mw_err *why, mw_err *err) {
+mw_status mw_doctor_pass_on(mw_status status, const mw_err *why, mw_err *err) {
     if (!mw_op__interrupted(status)) return MW_OK;
     if (err) *err = *why;
     return status;
-}
-
-static mw_status check_store(const mw_call *call, mw_json_writer *writer, mw_err *ret) {
-    mw_err err = {0};
-    char text[128];
-    int64_t start = mw_clock_monotonic(call->ctx->clock);
-    mw_status status = mw_store_ping(call->ctx, call->app->store, &err);
-    double ms = (double)(mw_clock_monotonic(call->ctx->clock) - start) / 1e3;
-    if (status == MW_OK)
-        (void)snprintf(text, sizeof text, "schema %d, durable write in %.1f ms",
-                       mw_store_schema_version(call->app->store), ms);
-    check(writer, "store", status == MW_OK, status ? err.message : text,
-          err.hint[0] ? err.hint : "look at the disk and at the permissions of millwright.db");
-    return pass_on(status, &err, ret);
 }
 
 static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_err *err) {
@@ -80,7 +44,7 @@ static mw_status check_models(const mw_call *call, mw_json_writer *writer, mw_er
         (void)snprintf(value, sizeof value, "version %d", versions[i].version);
         mw_status found = mw_live_check(call->ctx, call->app->live, versions[i].model, &why);
         check(writer, name, !found, found ? why.message : value, "train again: `millwright train`");
-        status = pass_on(found, &why, err);
+        status = mw_doctor_pass_on(found, &why, err);
     }
     if (!status && n == 0) check(writer, "models", true, "none yet", NULL);
     mw_arena_done(&arena);
@@ -100,9 +64,11 @@ static mw_status check_dataset(const mw_call *call, const char *dataset, mw_aren
     for (size_t i = 0; i < n && !status && !found; i++) {
         mw_ctx_report(call->ctx, "reading the datasets", (double)i, (double)n);
         status = mw_ctx_check(call->ctx, err);
-        if (!status) found = mw_op__check_segment(call->ctx, dir, &segments[i], true, &why);
+        if (!status)
+            found =
+                mw_op__have_segment(call->app, call->ctx, dataset, dir, &segments[i], true, &why);
     }
-    if (!status) status = pass_on(found, &why, err);
+    if (!status) status = mw_doctor_pass_on(found, &why, err);
     char name[96], value[32];
     (void)snprintf(name, sizeof name, "dataset %.64s", dataset);
     (void)snprintf(value, sizeof value, "%zu segments", n);
@@ -132,9 +98,13 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_add_string(&writer, "data", call->app->data_path);
     mw_json_key(&writer, "checks");
     mw_json_array(&writer);
-    check_machine(&writer);
-    check_disk(call->app, &writer);
-    mw_status status = check_store(call, &writer, err);
+    mw_status status = mw_doctor_machine(call, &writer, err);
+    if (!status) mw_doctor_disk(call, &writer);
+    if (!status) status = mw_doctor_certificate(call, &writer, err);
+    if (!status) status = mw_doctor_store(call, &writer, err);
+    if (!status) status = mw_doctor_artifacts(call, &writer, err);
+    if (!status) status = mw_doctor_keys(call, &writer, err);
+    if (!status) status = mw_doctor_jobs(call, &writer, err);
     if (!status) status = check_datasets(call, &writer, err);
     if (!status) status = check_models(call, &writer, err);
     mw_json_array_end(&writer);
@@ -169,9 +139,10 @@ static void print(const mw_json *result, mw_buf *out) {
         mw_str name = mw_json_string(mw_json_get(c, "check"), "");
         mw_str value = mw_json_string(mw_json_get(c, "value"), "");
         mw_str repair = mw_json_string(mw_json_get(c, "repair"), "");
-        bool ok = mw_json_bool(mw_json_get(c, "ok"), false);
-        mw_buf_printf(out, "%-4s %-20.*s %.*s\n", ok ? "ok" : "BAD", (int)name.size, name.data,
-                      (int)value.size, value.data);
+        const mw_str level = mw_json_string(mw_json_get(c, "level"), "bad");
+        const char *mark = mw_str_is(level, "ok") ? "ok" : mw_str_is(level, "bad") ? "BAD" : "warn";
+        mw_buf_printf(out, "%-4s %-30.*s %.*s\n", mark, (int)name.size, name.data, (int)value.size,
+                      value.data);
         if (repair.size) mw_buf_printf(out, "     -> %.*s\n", (int)repair.size, repair.data);
     }
     mw_buf_add(out, "\nlimits (see docs/ARCHITECTURE.md)\n");
@@ -185,6 +156,18 @@ static void print(const mw_json *result, mw_buf *out) {
     }
 }
 
+static const mw_param params[] = {
+    {.name = "host",
+     .type = MW_PARAM_STRING,
+     .def = "127.0.0.1",
+     .env = "ML_API_HOST",
+     .help = "Address that the server is to listen on: one that others can reach needs API keys."},
+    {.name = "tls_cert",
+     .type = MW_PARAM_STRING,
+     .env = "ML_API_TLS_CERT",
+     .help = "The server's certificate, PEM: until when it is valid."},
+    {0}};
+
 static const char *const examples[] = {"millwright doctor", NULL};
 
 const mw_op mw_op_doctor = {
@@ -193,8 +176,10 @@ const mw_op mw_op_doctor = {
     .area = "service",
     .role = MW_ROLE_ADMIN,
     .kind = MW_OP_QUICK,
-    .summary = "Check the machine, the data folder and the models",
-    .help = "Each check that fails says what to do. Also lists every limit.",
+    .summary = "Check the machine, the store, the data folder and the models",
+    .help = "Each check that fails, or warns, says what to do; a warning leaves the exit status 0. "
+            "Also lists every limit.",
+    .params = params,
     .examples = examples,
     .prepare = prepare,
     .verdict = verdict,

@@ -1,5 +1,5 @@
 /*
- * op_features.c -- `millwright features CONFIG.json|MODEL FILE.csv --out FEATURES.csv|.arrow [--replay]`.
+ * op_features.c -- `millwright features CONFIG.json|MODEL FILE.csv --out FEATURES.csv|.arrow [--quality FLAGGED.csv|.arrow] [--replay]`.
  *
  * One line per data row, in file order, under a header of features. A row without a time or a device, or older than its device's
  * newest, gets empty cells. --replay computes all again one row at a time, as live rows come, and compares every bit.
@@ -18,10 +18,14 @@
 #include "core/base/math.h"
 #include "core/base/threads.h"
 #include "keep/ingest/profile.h"
+#include "keep/ingest/quality.h"
 #include "learn/feature/table_rows.h"
+#include "run/live/judged_rows.h"
 #include "run/op/app.h"
 #include "run/op/features_out.h"
+#include "run/op/flagged_out.h"
 #include "run/op/model_folder.h"
+#include "run/op/quality_args.h"
 #include "run/op/read_like.h"
 
 enum { CHUNK_BYTES = 16 << 20, CHUNK_ROWS = 16384, LEAST_ROWS = 1024 };
@@ -43,6 +47,9 @@ typedef struct job {
     float **columns, **cells;   /* [n_outputs] of chunk; of one row of again */
     mw_hash128 *hash;           /* of all features */
     mw_features_out *out;
+    mw_judged *judged; /* NULL: quality is not asked for */
+    mw_flagged_out *flagged;
+    size_t n_flagged;
     int64_t block_rows, n_rows;                            /* n_rows: so far */
     double total_s, busy_s, features_s, write_s, replay_s; /* busy_s: with a block at hand */
     uint64_t bytes;
@@ -187,6 +194,12 @@ static mw_status finish_block(job *j, const mw_stream_rows *rows, mw_err *err) {
     return status;
 }
 
+static mw_status judge(job *j, const mw_stream_rows *rows, mw_err *err) {
+    const mw_column *time, *device;
+    mw_table_rows_keys(j->rows, &time, &device);
+    return mw_judged_add(j->judged, rows, device ? device->dictionary : NULL, err);
+}
+
 /* The table of the file holds a block of rows. */
 static mw_status take(void *self, mw_err *err) {
     job *j = self;
@@ -195,7 +208,8 @@ static mw_status take(void *self, mw_err *err) {
     report(j);
     mw_table_rows_take(j->rows, 0, mw_plain_rows_table(j->file)->n_rows, &rows);
     two both = {j, &rows};
-    mw_status status = mw_pool_for(&j->beside, 2, 1, one_of_two, &both, err);
+    mw_status status = j->judged ? judge(j, &rows, err) : MW_OK;
+    if (!status) status = mw_pool_for(&j->beside, 2, 1, one_of_two, &both, err);
     if (!status) status = finish_block(j, &rows, err);
     mw_chunk *made = j->chunk;
     j->chunk = j->waiting;
@@ -205,11 +219,27 @@ static mw_status take(void *self, mw_err *err) {
     return status;
 }
 
+static mw_status write_flagged(job *j, mw_err *err) {
+    const mw_column *time, *device;
+    mw_flagged_list stretches = {.mem = j->ctx->mem};
+    mw_table_rows_keys(j->rows, &time, &device);
+    mw_status status = mw_judged_finish(j->judged, UINT32_MAX, false, &stretches, err);
+    j->n_flagged = stretches.n;
+    if (!status)
+        status =
+            mw_flagged_out_write(j->flagged, device ? device->dictionary : NULL, &stretches, err);
+    mw_flagged_done(&stretches);
+    return status;
+}
+
+/* Both files count, or none. */
 static mw_status finish(job *j, mw_err *err) {
     int64_t start = mw_clock_monotonic(j->ctx->clock);
     mw_status status = write_waiting(j, err);
     const double waited_s = lap(j, &start);
+    if (!status && j->judged) status = write_flagged(j, err);
     if (!status) status = mw_features_out_commit(j->out, &j->bytes, err);
+    if (!status && j->judged) status = mw_flagged_out_commit(j->flagged, err);
     const double commit_s = lap(j, &start);
     j->write_s += commit_s;
     j->busy_s += waited_s + commit_s;
@@ -251,6 +281,7 @@ static void tell(const job *j, mw_buf *text) {
     mw_json_add_int(&w, "late_rows", counts.late);
     mw_json_add_int(&w, "repeated_rows", counts.repeated);
     mw_json_add_int(&w, "unusable_rows", counts.unusable);
+    if (j->judged) mw_json_add_int(&w, "flagged_stretches", (int64_t)j->n_flagged);
     if (j->bad.n) mw_json_add_string(&w, "first_unreadable", j->bad.first);
     mw_json_add_string(&w, "program", j->config->program->hash);
     if (j->replay) {
@@ -311,6 +342,19 @@ static mw_status open_rows(job *j, mw_err *err) {
     return mw_table_rows_new(j->ctx->mem, j->config, mw_plain_rows_table(j->file), &j->rows, err);
 }
 
+/* --quality; its parameters alone would do nothing. */
+static mw_status open_quality(job *j, mw_err *err) {
+    const char *path = mw_args_string(j->args, "quality");
+    if (!path) return mw_op__check_quality(j->args, "quality", "--quality FLAGGED.csv", err);
+    if (strcmp(path, mw_args_string(j->args, "out")) == 0) {
+        mw_fail(err, MW_EINVAL, "--quality and --out name the same file");
+        mw_err_hint(err, "features and flagged stretches are two tables");
+        return mw_err_at(err, "quality");
+    }
+    mw_status status = mw_judged_new(j->ctx, j->config->program, j->args, &j->judged, err);
+    return status ? status : mw_flagged_out_new(j->ctx, path, j->config->program, &j->flagged, err);
+}
+
 static mw_status run(job *j, mw_buf *text, mw_err *err) {
     int64_t start = mw_clock_monotonic(j->ctx->clock);
     mw_status status = find_program(j, err);
@@ -320,6 +364,7 @@ static mw_status run(job *j, mw_buf *text, mw_err *err) {
     if (!status)
         status = mw_features_out_new(&j->making, mw_args_string(j->args, "out"), j->config->program,
                                      &j->out, err);
+    if (!status) status = open_quality(j, err);
     if (!status && mw_features_out_is_serial(j->out) && j->making.pool)
         status = mw_pool_new(j->ctx->mem, 2, &j->beside.pool, err);
     if (!status) status = make_features(j, err);
@@ -333,6 +378,8 @@ static mw_status prepare(const mw_call *call, mw_buf *text, mw_err *err) {
     j.making.pool = j.beside.pool = NULL;
     mw_status status = run(&j, text, err);
     mw_features_out_free(j.out);
+    mw_flagged_out_free(j.flagged);
+    mw_judged_free(j.judged);
     mw_table_rows_free(j.rows);
     mw_plain_rows_close(j.file);
     mw_stream_free(j.stream);
@@ -389,6 +436,13 @@ static const mw_param params[] = {
      .min = 1,
      .max = 4096,
      .help = "The file to write: .csv, or .arrow."},
+    {.name = "quality",
+     .type = MW_PARAM_STRING,
+     .min = 1,
+     .max = 4096,
+     .help =
+         "Judge the sensors, too, and write to this file, .csv or .arrow, in which stretches of "
+         "time which features are made of flagged readings."},
     {.name = "operators",
      .type = MW_PARAM_BOOL,
      .help = "With --help: the operators that a configuration may name, how they sum and what they "
@@ -401,6 +455,7 @@ static const mw_param params[] = {
 static const char *const examples[] = {
     "millwright features config.json telemetry.csv --out features.arrow",
     "millwright features config.json telemetry.csv --out features.csv --replay --json",
+    "millwright features config.json telemetry.csv --out features.csv --quality flagged.csv",
     "millwright features --operators --help", NULL};
 
 const mw_op mw_op_features = {
@@ -416,7 +471,7 @@ const mw_op mw_op_features = {
             "row, or has no time or device, gets empty cells.",
     .examples = examples,
     .params = params,
-    .more_params = {mw_profile_params},
+    .more_params = {mw_quality_params, mw_profile_params},
     .prepare = prepare,
     .narrow_help = list_operators,
 };

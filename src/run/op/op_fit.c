@@ -16,9 +16,11 @@
 #include "core/base/math.h"
 #include "core/text/number.h"
 #include "keep/ingest/profile.h"
+#include "keep/ingest/quality.h"
 #include "keep/ingest/source.h"
 #include "run/op/app.h"
 #include "run/op/fit_rows.h"
+#include "run/op/quality_args.h"
 #include "run/op/labels.h"
 #include "run/op/model_folder.h"
 #include "run/op/read_like.h"
@@ -27,6 +29,7 @@
 
 typedef struct fit_job {
     const char *target; /* column; NULL: events, or none */
+    uint32_t flags;     /* of --without-flagged */
     const mw_ctx *ctx;
     const mw_args *args;
     mw_arena arena;
@@ -118,21 +121,36 @@ static mw_status check_leak(const mw_feature_config *config, const char *target,
     return MW_OK;
 }
 
+/* Of the first n rows of the table those that are fitted on; *ret NULL: all of them. */
+static mw_status choose_rows(const fit_job *job, int64_t *n, int64_t **ret, mw_err *err) {
+    int64_t n_chosen = 0;
+    *ret = mw_alloc_array(job->ctx->mem, (size_t)*n + 1, sizeof **ret);
+    if (!*ret) return mw_fail_nomem(err, "the rows");
+    for (int64_t i = 0; i < *n; i++)
+        if (job->rows.marks[i] == MW_FIT_KEPT) (*ret)[n_chosen++] = i;
+    if (n_chosen == *n) *ret = mw_free(*ret);
+    *n = n_chosen;
+    return MW_OK;
+}
+
 /* Operating conditions, of the rows before those held back. */
 static mw_status fit_conditions(fit_job *job, mw_err *err) {
     mw_table_rows *rows = NULL;
     mw_conditions *conditions = NULL;
+    int64_t *chosen = NULL;
     if (!mw_features_need_conditions(job->made)) return MW_OK;
     const double share = 1 - mw_args_float(job->args, "test_share");
-    const int64_t n = (int64_t)(share * (double)job->table->n_rows);
+    int64_t n = (int64_t)(share * (double)job->table->n_rows);
     mw_ctx seeded = *job->ctx;
     seeded.seed = (uint64_t)mw_args_int(job->params, "seed");
     mw_status status =
         mw_table_rows_new(job->ctx->mem, mw_features_program(job->made), job->table, &rows, err);
-    if (!status) status = mw_table_rows_conditions(&seeded, rows, n, &conditions, err);
+    if (!status) status = choose_rows(job, &n, &chosen, err);
+    if (!status) status = mw_table_rows_conditions(&seeded, rows, chosen, n, &conditions, err);
     if (!status) status = mw_features_set_conditions(job->made, conditions, err);
     mw_conditions_free(conditions);
     mw_table_rows_free(rows);
+    mw_free(chosen);
     return status;
 }
 
@@ -265,6 +283,18 @@ static mw_status read_file(fit_job *job, mw_err *err) {
     return mw_ingest_plain_as(job->ctx, path, job->args, NULL, 0, &job->table, &job->bad, err);
 }
 
+/* --without-flagged; what else is said of sensors would do nothing without it. */
+static mw_status read_flags(fit_job *job, const mw_feature_config *program, mw_err *err) {
+    mw_status status = mw_op__flag_bits(job->args, "without_flagged", &job->flags, err);
+    if (!status)
+        status = mw_op__check_quality(job->args, "without_flagged",
+                                      "--without-flagged stuck,out_of_range", err);
+    if (status || program || !mw_args_given(job->args, "without_flagged")) return status;
+    mw_fail(err, MW_EINVAL, "sensors are judged in telemetry, which a feature program reads");
+    mw_err_hint(err, "--program names a feature configuration");
+    return mw_err_at(err, "without_flagged");
+}
+
 /* --target, or the one of the feature configuration; an isolation forest has none. */
 static mw_status find_target(fit_job *job, bool unsupervised, const mw_feature_config *program,
                              mw_err *err) {
@@ -294,6 +324,7 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     const mw_feature_config *program = job->features ? mw_features_program(job->features) : NULL;
     if (!status) status = find_target(job, unsupervised, program, err);
     const char *target = job->target;
+    if (!status) status = read_flags(job, program, err);
     if (!status) status = mw_event_target_read(ctx, job->args, program, &job->events, err);
     if (!status) status = read_file(job, err);
     if (!status) status = check_share(job, err);
@@ -304,6 +335,8 @@ static mw_status prepare_data(fit_job *job, const char *learner, mw_err *err) {
     const char *weight = mw_args_string(job->args, "weight");
     if (!status && weight)
         status = mw_fit_weights(ctx, job->table, weight, &job->rows.weights, err);
+    if (!status && program)
+        status = mw_fit_rows_mark(ctx, program, job->table, job->args, job->flags, &job->rows, err);
     if (!status) status = make_features(job, target, err);
     const int64_t n_rows = job->table ? job->table->n_rows : 0;
     if (!status && target) job->target_type = mw_table_column(job->table, target)->type;
@@ -480,6 +513,9 @@ static void write_result(const fit_job *job, mw_str metrics, const char *sha256,
     mw_json_add_int(writer, "rows", job->n_fit);
     mw_json_add_int(writer, "rows_without_target", job->rows.n_without_target);
     mw_json_add_int(writer, "unreadable_rows", job->bad.n);
+    if (job->rows.n_without_features)
+        mw_json_add_int(writer, "rows_without_features", job->rows.n_without_features);
+    if (job->flags) mw_json_add_int(writer, "flagged_rows", job->rows.n_flagged);
     mw_json_add_int(writer, "features", mw_features_count(job->features));
     mw_json_key(writer, "metrics");
     mw_json_write_raw(writer, metrics);
@@ -598,6 +634,11 @@ static const mw_param params[] = {
      .help = "A feature configuration (`millwright features --help`): the file is telemetry, a row "
              "a reading, and the model learns "
              "from features of it. They travel with the model, and `predict` makes them."},
+    {.name = "without_flagged",
+     .type = MW_PARAM_LIST,
+     .help = "Judge the sensors, and leave rows out of the fit of which a feature is made of "
+             "readings with one of these flags: stuck, flat, out_of_range, spike, gap, clock, "
+             "unit; --program."},
     {.name = "valid",
      .type = MW_PARAM_STRING,
      .help = "Another file to measure on round by round; --learner gbdt."},
@@ -635,7 +676,7 @@ const mw_op mw_op_fit = {
             "categories, missing values are allowed.",
     .examples = examples,
     .params = params,
-    .more_params = {mw_event_target_params, mw_profile_params},
+    .more_params = {mw_event_target_params, mw_quality_params, mw_profile_params},
     .prepare = prepare,
     .narrow_help = narrow_help,
 };

@@ -4,8 +4,8 @@
 #include "core/base/limits.h"
 #include "core/text/datetime.h"
 #include "core/text/json.h"
-#include "core/text/number.h"
 #include "run/op/app.h"
+#include "run/op/live_answer.h"
 
 static const char *const takes[] = {"application/json", NULL};
 
@@ -69,15 +69,16 @@ static mw_status read_question(const mw_call *call, question *q, mw_err *err) {
 
 /* ---- the answer ---- */
 
-static void write_values(const float *values, int32_t n, mw_json_writer *w) {
-    char text[MW_NUMBER_MAX] = "";
-    mw_json_array(w);
-    for (int32_t i = 0; i < n; i++)
-        if (values[i] == values[i])
-            mw_json_write_raw(w, (mw_str){text, mw_number_print_float(values[i], text)});
-        else
-            mw_json_write_null(w);
-    mw_json_array_end(w);
+typedef struct answer_row {
+    const mw_telemetry_history *history;
+    size_t number;
+} answer_row;
+
+static mw_str text_of(const void *row, int32_t i) {
+    const answer_row *r = row;
+    const mw_telemetry_history *h = r->history;
+    const int32_t code = h->texts[r->number * (size_t)h->columns->n_texts + (size_t)i];
+    return mw_dictionary_text(h->words, code);
 }
 
 static void write_answer(const question *q, const mw_telemetry_history *h, mw_buf *out) {
@@ -100,7 +101,10 @@ static void write_answer(const question *q, const mw_telemetry_history *h, mw_bu
         mw_json_add_time(&w, "time", q->asked[i].time);
         mw_json_add_time(&w, "row_time", h->times[i]);
         mw_json_key(&w, "values");
-        write_values(h->features + i * (size_t)n, n, &w);
+        mw_op__write_floats(h->features + i * (size_t)n, n, &w);
+        const answer_row row = {h, i};
+        mw_op__write_categories(h->columns, q->asked[i].device, text_of, &row, &w);
+        mw_op__write_quality(h->program, &h->flagged, h->devices[i], h->times[i], &w);
         mw_json_object_end(&w);
     }
     mw_json_array_end(&w);
@@ -152,6 +156,17 @@ static const mw_field row_fields[] = {
      .type = MW_FIELD_ARRAY,
      .items = MW_FIELD_ANY,
      .help = "of the features, in their order: numbers, or null where one is missing"},
+    {.name = "categories",
+     .type = MW_FIELD_MAP,
+     .items = MW_FIELD_ANY,
+     .help =
+         "the configuration's categorical columns, by name: the row's text, or null where it is "
+         "missing"},
+    {.name = "quality",
+     .type = MW_FIELD_MAP,
+     .items = MW_FIELD_ANY,
+     .help = "features made of flagged readings, by name: which flags (stuck, flat, out_of_range, "
+             "spike, gap, clock, unit), as far as they are known by now"},
     {0}};
 
 static const mw_field result[] = {
@@ -179,6 +194,7 @@ const mw_op mw_op_historical_features = {
     .area = "live",
     .role = MW_ROLE_VIEWER,
     .kind = MW_OP_QUICK,
+    .deadline_ms = 120000,
     .takes = takes,
     .takes_fields = body_fields,
     .takes_example = "{\"rows\":[{\"device\":\"M1\",\"time\":\"2026-03-01T00:00:00Z\"}]}",
@@ -190,7 +206,9 @@ const mw_op mw_op_historical_features = {
     .example =
         "{\"dataset\":\"live\",\"config_version\":3,\"program\":\"5f0c...\",\"features\":["
         "\"temperature_mean_5min\"],\"rows\":[{\"device\":\"M1\",\"time\":\"2026-03-01T00:00:00Z\","
-        "\"row_time\":\"2026-02-28T23:59:50Z\",\"values\":[61.2]}]}",
+        "\"row_time\":\"2026-02-28T23:59:50Z\",\"values\":[61.2],\"categories\":{},\"quality\":{"
+        "\"temperature_mean_"
+        "5min\":[\"stuck\"]}}]}",
     .errors = errors,
     .prepare = prepare,
 };

@@ -201,6 +201,7 @@ const mw_op mw_op_ingest = {
     .prepare = prepare,
     .work = work,
     .commit = commit,
+    .reads = mw_op__reads_files,
     .left = mw_op__left,
     .print = mw_op__print_ingest,
 };

@@ -108,6 +108,7 @@ const mw_op mw_op_models_status = {
     .role = MW_ROLE_VIEWER,
     .kind = MW_OP_QUICK,
     .public = true,
+    .tagged = true,
     .summary = "The production models and whether they can be used",
     .help = "Each model is loaded once to see whether it can be used.",
     .examples = examples,

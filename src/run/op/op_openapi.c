@@ -34,6 +34,7 @@ const mw_op mw_op_openapi = {
     .role = MW_ROLE_VIEWER,
     .kind = MW_OP_QUICK,
     .public = true,
+    .tagged = true,
     .summary = "This contract",
     .help = "OpenAPI 3.1. Swagger UI at /docs and ReDoc at /redoc show it.",
     .content_type = "application/json",

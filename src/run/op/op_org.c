@@ -11,15 +11,17 @@
 #include "learn/feature/config.h"
 #include "learn/feature/industries.h"
 #include "run/op/app.h"
+#include "run/op/etag.h"
+#include "run/op/org.h"
 
 /* ---- whose ---- */
 
-/* The call's context, for the organization asked for by name; NULL: the call's own. */
-static mw_status for_org(const mw_call *call, const char *org, mw_ctx *ret, mw_err *err) {
+mw_status mw_op__for_org(const mw_call *call, const char *org, mw_ctx *ret, mw_err *err) {
     *ret = *call->ctx;
     if (!org || strcmp(org, ret->org) == 0) return MW_OK;
-    if (call->principal.role < MW_ROLE_ADMIN)
-        return mw_fail(err, MW_EDENIED, "only an admin may ask about another organization");
+    if (call->principal.role != MW_ROLE_ADMIN || call->principal.org)
+        return mw_fail(err, MW_EDENIED,
+                       "only an admin of all organizations may ask about another one");
     if (!mw_name_valid(org)) {
         mw_fail(err, MW_EINVAL, "an organization's id is 1 to 64 letters, digits, '_' or '-'");
         mw_err_at(err, "id");
@@ -29,8 +31,8 @@ static mw_status for_org(const mw_call *call, const char *org, mw_ctx *ret, mw_e
     return MW_OK;
 }
 
-static mw_status existing_org(const mw_call *call, mw_ctx *ret, mw_err *err) {
-    mw_status status = for_org(call, mw_args_string(call->args, "id"), ret, err);
+mw_status mw_op__existing_org(const mw_call *call, mw_ctx *ret, mw_err *err) {
+    mw_status status = mw_op__for_org(call, mw_args_string(call->args, "id"), ret, err);
     return status ? status : mw_app_check_org(call->app, ret, err);
 }
 
@@ -54,6 +56,27 @@ static void write_record(const mw_ctx *ctx, const mw_config_record *record, int3
         mw_json_write_raw(&w, mw_str_of(record->config));
     }
     mw_json_object_end(&w);
+}
+
+static mw_status has_config(const mw_call *call, const mw_ctx *ctx, mw_config_record *ret,
+                            mw_arena *arena, bool *ret_has, mw_err *err) {
+    mw_status status = mw_store_config(ctx, call->app->store, arena, 0, ret, err);
+    *ret_has = status == MW_OK;
+    if (status == MW_ENOTFOUND) {
+        mw_err_clear(err);
+        return MW_OK;
+    }
+    return status;
+}
+
+static mw_status tell(const mw_ctx *ctx, const mw_config_record *record, mw_buf *out, mw_err *err) {
+    mw_feature_config config;
+    mw_status status =
+        mw_feature_config_read(ctx->mem, record->config, strlen(record->config), &config, err);
+    if (status) return mw_err_prefix(err, "version %d", (int)record->version);
+    write_record(ctx, record, config.program->n_outputs, true, out);
+    mw_feature_config_done(&config);
+    return MW_OK;
 }
 
 /* ---- taking one ---- */
@@ -80,8 +103,8 @@ static mw_status fail_other(const char *named, const char *org, mw_err *err) {
     return mw_err_hint(err, "leave organizationId out, or ask for %.64s", named);
 }
 
-/* Compiles and keeps it. ctx->org is taken from the configuration where `from_text` and it names one. */
-static mw_status keep(const mw_call *call, mw_ctx *ctx, const char *text, size_t size,
+/* Compiles and keeps it, over that version. ctx->org is taken from the configuration where `from_text` and it names one. */
+static mw_status keep(const mw_call *call, mw_ctx *ctx, int32_t over, const char *text, size_t size,
                       bool from_text, mw_buf *out, mw_err *err) {
     mw_feature_config config;
     mw_config_record record;
@@ -91,13 +114,13 @@ static mw_status keep(const mw_call *call, mw_ctx *ctx, const char *text, size_t
     mw_buf_init(&buf, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
     mw_status status = mw_feature_config_read(ctx->mem, text, size, &config, err);
     if (status) return status;
-    if (from_text && config.org) status = for_org(call, config.org, ctx, err);
+    if (from_text && config.org) status = mw_op__for_org(call, config.org, ctx, err);
     if (!status && config.org && strcmp(config.org, ctx->org) != 0)
         status = fail_other(config.org, ctx->org, err);
     if (!status) status = compact(ctx, text, size, &buf, err);
     if (!status)
-        status = mw_store_config_put(ctx, call->app->store, mw_buf_text(&buf), config.program->hash,
-                                     &version, err);
+        status = mw_store_config_put(ctx, call->app->store, over, mw_buf_text(&buf),
+                                     config.program->hash, &version, err);
     mw_buf_done(&buf);
     mw_arena_init(&arena, ctx->mem);
     if (!status) status = mw_store_config(ctx, call->app->store, &arena, version, &record, err);
@@ -107,11 +130,33 @@ static mw_status keep(const mw_call *call, mw_ctx *ctx, const char *text, size_t
     return status;
 }
 
+/* The version that the client has looked at (If-Match): the store sees to it that nobody comes in between, in whichever process. */
+static mw_status check_match(const mw_call *call, const mw_ctx *ctx, int32_t *ret_over,
+                             mw_err *err) {
+    mw_arena arena;
+    mw_config_record now;
+    bool has = false;
+    mw_buf text;
+    *ret_over = MW_CONFIG_ANY;
+    if (!call->if_match.data) return MW_OK;
+    mw_arena_init(&arena, ctx->mem);
+    mw_buf_init(&text, ctx->mem, (size_t)MW_LIMIT(JSON_BYTES));
+    mw_status status = has_config(call, ctx, &now, &arena, &has, err);
+    if (!status && has) status = tell(ctx, &now, &text, err);
+    if (!status) status = mw_buf_status(&text, "a configuration", err);
+    if (!status) status = mw_etag_check(call->if_match, has ? mw_buf_str(&text) : (mw_str){0}, err);
+    if (!status) *ret_over = has ? now.version : 0;
+    mw_buf_done(&text);
+    mw_arena_done(&arena);
+    return status;
+}
+
 static mw_status prepare_put(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_ctx ctx;
     mw_buf text;
     mw_json_writer w;
-    mw_status status = existing_org(call, &ctx, err);
+    int32_t over = 0;
+    mw_status status = mw_op__existing_org(call, &ctx, err);
     if (status) return status;
     mw_buf_init(&text, ctx.mem, (size_t)MW_LIMIT(JSON_BYTES));
     mw_json_writer_init(&w, &text, 0);
@@ -122,8 +167,10 @@ static mw_status prepare_put(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_write_value(&w, mw_args_json(call->args, "schemaConfig"));
     mw_json_object_end(&w);
     status = mw_buf_status(&text, "a configuration", err);
-    if (!status) status = keep(call, &ctx, mw_buf_text(&text), text.size, false, out, err);
+    if (!status) status = check_match(call, &ctx, &over, err);
+    if (!status) status = keep(call, &ctx, over, mw_buf_text(&text), text.size, false, out, err);
     mw_buf_done(&text);
+    if (status == MW_ECHANGED) mw_err_hint(err, "read it again and send the ETag of that answer");
     return status;
 }
 
@@ -135,7 +182,8 @@ static mw_status prepare_configure(const mw_call *call, mw_buf *out, mw_err *err
     mw_status status =
         mw_file_read_path(&ctx, path, (size_t)MW_LIMIT(JSON_BYTES), &text, &size, err);
     if (!status) {
-        status = keep(call, &ctx, text, size, strcmp(ctx.org, "default") == 0, out, err);
+        status =
+            keep(call, &ctx, MW_CONFIG_ANY, text, size, strcmp(ctx.org, "default") == 0, out, err);
         if (status) mw_err_prefix(err, "%s", path);
     }
     mw_free(text);
@@ -143,17 +191,6 @@ static mw_status prepare_configure(const mw_call *call, mw_buf *out, mw_err *err
 }
 
 /* ---- beginning ---- */
-
-static mw_status has_config(const mw_call *call, const mw_ctx *ctx, mw_config_record *ret,
-                            mw_arena *arena, bool *ret_has, mw_err *err) {
-    mw_status status = mw_store_config(ctx, call->app->store, arena, 0, ret, err);
-    *ret_has = status == MW_OK;
-    if (status == MW_ENOTFOUND) {
-        mw_err_clear(err);
-        return MW_OK;
-    }
-    return status;
-}
 
 /* A configuration that is there already is never put aside by a default one. */
 static mw_status begin_with(const mw_call *call, mw_ctx *ctx, const mw_industry *industry,
@@ -172,7 +209,11 @@ static mw_status begin_with(const mw_call *call, mw_ctx *ctx, const mw_industry 
         status = mw_err_hint(err, "`millwright org configure CONFIG.json` replaces it by yours; "
                                   "`millwright org config` shows it");
     }
-    if (!status) status = keep(call, ctx, text, strlen(text), false, out, err);
+    if (!status)
+        status = keep(call, ctx, has ? now.version : 0, text, strlen(text), false, out, err);
+    if (status == MW_ECHANGED)
+        status = mw_fail(err, MW_ECONFLICT, "organization %s gets a configuration from elsewhere",
+                         ctx->org);
     mw_arena_done(&arena);
     return status;
 }
@@ -180,7 +221,7 @@ static mw_status begin_with(const mw_call *call, mw_ctx *ctx, const mw_industry 
 static mw_status prepare_init(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_ctx ctx;
     const char *industry = mw_args_string(call->args, "industry");
-    mw_status status = for_org(call, mw_args_string(call->args, "id"), &ctx, err);
+    mw_status status = mw_op__for_org(call, mw_args_string(call->args, "id"), &ctx, err);
     if (!status) status = mw_store_org_ensure(&ctx, call->app->store, ctx.org, err);
     if (status) return status;
     if (industry) return begin_with(call, &ctx, mw_industry_find(industry), out, err);
@@ -194,21 +235,11 @@ static mw_status prepare_init(const mw_call *call, mw_buf *out, mw_err *err) {
 
 /* ---- showing ---- */
 
-static mw_status tell(const mw_ctx *ctx, const mw_config_record *record, mw_buf *out, mw_err *err) {
-    mw_feature_config config;
-    mw_status status =
-        mw_feature_config_read(ctx->mem, record->config, strlen(record->config), &config, err);
-    if (status) return mw_err_prefix(err, "version %d", (int)record->version);
-    write_record(ctx, record, config.program->n_outputs, true, out);
-    mw_feature_config_done(&config);
-    return MW_OK;
-}
-
 static mw_status prepare_config(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_ctx ctx;
     mw_arena arena;
     mw_config_record record;
-    mw_status status = existing_org(call, &ctx, err);
+    mw_status status = mw_op__existing_org(call, &ctx, err);
     if (status) return status;
     mw_arena_init(&arena, ctx.mem);
     status = mw_store_config(&ctx, call->app->store, &arena,
@@ -229,6 +260,8 @@ static mw_status prepare_list(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_json_writer_init(&w, out, 0);
     mw_json_array(&w);
     for (size_t i = 0; i < n && !status; i++) {
+        const char *own = call->principal.org;
+        if (own && strcmp(own, names[i]) != 0) continue;
         mw_config_record config;
         bool has = false;
         ctx.org = names[i];
@@ -340,7 +373,8 @@ static const mw_field list_result[] = {
     {0}};
 
 static const mw_status config_errors[] = {MW_ENOTFOUND, MW_EINVAL, MW_EDENIED, MW_OK};
-static const mw_status put_errors[] = {MW_ENOTFOUND, MW_EINVAL, MW_EDENIED, MW_ETOOLARGE, MW_OK};
+static const mw_status put_errors[] = {MW_ENOTFOUND, MW_EINVAL,   MW_EDENIED,
+                                       MW_ETOOLARGE, MW_ECHANGED, MW_OK};
 static const mw_status init_errors[] = {MW_ECONFLICT, MW_EINVAL, MW_EDENIED, MW_OK};
 static const mw_status list_errors[] = {MW_EDENIED, MW_OK};
 
@@ -364,6 +398,7 @@ const mw_op mw_op_organizations = {
     .area = "organizations",
     .role = MW_ROLE_ADMIN,
     .kind = MW_OP_QUICK,
+    .tagged = true,
     .summary = "The organizations there are",
     .help = "Each with the version of its feature configuration, if it has one.",
     .examples = list_examples,
@@ -379,6 +414,7 @@ const mw_op mw_op_organizations = {
 const mw_op mw_op_organization_init = {
     .name = "organization_init",
     .verb = "org init",
+    .also = "org create",
     .method = "POST",
     .path = "/organizations",
     .area = "organizations",
@@ -386,9 +422,9 @@ const mw_op mw_op_organization_init = {
     .kind = MW_OP_QUICK,
     .makes_org = true,
     .summary = "Make an organization, with what is usual in its industry",
-    .help =
-        "On the command line it is the one of --org. With an industry it gets that one's feature "
-        "configuration, unless it has one already (409).",
+    .help = "On the command line it is the one of --org, and `org create` says the same. With an "
+            "industry it gets that one's feature "
+            "configuration, unless it has one already (409).",
     .examples = init_examples,
     .params = init_params,
     .result = init_result,
@@ -406,6 +442,7 @@ const mw_op mw_op_organization_config = {
     .area = "organizations",
     .role = MW_ROLE_VIEWER,
     .kind = MW_OP_QUICK,
+    .tagged = true,
     .summary = "An organization's feature configuration",
     .help = "The newest version, or an older one. On the command line only the configuration is "
             "printed, as `org configure` takes it.",
@@ -428,8 +465,10 @@ const mw_op mw_op_organization_config_put = {
     .area = "organizations",
     .role = MW_ROLE_ADMIN,
     .kind = MW_OP_QUICK,
+    .reads_if_match = true,
     .summary = "Give an organization a feature configuration",
     .help = "It is checked and becomes the next version; the same one once more is no new version. "
+            "With If-Match it is only taken while the newest one is that of the ETag (else 412). "
             "docs/formats/feature-config.md has its keys.",
     .params = id_param,
     .more_params = {mw_feature_config_params},

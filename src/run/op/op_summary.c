@@ -450,6 +450,8 @@ const mw_op mw_op_summary = {
     .area = "quick analytics",
     .role = MW_ROLE_VIEWER,
     .kind = MW_OP_QUICK,
+    .tagged = true,
+    .kept = true,
     .summary = "What a dataset holds, column by column",
     .help =
         "Rows, devices, parameters, time range, missing share and per-column statistics of the raw "

@@ -3,23 +3,35 @@
  *
  * Prepare   names the csv folder, the live segments and the parameters.
  * Work      ingests new and changed files, streams the dataset into windows, fits and measures the models.
- * Commit    moves model folders to versions/{n}, then one transaction makes segments and versions
- * count together; `current` links and the readable history follow from the store.
+ * Commit    moves model folders to versions/{job}-{fence}, then one transaction makes segments and versions
+ * count together; the links `current` and versions/{n} and the readable history follow from the store.
+ * A name belongs to one claim of one job, so nobody's folder is ever replaced: neither by a holder that lost its lease and does not know yet, nor by one
+ * whose commit nobody answered. What no record names is removed once its claim cannot commit any more.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/text/number.h"
 #include "keep/ingest/listing.h"
+#include "keep/ingest/quality.h"
 #include "keep/track/history.h"
 #include "learn/feature/config.h"
 #include "learn/model/plant.h"
 #include "run/op/dataset_job.h"
+#include "run/op/quality_args.h"
 #include "run/op/report.h"
 
 static const char *const model_names[] = {"baseline", "regression", "anomaly"};
 enum { N_MODELS = 3 };
+
+static const mw_param flag_params[] = {
+    {.name = "without_flagged",
+     .type = MW_PARAM_LIST,
+     .help = "Leave windows out of baseline and regression of which a feature is made of readings "
+             "with one of these flags: stuck, flat, out_of_range, spike, gap, clock, unit."},
+    {0}};
 
 /* ---- prepare ---- */
 
@@ -98,6 +110,8 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
     mw_status status = csv ? MW_OK : mw_fail_nomem(err, "a path");
     const char *dataset = mw_args_string(call->args, "dataset");
     bool found = false;
+    uint32_t flags;
+    if (!status) status = mw_op__flag_bits(call->args, "without_flagged", &flags, err);
     if (!status) status = find_config(call, &arena, &config, err);
     if (!status) status = check_config(call, config, err);
     /* Files in the csv folder belong to `main`. */
@@ -129,14 +143,30 @@ static mw_status prepare(const mw_call *call, mw_buf *out, mw_err *err) {
 
 /* ---- work ---- */
 
+/* What is left out, with the tables that say where; they are read when something is. */
+static mw_status read_flags(const mw_ctx *ctx, const mw_json *payload, const mw_op__rows *rows,
+                            mw_table ***tables, mw_lagged_flags *ret, mw_err *err) {
+    mw_args *args = NULL;
+    *ret = (mw_lagged_flags){.clock_bits = MW_QUALITY_CLOCK};
+    mw_status status = mw_op__args(ctx, payload, flag_params, &args, err);
+    if (!status) status = mw_op__flag_bits(args, "without_flagged", &ret->bits, err);
+    if (!status && ret->bits) status = mw_op__read_flagged(ctx, rows, tables, &ret->n_tables, err);
+    ret->tables = (const mw_table *const *)*tables;
+    mw_args_free(args);
+    return status;
+}
+
 static mw_status fit(const mw_ctx *ctx, const mw_json *payload, const mw_ingest_result *ingested,
                      mw_dir *work_dir, mw_buf *training, mw_err *err) {
     mw_op__rows rows;
     mw_args *args = NULL;
     mw_dir *out = NULL;
+    mw_table **tables = NULL;
+    mw_lagged_flags flags = {0};
     mw_status status = mw_op__open_rows(ctx, payload, ingested, work_dir, &rows, err);
     if (status) return status;
     status = mw_op__args(ctx, payload, mw_plant_params, &args, err);
+    if (!status) status = read_flags(ctx, payload, &rows, &tables, &flags, err);
     if (!status) status = mw_dir_sub(ctx, work_dir, "models", MW_DIR_CREATE, &out, err);
     if (!status) {
         mw_ctx seeded = *ctx;
@@ -144,11 +174,12 @@ static mw_status fit(const mw_ctx *ctx, const mw_json *payload, const mw_ingest_
         mw_json_writer writer;
         mw_json_writer_init(&writer, training, 0);
         status = mw_plant_fit(&seeded, mw_dataset_stream(rows.dataset), args,
-                              mw_json_string(mw_json_get(payload, "config"), ""), rows.data_hash,
-                              out, &writer, err);
+                              mw_json_string(mw_json_get(payload, "config"), ""), &flags,
+                              rows.data_hash, out, &writer, err);
     }
     mw_dir_close(out);
     mw_args_free(args);
+    mw_op__free_tables(tables, flags.n_tables);
     mw_op__close_rows(&rows);
     return status;
 }
@@ -224,25 +255,80 @@ static const char *as_text(const mw_json *value, mw_arena *arena) {
     return kept;
 }
 
-/* Moves one model's folder to versions/{next} and describes it. */
+/* "{job}-{fence}": whether that claim may still commit. Anything else is not ours to judge. */
+static bool may_commit(const mw_ctx *ctx, const mw_app *app, const char *folder) {
+    enum { ID = 26 };
+    char id[ID + 1];
+    int64_t fence;
+    mw_arena arena;
+    mw_job_record job;
+    mw_err err = {0};
+    const size_t n = strlen(folder);
+    if (n < ID + 2 || folder[ID] != '-' || !mw_number_read_int(folder + ID + 1, n - ID - 1, &fence))
+        return true;
+    mw_str_copy(id, sizeof id, (mw_str){folder, ID});
+    mw_arena_init(&arena, ctx->mem);
+    const mw_status status = mw_store_job_get(ctx, app->store, &arena, id, &job, &err);
+    const bool may = status == MW_OK ? job.fence == fence && !mw_job_state_final(job.state)
+                                     : status != MW_ENOTFOUND;
+    mw_arena_done(&arena);
+    return may;
+}
+
+static bool is_named(const mw_version_record *records, size_t n, const char *folder) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(records[i].folder, folder) == 0) return true;
+    return false;
+}
+
+/* Folders of claims that ended without a commit. Records are read after the claims: one that has ended has its record by then, or never. */
+static mw_status remove_left(const mw_ctx *ctx, mw_app *app, const char *model, mw_dir *versions,
+                             mw_arena *arena, mw_err *err) {
+    const mw_version_record *records;
+    mw_dir_entry *entries;
+    size_t n = 0, n_left = 0, n_records = 0;
+    mw_status status = mw_store_versions(ctx, app->store, arena, model, &records, &n_records, err);
+    if (!status) status = mw_dir_list(ctx, versions, &entries, &n, err);
+    if (status) return status;
+    for (size_t i = 0; i < n; i++)
+        if (entries[i].is_dir && !is_named(records, n_records, entries[i].name) &&
+            !may_commit(ctx, app, entries[i].name))
+            entries[n_left++] = entries[i];
+    if (n_left > 0)
+        status = mw_store_versions(ctx, app->store, arena, model, &records, &n_records, err);
+    for (size_t i = 0; i < n_left && !status; i++) {
+        char path[MW_ARTIFACT_NAME], all[MW_ARTIFACT_NAME + 1];
+        if (is_named(records, n_records, entries[i].name)) continue;
+        mw_artifact_of_version(ctx->org, model, entries[i].name, path);
+        (void)snprintf(all, sizeof all, "%s/", path);
+        status = mw_artifacts_remove(ctx, app->artifacts, all, err);
+        if (!status) status = mw_dir_remove(ctx, versions, entries[i].name, err);
+    }
+    mw_free(entries);
+    return status;
+}
+
+/* Moves one model's folder to where only this claim puts it, and describes it. */
 static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record *job,
                              mw_dir *models, const char *name, const mw_json *result,
                              mw_arena *arena, mw_version_record *ret, mw_err *err) {
-    const mw_version_record *old;
-    size_t n_old = 0;
     mw_dir *folder = NULL, *versions = NULL, *from = NULL;
     char hex[MW_SHA256_HEX];
-    mw_status status = mw_store_versions(ctx, app->store, arena, name, &old, &n_old, err);
-    int32_t next = n_old ? old[0].version + 1 : 1; /* newest first */
-    const char *number = mw_arena_printf(arena, "%d", next);
-    if (!status && !number) status = mw_fail_nomem(err, "a version");
+    mw_err left = {0};
+    const char *own = mw_arena_printf(arena, "%s-%lld", job->id, (long long)job->fence);
+    mw_status status = own ? MW_OK : mw_fail_nomem(err, "a version");
     if (!status) status = mw_app_folder(app, ctx, "models", name, &folder, err);
     if (!status) status = mw_dir_sub(ctx, folder, "versions", MW_DIR_CREATE, &versions, err);
     if (!status) status = mw_dir_sub(ctx, models, name, MW_DIR_MUST_EXIST, &from, err);
     if (!status) status = file_hash(ctx, from, mw_model_file(from), hex, err);
-    /* A folder of that number can only be left from a commit that never happened. */
-    if (!status) status = mw_dir_remove(ctx, versions, number, err);
-    if (!status) status = mw_dir_move(ctx, models, name, versions, number, err);
+    if (!status && remove_left(ctx, app, name, versions, arena, &left))
+        mw_log_warn(ctx, "what is left of trainings that failed stays for now: %s", left.message);
+    if (!status) status = mw_dir_move(ctx, models, name, versions, own, err);
+    if (!status) {
+        char path[MW_ARTIFACT_NAME];
+        mw_artifact_of_version(ctx->org, name, own, path);
+        status = mw_artifacts_put_folder(ctx, app->artifacts, app->data, path, err);
+    }
     mw_dir_close(from);
     mw_dir_close(versions);
     mw_dir_close(folder);
@@ -253,7 +339,7 @@ static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record
                                .run_id = job->id,
                                .job_id = job->id,
                                .created_us = mw_clock_utc(ctx->clock),
-                               .folder = number,
+                               .folder = own,
                                .production = true,
                                .sha256 = mw_arena_strdup(arena, hex),
                                .metrics = as_text(of_model, arena),
@@ -264,18 +350,31 @@ static mw_status place_model(const mw_ctx *ctx, mw_app *app, const mw_job_record
     return MW_OK;
 }
 
-/* models/{name}/current -> versions/{n}: derived from the store, so a failure is only logged. */
-static void link_current(const mw_ctx *ctx, const mw_app *app, const char *name,
-                         const char *folder_name) {
+static mw_status link_version(const mw_ctx *ctx, mw_dir *model, mw_dir *versions, const char *own,
+                              const mw_version_record *record, mw_err *err) {
+    char number[16], target[128];
+    mw_status status = MW_OK;
+    (void)snprintf(number, sizeof number, "%d", (int)record->version);
+    (void)snprintf(target, sizeof target, "versions/%s", record->folder);
+    if (strcmp(record->folder, own) == 0) status = mw_dir_link(ctx, versions, number, own, err);
+    if (!status && record->production) status = mw_dir_link(ctx, model, "current", target, err);
+    return status;
+}
+
+/* versions/{n} -> own, current -> versions/{folder in production}: derived from the store, so a failure is only logged. */
+static void link_versions(const mw_ctx *ctx, const mw_app *app, const char *name, const char *own,
+                          mw_arena *arena) {
     mw_err err = {0};
-    mw_dir *folder;
-    char target[64];
-    (void)snprintf(target, sizeof target, "versions/%s", folder_name);
-    mw_status status = mw_app_folder(app, ctx, "models", name, &folder, &err);
-    if (!status) {
-        status = mw_dir_link(ctx, folder, "current", target, &err);
-        mw_dir_close(folder);
-    }
+    mw_dir *model = NULL, *versions = NULL;
+    const mw_version_record *records;
+    size_t n = 0;
+    mw_status status = mw_store_versions(ctx, app->store, arena, name, &records, &n, &err);
+    if (!status) status = mw_app_folder(app, ctx, "models", name, &model, &err);
+    if (!status) status = mw_dir_sub(ctx, model, "versions", MW_DIR_MUST_EXIST, &versions, &err);
+    for (size_t i = 0; i < n && !status; i++)
+        status = link_version(ctx, model, versions, own, &records[i], &err);
+    mw_dir_close(versions);
+    mw_dir_close(model);
     if (status) mw_log_warn(ctx, "%s", err.message);
 }
 
@@ -314,7 +413,7 @@ static mw_status commit(const mw_ctx *ctx, void *self, const mw_job_record *job,
                                versions, N_MODELS, mw_buf_text(result), err);
     if (!status) {
         for (size_t i = 0; i < N_MODELS; i++)
-            link_current(ctx, app, model_names[i], versions[i].folder);
+            link_versions(ctx, app, model_names[i], versions[i].folder, &arena);
         write_history(ctx, app);
     }
     mw_dir_close(models);
@@ -412,7 +511,9 @@ static const mw_field result[] = {
     {.name = "program",
      .type = MW_FIELD_STRING,
      .help = "SHA-256 of the feature program of baseline and regression"},
-    {.name = "split", .type = MW_FIELD_OBJECT, .help = "how the time range was divided"},
+    {.name = "split",
+     .type = MW_FIELD_OBJECT,
+     .help = "how the time range was divided, and how many rows were purged or flagged"},
     {.name = "horizon", .type = MW_FIELD_STRING, .optional = true, .help = "how far ahead"},
     {.name = "lags",
      .type = MW_FIELD_INTEGER,
@@ -464,7 +565,7 @@ const mw_op mw_op_train = {
             "?wait=false answers 202 and the job's id. 409 while another training runs.",
     .examples = examples,
     .params = params,
-    .more_params = {mw_plant_params},
+    .more_params = {mw_plant_params, flag_params},
     .result = result,
     .example =
         "{\"dataset\":\"main\",\"data_hash\":\"ee54eafb00af3d5f56eb0a635bd3974623e3089827cca2"
@@ -489,6 +590,7 @@ const mw_op mw_op_train = {
     .prepare = prepare,
     .work = work,
     .commit = commit,
+    .reads = mw_op__reads_rows,
     .left = mw_op__left,
     .print = mw_op__print_training,
 };

@@ -41,21 +41,36 @@ static mw_status commit(const mw_ctx *ctx, void *app, const mw_job_record *job, 
     return status;
 }
 
-static const mw_param params[] = {
-    {.name = "dataset",
-     .type = MW_PARAM_STRING,
-     .flags = MW_PARAM_PATH | MW_PARAM_REQUIRED,
-     .help = "Where the rows go; `main` is what POST /train learns from by default."},
-    {.name = "name",
-     .type = MW_PARAM_STRING,
-     .flags = MW_PARAM_PATH | MW_PARAM_REQUIRED,
-     .min = 1,
-     .max = 255,
-     .help = "The file's name, its identity in the dataset: no slash, no leading dot."},
+#define DATASET_HELP "Where the rows go; `main` is what POST /train learns from by default."
+#define NAME_HELP "The file's name, its identity in the dataset: no slash, no leading dot."
+
+static const mw_param dry_run[] = {
     {.name = "dry_run",
      .type = MW_PARAM_BOOL,
      .def = "false",
      .help = "Only say how the file would be read, with ten typed rows."},
+    {0}};
+
+static const mw_param params[] = {{.name = "dataset",
+                                   .type = MW_PARAM_STRING,
+                                   .flags = MW_PARAM_PATH | MW_PARAM_REQUIRED,
+                                   .help = DATASET_HELP},
+                                  {.name = "name",
+                                   .type = MW_PARAM_STRING,
+                                   .flags = MW_PARAM_PATH | MW_PARAM_REQUIRED,
+                                   .min = 1,
+                                   .max = 255,
+                                   .help = NAME_HELP},
+                                  {0}};
+
+static const mw_param store_params[] = {
+    {.name = "dataset", .type = MW_PARAM_STRING, .def = "main", .help = DATASET_HELP},
+    {.name = "name",
+     .type = MW_PARAM_STRING,
+     .flags = MW_PARAM_REQUIRED,
+     .min = 1,
+     .max = 255,
+     .help = NAME_HELP " In a form, without it, the name that its file has there."},
     {0}};
 
 static const mw_field result[] = {
@@ -83,6 +98,11 @@ static const mw_field result[] = {
 static const mw_status errors[] = {MW_EPARSE,    MW_EINVAL, MW_EDATA, MW_EDENIED,
                                    MW_ECONFLICT, MW_EBUSY,  MW_EIO,   MW_OK};
 
+static const char example[] =
+    "{\"dataset\":\"main\",\"new_files\":1,\"unchanged_files\":0,\"rows\":11972,\"rejected\":0,"
+    "\"files\":[{\"source\":\"miner-long-2026-01-05.csv\",\"unchanged\":false,\"layout\":\"long\","
+    "\"rows\":11972,\"rejected\":0}]}";
+
 const mw_op mw_op_upload = {
     .name = "upload",
     .method = "POST",
@@ -98,13 +118,35 @@ const mw_op mw_op_upload = {
             "the rows that it brought before. Waits and answers what was found; with ?wait=false "
             "answers 202 and the job's id as soon as the file has come.",
     .params = params,
-    .more_params = {mw_ingest_params, mw_profile_params, mw_quality_params},
+    .more_params = {dry_run, mw_ingest_params, mw_profile_params, mw_quality_params},
     .result = result,
-    .example = "{\"dataset\":\"main\",\"new_files\":1,\"unchanged_files\":0,\"rows\":11972,"
-               "\"rejected\":0,\"files\":[{\"source\":\"miner-long-2026-01-05.csv\",\"unchanged\":"
-               "false,\"layout\":\"long\",\"rows\":11972,\"rejected\":0}]}",
+    .example = example,
     .errors = errors,
     .prepare = prepare,
     .work = work,
     .commit = commit,
+    .reads = mw_op__reads_files,
+};
+
+const mw_op mw_op_dataset_store = {
+    .name = "dataset_store",
+    .method = "POST",
+    .path = "/dataset/store",
+    .area = "datasets",
+    .role = MW_ROLE_OPERATOR,
+    .kind = MW_OP_JOB,
+    .upload = true,
+    .summary = "Send a telemetry file, as a form or as it is",
+    .help = "What POST /datasets/{dataset}/files/{name} does, for clients that send forms: a field "
+            "of multipart/form-data is a parameter when it stands before the file. A body that is "
+            "the file itself needs `name` in the query.",
+    .params = store_params,
+    .more_params = {dry_run, mw_ingest_params, mw_profile_params, mw_quality_params},
+    .result = result,
+    .example = example,
+    .errors = errors,
+    .prepare = prepare,
+    .work = work,
+    .commit = commit,
+    .reads = mw_op__reads_files,
 };

@@ -78,6 +78,30 @@ mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_
     return status;
 }
 
+/* MW_OK when it is there, or nobody has it: the check says so then. */
+static mw_status bring(const mw_app *app, const mw_ctx *ctx, const char *dataset, mw_dir *dir,
+                       const char *file, mw_err *err) {
+    mw_status status =
+        file ? mw_artifacts_need(ctx, app->artifacts, dataset, dir, file, err) : MW_OK;
+    return status == MW_ENOTFOUND || status == MW_EDATA ? MW_OK : status;
+}
+
+mw_status mw_op__have_segment(const mw_app *app, const mw_ctx *ctx, const char *dataset,
+                              mw_dir *dir, const mw_segment_record *segment, bool whole,
+                              mw_err *err) {
+    char name[MW_ARTIFACT_NAME];
+    mw_status status = bring(app, ctx, dataset, dir, segment->file, err);
+    if (!status) status = bring(app, ctx, dataset, dir, segment->quality, err);
+    if (!status) status = mw_op__check_segment(ctx, dir, segment, whole, err);
+    if (status != MW_EDATA || !app->artifacts) return status;
+    mw_err why = {0};
+    mw_artifact_of_dataset(ctx->org, dataset, segment->file, name);
+    mw_status fetched = mw_artifacts_get(ctx, app->artifacts, name, dir, segment->file, &why);
+    if (fetched == MW_OK) return mw_op__check_segment(ctx, dir, segment, whole, err);
+    if (fetched != MW_ENOTFOUND && fetched != MW_EDATA && err) *err = why;
+    return fetched != MW_ENOTFOUND && fetched != MW_EDATA ? fetched : status;
+}
+
 typedef struct wanted {
     const mw_op__filter *filter;
     const char *const *columns;
@@ -154,13 +178,18 @@ static mw_status walk(const mw_call *call, const char *dataset, const wanted *w,
     if (!status) status = w->visitor->begin(w->visitor->self, segments, n, err);
     for (size_t i = 0; i < n && !status; i++) {
         status = mw_ctx_check(ctx, err);
-        *gone = !status && !mw_dir_has(dir, segments[i].file);
+        if (!status)
+            status =
+                mw_artifacts_need(ctx, call->app->artifacts, dataset, dir, segments[i].file, err);
+        *gone = status == MW_ENOTFOUND;
         if (*gone) status = fail_missing(&segments[i], err);
         if (!status) status = visit(ctx, dir, segments[i].file, i, w, err);
         if (!status && w->visitor->quality && segments[i].quality) {
-            *gone = !mw_dir_has(dir, segments[i].quality);
-            status = *gone ? fail_missing_quality(&segments[i], err)
-                           : visit_quality(ctx, dir, segments[i].quality, w->visitor, err);
+            status = mw_artifacts_need(ctx, call->app->artifacts, dataset, dir, segments[i].quality,
+                                       err);
+            *gone = status == MW_ENOTFOUND;
+            if (*gone) status = fail_missing_quality(&segments[i], err);
+            if (!status) status = visit_quality(ctx, dir, segments[i].quality, w->visitor, err);
         }
     }
     mw_dir_close(dir);

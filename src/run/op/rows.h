@@ -17,6 +17,12 @@
 mw_status mw_op__check_segment(const mw_ctx *ctx, mw_dir *dir, const mw_segment_record *segment,
                                bool whole, mw_err *err);
 
+/* The same, after the segment's files were fetched that are missing, and once more when the segment is damaged: MW_EDATA only when neither the folder nor the
+ * artifact store has it as it was. Another status: it cannot be told now. */
+mw_status mw_op__have_segment(const mw_app *app, const mw_ctx *ctx, const char *dataset,
+                              mw_dir *dir, const mw_segment_record *segment, bool whole,
+                              mw_err *err);
+
 /* True for a status that ended a check before it could tell anything about what was checked. */
 bool mw_op__interrupted(mw_status status);
 

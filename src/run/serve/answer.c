@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { IDLE_OUT_BYTES = 4096 };
+#include "run/serve/problem.h"
+
+enum { IDLE_OUT_BYTES = 4096, ENCRYPTED_AT_A_TIME = 65536 };
 
 static const struct {
     int status;
@@ -67,8 +69,9 @@ void mw_conn__drop_answer(mw_conn *conn) {
 }
 
 size_t mw_conn__unsent(const mw_conn *conn) {
-    if (conn->writing) return conn->out.size + conn->flying_bytes;
-    return conn->out.size + conn->large.size - conn->large.at;
+    if (conn->writing && !conn->tls) return conn->out.size + conn->flying_bytes;
+    const size_t flying = conn->writing ? conn->flying_bytes : 0;
+    return conn->out.size + conn->large.size - conn->large.at + flying;
 }
 
 static void empty(mw_buf *buf) {
@@ -82,7 +85,7 @@ static void on_written(uv_write_t *request, int status) {
     mw_conn *conn = request->data;
     conn->writing = false;
     empty(&conn->flying);
-    mw_conn__drop_answer(conn);
+    if (!conn->tls) mw_conn__drop_answer(conn);
     if (conn->state == MW_CONN_GONE) return;
     if (status != 0) {
         mw_conn__close(conn);
@@ -111,8 +114,86 @@ static unsigned gather(const mw_buf *out, const mw_conn *conn, size_t skip, uv_b
     return n;
 }
 
+/* What the socket takes at once. False when the connection had to be closed. */
+static bool send_some(mw_conn *conn, uv_buf_t *pieces, unsigned n, size_t *sent) {
+    int taken = uv_try_write((uv_stream_t *)&conn->tcp, pieces, n);
+    if (taken < 0 && taken != UV_EAGAIN) {
+        mw_conn__close(conn);
+        return false;
+    }
+    *sent = taken > 0 ? (size_t)taken : 0;
+    conn->sent += (int64_t)*sent;
+    mw_loop__count(&conn->loop->sent_bytes, (int64_t)*sent);
+    return true;
+}
+
+/* The rest, of `flying` and what may follow it, goes when there is room. */
+static bool send_later(mw_conn *conn, uv_buf_t *pieces, unsigned n, size_t size) {
+    conn->flying_bytes = size;
+    conn->write_request.data = conn;
+    conn->writing = true;
+    if (uv_write(&conn->write_request, (uv_stream_t *)&conn->tcp, pieces, n, on_written) == 0)
+        return true;
+    conn->writing = false;
+    mw_conn__close(conn);
+    return false;
+}
+
+/* ---- under TLS ---- */
+
+/* Small pieces whole; of a large body as much as is sent at a time, so that it is not held twice. */
+static bool encrypt(mw_conn *conn) {
+    if (!mw_tls_established(conn->tls)) return true;
+    if (!mw_tls_write(conn->tls, conn->out.data, conn->out.size)) return false;
+    empty(&conn->out);
+    size_t n = conn->large.size - conn->large.at;
+    if (n > ENCRYPTED_AT_A_TIME) n = ENCRYPTED_AT_A_TIME;
+    if (n == 0) return true;
+    if (!mw_tls_write(conn->tls, conn->large.data + conn->large.at, n)) return false;
+    conn->large.at += n;
+    if (conn->large.at == conn->large.size) mw_conn__drop_answer(conn);
+    return true;
+}
+
+static bool flush_tls(mw_conn *conn) {
+    while (!conn->writing) {
+        if (conn->out.failed != MW_OK || !encrypt(conn)) {
+            mw_conn__close(conn);
+            return false;
+        }
+        mw_tls_take(conn->tls, &conn->flying);
+        if (conn->flying.failed != MW_OK) {
+            mw_conn__close(conn);
+            return false;
+        }
+        const size_t size = conn->flying.size;
+        size_t sent = 0;
+        if (size == 0) return true;
+        uv_buf_t piece = uv_buf_init(conn->flying.data, (unsigned)size);
+        if (!send_some(conn, &piece, 1, &sent)) return false;
+        if (sent == size) {
+            empty(&conn->flying);
+            continue;
+        }
+        piece = uv_buf_init(conn->flying.data + sent, (unsigned)(size - sent));
+        if (!send_later(conn, &piece, 1, size - sent)) return false;
+    }
+    return true;
+}
+
+void mw_conn__end_tls(mw_conn *conn) {
+    if (!conn->tls || conn->writing) return;
+    mw_tls_end(conn->tls);
+    mw_tls_take(conn->tls, &conn->flying);
+    if (conn->flying.size == 0 || conn->flying.failed != MW_OK) return;
+    uv_buf_t piece = uv_buf_init(conn->flying.data, (unsigned)conn->flying.size);
+    (void)uv_try_write((uv_stream_t *)&conn->tcp, &piece, 1);
+    empty(&conn->flying);
+}
+
 bool mw_conn__flush(mw_conn *conn) {
-    size_t unsent = mw_conn__unsent(conn);
+    if (conn->tls) return flush_tls(conn);
+    size_t unsent = mw_conn__unsent(conn), sent = 0;
     if (conn->writing || unsent == 0) return true;
     if (conn->out.failed != MW_OK) {
         mw_conn__close(conn); /* no memory for an answer, or a stream nobody reads */
@@ -120,14 +201,7 @@ bool mw_conn__flush(mw_conn *conn) {
     }
     uv_buf_t pieces[2];
     unsigned n = gather(&conn->out, conn, 0, pieces);
-    int taken = uv_try_write((uv_stream_t *)&conn->tcp, pieces, n);
-    if (taken < 0 && taken != UV_EAGAIN) {
-        mw_conn__close(conn);
-        return false;
-    }
-    size_t sent = taken > 0 ? (size_t)taken : 0;
-    conn->sent += (int64_t)sent;
-    mw_loop__count(&conn->loop->sent_bytes, (int64_t)sent);
+    if (!send_some(conn, pieces, n, &sent)) return false;
     if (sent == unsent) {
         empty(&conn->out);
         mw_conn__drop_answer(conn);
@@ -137,15 +211,7 @@ bool mw_conn__flush(mw_conn *conn) {
     conn->flying = conn->out;
     conn->out = swap;
     n = gather(&conn->flying, conn, sent, pieces);
-    conn->flying_bytes = unsent - sent;
-    conn->write_request.data = conn;
-    conn->writing = true;
-    if (uv_write(&conn->write_request, (uv_stream_t *)&conn->tcp, pieces, n, on_written) != 0) {
-        conn->writing = false;
-        mw_conn__close(conn);
-        return false;
-    }
-    return true;
+    return send_later(conn, pieces, n, unsent - sent);
 }
 
 /* ---- heads ---- */
@@ -192,6 +258,7 @@ static void write_head(mw_conn *conn, int status, const char *content_type, cons
         mw_buf_add(out, "Connection: keep-alive\r\n");
     if (status >= 400) mw_buf_add(out, "Cache-Control: no-store\r\n");
     if (fields) mw_buf_add(out, fields);
+    if (conn->exchange.more_fields) mw_buf_add(out, conn->exchange.more_fields);
     mw_buf_append(out, "\r\n", 2);
 }
 
@@ -233,15 +300,18 @@ static void put_answer(mw_conn *conn, const mw_answer *answer) {
 void mw_conn__refuse(mw_conn *conn, int status, const mw_err *error, const char *fields) {
     const mw_http_handler *handler = &conn->loop->http->options.handler;
     if (conn->answered || conn->state == MW_CONN_GONE) return;
+    char shorter[MW_PROBLEM_SHORT];
     mw_buf body;
     mw_buf_init(&body, conn->loop->http->ctx->mem, 65536);
     if (handler->write_problem)
         handler->write_problem(handler->self, status, error, conn->request_id, &body);
+    const bool whole = body.failed == MW_OK;
+    if (!whole) mw_problem_short(status, conn->request_id, shorter);
     put_answer(conn, &(mw_answer){.status = status,
                                   .content_type = "application/problem+json",
                                   .fields = fields,
-                                  .body = mw_buf_text(&body),
-                                  .size = body.size,
+                                  .body = whole ? mw_buf_text(&body) : shorter,
+                                  .size = whole ? body.size : strlen(shorter),
                                   .memory = MW_ANSWER_COPY});
     mw_buf_done(&body);
 }
@@ -314,6 +384,11 @@ void mw_exchange_finish(mw_exchange *exchange) {
 
 /* ---- flow and memory ---- */
 
+void mw_exchange_tick(mw_exchange *exchange) {
+    mw_conn *conn = conn_of(exchange);
+    if (conn->has_request) mw_loop__tick(conn);
+}
+
 void mw_exchange_abort(mw_exchange *exchange) { mw_conn__close(conn_of(exchange)); }
 
 char *mw_exchange_take_body(mw_exchange *exchange, size_t *size) {
@@ -330,6 +405,15 @@ void mw_exchange_resume(mw_exchange *exchange) {
     conn->paused = false;
     conn->turns = 0;
     mw_conn__advance(conn);
+}
+
+void mw_exchange_peer(const mw_exchange *exchange, char *out, size_t size) {
+    const mw_conn *conn = (const mw_conn *)((const char *)exchange - offsetof(mw_conn, exchange));
+    struct sockaddr_storage address;
+    int length = sizeof address;
+    mw_str_copy(out, size, MW_STR("?"));
+    if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&address, &length) == 0)
+        (void)uv_ip_name((const struct sockaddr *)&address, out, size);
 }
 
 bool mw_http_loop_draining(const mw_http_loop *loop) { return loop->draining; }

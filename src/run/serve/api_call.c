@@ -28,10 +28,14 @@ void mw_api__free_task(mw_task *task) {
     release_slot(task);
     if (task->has_upload_slot) atomic_fetch_sub(&task->api->n_uploads, 1);
     mw_upload_free(task->upload);
+    if (task->form) mw_form_done(task->form); /* itself it lies in the arena */
     mw_buf_done(&task->piece);
     mw_free(task->target);
     mw_free(task->body);
     mw_buf_done(&task->out);
+    mw_free(task->packed);
+    if (task->kept) mw_kept_drop(task->api->kept, task->kept);
+    mw_faults_done(&task->faults);
     mw_arena_done(&task->arena);
     mw_free(task);
 }
@@ -47,32 +51,39 @@ void mw_api__forget(mw_task *task) {
     if (task->receiving && !task->busy) mw_api__drop_upload(task);
 }
 
-void mw_api__log_task(const mw_task *task) {
-    const mw_op *op = task->route->op;
-    mw_log_level level = task->status >= 500     ? MW_LOG_ERROR
+void mw_api__log(const mw_ctx *ctx, const mw_op *op, int status, const mw_err *error) {
+    mw_log_level level = error->code == MW_EBUSY ? MW_LOG_DEBUG /* see on_done */
+                         : status >= 500         ? MW_LOG_ERROR
                          : op->kind == MW_OP_JOB ? MW_LOG_INFO
                                                  : MW_LOG_DEBUG;
-    if (task->error.code != MW_OK)
-        mw_log_write(&task->ctx, level, "%s %s: %d %s", op->method, op->path, task->status,
-                     task->error.message);
+    if (error->code != MW_OK)
+        mw_log_write(ctx, level, "%s %s: %d %s", op->method, op->path, status, error->message);
     else
-        mw_log_write(&task->ctx, level, "%s %s: %d", op->method, op->path, task->status);
+        mw_log_write(ctx, level, "%s %s: %d", op->method, op->path, status);
 }
 
 static void give_answer(mw_http_task *post) {
     mw_task *task = (mw_task *)post;
     mw_exchange *exchange = task->exchange;
-    if (exchange) {
+    if (exchange && task->kept) {
         exchange->user = NULL;
-        size_t size = task->out.size;
-        char *body = mw_buf_steal(&task->out, NULL);
+        mw_api__answer_kept(exchange, task->kept);
+    } else if (exchange) {
+        exchange->user = NULL;
+        size_t size = task->packed ? task->packed_size : task->out.size;
+        char *body = task->packed       ? task->packed
+                     : task->out.failed ? NULL
+                                        : mw_buf_steal(&task->out, NULL);
+        task->packed = NULL;
         if (body) {
             mw_exchange_answer(exchange, &(mw_answer){.status = task->status,
                                                       .content_type = task->content_type,
-                                                      .fields = task->fields,
+                                                      .fields = task->lines,
                                                       .body = body,
                                                       .size = size,
                                                       .memory = MW_ANSWER_GIVE});
+        } else if (task->error.code != MW_OK) {
+            mw_exchange_refuse(exchange, task->status, &task->error, task->lines);
         } else {
             mw_err err;
             mw_fail_nomem(&err, "the answer");
@@ -84,6 +95,11 @@ static void give_answer(mw_http_task *post) {
 
 /* ---- on a handler thread ---- */
 
+static void send_answer(mw_task *task) {
+    task->post.run = give_answer;
+    if (!mw_http_post(task->loop, &task->post)) mw_api__free_task(task);
+}
+
 static void post_answer(mw_task *task) {
     mw_err *err = &task->error;
     release_slot(task); /* before the client can read the answer and ask again */
@@ -93,13 +109,13 @@ static void post_answer(mw_task *task) {
         task->status = mw_api__status_of(err);
         task->content_type = "application/problem+json";
         mw_buf_clear(&task->out);
-        mw_problem_write(task->status, err, task->request_id, &task->out);
+        mw_problem_write(task->status, err, &task->faults, task->request_id, &task->out);
         const char *retry = mw_api__retry_fields(task->status);
-        (void)snprintf(task->fields, sizeof task->fields, "%s", retry ? retry : "");
+        (void)snprintf(task->lines, sizeof task->lines, "%s", retry ? retry : "");
     }
-    mw_api__log_task(task);
-    task->post.run = give_answer;
-    if (!mw_http_post(task->loop, &task->post)) mw_api__free_task(task);
+    mw_api__log(&task->ctx, task->route->op, task->status, &task->error);
+    mw_api__finish_answer(task);
+    send_answer(task);
 }
 
 static void set_answer(mw_task *task, int status, const char *fields) {
@@ -107,7 +123,7 @@ static void set_answer(mw_task *task, int status, const char *fields) {
     task->error.code = MW_OK;
     task->status = status;
     task->content_type = type ? type : "application/json";
-    (void)snprintf(task->fields, sizeof task->fields, "%sCache-Control: no-store\r\n", fields);
+    (void)snprintf(task->lines, sizeof task->lines, "%s", fields);
 }
 
 /* The error object of a job ({code, message, hint}) as an mw_err. */
@@ -199,21 +215,71 @@ static bool watch_job(mw_task *task) {
     return false;
 }
 
-static mw_status call_operation(mw_task *task, bool *wait) {
+/* What an operation waits for is there: from any thread, once. */
+static void on_ready(void *arg) {
+    mw_task *task = arg;
+    mw_api *api = task->api;
+    task->work.run = mw_api__run_task;
+    pthread_mutex_lock(&api->lock);
+    bool taken = !api->closing && mw_handlers_push(api->handlers, &task->work, true);
+    pthread_mutex_unlock(&api->lock);
+    if (!taken) mw_api__free_task(task);
+    mw_api__unref(api);
+}
+
+/* True: the task belongs to on_ready now. */
+static bool waits(mw_task *task, const mw_call *call) {
+    mw_api *api = task->api;
+    const mw_op *op = task->route->op;
+    if (!op->wait || task->waited) return false;
+    task->waited = true;
+    pthread_mutex_lock(&api->lock);
+    api->refs++;
+    pthread_mutex_unlock(&api->lock);
+    if (op->wait(call, on_ready, task)) return true;
+    mw_api__unref(api);
+    return false;
+}
+
+static mw_status unpack_body(mw_task *task, mw_err *err) {
+    char *plain = NULL;
+    size_t size = 0;
+    const int64_t most =
+        task->route->op->takes ? MW_LIMIT(LIVE_BODY_BYTES) : task->api->options.body_bytes;
+    mw_status status =
+        mw_coding_unpack(task->ctx.mem, task->coding, (mw_str){task->body, task->body_size},
+                         (size_t)most, &plain, &size, err);
+    if (status != MW_OK) return status;
+    mw_free(task->body);
+    task->body = plain;
+    task->body_size = size;
+    task->coding = MW_CODING_IDENTITY;
+    return MW_OK;
+}
+
+/* *parked: the task is somebody else's for now, and must not be touched. */
+static mw_status call_operation(mw_task *task, bool *wait, bool *parked) {
     mw_api *api = task->api;
     const mw_route *route = task->route;
     mw_err *err = &task->error;
     mw_url url;
     mw_args *args = NULL;
-    mw_api_input input = {.route = route, .body = {task->body ? task->body : "", task->body_size}};
+    mw_api_input input = {.route = route};
     mw_status status = MW_OK;
     if (!route->op->public && !route->op->makes_org)
         status = api->services.check_org(api->services.app, &task->ctx, err);
     if (status == MW_OK) status = mw_url_split(mw_str_of(task->target), &url, err);
     if (status == MW_OK) status = mw_url_decode_path(&task->arena, url.path, &input.path, err);
+    if (status == MW_OK && task->coding != MW_CODING_IDENTITY) status = unpack_body(task, err);
     if (status != MW_OK) return status;
     input.query = url.query;
-    status = mw_api__read_args(task->ctx.mem, &task->arena, &input, wait, &args, err);
+    input.body = (mw_str){task->body ? task->body : "", task->body_size};
+    if (route->op->upload) status = mw_api__receive_rest(task);
+    if (status != MW_OK) return status;
+    input.fields = task->fields;
+    input.file_name = task->file_name;
+    status =
+        mw_api__read_args(task->ctx.mem, &task->arena, &input, wait, &task->faults, &args, err);
     if (status != MW_OK) return status;
     if (route->op->upload) status = mw_api__finish_upload(task);
     if (status == MW_OK && route->op->kind == MW_OP_JOB && *wait) status = take_slot(task);
@@ -225,10 +291,12 @@ static mw_status call_operation(mw_task *task, bool *wait) {
     mw_call call = {.ctx = &task->ctx,
                     .app = api->services.app,
                     .body = route->op->takes ? &body : NULL,
-                    .principal = {.name = "loopback", .role = MW_ROLE_ADMIN},
+                    .if_match = task->if_match ? mw_str_of(task->if_match) : (mw_str){0},
+                    .principal = task->guest.holder.principal,
                     .args = args,
                     .upload = task->upload};
-    if (status == MW_OK)
+    if (status == MW_OK) *parked = waits(task, &call);
+    if (status == MW_OK && !*parked)
         status = api->services.call(route->op, &call, &task->out, task->job_id, err);
     mw_args_free(args);
     return status;
@@ -242,14 +310,30 @@ static void end_upload(mw_task *task) {
     task->has_upload_slot = false;
 }
 
+/* What waited too long is not begun: its client has given up, or soon will. */
+static mw_status check_deadline(mw_task *task) {
+    mw_api *api = task->api;
+    if (!task->deadline_us || mw_clock_monotonic(api->ctx->clock) <= task->deadline_us)
+        return MW_OK;
+    atomic_fetch_add(&api->n_late, 1);
+    mw_fail(&task->error, MW_EBUSY, "the request waited too long for a free thread");
+    return mw_err_hint(&task->error, "nothing was done; send it again in a moment");
+}
+
 void mw_api__run_task(mw_handler_work *work, bool dropped) {
     mw_task *task = mw_api__task_of_work(work);
     if (dropped) {
         mw_api__free_task(task);
         return;
     }
-    bool wait = true;
-    mw_status status = call_operation(task, &wait);
+    bool wait = true, parked = false;
+    mw_status status = check_deadline(task);
+    if (status == MW_OK && mw_api__find_kept(task)) {
+        send_answer(task);
+        return;
+    }
+    if (status == MW_OK) status = call_operation(task, &wait, &parked);
+    if (parked) return;
     bool job = status == MW_OK && task->route->op->kind == MW_OP_JOB;
     if (status == MW_OK) task->error.code = MW_OK;
     if (status != MW_OK && task->error.code == MW_OK) task->error.code = status;
@@ -263,6 +347,19 @@ void mw_api__run_task(mw_handler_work *work, bool dropped) {
 
 /* ---- the start, on the loop ---- */
 
+/* What the head says about the answer. False when there is no memory. */
+static bool read_wishes(mw_task *task, const mw_message *message, const mw_op *op) {
+    const mw_str none_match = mw_message_field(message, "If-None-Match");
+    const mw_str match = mw_message_field(message, "If-Match");
+    task->accepted = mw_coding_choose(mw_message_field(message, "Accept-Encoding"));
+    if (op->tagged && none_match.data)
+        task->if_none_match = mw_arena_strndup(&task->arena, none_match.data, none_match.size);
+    if (op->reads_if_match && match.data)
+        task->if_match = mw_arena_strndup(&task->arena, match.data, match.size);
+    return (task->if_none_match || !op->tagged || !none_match.data) &&
+           (task->if_match || !op->reads_if_match || !match.data);
+}
+
 mw_task *mw_api__new_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
                           const char *org) {
     mw_mem *mem = api->ctx->mem;
@@ -272,6 +369,7 @@ mw_task *mw_api__new_task(mw_api *api, mw_exchange *exchange, const mw_route *ro
     task->loop = exchange->loop;
     task->route = route;
     mw_arena_init(&task->arena, mem);
+    mw_faults_init(&task->faults, mem);
     mw_buf_init(&task->out, mem, (size_t)MW_LIMIT(HTTP_RESPONSE_BYTES));
     mw_str target = exchange->message->target;
     if (route->op->takes)
@@ -279,17 +377,57 @@ mw_task *mw_api__new_task(mw_api *api, mw_exchange *exchange, const mw_route *ro
             mw_guard_type(mw_message_field(exchange->message, "Content-Type"), route->op->takes);
     task->target = mw_strndup(mem, target.data, target.size);
     bool has_body = exchange->body.size > 0;
-    if (has_body) task->body = mw_exchange_take_body(exchange, &task->body_size);
-    if (!task->target || (has_body && !task->body)) {
+    if (has_body) {
+        task->body = mw_exchange_take_body(exchange, &task->body_size);
+        task->coding = mw_coding_of(mw_message_field(exchange->message, "Content-Encoding"));
+    }
+    if (!read_wishes(task, exchange->message, route->op) || !task->target ||
+        (has_body && !task->body)) {
         mw_api__free_task(task);
         return NULL;
     }
     (void)snprintf(task->org, sizeof task->org, "%s", org);
+    mw_guest_copy(exchange->who, &task->guest);
     (void)snprintf(task->request_id, sizeof task->request_id, "%s", exchange->request_id);
     task->ctx = *api->ctx;
     task->ctx.org = task->org;
     task->ctx.request_id = task->request_id;
     return task;
+}
+
+static void run_packing(mw_handler_work *work, bool dropped) {
+    mw_task *task = mw_api__task_of_work(work);
+    if (dropped) {
+        mw_api__free_task(task);
+        return;
+    }
+    set_answer(task, 200, "");
+    post_answer(task);
+}
+
+bool mw_api__start_packing(mw_api *api, mw_exchange *exchange, const mw_route *route,
+                           const char *org, const char *text, size_t size) {
+    mw_task *task = mw_api__new_task(api, exchange, route, org);
+    if (!task) return false;
+    mw_buf_append(&task->out, text, size);
+    task->exchange = exchange;
+    task->work.run = run_packing;
+    exchange->user = task;
+    if (mw_handlers_push(api->handlers, &task->work, false)) return true;
+    exchange->user = NULL;
+    mw_api__free_task(task);
+    return false;
+}
+
+/* What changes something is not stopped half-way: once it runs it runs to its end. */
+static void set_deadline(mw_task *task) {
+    const mw_op *op = task->route->op;
+    const int ms = op->deadline_ms ? op->deadline_ms : task->api->options.deadline_ms;
+    const bool reads = strcmp(op->method, "GET") == 0 || op->deadline_ms;
+    task->deadline_us = mw_clock_monotonic(task->api->ctx->clock) + (int64_t)ms * 1000;
+    if (!reads) return;
+    atomic_store(&task->cancel.deadline_us, task->deadline_us);
+    task->ctx.cancel = &task->cancel;
 }
 
 void mw_api__start_task(mw_api *api, mw_exchange *exchange, const mw_route *route,
@@ -303,6 +441,7 @@ void mw_api__start_task(mw_api *api, mw_exchange *exchange, const mw_route *rout
     }
     task->exchange = exchange;
     task->work.run = mw_api__run_task;
+    set_deadline(task);
     exchange->user = task;
     if (mw_handlers_push(api->handlers, &task->work, false)) return;
     exchange->user = NULL;

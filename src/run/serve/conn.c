@@ -54,8 +54,10 @@ static void start_exchange(mw_conn *conn) {
     conn->exchange.begun_us = mw_loop__now(conn->loop);
     conn->exchange.body = (mw_str){0};
     conn->exchange.user = NULL;
+    conn->exchange.who = NULL;
     conn->exchange.kept_bytes = 0;
     conn->exchange.route = -1;
+    conn->exchange.more_fields = NULL;
     conn->answered = conn->answer_whole = conn->streaming = conn->chunked = false;
     conn->body_done = conn->paused = conn->wants_drain = false;
     conn->no_body = conn->message.method == MW_HTTP_HEAD;
@@ -67,6 +69,7 @@ static void start_exchange(mw_conn *conn) {
 /* on_done, then ready for the next request. */
 static void end_exchange(mw_conn *conn, int status) {
     const mw_http_handler *handler = handler_of(conn);
+    mw_loop__stop_ticking(conn);
     const char *method = conn->has_request ? mw_http_method_name(conn->message.method) : NULL;
     if (handler->on_done)
         handler->on_done(handler->self, &conn->exchange, status, conn->answer_bytes, method);
@@ -195,6 +198,7 @@ static size_t consume(mw_conn *conn, const char *data, size_t size) {
 static void start_lingering(mw_conn *conn) {
     uv_os_fd_t fd;
     bool open = uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0;
+    mw_conn__end_tls(conn);
     if (conn->peer_ended || !open || shutdown(fd, SHUT_WR) != 0) {
         mw_conn__close(conn);
         return;
@@ -286,6 +290,8 @@ static void arm_deadline(mw_conn *conn) {
     mw_deadline deadline = MW_DEADLINE_NONE;
     if (conn->state == MW_CONN_LINGER)
         deadline = MW_DEADLINE_LINGER;
+    else if (conn->tls && !mw_tls_established(conn->tls))
+        deadline = MW_DEADLINE_HANDSHAKE;
     else if (mw_conn__unsent(conn) > 0)
         deadline = MW_DEADLINE_WRITE;
     else if (conn->state == MW_CONN_READ && mw_message_idle(&conn->message))
@@ -353,6 +359,55 @@ static void on_bytes(mw_conn *conn, const char *data, size_t size) {
     mw_conn__advance(conn);
 }
 
+static void on_content(mw_conn *conn, const char *data, size_t size) {
+    if (conn->state != MW_CONN_LINGER) {
+        on_bytes(conn, data, size);
+        return;
+    }
+    conn->linger_bytes += size;
+    if (conn->linger_bytes > MW_LINGER_BYTES) mw_conn__close(conn);
+}
+
+/* Whoever speaks HTTP to a port of TLS is told so in HTTP. */
+static void refuse_plain(mw_conn *conn) {
+    mw_err error;
+    conn->tls = mw_tls_close(conn->tls);
+    mw_fail(&error, MW_EPARSE, "this port speaks TLS");
+    mw_err_hint(&error, "ask for https:// instead of http://");
+    start_exchange(conn);
+    mw_conn__refuse(conn, 400, &error, NULL);
+    mw_conn__advance(conn);
+}
+
+/* What the socket received under TLS. */
+static void on_cipher(mw_conn *conn, const char *data, size_t size) {
+    mw_http_loop *loop = conn->loop;
+    mw_tls_result result;
+    if (!conn->tls_begun && !mw_tls_begins(data[0])) {
+        refuse_plain(conn);
+        return;
+    }
+    conn->tls_begun = true;
+    if (!mw_tls_feed(conn->tls, data, size)) {
+        mw_conn__close(conn);
+        return;
+    }
+    do {
+        size_t n;
+        result = mw_tls_read(conn->tls, loop->content, sizeof loop->content, &n);
+        if (result == MW_TLS_DATA) on_content(conn, loop->content, n);
+        if (conn->state == MW_CONN_GONE) return;
+    } while (result == MW_TLS_DATA);
+    if (result == MW_TLS_ENDED) {
+        on_peer_end(conn);
+    } else if (result == MW_TLS_FAILED) {
+        if (mw_conn__flush(conn))
+            mw_conn__close(conn); /* the alert, as far as the socket takes it */
+    } else {
+        mw_conn__advance(conn);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     mw_conn *conn = (mw_conn *)stream;
     if (conn->state == MW_CONN_GONE || n == 0) return;
@@ -362,12 +417,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         mw_conn__close(conn);
     } else {
         mw_loop__count(&conn->loop->received_bytes, n);
-        if (conn->state == MW_CONN_LINGER) {
-            conn->linger_bytes += (size_t)n;
-            if (conn->linger_bytes > MW_LINGER_BYTES) mw_conn__close(conn);
-        } else {
-            on_bytes(conn, buf->base, (size_t)n);
-        }
+        if (conn->tls)
+            on_cipher(conn, buf->base, (size_t)n);
+        else
+            on_content(conn, buf->base, (size_t)n);
     }
 }
 
@@ -429,6 +482,7 @@ void mw_conn__free(mw_conn *conn) {
     mw_buf_done(&conn->out);
     mw_buf_done(&conn->flying);
     mw_conn__drop_answer(conn);
+    mw_tls_close(conn->tls);
     mw_free(conn);
 }
 
@@ -440,7 +494,9 @@ static void on_closed(uv_handle_t *handle) {
 
 void mw_conn__close(mw_conn *conn) {
     if (conn->state == MW_CONN_GONE) return;
+    const bool quiet = conn->state == MW_CONN_READ && mw_conn__unsent(conn) == 0;
     conn->state = MW_CONN_GONE;
+    if (quiet) mw_conn__end_tls(conn);
     mw_loop__set_deadline(conn, MW_DEADLINE_NONE);
     if (conn->has_request) end_exchange(conn, conn->answer_whole ? conn->status : 499);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
@@ -475,9 +531,10 @@ void mw_conn__open(mw_http_loop *loop, int fd, bool over_limit) {
     mw_message_begin(&conn->message);
     mw_arena_init(&conn->arena, mem);
     mw_buf_init(&conn->body, mem, SIZE_MAX / 4);
-    mw_buf_init(&conn->waiting, mem, MW_WAITING_BYTES + MW_READ_BYTES);
+    /* Under TLS one read may bring the end of a record that had begun before. */
+    mw_buf_init(&conn->waiting, mem, MW_WAITING_BYTES + MW_READ_BYTES + 2 * MW_RECORD_BYTES);
     mw_buf_init(&conn->out, mem, MW_STREAM_MAX + (size_t)limits->pipelined * MW_COPY_BYTES);
-    mw_buf_init(&conn->flying, mem, conn->out.max_bytes);
+    mw_buf_init(&conn->flying, mem, conn->out.max_bytes + MW_STREAM_MAX / 4);
     conn->exchange = (mw_exchange){.message = &conn->message,
                                    .loop = loop,
                                    .arena = &conn->arena,
@@ -495,6 +552,15 @@ void mw_conn__open(mw_http_loop *loop, int fd, bool over_limit) {
     }
     uv_tcp_nodelay(&conn->tcp, 1);
     uv_tcp_keepalive(&conn->tcp, 1, KEEP_ALIVE_PROBE_S);
+    mw_tls *tls = loop->http->options.tls;
+    if (tls) {
+        conn->tls = over_limit ? NULL : mw_tls_open(tls); /* no handshake to be told 503 */
+        if (over_limit) mw_loop__count(&loop->rejected, 1);
+        if (!conn->tls) {
+            mw_conn__close(conn);
+            return;
+        }
+    }
     conn->rejected = over_limit;
     if (over_limit) {
         mw_loop__count(&loop->rejected, 1);

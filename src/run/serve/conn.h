@@ -28,6 +28,7 @@ typedef enum mw_conn_state {
 /* Queues of connections with the same time-out, oldest deadline first. */
 typedef enum mw_deadline {
     MW_DEADLINE_NONE,
+    MW_DEADLINE_HANDSHAKE,
     MW_DEADLINE_IDLE,
     MW_DEADLINE_HEAD,
     MW_DEADLINE_BODY,
@@ -37,6 +38,7 @@ typedef enum mw_deadline {
 } mw_deadline;
 
 enum {
+    MW_RECORD_BYTES = 16384,
     MW_READ_BYTES = 65536,     /* one read; the loop's buffer */
     MW_WAITING_BYTES = 65536,  /* unread pipelined bytes kept for one connection */
     MW_COPY_BYTES = 16384,     /* larger bodies are sent from where they are */
@@ -50,6 +52,8 @@ typedef struct mw_conn {
     uv_tcp_t tcp; /* first: handle and connection have one address */
     mw_exchange exchange;
     mw_http_loop *loop;
+    mw_tls_conn *tls; /* NULL: plain */
+    bool tls_begun;   /* its first byte has come */
     mw_message message;
     mw_arena arena;
     mw_conn_state state;
@@ -74,7 +78,8 @@ typedef struct mw_conn {
     mw_buf body;    /* MW_BODY_KEEP */
     mw_buf waiting; /* bytes of later requests */
     mw_buf out;     /* to be sent */
-    mw_buf flying;  /* being sent by uv_write */
+    mw_buf
+        flying; /* being sent by uv_write; under TLS encrypted, while out and large are not yet */
     struct {
         const char *data; /* NULL: none; sent after out */
         size_t size, at;
@@ -94,6 +99,8 @@ typedef struct mw_conn {
     struct mw_conn *previous, *next; /* in the loop's list */
     struct mw_conn *next_ready;      /* waiting for its turn */
     bool is_ready;
+    bool ticking;
+    struct mw_conn *tick_previous, *tick_next; /* in the loop's list of those */
 } mw_conn;
 
 typedef struct mw_conn_queue {
@@ -105,6 +112,7 @@ struct mw_http_loop {
     uv_poll_t listener;
     uv_timer_t accept_timer; /* starts the listener again after a lack of descriptors */
     uv_timer_t sweep_timer;
+    uv_timer_t tick_timer; /* active while `ticking` is not empty */
     uv_async_t wake;
     uv_idle_t turn; /* active while `ready` is not empty */
     mw_http *http;
@@ -115,6 +123,7 @@ struct mw_http_loop {
     mw_conn *conns;
     int64_t n_conns;
     mw_conn *ready, *ready_last;
+    mw_conn *ticking;
     mw_conn_queue deadlines[MW_DEADLINES];
     pthread_mutex_t lock; /* of tasks, closed_for_tasks, drain_until_us */
     mw_http_task *tasks, *tasks_last;
@@ -125,6 +134,7 @@ struct mw_http_loop {
     uint64_t id_state;
     _Atomic int64_t accepted, rejected, timed_out, received_bytes, sent_bytes;
     char read_buffer[MW_READ_BYTES];
+    char content[MW_RECORD_BYTES]; /* of one TLS record */
 };
 
 struct mw_http {
@@ -151,12 +161,16 @@ void mw_conn__free(mw_conn *conn);
 bool mw_conn__flush(mw_conn *conn);
 void mw_conn__refuse(mw_conn *conn, int status, const mw_err *error, const char *fields);
 void mw_conn__continue(mw_conn *conn);
+/* Under TLS: tells the peer that we send no more, as far as it goes without waiting. */
+void mw_conn__end_tls(mw_conn *conn);
 size_t mw_conn__unsent(const mw_conn *conn);
 void mw_conn__drop_answer(mw_conn *conn);
 
 /* loop.c */
 void mw_loop__set_deadline(mw_conn *conn, mw_deadline deadline);
 void mw_loop__turn_later(mw_conn *conn);
+void mw_loop__tick(mw_conn *conn);
+void mw_loop__stop_ticking(mw_conn *conn);
 const char *mw_loop__date(mw_http_loop *loop);
 void mw_loop__forget(mw_conn *conn);
 int64_t mw_loop__now(const mw_http_loop *loop);

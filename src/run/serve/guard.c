@@ -2,6 +2,9 @@
 #include "run/serve/guard.h"
 
 #include <string.h>
+#include <strings.h>
+
+#include "run/serve/cors.h"
 
 static bool is_port(mw_str text) {
     if (text.size == 0 || text.size > 5) return false;
@@ -33,27 +36,36 @@ bool mw_guard_origin(mw_str origin) {
     return false;
 }
 
-int mw_guard_check(const mw_message *message, mw_str url_authority, mw_err *err) {
+/* "https://plant:8443" for a request to Host: plant:8443. */
+static bool is_own(mw_str origin, mw_str host) {
+    if (!host.data || host.size == 0 || origin.size <= host.size) return false;
+    const char *at = origin.data + origin.size - host.size;
+    return at[-1] == '/' && strncasecmp(at, host.data, host.size) == 0;
+}
+
+int mw_guard_check(const mw_message *message, mw_str url_authority, mw_guard_reach reach,
+                   const char *const *origins, mw_err *err) {
     mw_str host = mw_message_field(message, "Host");
     bool foreign = (host.data && !mw_guard_host(host)) ||
                    (url_authority.data && !mw_guard_host(url_authority));
-    if (foreign) {
+    if (foreign && reach == MW_GUARD_LOOPBACK) {
         mw_fail(err, MW_EDENIED, "this server answers only to localhost, 127.0.0.1 and [::1]");
         mw_err_hint(err, "use http://127.0.0.1 and the port; names of other hosts are refused so "
                          "that web pages cannot reach it");
         return 421;
     }
     mw_str origin = mw_message_field(message, "Origin");
-    if (origin.data && !mw_guard_origin(origin)) {
+    const bool own = reach == MW_GUARD_LOOPBACK ? mw_guard_origin(origin) : is_own(origin, host);
+    if (origin.data && !own && !mw_cors_allows(origins, origin)) {
         mw_fail(err, MW_EDENIED, "a page of another origin may not use this server");
-        mw_err_hint(err, "send the request from a page on this host, or without an Origin field");
+        mw_err_hint(err, "send the request from a page on this host, or allow its origin: "
+                         "`millwright serve --cors-origin ORIGIN`");
         return 403;
     }
     return 0;
 }
 
-/* Takes the next element of a list off the front of *rest. */
-static mw_str next_part(mw_str *rest, char separator) {
+mw_str mw_guard_next_part(mw_str *rest, char separator) {
     if (rest->size == 0) return (mw_str){"", 0};
     const char *end = memchr(rest->data, separator, rest->size);
     size_t n = end ? (size_t)(end - rest->data) : rest->size;
@@ -72,9 +84,9 @@ static bool is_charset(mw_str parameter) {
 
 const char *mw_guard_type(mw_str content_type, const char *const *types) {
     mw_str rest = content_type;
-    const mw_str type = next_part(&rest, ';');
+    const mw_str type = mw_guard_next_part(&rest, ';');
     while (rest.size) {
-        mw_str parameter = next_part(&rest, ';');
+        mw_str parameter = mw_guard_next_part(&rest, ';');
         if (is_charset(parameter) && !mw_str_is_nocase(parameter, "charset=utf-8") &&
             !mw_str_is_nocase(parameter, "charset=\"utf-8\""))
             return NULL;
@@ -85,9 +97,9 @@ const char *mw_guard_type(mw_str content_type, const char *const *types) {
 
 bool mw_guard_json(mw_str content_type) {
     mw_str rest = content_type;
-    if (!mw_str_is_nocase(next_part(&rest, ';'), "application/json")) return false;
+    if (!mw_str_is_nocase(mw_guard_next_part(&rest, ';'), "application/json")) return false;
     while (rest.size) {
-        mw_str parameter = next_part(&rest, ';');
+        mw_str parameter = mw_guard_next_part(&rest, ';');
         if (!mw_str_is_nocase(parameter, "charset=utf-8") &&
             !mw_str_is_nocase(parameter, "charset=\"utf-8\""))
             return false;
@@ -107,10 +119,10 @@ static bool is_zero_weight(mw_str parameter) {
 bool mw_guard_accepts_gzip(mw_str accept_encoding) {
     mw_str rest = accept_encoding;
     while (rest.size) {
-        mw_str item = next_part(&rest, ',');
-        mw_str coding = next_part(&item, ';');
+        mw_str item = mw_guard_next_part(&rest, ',');
+        mw_str coding = mw_guard_next_part(&item, ';');
         bool refused = false;
-        while (item.size) refused = is_zero_weight(next_part(&item, ';')) || refused;
+        while (item.size) refused = is_zero_weight(mw_guard_next_part(&item, ';')) || refused;
         if (mw_str_is_nocase(coding, "gzip") && !refused) return true;
     }
     return false;

@@ -44,6 +44,8 @@ void mw_http_limits_default(mw_http_limits *ret) {
         .body_min_bytes_per_s = (int)MW_LIMIT(HTTP_BODY_MIN_BYTES_PER_S),
         .grace_ms = 10000,
         .linger_ms = 2000,
+        .tick_ms = 50,
+        .handshake_timeout_ms = (int)MW_LIMIT(TLS_HANDSHAKE_MS),
     };
 }
 
@@ -70,6 +72,7 @@ const char *mw_loop__date(mw_http_loop *loop) {
 
 static int64_t timeout_us(const mw_http_limits *limits, mw_deadline deadline) {
     const int ms[MW_DEADLINES] = {
+        [MW_DEADLINE_HANDSHAKE] = limits->handshake_timeout_ms,
         [MW_DEADLINE_IDLE] = limits->idle_timeout_ms,
         [MW_DEADLINE_HEAD] = limits->header_timeout_ms,
         [MW_DEADLINE_BODY] = limits->grace_ms,
@@ -108,7 +111,7 @@ static void end_if_drained(mw_http_loop *loop);
 static void on_sweep(uv_timer_t *timer) {
     mw_http_loop *loop = timer->data;
     int64_t now = mw_loop__now(loop);
-    for (int k = MW_DEADLINE_IDLE; k < MW_DEADLINES; k++) {
+    for (int k = MW_DEADLINE_NONE + 1; k < MW_DEADLINES; k++) {
         mw_conn *conn;
         while ((conn = loop->deadlines[k].first) && conn->deadline_us <= now) mw_conn__expire(conn);
     }
@@ -118,7 +121,7 @@ static void on_sweep(uv_timer_t *timer) {
 
 static uint64_t sweep_ms(const mw_http_limits *limits) {
     const int all[] = {limits->idle_timeout_ms, limits->header_timeout_ms, limits->grace_ms,
-                       limits->linger_ms};
+                       limits->linger_ms, limits->handshake_timeout_ms};
     int least = SWEEP_MAX_MS * 4;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] < least) least = all[i];
@@ -171,6 +174,37 @@ void mw_loop__turn_later(mw_conn *conn) {
     uv_idle_start(&loop->turn, on_turn);
 }
 
+/* A call may end its own connection's exchange, no other. */
+static void on_tick(uv_timer_t *timer) {
+    mw_http_loop *loop = timer->data;
+    const mw_http_handler *handler = &loop->http->options.handler;
+    for (mw_conn *conn = loop->ticking, *next; conn; conn = next) {
+        next = conn->tick_next;
+        if (handler->on_tick) handler->on_tick(handler->self, &conn->exchange);
+    }
+}
+
+void mw_loop__tick(mw_conn *conn) {
+    mw_http_loop *loop = conn->loop;
+    const uint64_t period = (uint64_t)loop->http->options.limits.tick_ms;
+    if (conn->ticking) return;
+    if (!loop->ticking) uv_timer_start(&loop->tick_timer, on_tick, period, period);
+    conn->ticking = true;
+    conn->tick_previous = NULL;
+    conn->tick_next = loop->ticking;
+    if (loop->ticking) loop->ticking->tick_previous = conn;
+    loop->ticking = conn;
+}
+
+void mw_loop__stop_ticking(mw_conn *conn) {
+    mw_http_loop *loop = conn->loop;
+    if (!conn->ticking) return;
+    conn->ticking = false;
+    *(conn->tick_previous ? &conn->tick_previous->tick_next : &loop->ticking) = conn->tick_next;
+    if (conn->tick_next) conn->tick_next->tick_previous = conn->tick_previous;
+    if (!loop->ticking) uv_timer_stop(&loop->tick_timer);
+}
+
 static void take_connection(mw_http_loop *loop, int fd) {
     mw_http *http = loop->http;
     int64_t limit = http->options.limits.connections;
@@ -220,6 +254,8 @@ static void stop_listening(mw_http_loop *loop) {
     loop->listening = false;
     uv_timer_stop(&loop->accept_timer);
     uv_poll_stop(&loop->listener);
+    close(loop->listen_fd); /* so that who comes now is refused, and does not wait for nobody */
+    loop->listen_fd = -1;
 }
 
 static void start_draining(mw_http_loop *loop) {
@@ -243,6 +279,7 @@ static void end_if_drained(mw_http_loop *loop) {
     close_handle((uv_handle_t *)&loop->listener);
     close_handle((uv_handle_t *)&loop->accept_timer);
     close_handle((uv_handle_t *)&loop->sweep_timer);
+    close_handle((uv_handle_t *)&loop->tick_timer);
     close_handle((uv_handle_t *)&loop->wake);
     close_handle((uv_handle_t *)&loop->turn);
 }
@@ -362,9 +399,10 @@ static mw_status init_handles(mw_http_loop *loop, mw_err *err) {
     if (code != 0) return mw_fail(err, MW_EIO, "cannot make an event loop: %s", uv_strerror(code));
     loop->uv.data = loop;
     loop->listener.data = loop->accept_timer.data = loop->sweep_timer.data = loop;
-    loop->wake.data = loop->turn.data = loop;
+    loop->wake.data = loop->turn.data = loop->tick_timer.data = loop;
     uv_timer_init(&loop->uv, &loop->accept_timer);
     uv_timer_init(&loop->uv, &loop->sweep_timer);
+    uv_timer_init(&loop->uv, &loop->tick_timer);
     uv_idle_init(&loop->uv, &loop->turn);
     code = uv_async_init(&loop->uv, &loop->wake, on_wake);
     if (code == 0) code = uv_poll_init(&loop->uv, &loop->listener, loop->listen_fd);

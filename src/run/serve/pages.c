@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/op/etag.h"
 #include "run/serve/guard.h"
 
 enum { ETAG_MAX = 40 };
@@ -16,15 +17,6 @@ enum { ETAG_MAX = 40 };
 static void etag_of(const mw_asset *asset, bool gzip, char out[ETAG_MAX]) {
     size_t n = strlen(asset->etag);
     (void)snprintf(out, ETAG_MAX, "%.*s%s\"", (int)(n - 1), asset->etag, gzip ? "-gz" : "");
-}
-
-/* If-None-Match compares weakly: W/ does not matter. */
-static bool matches(mw_str field, const char *etag) {
-    size_t n = strlen(etag);
-    if (mw_str_is(mw_str_trim(field), "*")) return true;
-    for (size_t i = 0; i + n <= field.size; i++)
-        if (memcmp(field.data + i, etag, n) == 0) return true;
-    return false;
 }
 
 bool mw_api__answer_page(mw_api *api, mw_exchange *exchange, mw_str path) {
@@ -44,7 +36,7 @@ bool mw_api__answer_page(mw_api *api, mw_exchange *exchange, mw_str path) {
                    html ? "Content-Security-Policy: " MW_ASSET_CSP
                           "\r\nReferrer-Policy: no-referrer\r\n"
                         : "");
-    bool same = matches(mw_message_field(exchange->message, "If-None-Match"), etag);
+    bool same = mw_etag_matches(mw_message_field(exchange->message, "If-None-Match"), etag);
     mw_exchange_answer(exchange, &(mw_answer){.status = same ? 304 : 200,
                                               .content_type = asset->content_type,
                                               .fields = fields,

@@ -91,6 +91,12 @@ bool mw_route_value(const mw_route *route, mw_str path, int k, mw_str *name, mw_
     return false;
 }
 
+bool mw_route_takes_slash(const mw_route *route) {
+    for (const mw_param *p = route->params; p->name; p++)
+        if (p->flags & MW_PARAM_SLASH) return true;
+    return false;
+}
+
 void mw_routes_allow(unsigned methods, char *out, size_t size) {
     size_t n = 0;
     if (methods & 1u << MW_HTTP_GET) methods |= 1u << MW_HTTP_HEAD;

@@ -36,6 +36,9 @@ int mw_routes_find(const mw_routes *routes, mw_http_method method, mw_str path, 
 /* Value of the k-th template (0, 1, ...) and its name; false when there are fewer. */
 bool mw_route_value(const mw_route *route, mw_str path, int k, mw_str *name, mw_str *value);
 
+/* Whether a part of its path may have a slash in it (MW_PARAM_SLASH), sent as %2F. */
+bool mw_route_takes_slash(const mw_route *route);
+
 /* "GET, HEAD, OPTIONS" into out [64]. */
 void mw_routes_allow(unsigned methods, char *out, size_t size);
 

@@ -18,6 +18,7 @@
 #include "core/base/arena.h"
 #include "core/base/ctx.h"
 #include "run/serve/http_message.h"
+#include "run/serve/tls.h"
 
 typedef struct mw_http mw_http;           /* a server */
 typedef struct mw_http_loop mw_http_loop; /* one of its loops */
@@ -32,11 +33,13 @@ typedef struct mw_http_limits {
     int body_min_bytes_per_s; /* slowest sender, and slowest reader */
     int grace_ms;             /* how often that rate is checked */
     int linger_ms;            /* after a closing answer, for the peer to read it */
+    int tick_ms;              /* between calls of on_tick */
+    int handshake_timeout_ms; /* of TLS, from the connection's first moment */
 } mw_http_limits;
 
 void mw_http_limits_default(mw_http_limits *ret);
 
-/* One request and its answer. Fields are for reading; the handler owns `user`, `kept_bytes` and `route`. */
+/* One request and its answer. Fields are for reading; the handler owns `user`, `who`, `kept_bytes` and `route`. */
 typedef struct mw_exchange {
     const mw_message *message; /* method, target, fields */
     mw_http_loop *loop;
@@ -45,8 +48,11 @@ typedef struct mw_exchange {
     const char *request_id; /* the client's, when sane, or made here */
     int64_t begun_us;       /* monotonic: the head was complete */
     void *user;
+    const void *who;    /* NULL at the head; may lie in the arena */
     int64_t kept_bytes; /* the handler's, 0 at the head: memory that it counts for this request */
     int route;          /* for metrics; -1: none */
+    const char *
+        more_fields; /* the handler's: lines of the head of any answer, each ending in CR LF; or NULL */
 } mw_exchange;
 
 typedef enum mw_body_use {
@@ -71,6 +77,8 @@ typedef struct mw_http_handler {
     void (*on_end)(void *self, mw_exchange *exchange);
     /* A streamed answer has room again. */
     void (*on_drain)(void *self, mw_exchange *exchange);
+    /* Asked for with mw_exchange_tick. */
+    void (*on_tick)(void *self, mw_exchange *exchange);
     /* The peer has sent its last byte while the answer is being made: it may have left (see
      * mw_exchange_abort) or only closed its half. */
     void (*on_peer_end)(void *self, mw_exchange *exchange);
@@ -89,6 +97,7 @@ typedef struct mw_http_options {
     int port;         /* 0: any free one */
     int n_loops;      /* >= 1 */
     mw_http_limits limits;
+    mw_tls *tls;             /* borrowed; NULL: plain HTTP */
     mw_http_handler handler; /* called by all loops */
 } mw_http_options;
 
@@ -139,6 +148,9 @@ void mw_exchange_begin(mw_exchange *exchange, int status, const char *content_ty
 bool mw_exchange_write(mw_exchange *exchange, const void *data, size_t size);
 void mw_exchange_finish(mw_exchange *exchange);
 
+/* From now on until on_done, on_tick is called every tick_ms, also while the server drains. */
+void mw_exchange_tick(mw_exchange *exchange);
+
 /* Closes the connection without an answer. */
 void mw_exchange_abort(mw_exchange *exchange);
 
@@ -148,6 +160,9 @@ void mw_exchange_resume(mw_exchange *exchange);
 
 /* Moves the kept body to the caller (mw_free it), NUL-terminated; NULL when out of memory. */
 char *mw_exchange_take_body(mw_exchange *exchange, size_t *size);
+
+/* The peer's address as text, without its port; "?" when it is gone. */
+void mw_exchange_peer(const mw_exchange *exchange, char *out, size_t size);
 
 /* True while the server is being drained. */
 bool mw_http_loop_draining(const mw_http_loop *loop);

@@ -2,8 +2,8 @@
  * url.c -- RFC 3986 targets, read strictly.
  *
  * Dot segments are refused rather than removed: every client removes its own before it sends, so
- * one that arrives was put there by hand. "%2F" is refused for the same reason: proxies disagree
- * about it.
+ * one that arrives was put there by hand. "%2F" is no separator: proxies disagree about it, so it is
+ * kept apart, and only routes that ask for it take it.
  */
 #include "run/serve/url.h"
 
@@ -22,8 +22,11 @@ static bool allowed_raw(char c) {
     return u > 0x20 && u < 0x7f && !strchr("\"<>\\^`{|}#", c);
 }
 
+/* What is peculiar to a path, and to a query. */
+typedef enum rule { SLASH_APART, PLUS_IS_BLANK } rule;
+
 /* Escapes resolved into out [text.size]; the number of bytes, or -1 with err set. */
-static ptrdiff_t decode(mw_str text, bool plus_is_blank, char *out, mw_err *err) {
+static ptrdiff_t decode(mw_str text, rule of, char *out, mw_err *err) {
     size_t n = 0;
     for (size_t i = 0; i < text.size; i++) {
         char c = text.data[i];
@@ -42,7 +45,9 @@ static ptrdiff_t decode(mw_str text, bool plus_is_blank, char *out, mw_err *err)
                 mw_fail(err, MW_EPARSE, "the address has an encoded NUL (%%00)");
                 return -1;
             }
-        } else if (c == '+' && plus_is_blank) {
+            if (of == SLASH_APART && c == MW_URL_SLASH) c = '\n'; /* refused, as any other */
+            if (of == SLASH_APART && c == '/') c = MW_URL_SLASH;
+        } else if (c == '+' && of == PLUS_IS_BLANK) {
             c = ' ';
         }
         out[n++] = c;
@@ -93,12 +98,14 @@ static bool is_dots(const char *segment, size_t size) {
            (size == 2 && segment[0] == '.' && segment[1] == '.');
 }
 
+static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
+
 static mw_status check_decoded_path(const char *path, size_t size, mw_err *err) {
     size_t start = 0;
     for (size_t i = 0; i <= size; i++) {
-        if (i < size && ((unsigned char)path[i] < 0x20 || path[i] == 0x7f))
+        if (i < size && is_control(path[i]) && path[i] != MW_URL_SLASH)
             return mw_fail(err, MW_EPARSE, "the path holds an encoded control character");
-        if (i < size && path[i] != '/') continue;
+        if (i < size && path[i] != '/' && path[i] != MW_URL_SLASH) continue;
         if (is_dots(path + start, i - start))
             return mw_fail(err, MW_EPARSE, "the path holds a '.' or '..' segment");
         start = i + 1;
@@ -115,13 +122,9 @@ static bool plain(mw_str path) {
 mw_status mw_url_decode_path(mw_arena *arena, mw_str path, mw_str *ret, mw_err *err) {
     mw_str decoded = path;
     if (!plain(path)) {
-        for (size_t i = 0; i + 2 < path.size; i++)
-            if (path.data[i] == '%' && path.data[i + 1] == '2' &&
-                (path.data[i + 2] == 'f' || path.data[i + 2] == 'F'))
-                return mw_fail(err, MW_EPARSE, "the path holds an encoded slash (%%2F)");
         char *out = mw_arena_alloc(arena, path.size);
         if (!out) return mw_fail_nomem(err, "a request path");
-        ptrdiff_t n = decode(path, false, out, err);
+        ptrdiff_t n = decode(path, SLASH_APART, out, err);
         if (n < 0) return MW_EPARSE;
         decoded = (mw_str){out, (size_t)n};
     }
@@ -133,7 +136,7 @@ mw_status mw_url_decode_path(mw_arena *arena, mw_str path, mw_str *ret, mw_err *
 static mw_status decode_text(mw_arena *arena, mw_str text, mw_str *ret, mw_err *err) {
     char *out = mw_arena_alloc(arena, text.size + 1);
     if (!out) return mw_fail_nomem(err, "a query parameter");
-    ptrdiff_t n = decode(text, true, out, err);
+    ptrdiff_t n = decode(text, PLUS_IS_BLANK, out, err);
     if (n < 0) return MW_EPARSE;
     out[n] = '\0';
     *ret = (mw_str){out, (size_t)n};

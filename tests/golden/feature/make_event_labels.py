@@ -1,4 +1,4 @@
-"""Writes golden_event_labels.h: the last event before each row and the next one after it, by pandas' as-of join.
+"""Writes golden_event_labels.h: the next event after each row, by pandas' as-of join.
 
     python tests/golden/feature/make_event_labels.py        (made with pandas 2.2.3)
 """
@@ -19,12 +19,12 @@ rows.loc[:9, "time"] = events["time"][:10]  # some at the very time of an event
 rows.loc[:9, "device"] = events["device"][:10]
 
 
-def joined(kind, direction):
+def joined(kind):
     """Distance in time to the event that the join finds; NaN without one."""
     some = events if kind is None else events[events["kind"] == kind]
     right = some.sort_values("time").assign(event=lambda e: e["time"])[["time", "device", "event"]]
     found = pd.merge_asof(rows.reset_index().sort_values("time"), right, on="time", by="device",
-                          direction=direction, allow_exact_matches=direction == "backward")
+                          direction="forward", allow_exact_matches=False)
     found = found.set_index("index").sort_index()
     return (found["event"] - found["time"]).abs()
 
@@ -37,8 +37,8 @@ def ints(name, kind, values):
     return f"static const {kind} {name}[{len(values)}] = {{{', '.join(str(int(v)) for v in values)}}};"
 
 
-def table(name, direction):
-    columns = [joined(kind, direction) for kind in [None, *range(KINDS)]]
+def table(name):
+    columns = [joined(kind) for kind in [None, *range(KINDS)]]
     return (f"static const double {name}[{len(columns)}][{ROWS}] = {{"
             + ", ".join("{" + ", ".join(map(text, c)) + "}" for c in columns) + "};")
 
@@ -52,7 +52,7 @@ lines = ["/* golden_event_labels.h -- rows, events and how far they are apart, b
          ints("golden_event_times", "int64_t", events["time"]), ints("golden_event_devices", "int32_t", events["device"]),
          ints("golden_event_kinds", "int32_t", events["kind"]),
          "/* Of any kind, then kind by kind. */",
-         table("golden_since", "backward"), table("golden_until", "forward"), "", "#endif", ""]
+         table("golden_until"), "", "#endif", ""]
 
 path = os.path.join(HERE, "golden_event_labels.h")
 with open(path, "w", encoding="ascii") as f:

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/dir.h"
+#include "core/base/hash.h"
 #include "support/faulty_io.h"
 
 /* An mw_io that fails its n-th call with the given errno; writes may be cut short. */
@@ -51,9 +52,13 @@ static int f_mkdir(void *self, int dir_fd, const char *path, mode_t mode) {
     return fails(self) ? -1 : mw_io_system.mkdir(NULL, dir_fd, path, mode);
 }
 
+static int f_stat(void *self, int dir_fd, const char *path, struct stat *ret, int flags) {
+    return fails(self) ? -1 : mw_io_system.stat(NULL, dir_fd, path, ret, flags);
+}
+
 static mw_io io_of(faulty *f) {
-    return (mw_io){f_open,  f_read,   f_write,  f_fsync, f_fsync,
-                   f_close, f_rename, f_unlink, f_mkdir, f};
+    return (mw_io){f_open,   f_read,   f_write, f_fsync, f_fsync, f_close,
+                   f_rename, f_unlink, f_mkdir, f_stat,  f};
 }
 
 static size_t count_entries(const mw_ctx *ctx, mw_dir *dir) {
@@ -100,6 +105,25 @@ MW_TEST(replace_is_all_or_nothing_under_every_fault) {
         expect_content(&ctx, dir, "a", "new content");
     }
     mw_dir_close(dir);
+}
+
+MW_TEST(a_hash_at_once_is_that_of_the_pieces) {
+    static unsigned char bytes[5000];
+    mw_err err = {0};
+    char once[MW_HASH128_HEX], pieces[MW_HASH128_HEX];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(i * 131 + i / 251);
+    mw_hash128_of("abc", 3, once);
+    assert_string_equal(once, "06b05ab6733a618578af5f94892f3950"); /* see below */
+    for (size_t n = 0; n < sizeof bytes; n += 1 + n / 7) {
+        mw_hash128 *hash;
+        assert_ok(mw_hash128_new(NULL, &hash, &err));
+        mw_hash128_add(hash, bytes, n / 3);
+        mw_hash128_add(hash, bytes + n / 3, n - n / 3);
+        mw_hash128_digest(hash, pieces);
+        mw_hash128_free(hash);
+        mw_hash128_of(bytes, n, once);
+        assert_string_equal(once, pieces);
+    }
 }
 
 MW_TEST(a_name_by_hash_tells_the_content) {
@@ -264,7 +288,7 @@ MW_TEST(maps_and_limits) {
 }
 
 MW_TEST_MAIN(MW_RUN(replace_is_all_or_nothing_under_every_fault),
-             MW_RUN(a_name_by_hash_tells_the_content),
+             MW_RUN(a_hash_at_once_is_that_of_the_pieces), MW_RUN(a_name_by_hash_tells_the_content),
              MW_RUN(names_of_the_first_version_are_verified_too),
              MW_RUN(large_and_small_writes_keep_their_order),
              MW_RUN(an_aborted_file_leaves_nothing), MW_RUN(folders_are_capabilities),

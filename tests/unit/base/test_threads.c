@@ -1,6 +1,7 @@
 /* test_threads.c -- each item once, the first failing range wins, cancellation, nesting. */
 #include "support/harness.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "core/base/threads.h"
@@ -95,6 +96,46 @@ MW_TEST(bad_counts_are_refused) {
     assert_status(mw_pool_new(NULL, 100000, &pool, &err), MW_EINVAL);
 }
 
+typedef struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool woken, blocks_all;
+} waiter;
+
+static void *wake_up(void *arg) {
+    waiter *w = arg;
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    pthread_mutex_lock(&w->mutex);
+    w->blocks_all = sigismember(&blocked, SIGTERM) == 1 && sigismember(&blocked, SIGPIPE) == 1;
+    w->woken = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+MW_TEST(a_wait_ends_with_its_time_or_when_woken) {
+    waiter w = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t thread;
+    sigset_t before, after;
+    mw_cond_init(&w.wake);
+    pthread_mutex_lock(&w.mutex);
+    const int64_t start_us = mw_clock_monotonic(&mw_clock_system);
+    while (mw_cond_wait_us(&w.wake, &w.mutex, 1500)) {
+    } /* a wake-up for nothing may happen */
+    assert_true(mw_clock_monotonic(&mw_clock_system) - start_us >= 1500);
+    assert_false(mw_cond_wait_us(&w.wake, &w.mutex, 0));
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    assert_int_equal(mw_thread_start(&thread, wake_up, &w), 0);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    while (!w.woken) assert_true(mw_cond_wait_us(&w.wake, &w.mutex, INT64_C(600000000)));
+    pthread_mutex_unlock(&w.mutex);
+    pthread_join(thread, NULL);
+    assert_true(w.blocks_all);
+    assert_int_equal(sigismember(&before, SIGTERM), sigismember(&after, SIGTERM));
+    pthread_cond_destroy(&w.wake);
+}
+
 MW_TEST_MAIN(MW_RUN(every_item_once_at_any_thread_count), MW_RUN(the_first_failing_range_decides),
              MW_RUN(cancellation_stops_early), MW_RUN(a_nested_loop_runs_alone),
-             MW_RUN(bad_counts_are_refused))
+             MW_RUN(bad_counts_are_refused), MW_RUN(a_wait_ends_with_its_time_or_when_woken))

@@ -31,7 +31,11 @@ static int split(const char *line, char *text, char **argv) {
 static mw_status parse(mw_mem *mem, const char *line, mw_command *ret, mw_err *e) {
     char text[LINE_BYTES], *argv[MAX_WORDS + 1];
     int argc = split(line, text, argv);
-    return mw_command_parse(mem, argc, argv, ret, e);
+    mw_faults faults;
+    mw_faults_init(&faults, mem);
+    mw_status status = mw_command_parse(mem, argc, argv, &faults, ret, e);
+    mw_faults_done(&faults);
+    return status;
 }
 
 /* The values as one JSON object, global ones behind: what a line means. */
@@ -96,6 +100,8 @@ static const struct line {
     {"org list", "organizations {}" GLOBALS},
     {"org init --industry mining --org acme",
      "organization_init {\"industry\":\"mining\"} org=acme data=data jobs=0"},
+    {"org create --industry mining --org acme",
+     "organization_init {\"industry\":\"mining\"} org=acme data=data jobs=0"},
     {"org configure a.json --json",
      "organization_configure {\"config\":\"a.json\"}" GLOBALS " json"},
     {"org config --help", "organization_config {} org=default data=data jobs=0 help"},
@@ -147,7 +153,7 @@ static const struct bad_line {
     {"train a.csv --out m --learner isolation_forst",
      "must be one of forest, gbdt, linear, isolation", "did you mean \"isolation_forest\"?"},
     {"jobs --json=maybe", "json", ""},
-    {"jobs extra", "\"extra\" is one argument too many", "--help"},
+    {"jobs extra", "`millwright jobs` needs a second word, one of watch, cancel, retry", "--help"},
     {"jobs -x", "there is no option -x", "two dashes"},
     {"jobs --org a/b", "--org: an organization's id", ""},
     {"trend", "parameter", ""},

@@ -51,8 +51,8 @@ static mw_events *events_of(const mw_ctx *ctx, const scene *s, bool by_kind) {
 /* ---- looking at every event ---- */
 
 typedef struct known {
-    bool follows, went;
-    int64_t next, last, until;
+    bool follows;
+    int64_t next, until;
 } known;
 
 static known look(const scene *s, int64_t row, bool by_kind, int32_t kind, int64_t until) {
@@ -65,10 +65,6 @@ static known look(const scene *s, int64_t row, bool by_kind, int32_t kind, int64
         if (s->event_devices[e] != s->devices[row] || time == MW_TIME_NONE ||
             (by_kind && s->kinds[e] != kind))
             continue;
-        if (time <= t && (!k.went || time > k.last)) {
-            k.went = true;
-            k.last = time;
-        }
         if (time > t && (until == MW_TIME_NONE || time <= until) && (!k.follows || time < k.next)) {
             k.follows = true;
             k.next = time;
@@ -82,16 +78,15 @@ static bool same(double a, double b) { return mw_isnan(a) ? mw_isnan(b) : a == b
 static void compare(const mw_ctx *ctx, const scene *s, bool by_kind, int32_t kind, int64_t length,
                     int64_t until) {
     mw_err err = {0};
-    double within[MOST], remaining[MOST], since[MOST];
+    double within[MOST], remaining[MOST];
     const mw_event_rows rows = rows_of(s);
     mw_events *events = events_of(ctx, s, by_kind);
     assert_ok(mw_events_within(ctx, events, &rows, kind, length, until, within, &err));
     assert_ok(mw_events_until(ctx, events, &rows, kind, length, until, remaining, &err));
-    assert_ok(mw_events_since(ctx, events, &rows, kind, since, &err));
     mw_events_free(events);
     for (int64_t i = 0; i < s->n; i++) {
         const int64_t t = s->times[i];
-        double want_within = MW_NAN, want_remaining = MW_NAN, want_since = MW_NAN;
+        double want_within = MW_NAN, want_remaining = MW_NAN;
         if (t != MW_TIME_NONE && s->devices[i] >= 0) {
             const known k = look(s, i, by_kind, kind, until);
             const bool soon = k.follows && k.next <= t + length, observed = t + length <= k.until;
@@ -99,11 +94,9 @@ static void compare(const mw_ctx *ctx, const scene *s, bool by_kind, int32_t kin
             want_remaining = soon                    ? (double)(k.next - t) / SECOND
                              : k.follows || observed ? (double)length / SECOND
                                                      : MW_NAN;
-            want_since = k.went ? (double)(t - k.last) / 3600e6 : MW_NAN;
         }
         assert_true(same(within[i], want_within));
         assert_true(same(remaining[i], want_remaining));
-        assert_true(same(since[i], want_since));
     }
 }
 
@@ -142,16 +135,13 @@ MW_TEST(equals_pandas) {
     }
     const mw_event_rows rows = rows_of(&s);
     for (int kind = -1; kind < GOLDEN_LABEL_KINDS; kind++) {
-        double since[MOST], until[MOST];
+        double until[MOST];
         mw_events *events = events_of(&ctx, &s, kind >= 0);
-        assert_ok(mw_events_since(&ctx, events, &rows, kind < 0 ? 0 : kind, since, &err));
         assert_ok(mw_events_until(&ctx, events, &rows, kind < 0 ? 0 : kind, INT64_C(1) << 40,
                                   MW_TIME_NONE, until, &err));
         mw_events_free(events);
-        for (int i = 0; i < GOLDEN_LABEL_ROWS; i++) {
-            assert_true(same(since[i], golden_since[kind + 1][i] / 3600));
+        for (int i = 0; i < GOLDEN_LABEL_ROWS; i++)
             assert_true(same(until[i], golden_until[kind + 1][i]));
-        }
     }
 }
 
@@ -177,14 +167,10 @@ MW_TEST(says_when_it_is_not_known) {
     /* Seen from 95 s nothing has failed yet. */
     assert_ok(mw_events_within(&ctx, events, &rows, 0, 40 * SECOND, 95 * SECOND, out, &err));
     assert_true(out[0] == 0 && out[1] == 0 && mw_isnan(out[2]));
-    /* The failure is not its own future, and 0 hours ago. */
+    /* The failure is not its own future. */
     assert_ok(
         mw_events_within(&ctx, events, &with_failure, 0, 40 * SECOND, 200 * SECOND, out, &err));
     assert_true(out[3] == 0);
-    assert_ok(mw_events_since(&ctx, events, &with_failure, 0, out, &err));
-    assert_true(mw_isnan(out[2]) && out[3] == 0);
-    assert_ok(mw_events_since(&ctx, events, &with_failure, 7, out, &err));
-    assert_true(mw_isnan(out[3]));
     mw_events_free(events);
     mw_events_free(none);
 }
@@ -202,8 +188,6 @@ MW_TEST(times_far_apart) {
     assert_true(out[0] == 0 && mw_isnan(out[1]));
     assert_ok(mw_events_until(&ctx, events, &rows, 0, SECOND, MW_TIME_NONE, out, &err));
     assert_true(out[0] == 1 && mw_isnan(out[1]));
-    assert_ok(mw_events_since(&ctx, events, &rows, 0, out, &err));
-    assert_true(mw_isnan(out[0]) && out[1] == 0);
     mw_events_free(events);
 }
 
@@ -234,7 +218,7 @@ MW_TEST(the_future_changes_nothing_before) {
     int n_compared = 0;
     for (int round = 0; round < 200; round++) {
         scene now, then;
-        double since[2][MOST], within[2][MOST], remaining[2][MOST];
+        double within[2][MOST], remaining[2][MOST];
         make_scene(&rng, &now);
         then = now;
         const int64_t t = ((int64_t)mw_rng_below(&rng, 200) - 50) * 100 * SECOND;
@@ -243,7 +227,6 @@ MW_TEST(the_future_changes_nothing_before) {
             const scene *s = k ? &then : &now;
             const mw_event_rows rows = rows_of(s);
             mw_events *events = events_of(&ctx, s, true);
-            assert_ok(mw_events_since(&ctx, events, &rows, round % KINDS, since[k], &err));
             /* What is to be predicted looks ahead, but not beyond the time until which it is observed. */
             assert_ok(mw_events_within(&ctx, events, &rows, round % KINDS, 3000 * (int64_t)SECOND,
                                        t, within[k], &err));
@@ -253,10 +236,9 @@ MW_TEST(the_future_changes_nothing_before) {
         }
         for (int64_t i = 0; i < now.n; i++) {
             if (now.times[i] > t) continue;
-            assert_true(same(since[0][i], since[1][i]));
             assert_true(same(within[0][i], within[1][i]));
             assert_true(same(remaining[0][i], remaining[1][i]));
-            n_compared += !mw_isnan(since[0][i]);
+            n_compared += !mw_isnan(within[0][i]);
         }
     }
     assert_true(n_compared > 0);
@@ -277,8 +259,6 @@ MW_TEST(refuses_what_it_cannot_do) {
     assert_status(mw_events_within(&ctx, events, &rows, 0, 1, MW_TIME_NONE, out, &err),
                   MW_ETOOLARGE);
     assert_true(out[0] == 7);
-    assert_ok(mw_events_since(&ctx, events, &rows, 0, out, &err));
-    assert_true(out[0] == 0 && mw_isnan(out[1]));
     mw_events_free(events);
     mw_cancel cancel = {0};
     atomic_store(&cancel.requested, true);

@@ -8,36 +8,6 @@
 
 /* --- cuts, turns, levels ------------------------------------------------------------------------ */
 
-/* Devices with every kind of fault, missing cells, lost rows, repeated times. */
-static void add_troubled(rows *r, int n_devices, int64_t n_rows, bool turns, uint64_t seed) {
-    mw_rng rng[8];
-    double state[8][COLUMNS_MAX] = {{0}};
-    int32_t codes[8];
-    for (int d = 0; d < n_devices; d++) {
-        codes[d] = device_code(r, d);
-        mw_rng_init(&rng[d], seed, (uint64_t)d, 0);
-    }
-    for (int64_t j = 0; j < n_rows * n_devices; j++) {
-        int64_t i = turns ? j / n_devices : j % n_rows;
-        int d = (int)(turns ? j % n_devices : j / n_rows);
-        int64_t slow = i > n_rows / 2 && d == 1 ? 3 : 1;
-        double lost = mw_rng_uniform(&rng[d]);
-        if (i % 700 > 650 + 10 * d || lost < 0.002) continue;
-        int64_t time_us = i * 5 * minute_us * slow;
-        if (d == 2 && i % 900 > 880) time_us = (i - i % 900 + 880) * 5 * minute_us;
-        int64_t row = rows_add(r, time_us, codes[d]);
-        for (int32_t c = 0; c < r->n_values; c++) {
-            double v = signal_at(c, i, &rng[d], &state[d][c]), u = mw_rng_uniform(&rng[d]);
-            if (i > n_rows / 2 && i % 400 < 60) v = 1 + c;
-            if (i > n_rows / 2 && u < 0.003) v *= 40;
-            if (i > n_rows / 2 && i % 533 < 70 && c == 1) v = 1.8 * v + 32;
-            if (u > 0.98 || (c == 9 && i % 10)) v = MW_NAN;
-            if (u > 0.9797 && u < 0.98) v = MW_INFINITY;
-            r->values[c][row] = v;
-        }
-    }
-}
-
 static void judge_text(const rows *r, const int64_t *sizes, size_t n_sizes, mw_buf *out) {
     mw_ctx ctx;
     mw_err err;

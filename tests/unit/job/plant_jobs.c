@@ -106,6 +106,13 @@ static mw_status work_babble(const mw_ctx *ctx, const mw_json *payload, mw_dir *
     return MW_OK;
 }
 
+static mw_status work_pid(const mw_ctx *ctx, const mw_json *payload, mw_dir *dir, mw_buf *result,
+                          mw_err *err) {
+    (void)ctx, (void)payload, (void)dir, (void)err;
+    mw_buf_printf(result, "%d", (int)getpid());
+    return MW_OK;
+}
+
 static mw_status work_bad_json(const mw_ctx *ctx, const mw_json *payload, mw_dir *dir,
                                mw_buf *result, mw_err *err) {
     (void)ctx, (void)payload, (void)dir, (void)err;
@@ -163,6 +170,13 @@ static mw_status commit_fail(const mw_ctx *ctx, void *app, const mw_job_record *
     return mw_fail(err, MW_EIO, "the disk said no");
 }
 
+/* The store is away when the first attempt commits. */
+static mw_status commit_busy(const mw_ctx *ctx, void *app, const mw_job_record *job, mw_dir *dir,
+                             mw_buf *result, mw_err *err) {
+    (void)ctx, (void)app, (void)dir, (void)result;
+    return job->attempts == 1 ? mw_fail(err, MW_EBUSY, "the store cannot be reached") : MW_OK;
+}
+
 /* Finishes something, then ends as it is told; answers how many dead ones it found. */
 static mw_status work_heir(const mw_ctx *ctx, const mw_json *payload, mw_dir *dir, mw_buf *result,
                            mw_err *err) {
@@ -176,7 +190,8 @@ static mw_status work_heir(const mw_ctx *ctx, const mw_json *payload, mw_dir *di
     mw_buf_printf(result, "%d", (int)n);
     mw_status status = mw_file_replace(ctx, dir, "done", "x", 1, err);
     mw_str ending = mw_json_string(mw_json_get(payload, "ending"), "");
-    if (mw_str_is(ending, "crash")) (void)raise(SIGKILL);
+    if (mw_str_is(ending, "crash") || (mw_str_is(ending, "crash first") && n == 0))
+        (void)raise(SIGKILL);
     if (mw_str_is(ending, "fail")) return mw_fail(err, MW_EDATA, "its own fault");
     while (mw_str_is(ending, "sleep") && status == MW_OK) {
         mw_ctx_report(ctx, "sleeping", 1, 2);
@@ -186,6 +201,36 @@ static mw_status work_heir(const mw_ctx *ctx, const mw_json *payload, mw_dir *di
     return status;
 }
 
+static mw_status work_sleep_light(const mw_ctx *ctx, mw_buf *result, mw_err *err) {
+    mw_status status = MW_OK;
+    for (int i = 0; i < 12000 && status == MW_OK; i++) {
+        mw_ctx_report(ctx, "sleeping", i, 12000);
+        nap(5);
+        status = mw_ctx_check(ctx, err);
+    }
+    mw_buf_add(result, "\"slept\"");
+    return status;
+}
+
+/* A light job: answers with its process, or does what it is told to. */
+static mw_status work_note(const mw_ctx *ctx, const mw_json *payload, mw_dir *dir, mw_buf *result,
+                           mw_err *err) {
+    const mw_str what = mw_json_string(mw_json_get(payload, "do"), "");
+    assert_null(dir);
+    if (mw_str_is(what, "sleep")) return work_sleep_light(ctx, result, err);
+    if (mw_str_is(what, "crash")) (void)raise(SIGKILL);
+    if (mw_str_is(what, "stop")) (void)raise(SIGSTOP);
+    if (mw_str_is(what, "fail")) return mw_fail(err, MW_EDATA, "its own fault");
+    if (mw_str_is(what, "talk")) {
+        mw_buf_add(result, "\"");
+        for (int i = 0; i < 20000; i++) mw_buf_add(result, "blah ");
+        mw_buf_add(result, "\"");
+        return MW_OK;
+    }
+    mw_buf_printf(result, "%d", (int)getpid());
+    return MW_OK;
+}
+
 static bool left_heir(const mw_ctx *ctx, const mw_json *dead, const mw_json *next, mw_dir *dir) {
     (void)ctx;
     mw_str family = mw_json_string(mw_json_get(dead, "family"), "");
@@ -193,21 +238,24 @@ static bool left_heir(const mw_ctx *ctx, const mw_json *dead, const mw_json *nex
            (!next || mw_str_eq(family, mw_json_string(mw_json_get(next, "family"), "")));
 }
 
-const mw_job_kind kinds[] = {{"heir", work_heir, NULL, left_heir},
-                             {"echo", work_echo, commit_echo, NULL},
-                             {"plain", work_echo, NULL, NULL},
-                             {"slow_commit", work_echo, commit_slow, NULL},
-                             {"bad_commit", work_echo, commit_fail, NULL},
-                             {"sleep", work_sleep, NULL, NULL},
-                             {"fail", work_fail, NULL, NULL},
-                             {"crash", work_crash, NULL, NULL},
-                             {"hog", work_hog, NULL, NULL},
-                             {"deaf", work_deaf, NULL, NULL},
-                             {"freeze", work_freeze, NULL, NULL},
-                             {"babble", work_babble, NULL, NULL},
-                             {"bad_json", work_bad_json, NULL, NULL},
-                             {"environment", work_environment, NULL, NULL},
-                             {NULL, NULL, NULL, NULL}};
+const mw_job_kind kinds[] = {{"heir", work_heir, NULL, left_heir, NULL, false},
+                             {"echo", work_echo, commit_echo, NULL, NULL, false},
+                             {"plain", work_echo, NULL, NULL, NULL, false},
+                             {"slow_commit", work_echo, commit_slow, NULL, NULL, false},
+                             {"busy_commit", work_echo, commit_busy, NULL, NULL, false},
+                             {"bad_commit", work_echo, commit_fail, NULL, NULL, false},
+                             {"sleep", work_sleep, NULL, NULL, NULL, false},
+                             {"fail", work_fail, NULL, NULL, NULL, false},
+                             {"crash", work_crash, NULL, NULL, NULL, false},
+                             {"hog", work_hog, NULL, NULL, NULL, false},
+                             {"deaf", work_deaf, NULL, NULL, NULL, false},
+                             {"freeze", work_freeze, NULL, NULL, NULL, false},
+                             {"babble", work_babble, NULL, NULL, NULL, false},
+                             {"pid", work_pid, NULL, NULL, NULL, false},
+                             {"bad_json", work_bad_json, NULL, NULL, NULL, false},
+                             {"environment", work_environment, NULL, NULL, NULL, false},
+                             {"note", work_note, NULL, NULL, NULL, true},
+                             {NULL, NULL, NULL, NULL, NULL, false}};
 
 /* ---- a server ---- */
 
@@ -223,9 +271,23 @@ mw_store *open_store(const mw_ctx *ctx) {
     return store;
 }
 
+static _Atomic int64_t moved_us;
+
+static int64_t moved_utc(void *self) {
+    (void)self;
+    return mw_clock_utc(&mw_clock_system) + atomic_load(&moved_us);
+}
+
+void set_clock(int64_t by_us) { atomic_store(&moved_us, by_us); }
+
+static mw_clock clock_on_the_wall;
+
 void begin_with(server *s, int n_workers, int64_t lease_us) {
     memset(s, 0, sizeof *s);
     mw_ctx_init(&s->acme);
+    clock_on_the_wall = mw_clock_system;
+    clock_on_the_wall.utc_us = moved_utc;
+    s->acme.clock = &clock_on_the_wall;
     s->acme.org = "acme";
     s->globex = s->acme;
     s->globex.org = "globex";
@@ -253,7 +315,8 @@ void end(server *s) {
 
 const char *submit(server *s, const mw_ctx *ctx, const char *kind, const char *payload) {
     char *id = mw_arena_alloc(&s->arena, 32);
-    assert_ok(mw_jobs_submit(ctx, s->jobs, kind, payload, false, id, &err));
+    assert_ok(
+        mw_jobs_submit(ctx, s->jobs, &(mw_job_new){.kind = kind, .payload = payload}, id, &err));
     return id;
 }
 
@@ -286,10 +349,16 @@ void wait_until_state(server *s, const mw_ctx *ctx, const char *id, mw_job_state
     while (get(s, ctx, id).state != state) nap(5);
 }
 
+/* Of any attempt. */
 bool work_folder_exists(const mw_ctx *ctx, const char *id) {
     char path[700];
-    (void)snprintf(path, sizeof path, "%s/orgs/%s/work/%s", data_path(), ctx->org, id);
-    return access(path, F_OK) == 0;
+    bool exists = false;
+    (void)snprintf(path, sizeof path, "%s/orgs/%s/work", data_path(), ctx->org);
+    DIR *work = opendir(path);
+    for (struct dirent *entry; work && (entry = readdir(work));)
+        exists = exists || strncmp(entry->d_name, id, strlen(id)) == 0;
+    if (work) closedir(work);
+    return exists;
 }
 
 /* A job is final a moment before its folder is gone: stopping the manager waits for that. */

@@ -37,6 +37,7 @@ mw_store *open_store(const mw_ctx *ctx);
 void begin_with(server *s, int n_workers, int64_t lease_us);
 void begin(server *s);
 void end(server *s);
+void set_clock(int64_t by_us); /* the wall clock of all that begins here is off by this much */
 const char *submit(server *s, const mw_ctx *ctx, const char *kind, const char *payload);
 mw_job_record get(server *s, const mw_ctx *ctx, const char *id);
 void on_done(void *arg, const char *id);

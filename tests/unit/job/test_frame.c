@@ -80,7 +80,7 @@ MW_TEST(bad_heads) {
     assert_status(next_of("MW\2\1\0\0\0\0", 8), MW_EPARSE);
     assert_non_null(strstr(err.message, "version 2"));
     assert_status(next_of("MW\1\0\0\0\0\0", 8), MW_EPARSE);
-    assert_status(next_of("MW\1\11\0\0\0\0", 8), MW_EPARSE);
+    assert_status(next_of("MW\1\15\0\0\0\0", 8), MW_EPARSE);
     assert_status(next_of("MW\1\5\1\0\0\4", 8),
                   MW_ETOOLARGE); /* 64 MiB and a byte: refused by its head */
     assert_status(next_of("MW\1\5\0\0\0\4", 8), MW_OK);

@@ -97,7 +97,9 @@ MW_TEST(broken_workers) {
     job = wait_for(&s, &s.acme, submit(&s, &s.acme, "bad_commit", "{\"text\":\"x\"}"));
     assert_failed(&job, "EIO", "the disk said no");
     char id[32];
-    assert_status(mw_jobs_submit(&s.acme, s.jobs, "unknown", "{}", false, id, &err), MW_EINTERNAL);
+    assert_status(mw_jobs_submit(&s.acme, s.jobs, &(mw_job_new){.kind = "unknown", .payload = "{}"},
+                                 id, &err),
+                  MW_EINTERNAL);
     end(&s);
 }
 
@@ -180,8 +182,8 @@ MW_TEST(submitted_from_elsewhere) {
     char id[32];
     mw_store *other = open_store(&s.acme);
     nap(50);
-    assert_ok(
-        mw_store_job_create(&s.acme, other, "plain", "{\"text\":\"x\"}", 0, 1, false, id, &err));
+    assert_ok(mw_store_job_create(
+        &s.acme, other, &(mw_job_new){.kind = "plain", .payload = "{\"text\":\"x\"}"}, id, &err));
     mw_store_close(other);
     assert_int_equal(wait_for(&s, &s.acme, id).state, MW_JOB_SUCCESS);
     end(&s);

@@ -14,6 +14,7 @@
 #include "core/base/rng.h"
 #include "core/base/threads.h"
 #include "run/job/holder.h"
+#include "run/job/jobs.h"
 #include "unit/job/plant_jobs.h"
 
 static mw_err err;
@@ -33,10 +34,11 @@ MW_TEST(stop_ends_running_jobs) {
     waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
     assert_ok(mw_jobs_watch(s.jobs, "globex", waiting, on_done, &w, &err));
     s.jobs = mw_jobs_stop(s.jobs, 300 * MS);
-    mw_job_record job = get(&s, &s.acme, polite);
-    assert_failed(&job, "EINTERNAL", "the server was stopped while sleeping");
-    job = get(&s, &s.acme, deaf);
-    assert_failed(&job, "EINTERNAL", "the server was stopped");
+    mw_job_record job = get(&s, &s.acme, polite); /* waits again, and that was no attempt */
+    assert_int_equal(job.state, MW_JOB_RETRY);
+    assert_int_equal(job.attempts, 0);
+    assert_non_null(strstr(job.error, "the server was stopped while sleeping"));
+    assert_int_equal(get(&s, &s.acme, deaf).state, MW_JOB_RETRY);
     assert_int_equal(get(&s, &s.globex, waiting).state, MW_JOB_PENDING);
     assert_int_equal(w.n_calls, 1); /* nobody waits for ever */
     assert_false(work_folder_exists(&s.acme, polite));
@@ -67,7 +69,7 @@ MW_TEST(long_work_and_commit_keep_the_lease) {
 }
 
 /* A whole server in a child process; it writes one byte when its job is at work. */
-static pid_t start_server(const char *kind, const char *payload, int64_t lease_us, char id[32]) {
+static pid_t start_server_for(const mw_job_new *job, int64_t lease_us, char id[32]) {
     int ends[2];
     (void)data_path();
     assert_int_equal(pipe(ends), 0);
@@ -75,7 +77,8 @@ static pid_t start_server(const char *kind, const char *payload, int64_t lease_u
     if (pid == 0) {
         server s;
         begin_with(&s, 1, lease_us);
-        const char *own = submit(&s, &s.acme, kind, payload);
+        char own[32];
+        assert_ok(mw_jobs_submit(&s.acme, s.jobs, job, own, &err));
         wait_until_state(&s, &s.acme, own, MW_JOB_PROGRESS);
         if (write(ends[1], own, 27) != 27) _exit(1);
         for (;;) pause();
@@ -84,6 +87,10 @@ static pid_t start_server(const char *kind, const char *payload, int64_t lease_u
     assert_int_equal(read(ends[0], id, 27), 27);
     close(ends[0]);
     return pid;
+}
+
+static pid_t start_server(const char *kind, const char *payload, int64_t lease_us, char id[32]) {
+    return start_server_for(&(mw_job_new){.kind = kind, .payload = payload}, lease_us, id);
 }
 
 static void end_server(pid_t pid) {
@@ -126,6 +133,93 @@ MW_TEST(a_frozen_server_cannot_commit) {
     assert_null(job.result);
     end_server(pid);
     end(&s);
+}
+
+/* Awake again, it must leave the folder alone in which the next holder of its job works: it has the same name. */
+MW_TEST(a_frozen_server_leaves_the_next_ones_folder) {
+    char id[32];
+    const int64_t lease_us = 600 * MS * slowness();
+    pid_t pid = start_server_for(&(mw_job_new){.kind = "sleep", .payload = "{}", .max_attempts = 3},
+                                 lease_us, id);
+    kill(pid, SIGSTOP);
+    server s;
+    begin_with(&s, 1, lease_us);
+    while (get(&s, &s.acme, id).fence < 2) nap(5);
+    wait_until_state(&s, &s.acme, id, MW_JOB_PROGRESS);
+    kill(pid, SIGCONT);
+    nap(1000 * slowness());
+    assert_true(work_folder_exists(&s.acme, id));
+    mw_job_record job = get(&s, &s.acme, id);
+    assert_int_equal(job.state, MW_JOB_PROGRESS);
+    assert_int_equal(job.fence, 2);
+    end_server(pid);
+    end(&s);
+}
+
+/* Frozen between its claim and the folder, it comes late: the next holder's folder and files stay. */
+MW_TEST(a_late_start_leaves_the_next_ones_folder) {
+    server s;
+    mw_dir *next = NULL, *late = NULL;
+    begin(&s);
+    mw_job_record job = {.id = "01HZZZZZZZZZZZZZZZZZZZZZZZ",
+                         .org = "acme",
+                         .kind = "plain",
+                         .payload = "{}",
+                         .fence = 2};
+    assert_ok(mw_jobs__work_dir(s.jobs, &s.acme, &job, &next, &err));
+    assert_ok(mw_file_replace(&s.acme, next, "half", "x", 1, &err));
+    job.fence = 1;
+    assert_ok(mw_jobs__work_dir(s.jobs, &s.acme, &job, &late, &err));
+    assert_true(mw_dir_has(next, "half"));
+    assert_false(mw_dir_has(late, "half"));
+    mw_jobs__remove_work_dir(s.jobs, &s.acme, &job);
+    assert_true(mw_dir_has(next, "half"));
+    job.fence = 3; /* what is left of earlier attempts goes */
+    mw_dir_close(late);
+    assert_ok(mw_jobs__work_dir(s.jobs, &s.acme, &job, &late, &err));
+    assert_false(mw_dir_has(next, "half"));
+    mw_dir_close(late);
+    mw_dir_close(next);
+    mw_jobs__remove_work_dir(s.jobs, &s.acme, &job);
+    assert_false(work_folder_exists(&s.acme, job.id));
+    end(&s);
+}
+
+/* A running job outlives it: its lease is renewed before anybody finds that it has ended. */
+MW_TEST(the_clock_is_set_by_a_day) {
+    for (int sign = -1; sign <= 1; sign += 2) {
+        server s;
+        begin_with(&s, 1, 2000 * MS * slowness());
+        const char *id = submit(&s, &s.acme, "sleep", long_sleep());
+        wait_until_state(&s, &s.acme, id, MW_JOB_PROGRESS);
+        /* One of these meets the moment at which leases are looked at. */
+        for (int i = 0; i < 15; i++) {
+            set_clock(i % 2 ? 0 : sign * INT64_C(86400) * SECOND);
+            nap(70);
+        }
+        mw_job_record job = wait_for(&s, &s.acme, id);
+        set_clock(0);
+        assert_int_equal(job.state, MW_JOB_SUCCESS);
+        assert_int_equal(job.fence, 1);
+        end(&s);
+    }
+}
+
+/* A job that waits to be tried again is due at once when the clock is set back, and not a day later. */
+MW_TEST(the_clock_is_set_back_while_a_job_waits) {
+    server s;
+    begin(&s);
+    char id[32];
+    assert_ok(mw_jobs_submit(
+        &s.acme, s.jobs,
+        &(mw_job_new){.kind = "heir", .payload = "{\"ending\":\"crash first\"}", .max_attempts = 3},
+        id, &err));
+    wait_until_state(&s, &s.acme, id, MW_JOB_RETRY);
+    set_clock(INT64_C(-86400) * SECOND);
+    for (int i = 0; i < 100 && get(&s, &s.acme, id).state != MW_JOB_SUCCESS; i++) nap(50);
+    assert_int_equal(get(&s, &s.acme, id).state, MW_JOB_SUCCESS);
+    end(&s);
+    set_clock(0);
 }
 
 /* Another process's folder of a running job stays when a server starts beside it. */
@@ -212,6 +306,10 @@ int main(int argc, char **argv) {
                                     MW_RUN(long_work_and_commit_keep_the_lease),
                                     MW_RUN(kill_the_server),
                                     MW_RUN(a_frozen_server_cannot_commit),
+                                    MW_RUN(a_frozen_server_leaves_the_next_ones_folder),
+                                    MW_RUN(a_late_start_leaves_the_next_ones_folder),
+                                    MW_RUN(the_clock_is_set_by_a_day),
+                                    MW_RUN(the_clock_is_set_back_while_a_job_waits),
                                     MW_RUN(a_second_server_leaves_running_jobs_alone),
                                     MW_RUN(kill_workers_at_random),
                                     MW_RUN(holders)};

@@ -18,6 +18,7 @@ const char *const live_devices[DEVICES] = {"press 1", "\xc3\xb6l \"7\"", "12"};
 
 const char live_late[] =
     "\"timeColumn\":\"when\",\"deviceColumn\":\"machine\",\"lateness\":\"30s\","
+    "\"categoricalColumns\":[\"product\",\"machine\"],"
     "\"continuousColumns\":["
     "\"a\",\"b\"],\"rollingWindows\":[4,\"1min\"],\"lagSeconds\":[10]";
 const char live_plain[] =
@@ -97,8 +98,8 @@ void live_configure(scene *s, int org, const char *schema) {
     if (m->version) mw_feature_config_done(&m->config);
     assert_ok(mw_feature_config_read(NULL, text, strlen(text), &m->config, &err));
     assert_true(m->config.program->n_outputs <= OUTPUTS);
-    assert_ok(
-        mw_store_config_put(&ctx, s->store, text, m->config.program->hash, &m->version, &err));
+    assert_ok(mw_store_config_put(&ctx, s->store, MW_CONFIG_ANY, text, m->config.program->hash,
+                                  &m->version, &err));
     m->time_column = strstr(schema, "when") ? "when" : "time";
     model_anew(m);
 }
@@ -161,6 +162,7 @@ static void any_row(scene *s, model *m, request *r) {
     to->time = m->clock;
     if (live_roll(s, 8) == 0) to->time -= live_roll(s, 60) * INT64_C(1000000);
     to->device = live_roll(s, DEVICES);
+    to->product = live_roll(s, 30);
     for (int c = 0; c < INPUTS; c++)
         to->values[c] = live_roll(s, 10) == 0 ? MW_NAN : (live_roll(s, 2000) - 1000) * 0.01;
 }
@@ -199,6 +201,7 @@ static void write_json(scene *s, const model *m, request *r) {
             mw_json_writer_init(&w, b, 0);
             mw_json_write_number(&w, one->values[c]);
         }
+        if (one->product) mw_buf_printf(b, ",\"product\":\"p%d\"", one->product);
         mw_buf_add(b, live_roll(s, 4) ? "}," : ",\"other\":[{\"rows\":1}]},");
     }
     if (b->size && b->data[b->size - 1] == ',') b->size--;
@@ -207,15 +210,17 @@ static void write_json(scene *s, const model *m, request *r) {
 
 static void write_csv(scene *s, const model *m, request *r) {
     mw_buf *b = &r->body;
-    mw_buf_printf(b, "other,b,machine,%s,a\r\n", m->time_column);
+    mw_buf_printf(b, "other,b,product,machine,%s,a\r\n", m->time_column);
     for (int i = 0; i < r->n; i++) {
         const row *one = &r->rows[i];
         if (live_roll(s, 20) == 0) {
-            mw_buf_add(b, "1,nonsense,x,2026-03-01,2\n");
+            mw_buf_add(b, "1,nonsense,p,x,2026-03-01,2\n");
             r->n_unusable++;
         }
         mw_buf_add(b, "\"a, \"\"b\"\"\",");
         if (!mw_isnan(one->values[1])) mw_buf_add_number(b, one->values[1]);
+        mw_buf_add_char(b, ',');
+        if (one->product) mw_buf_printf(b, "p%d", one->product);
         mw_buf_add_char(b, ',');
         mw_csv_write_field(b, mw_str_of(live_devices[one->device]));
         mw_buf_add_char(b, ',');
@@ -285,6 +290,18 @@ void live_send_some(scene *s, int n) {
 
 /* ---- checks ---- */
 
+/* Where the configuration has the category, answers have that of the newest row. */
+static bool is_text_right(const model *m, int32_t device, const mw_telemetry_vector *v) {
+    char want[20];
+    const row *newest = NULL;
+    if (v->columns->n_texts == 0) return true;
+    for (int i = 0; i < m->n; i++)
+        if (m->rows[i].device == device && m->rows[i].time == v->time) newest = &m->rows[i];
+    if (!newest || !newest->product) return newest && !v->texts[0];
+    (void)snprintf(want, sizeof want, "p%d", newest->product);
+    return v->texts[0] && strcmp(v->texts[0], want) == 0;
+}
+
 bool live_is_right(scene *s, int org) {
     const model *m = &s->orgs[org];
     const mw_ctx ctx = live_ctx(s, org);
@@ -303,7 +320,8 @@ bool live_is_right(scene *s, int org) {
         const size_t n = (size_t)m->config.program->n_outputs;
         same = same && v.time == time && v.config_version == m->version &&
                strcmp(v.program->hash, m->config.program->hash) == 0 &&
-               memcmp(v.features, want, n * sizeof *want) == 0;
+               memcmp(v.features, want, n * sizeof *want) == 0 &&
+               (m->version > 1 || is_text_right(m, d, &v));
         mw_telemetry_vector_done(&v);
     }
     return same;
@@ -339,6 +357,16 @@ static bool as_of(const model *m, int32_t device, int64_t time, int64_t *ret_tim
     return found;
 }
 
+static void check_text(const model *m, int32_t device, int64_t time, const mw_telemetry_history *h,
+                       size_t i) {
+    char want[20] = "";
+    for (int k = 0; k < m->n; k++)
+        if (m->rows[k].device == device && m->rows[k].time == time && m->rows[k].product)
+            (void)snprintf(want, sizeof want, "p%d", m->rows[k].product);
+    const mw_str got = mw_dictionary_text(h->words, h->texts[i * (size_t)h->columns->n_texts]);
+    assert_true(mw_str_is(got, want));
+}
+
 void live_check_history(scene *s, int org) {
     enum { ASKED = 12 };
     const model *m = &s->orgs[org];
@@ -359,7 +387,7 @@ void live_check_history(scene *s, int org) {
     assert_int_equal(h.config_version, m->version);
     for (size_t i = 0; i < ASKED; i++) {
         float want[OUTPUTS];
-        int64_t time;
+        int64_t time = 0;
         if (!as_of(m, devices[i], asked[i].time, &time, want)) {
             assert_true(h.times[i] == MW_TIME_NONE);
             for (size_t c = 0; c < width; c++)
@@ -368,6 +396,7 @@ void live_check_history(scene *s, int org) {
         }
         assert_int_equal(h.times[i], time);
         assert_memory_equal(h.features + i * width, want, width * sizeof *want);
+        if (h.columns->n_texts > 0 && m->version == 1) check_text(m, devices[i], time, &h, i);
     }
     mw_telemetry_history_done(&h);
 }

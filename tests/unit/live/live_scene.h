@@ -23,6 +23,7 @@ typedef struct row {
     int64_t time;
     int32_t device;
     double values[INPUTS];
+    int product; /* 0: none, or its text is "p" and this */
 } row;
 
 /* Of an organization: the rows that are used, in the order in which they came, and what they make. */

@@ -10,6 +10,7 @@
 #include "core/base/math.h"
 #include "core/base/rng.h"
 #include "run/live/journal.h"
+#include "run/live/journal_form.h"
 #include "support/fault_loop.h"
 #include "support/harness.h"
 
@@ -18,12 +19,18 @@ enum { RECORDS = 6, COLUMNS = 2, MOST = 40 };
 static mw_err err;
 static const char *const columns[] = {"temperature", "\xc3\xb6l"};
 
+static const char *const texts[] = {"product"};
+static const mw_journal_columns all = {columns, texts, COLUMNS, 1};
+static const mw_journal_columns numbers = {.numbers = columns, .n_numbers = COLUMNS};
+
 /* Record k has k % 4 + 1 rows of two devices; all values follow from the row's number. */
 typedef struct sample {
     int64_t times[MOST];
     int32_t devices[MOST];
     double values[COLUMNS][MOST];
     const double *pointers[COLUMNS];
+    int32_t texts[MOST];
+    const int32_t *text;
     mw_str names[2];
     mw_journal_rows rows;
 } sample;
@@ -31,13 +38,15 @@ typedef struct sample {
 static int rows_of(int k) { return k % 4 + 1; }
 
 static void make(sample *s, int64_t first, int n) {
-    s->rows = (mw_journal_rows){first, n, s->times, s->devices, s->names, 2, s->pointers};
+    s->rows = (mw_journal_rows){first, n, s->times, s->devices, s->names, 2, s->pointers, &s->text};
+    s->text = s->texts;
     s->names[0] = MW_STR("press \"1\"");
     s->names[1] = MW_STR("");
     for (int c = 0; c < COLUMNS; c++) s->pointers[c] = s->values[c];
     for (int i = 0; i < n; i++) {
         s->times[i] = (first + i) * INT64_C(1000000);
         s->devices[i] = (int32_t)((first + i) % 2);
+        s->texts[i] = (int32_t)((first + i) % 3) - 1;
         for (int c = 0; c < COLUMNS; c++)
             s->values[c][i] = (first + i) % 7 == 3 ? MW_NAN : (double)(first + i) + 0.1 * c;
     }
@@ -71,6 +80,8 @@ static int64_t check_rows(mw_journal_file *f) {
         assert_memory_equal(rows.devices, s.devices, (size_t)rows.n * sizeof *s.devices);
         for (int c = 0; c < COLUMNS; c++)
             assert_memory_equal(rows.columns[c], s.values[c], (size_t)rows.n * sizeof(double));
+        for (int32_t k = 0; k < f->n_texts; k++)
+            assert_memory_equal(rows.texts[k], s.texts, (size_t)rows.n * sizeof *s.texts);
         for (int i = 0; i < 2; i++) assert_true(mw_str_eq(rows.names[i], s.names[i]));
         next += rows.n;
     }
@@ -83,6 +94,8 @@ static int64_t count(const mw_ctx *ctx, mw_dir *dir, const char *name, bool is_l
     assert_ok(mw_journal_open(ctx, dir, name, is_last, &f, &err));
     assert_int_equal(f.n_columns, COLUMNS);
     for (int c = 0; c < COLUMNS; c++) assert_string_equal(f.columns[c], columns[c]);
+    assert_int_equal(f.n_texts, 1);
+    assert_string_equal(f.columns[COLUMNS], "product");
     const int64_t next = check_rows(&f);
     mw_journal_done(&f);
     return next;
@@ -92,7 +105,7 @@ static int64_t count(const mw_ctx *ctx, mw_dir *dir, const char *name, bool is_l
 static void write_file(const mw_ctx *ctx, mw_dir *dir, int64_t first, bool synced,
                        uint64_t ends[RECORDS + 1]) {
     mw_journal *j;
-    assert_ok(mw_journal_create(ctx, dir, first, columns, COLUMNS, &j, &err));
+    assert_ok(mw_journal_create(ctx, dir, first, &all, &j, &err));
     ends[0] = mw_journal_bytes(j);
     for (int k = 0; k < RECORDS; k++) {
         assert_ok(add(j, rows_of(k), &err));
@@ -100,8 +113,10 @@ static void write_file(const mw_ctx *ctx, mw_dir *dir, int64_t first, bool synce
         ends[k + 1] = mw_journal_bytes(j);
     }
     assert_ok(mw_journal_sync(j, &err));
-    assert_true(mw_journal_has_columns(j, columns, COLUMNS));
-    assert_false(mw_journal_has_columns(j, columns, 1));
+    assert_true(mw_journal_has_columns(j, &all));
+    assert_false(mw_journal_has_columns(j, &(mw_journal_columns){columns, texts, 1, 1}));
+    assert_false(mw_journal_has_columns(j, &numbers));
+    assert_false(mw_journal_has_columns(j, &(mw_journal_columns){columns, columns, COLUMNS, 1}));
     mw_journal_close(j);
 }
 
@@ -279,7 +294,7 @@ static mw_status scenario(const mw_ctx *ctx, void *arg, mw_err *e) {
     mw_journal_name(0, name);
     (void)unlinkat(mw_dir_fd(s->dir), name, 0);
     s->known = 0;
-    mw_status status = mw_journal_create(ctx, s->dir, 0, columns, COLUMNS, &j, e);
+    mw_status status = mw_journal_create(ctx, s->dir, 0, &all, &j, e);
     for (int k = 0, tries = 0; k < 5 && !status && tries < 8; tries++) {
         mw_err why = {0};
         mw_status one = add(j, rows_of(k), &why);
@@ -360,8 +375,40 @@ MW_TEST(journals_survive_any_failed_allocation) {
     mw_dir_close(s.dir);
 }
 
-MW_TEST_MAIN(MW_RUN(names_say_the_first_row), MW_RUN(rows_come_back_and_files_go_on),
-             MW_RUN(a_torn_end_is_cut_at_every_byte),
+/* What earlier versions wrote, and read. */
+MW_TEST(without_texts_a_file_is_one_of_version_1) {
+    mw_ctx ctx;
+    mw_journal *j;
+    mw_journal_file f;
+    mw_journal_head head;
+    char name[MW_JOURNAL_NAME];
+    mw_ctx_init(&ctx);
+    mw_dir *dir = open_folder(&ctx);
+    assert_ok(mw_journal_create(&ctx, dir, 5, &numbers, &j, &err));
+    for (int k = 0; k < RECORDS; k++) assert_ok(add(j, rows_of(k), &err));
+    assert_ok(mw_journal_sync(j, &err));
+    mw_journal_close(j);
+    mw_journal_name(5, name);
+    assert_ok(mw_journal_open(&ctx, dir, name, true, &f, &err));
+    memcpy(&head, f.map.data, sizeof head);
+    assert_int_equal(head.version, MW_JOURNAL_NUMBERS);
+    assert_int_equal(f.n_texts, 0);
+    (void)check_rows(&f);
+    assert_ok(mw_journal_continue(&ctx, dir, &f, &j, &err));
+    assert_true(mw_journal_has_columns(j, &numbers));
+    mw_journal_done(&f);
+    assert_ok(add(j, 3, &err));
+    assert_ok(mw_journal_sync(j, &err));
+    mw_journal_close(j);
+    assert_ok(mw_journal_open(&ctx, dir, name, true, &f, &err));
+    (void)check_rows(&f);
+    mw_journal_done(&f);
+    assert_ok(mw_dir_remove(&ctx, dir, name, &err));
+    mw_dir_close(dir);
+}
+
+MW_TEST_MAIN(MW_RUN(without_texts_a_file_is_one_of_version_1), MW_RUN(names_say_the_first_row),
+             MW_RUN(rows_come_back_and_files_go_on), MW_RUN(a_torn_end_is_cut_at_every_byte),
              MW_RUN(a_changed_byte_is_found_with_its_place),
              MW_RUN(records_that_were_never_synced_are_no_damage),
              MW_RUN(each_failed_call_takes_back_what_was_not_acknowledged),

@@ -19,7 +19,7 @@ static mw_err err;
 
 static const char config_text[] =
     "{\"schemaConfig\":{\"timeColumn\":\"when\",\"deviceColumn\":\"machine\",\"continuousColumns\":"
-    "[\"a\"],\"booleanColumns\":[\"b\"],\"rollingWindows\":[2]}}";
+    "[\"a\"],\"booleanColumns\":[\"b\"],\"categoricalColumns\":[\"note\"],\"rollingWindows\":[2]}}";
 static const char unnamed_text[] =
     "{\"schemaConfig\":{\"continuousColumns\":[\"a\"],\"rollingWindows\":[2]}}";
 
@@ -113,6 +113,88 @@ MW_TEST(three_forms_give_the_same_rows) {
     end(&r);
 }
 
+/* ---- categories ---- */
+
+static void check_text(const reader *r, int32_t text, int64_t row, const char *want) {
+    const mw_live_rows *rows = &r->rows;
+    const int32_t number = rows->texts[text * rows->room + row];
+    if (!want)
+        assert_int_equal(number, -1);
+    else
+        assert_true(mw_str_is(mw_dictionary_text(rows->vocabulary, number), want));
+}
+
+MW_TEST(texts_of_categories_are_kept) {
+    static const char config[] =
+        "{\"schemaConfig\":{\"timeColumn\":\"when\",\"deviceColumn\":\"machine\","
+        "\"continuousColumns\":[\"a\"],\"categoricalColumns\":[\"note\",\"machine\",\"kind\","
+        "\"device_id\"],\"rollingWindows\":[2]}}";
+    reader r;
+    begin(&r, config);
+    assert_int_equal(r.columns.n_texts, 2); /* the others are the device */
+    assert_string_equal(r.columns.texts[0], "note");
+    assert_string_equal(r.columns.texts[1], "kind");
+    static const int32_t texts[] = {0, -1, 1, -1};
+    assert_memory_equal(r.columns.category_text, texts, sizeof texts);
+    /* Rows in the order of their times; what is no text of its own is missing. */
+    assert_ok(read_text(&r, MW_LIVE_JSON,
+                        "{\"rows\":[{\"when\":1700000002,\"machine\":\"m\",\"note\":\"\\u00f6l\"},"
+                        "{\"kind\":7.50,\"when\":1700000000,\"machine\":\"m\",\"note\":\" a \"},"
+                        "{\"when\":1700000001,\"machine\":\"a\",\"note\":null,\"kind\":true},"
+                        "{\"when\":1700000003,\"machine\":\"m\",\"note\":\"\",\"kind\":\"NaN\"},"
+                        "{\"when\":1700000004,\"machine\":\"m\",\"note\":[\"x\"]}]}"));
+    assert_int_equal(r.rows.n, 4);
+    assert_string_equal(r.rows.reasons[0], "row 5: note is no single value");
+    static const char *const want[4][2] = {
+        {"a", "7.50"}, {NULL, "true"}, {"\xc3\xb6l", NULL}, {NULL, NULL}};
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++) check_text(&r, k, i, want[i][k]);
+    assert_ok(read_text(&r, MW_LIVE_CSV,
+                        "kind,when,machine,note\n,1700000002,m,\"\xc3\xb6l\"\n7.50,1700000000,m,a\n"
+                        "true,1700000001,a,\n NaN,1700000003,m,N/A\n"));
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++) check_text(&r, k, i, want[i][k]);
+    static const char *const streams[] = {"stream_text.arrows", "stream_codes.arrows"};
+    for (int s = 0; s < 2; s++) {
+        assert_ok(read_golden(&r, streams[s]));
+        assert_int_equal(r.rows.n, 3);
+        check_text(&r, 0, 0, "a");
+        check_text(&r, 0, 1, "c");
+        check_text(&r, 0, 2, NULL);
+        for (int i = 0; i < 3; i++) check_text(&r, 1, i, NULL);
+    }
+    char body[600], longest[MW_LIVE_DEVICE_BYTES + 2];
+    memset(longest, 'x', sizeof longest);
+    longest[MW_LIVE_DEVICE_BYTES + 1] = '\0';
+    (void)snprintf(body, sizeof body, "when,machine,note\n1700000000,m,%s\n1700000001,m,%s\n",
+                   longest, longest + 1);
+    assert_ok(read_text(&r, MW_LIVE_CSV, body));
+    assert_int_equal(r.rows.n, 1);
+    assert_non_null(strstr(r.rows.reasons[0], "row 1: note, xxx"));
+    assert_non_null(strstr(r.rows.reasons[0], "is longer than 256 bytes"));
+    end(&r);
+}
+
+/* Truth values of an Arrow stream are words, too; numbers are not. */
+MW_TEST(arrow_categories_are_texts_or_truth_values) {
+    reader r;
+    begin(&r,
+          "{\"schemaConfig\":{\"timeColumn\":\"when\",\"deviceColumn\":\"machine\","
+          "\"continuousColumns\":[\"x\"],\"categoricalColumns\":[\"b\"],\"rollingWindows\":[2]}}");
+    assert_ok(read_golden(&r, "stream_text.arrows"));
+    check_text(&r, 0, 0, "true");
+    check_text(&r, 0, 1, NULL);
+    check_text(&r, 0, 2, "false");
+    end(&r);
+    begin(&r,
+          "{\"schemaConfig\":{\"timeColumn\":\"when\",\"deviceColumn\":\"machine\","
+          "\"continuousColumns\":[\"x\"],\"categoricalColumns\":[\"a\"],\"rollingWindows\":[2]}}");
+    assert_ok(read_golden(&r, "stream_text.arrows"));
+    assert_int_equal(r.rows.n, 2); /* those without a value */
+    assert_string_equal(r.rows.reasons[0], "row 1: a holds values of type float64");
+    end(&r);
+}
+
 MW_TEST(bodies_that_cannot_be_read_are_refused) {
     reader r;
     begin(&r, config_text);
@@ -193,11 +275,16 @@ MW_TEST(too_many_rows_are_refused) {
 MW_TEST(columns_that_stored_rows_need_are_refused) {
     mw_feature_config config;
     mw_live_columns columns;
-    static const char *const texts[] = {"{\"schemaConfig\":{\"continuousColumns\":[\"time\"],"
-                                        "\"timeColumn\":\"t\",\"rollingWindows\":[2]}}",
-                                        "{\"schemaConfig\":{\"continuousColumns\":[\"a\",\"device_"
-                                        "id\"],\"deviceColumn\":\"m\",\"rollingWindows\":[2]}}"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const texts[] = {
+        "{\"schemaConfig\":{\"continuousColumns\":[\"time\"],"
+        "\"timeColumn\":\"t\",\"rollingWindows\":[2]}}",
+        "{\"schemaConfig\":{\"continuousColumns\":[\"a\",\"device_"
+        "id\"],\"deviceColumn\":\"m\",\"rollingWindows\":[2]}}",
+        "{\"schemaConfig\":{\"continuousColumns\":[\"a\"],"
+        "\"categoricalColumns\":[\"timestamp\"]}}",
+        "{\"schemaConfig\":{\"continuousColumns\":[\"a\"],\"timeColumn\":"
+        "\"t\",\"categoricalColumns\":[\"time\"]}}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_ok(mw_feature_config_read(NULL, texts[i], strlen(texts[i]), &config, &err));
         assert_status(mw_live_columns_init(NULL, &config, &columns, &err), MW_ECONFLICT);
         mw_feature_config_done(&config);
@@ -269,7 +356,9 @@ MW_TEST(rows_survive_any_failed_allocation) {
     mw_free(stream);
 }
 
-MW_TEST_MAIN(MW_RUN(three_forms_give_the_same_rows), MW_RUN(bodies_that_cannot_be_read_are_refused),
+MW_TEST_MAIN(MW_RUN(texts_of_categories_are_kept),
+             MW_RUN(arrow_categories_are_texts_or_truth_values),
+             MW_RUN(three_forms_give_the_same_rows), MW_RUN(bodies_that_cannot_be_read_are_refused),
              MW_RUN(unusable_rows_are_told), MW_RUN(usual_names_are_found),
              MW_RUN(too_many_rows_are_refused), MW_RUN(columns_that_stored_rows_need_are_refused),
              MW_RUN(cut_and_changed_bodies_are_read_or_refused),

@@ -135,7 +135,8 @@ static void change_while_sending(scene *s) {
     int32_t version;
     mw_err e = {0};
     if (mw_feature_config_read(NULL, text, strlen(text), &config, &e)) fail_msg("%s", e.message);
-    if (mw_store_config_put(&ctx, s->store, text, config.program->hash, &version, &e))
+    if (mw_store_config_put(&ctx, s->store, MW_CONFIG_ANY, text, config.program->hash, &version,
+                            &e))
         fail_msg("%s", e.message);
     mw_feature_config_done(&config);
 }
@@ -185,7 +186,38 @@ MW_TEST(who_has_no_configuration_is_told) {
     live_end(s);
 }
 
+MW_TEST(all_organizations_share_a_ceiling_of_memory) {
+    scene *s = &at_hand;
+    mw_mem account;
+    request r;
+    live_begin(s, &usual);
+    live_send_some(s, 5);
+    live_stop(s);
+    mw_mem_init(&account, &mw_mem_process, 64 << 20);
+    mw_ctx ctx = s->ctx;
+    ctx.mem = &account;
+    assert_ok(live_start(s, &ctx, &err));
+    live_send_some(s, 5);
+    void *much = mw_alloc(&account, 60 << 20); /* as another organization would */
+    assert_non_null(much);
+    for (int i = 0; i < 3; i++) {
+        assert_status(live_send(s, i % ORGS, &r, &err), MW_ENOMEM);
+        assert_non_null(strstr(err.message, "all the memory"));
+    }
+    mw_free(much);
+    live_send_some(s, 5);
+    live_check(s);
+    live_check_stored(s);
+    live_stop(s);
+    assert_int_equal(mw_mem_used(&account), 0);
+    ctx.mem = &mw_mem_process;
+    assert_ok(live_start(s, &ctx, &err));
+    live_check(s);
+    live_end(s);
+}
+
 MW_TEST_MAIN(MW_RUN(features_are_those_of_the_rows_that_came),
              MW_RUN(another_configuration_starts_from_all_rows), MW_RUN(many_threads_share_syncs),
              MW_RUN(the_same_rows_from_many_threads_count_once),
-             MW_RUN(who_has_no_configuration_is_told))
+             MW_RUN(who_has_no_configuration_is_told),
+             MW_RUN(all_organizations_share_a_ceiling_of_memory))

@@ -111,8 +111,8 @@ static void do_run(run *r, const mw_ctx *ctx, const mw_table *table, const char 
     r->dir = mw_problem_dir(folder);
     mw_table_stream stream;
     stream_of(table, &stream);
-    r->status =
-        mw_plant_fit(ctx, &stream.rows, args, MW_STR(""), "sha256:abc", r->dir, &writer, &r->err);
+    r->status = mw_plant_fit(ctx, &stream.rows, args, MW_STR(""), NULL, "sha256:abc", r->dir,
+                             &writer, &r->err);
     mw_table_stream_end(&stream);
     mw_args_free(args);
     if (r->status) {
@@ -444,7 +444,7 @@ MW_TEST(running_out_of_memory_is_clean) {
         mw_json_writer_init(&writer, &text, 0);
         mw_alloc_fail_at(n);
         mw_status status =
-            mw_plant_fit(&ctx, &stream.rows, args, MW_STR(""), "h", dir, &writer, &err);
+            mw_plant_fit(&ctx, &stream.rows, args, MW_STR(""), NULL, "h", dir, &writer, &err);
         done = !mw_alloc_fault_fired();
         mw_alloc_fail_at(0);
         if (done)

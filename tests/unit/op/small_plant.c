@@ -44,8 +44,11 @@ mw_args *plant_args(const char *op, const char *settings) {
 mw_status plant_call(small_plant *plant, const mw_ctx *ctx, const char *op, const mw_args *args,
                      mw_buf *out, mw_err *err) {
     char job_id[32] = "";
-    mw_call call = {ctx,  plant->app, {"test", MW_ROLE_ADMIN}, args, plant->app->data_path,
-                    NULL, NULL};
+    mw_call call = {.ctx = ctx,
+                    .app = plant->app,
+                    .principal = {"test", MW_ROLE_ADMIN, NULL},
+                    .args = args,
+                    .data_path = plant->app->data_path};
     mw_status status = mw_op_call(mw_op_by_name(op), &call, out, job_id, err);
     if (!status && job_id[0]) status = mw_jobs_run_inline(ctx, plant->app->jobs, job_id, out, err);
     return status;

@@ -48,8 +48,9 @@ static void stage(scene *s, const char *names) {
 static mw_status commit(scene *s, const mw_ctx *ctx, const char *json, mw_err *why) {
     const mw_json *files;
     char id[32];
-    assert_ok(mw_store_job_create_claimed(&s->plant.ctx, s->plant.app->store, "ingest", "{}", "w",
-                                          60000000, false, id, &err));
+    const mw_job_new new_job = {
+        .kind = "ingest", .payload = "{}", .worker = "w", .lease_us = 60000000};
+    assert_ok(mw_store_job_create(&s->plant.ctx, s->plant.app->store, &new_job, id, &err));
     assert_ok(mw_json_parse(&s->arena, json, strlen(json), &files, &err));
     mw_job_record job = {.id = id, .fence = 1};
     return mw_op__commit(ctx, s->plant.app, &job, s->work, "main", files, NULL, 0, "{}", why);

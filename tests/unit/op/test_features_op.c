@@ -17,6 +17,7 @@ typedef struct files {
     const mw_op *op;
     const mw_param *params;
     char paths[PATHS][512]; /* of the configuration, the rows, the features */
+    char flagged[512];      /* "": not asked for */
     int threads;
     mw_status last;
 } files;
@@ -55,6 +56,9 @@ static mw_status parse(const mw_ctx *ctx, const files *f, mw_args **ret, mw_err 
     mw_status status = mw_args_new(ctx->mem, f->params, ret, err);
     for (int i = 0; i < PATHS && !status; i++)
         status = mw_args_set(*ret, mw_str_of(names[i]), mw_str_of(f->paths[i]), err);
+    if (!status && f->flagged[0])
+        status = mw_args_set(*ret, MW_STR("quality"), mw_str_of(f->flagged), err);
+    if (!status && f->flagged[0]) status = mw_args_set(*ret, MW_STR("range"), MW_STR("a=50:"), err);
     return status ? status : mw_args_finish(*ret, err);
 }
 
@@ -106,6 +110,16 @@ MW_TEST(any_failed_allocation_is_survived) {
     assert_true(mw_fault_loop_alloc(run, &f) > 100);
 }
 
+MW_TEST(any_failed_allocation_is_survived_by_judging) {
+    static const char *const flagged[] = {"q.csv", "q.arrow"};
+    for (int i = 0; i < 2; i++) {
+        files f;
+        make_files(&f, "f.csv", 60);
+        snprintf(f.flagged, sizeof f.flagged, "%s/%s", mw_test_folder(), flagged[i]);
+        assert_true(mw_fault_loop_alloc(run, &f) > 200);
+    }
+}
+
 MW_TEST(a_full_disk_leaves_what_was_there) {
     static const char *const outs[] = {"f.csv", "f.arrow"};
     for (int i = 0; i < 2; i++) {
@@ -123,5 +137,7 @@ MW_TEST(a_file_that_cannot_be_read_leaves_what_was_there) {
     assert_true(mw_fault_loop_io(run, &f, MW_IO_READ, EIO, look) > 1);
 }
 
-MW_TEST_MAIN(MW_RUN(any_failed_allocation_is_survived), MW_RUN(a_full_disk_leaves_what_was_there),
+MW_TEST_MAIN(MW_RUN(any_failed_allocation_is_survived),
+             MW_RUN(any_failed_allocation_is_survived_by_judging),
+             MW_RUN(a_full_disk_leaves_what_was_there),
              MW_RUN(a_file_that_cannot_be_read_leaves_what_was_there))

@@ -282,6 +282,42 @@ MW_TEST(bad_json_is_refused_with_reason) {
     mw_args_free(args);
 }
 
+MW_TEST(everything_that_is_wrong_is_collected) {
+    mw_args *args = fresh(NULL);
+    mw_faults faults;
+    mw_faults_init(&faults, NULL);
+    mw_args_collect(args, &faults);
+    assert_ok(set(args, "max_detph", "1"));
+    assert_ok(set(args, "max_depth", "1000"));
+    assert_ok(set(args, "rate", "x"));
+    assert_ok(set(args, "rate", "0.5")); /* the right value does not undo the wrong one */
+    faults.lead = "/";
+    static const char json[] = "{\"big\":\"y\",\"zzz\":1,\"drop\":[1,\"a\",{}]}";
+    mw_arena arena;
+    const mw_json *object;
+    mw_arena_init(&arena, NULL);
+    assert_ok(mw_json_parse(&arena, json, sizeof json - 1, &object, &err));
+    assert_ok(mw_args_set_json(args, object, &err));
+    mw_arena_done(&arena);
+    assert_ok(mw_args_finish(args, &err));
+    static const char *const want[] = {"max_detph", "max_depth", "rate",  "/big", "/zzz",
+                                       "/drop",     "/drop",     "/file", NULL};
+    const mw_fault *fault = faults.first;
+    for (size_t i = 0; want[i]; i++, fault = fault->next) {
+        assert_non_null(fault);
+        assert_string_equal(fault->pointer, want[i]);
+    }
+    assert_null(fault);
+    assert_status(mw_faults_status(&faults, &err), MW_EINVAL);
+    assert_string_equal(err.message, "unknown parameter \"max_detph\"");
+    assert_string_equal(err.hint, "did you mean \"max_depth\"?");
+    for (int i = 0; i < 100; i++) assert_ok(mw_faults_add(&faults, &err));
+    assert_int_equal(faults.n_listed, MW_LIMIT(FAULTS));
+    assert_int_equal(faults.n_all, 108);
+    mw_faults_done(&faults);
+    mw_args_free(args);
+}
+
 MW_TEST(environment_comes_between_user_and_default) {
     mw_args *args = fresh(NULL);
     setenv("MW_TEST_INTERVAL", "10s", 1);
@@ -597,6 +633,7 @@ MW_TEST(every_allocation_may_fail) {
 MW_TEST_MAIN(MW_RUN(defaults_apply), MW_RUN(text_sets_every_type),
              MW_RUN(bad_text_is_refused_with_reason), MW_RUN(long_values_are_refused_and_shown_cut),
              MW_RUN(json_sets_every_type), MW_RUN(bad_json_is_refused_with_reason),
+             MW_RUN(everything_that_is_wrong_is_collected),
              MW_RUN(environment_comes_between_user_and_default),
              MW_RUN(a_default_that_does_not_fit_is_an_internal_error),
              MW_RUN(written_values_rebuild_the_same_values), MW_RUN(schemas), MW_RUN(help),

@@ -43,40 +43,6 @@ void store_organizations(void **state) {
     end(&s);
 }
 
-void store_configs(void **state) {
-    (void)state;
-    scene s;
-    begin(&s);
-    int32_t version = 0;
-    mw_config_record config;
-    assert_status(mw_store_config(&s.acme, s.store, &s.arena, 0, &config, &err), MW_ENOTFOUND);
-    assert_true(err.hint[0]);
-    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":1}", "h1", &version, &err));
-    assert_int_equal(version, 1);
-    const uint64_t before = mw_store_change_counter(s.store);
-    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":2}", "h2", &version, &err));
-    assert_int_equal(version, 2);
-    assert_true(mw_store_change_counter(s.store) != before);
-    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":2}", "h2", &version, &err));
-    assert_int_equal(version, 2); /* the same once more */
-    assert_ok(mw_store_config_put(&s.acme, s.store, "{\"a\":1}", "h1", &version, &err));
-    assert_int_equal(version, 3); /* back again */
-    assert_ok(mw_store_config_put(&s.globex, s.store, "{\"b\":1}", "h3", &version, &err));
-    assert_int_equal(version, 1);
-    assert_ok(mw_store_config(&s.acme, s.store, &s.arena, 0, &config, &err));
-    assert_int_equal(config.version, 3);
-    assert_string_equal(config.config, "{\"a\":1}");
-    assert_string_equal(config.hash, "h1");
-    assert_true(config.created_us > 0);
-    assert_ok(mw_store_config(&s.acme, s.store, &s.arena, 2, &config, &err));
-    assert_string_equal(config.config, "{\"a\":2}");
-    assert_ok(mw_store_config(&s.globex, s.store, &s.arena, 0, &config, &err));
-    assert_string_equal(config.config, "{\"b\":1}");
-    assert_status(mw_store_config(&s.globex, s.store, &s.arena, 2, &config, &err), MW_ENOTFOUND);
-    assert_status(mw_store_config_put(&s.acme, s.store, NULL, "h", &version, &err), MW_EINVAL);
-    end(&s);
-}
-
 static mw_segment_record segment(const char *source, const char *file, int64_t first_us) {
     return (mw_segment_record){.source = source,
                                .content_hash = "abc",
@@ -350,29 +316,95 @@ void store_commit_refused(void **state) {
     end(&s);
 }
 
-void store_change_counter(void **state) {
+void mw_conformance_fill(const mw_ctx *acme, mw_store *store) {
+    mw_ctx globex = *acme;
+    globex.org = "globex";
+    char a[32], b[32];
+    int32_t version;
+    mw_arena arena;
+    mw_job_record job;
+    mw_arena_init(&arena, NULL);
+    assert_ok(mw_store_config_put(acme, store, MW_CONFIG_ANY, "{\"\u00e4\":\"\\n\"}", "h", &version,
+                                  &err));
+    assert_ok(create_job(acme, store, "train", "{\"text\":\"it's \u20ac\"}", -3, 4, true, a, &err));
+    const char *after[] = {a};
+    const mw_job_new waits = {.kind = "k", .payload = "{}", .after = after, .n_after = 1};
+    assert_ok(mw_store_job_create(acme, store, &waits, b, &err));
+    assert_ok(mw_store_job_claim(acme, store, &arena, a, "w", SECOND, &job, &err));
+    const mw_job_renewal renewal = {.id = a,
+                                    .fence = 1,
+                                    .lease_us = SECOND,
+                                    .progress = 1.0 / 3,
+                                    .message = "half",
+                                    .log = "line\n",
+                                    .n_log_lines = 1};
+    assert_ok(mw_store_job_renew(acme, store, &renewal, NULL, &err));
+    const mw_segment_record segment = {.source = "a b.csv",
+                                       .content_hash = "c",
+                                       .file = "x.arrow",
+                                       .layout = "wide",
+                                       .n_rows = INT64_C(5000000000),
+                                       .first_us = -7};
+    const mw_version_record models[] = {{.model = "m",
+                                         .run_id = "r",
+                                         .sha256 = "s",
+                                         .metrics = "{}",
+                                         .params = "{}",
+                                         .data_hash = "d"},
+                                        {.model = "m",
+                                         .run_id = "r",
+                                         .sha256 = "s",
+                                         .metrics = "{}",
+                                         .params = "{}",
+                                         .data_hash = "d",
+                                         .production = true}};
+    const mw_commit commit = {.job_id = a,
+                              .fence = 1,
+                              .result = "{}",
+                              .dataset = "main",
+                              .segments = &segment,
+                              .n_segments = 1,
+                              .versions = models,
+                              .n_versions = 2};
+    assert_ok(mw_store_commit(acme, store, &commit, &err));
+    for (int i = 0; i < 1200; i++) /* more than goes over at a time */
+        assert_ok(mw_store_audit(i % 2 ? acme : &globex, store, "cli", "train", "{}", &err));
+    assert_ok(mw_store_org_ensure(&globex, store, "globex", &err));
+    const mw_schedule_record schedule = {.name = "nightly",
+                                         .cron = "0 2 * * *",
+                                         .zone = "Europe/Berlin",
+                                         .kind = "k",
+                                         .payload = "{}",
+                                         .next_us = START_US + SECOND};
+    assert_ok(mw_store_schedule_put(acme, store, &schedule, b, &err));
+    const mw_key_record key = {
+        .id = "k1", .org = "*", .name = "all", .role = "admin", .hash = "00"};
+    assert_ok(mw_store_key_create(acme, store, &key, &err));
+    mw_arena_done(&arena);
+}
+
+void store_audit(void **state) {
     (void)state;
     scene s;
     begin(&s);
-    mw_store *second = mw_conformance_open(&s.acme);
-    uint64_t before = mw_store_change_counter(s.store);
-    assert_true(before == mw_store_change_counter(second));
-    const char *id = create(&s, &s.acme, "k", 0);
-    uint64_t after = mw_store_change_counter(second);
-    assert_true(before != after);
-    assert_true(after == mw_store_change_counter(s.store));
-    claim(&s, id);
-    after = mw_store_change_counter(second);
-    assert_ok(mw_store_ping(&s.acme, s.store, &err));
-    assert_ok(mw_store_audit(&s.acme, s.store, "cli", "train", "{}", &err));
-    assert_ok(mw_store_job_renew(&s.acme, s.store, id, 1, SECOND, 0.5, "x", NULL, &err));
-    int32_t n_expired = 9;
-    assert_ok(mw_store_job_expire(&s.acme, s.store, "late", &n_expired, &err));
-    assert_int_equal(n_expired, 0);
-    assert_true(after == mw_store_change_counter(second));
-    assert_ok(mw_store_job_cancel(&s.acme, s.store, id, &err));
-    assert_true(after != mw_store_change_counter(second));
-    mw_store_close(second);
+    for (int i = 0; i < 5; i++) {
+        char action[16];
+        (void)snprintf(action, sizeof action, "act %d", i);
+        assert_ok(mw_store_audit(i == 2 ? &s.globex : &s.acme, s.store, "key:k1", action,
+                                 "{\"a\":1}", &err));
+    }
+    const mw_audit_record *entries;
+    size_t n;
+    assert_ok(mw_store_audit_list(&s.acme, s.store, &s.arena, 0, 2, &entries, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(entries[0].action, "act 4");
+    assert_string_equal(entries[1].action, "act 3");
+    assert_string_equal(entries[1].principal, "key:k1");
+    assert_string_equal(entries[1].detail, "{\"a\":1}");
+    assert_ok(
+        mw_store_audit_list(&s.acme, s.store, &s.arena, entries[1].seq, 9, &entries, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(entries[0].action, "act 1");
     end(&s);
 }
 
@@ -386,15 +418,14 @@ void store_bad_arguments(void **state) {
     const mw_job_record *jobs;
     size_t n;
     assert_status(mw_store_org_ensure(&s.acme, s.store, "a b", &err), MW_EINVAL);
-    assert_status(mw_store_job_create(&bad, s.store, "k", "{}", 0, 1, false, id, &err), MW_EINVAL);
-    assert_status(mw_store_job_create(&s.acme, s.store, "k/x", "{}", 0, 1, false, id, &err),
-                  MW_EINVAL);
-    assert_status(mw_store_job_create(&s.acme, s.store, "k", NULL, 0, 1, false, id, &err),
-                  MW_EINVAL);
-    assert_status(mw_store_job_create(&s.acme, s.store, "k", "{}", 0, 0, false, id, &err),
-                  MW_EINVAL);
+    assert_status(create_job(&bad, s.store, "k", "{}", 0, 1, false, id, &err), MW_EINVAL);
+    assert_status(create_job(&s.acme, s.store, "k/x", "{}", 0, 1, false, id, &err), MW_EINVAL);
+    assert_status(create_job(&s.acme, s.store, "k", NULL, 0, 1, false, id, &err), MW_EINVAL);
+    assert_status(create_job(&s.acme, s.store, "k", "{}", 0, -1, false, id, &err), MW_EINVAL);
     assert_string_equal(id, "untouched");
-    assert_status(mw_store_job_list(&s.acme, s.store, &s.arena, 0, &jobs, &n, &err), MW_EINVAL);
+    assert_status(mw_store_job_list(&s.acme, s.store, &s.arena, &(mw_job_filter){.limit = 0}, &jobs,
+                                    &n, &err),
+                  MW_EINVAL);
     assert_status(mw_store_audit(&s.acme, s.store, "cli", NULL, "{}", &err), MW_EINVAL);
     mw_segment_record one = segment("a", "1", 0);
     mw_commit commit = {.segments = &one, .n_segments = 1};
@@ -406,7 +437,7 @@ void store_bad_arguments(void **state) {
     assert_false(exists);
     create(&s, &s.acme, "k", 0);
     const char *job = claim(&s, NULL).id;
-    assert_ok(mw_store_job_renew(&s.acme, s.store, job, 1, SECOND, 0.0 / 0.0, NULL, NULL, &err));
+    assert_ok(renew(&s.acme, s.store, job, 1, SECOND, 0.0 / 0.0, NULL, NULL, &err));
     assert_true(get(&s, &s.acme, job).progress == 0);
     end(&s);
 }
@@ -434,8 +465,7 @@ static void *crowd_main(void *arg) {
         if (mw_store_commit(&ctx, c->scene->store, &bad, &local) != MW_ENOTFOUND) c->n_wrong++;
         if (mw_store_commit(&ctx, c->scene->store, &good, &local) != MW_OK) c->n_wrong++;
         if (number > 0) c->n_versions++;
-        mw_status status =
-            mw_store_job_create(&ctx, c->scene->store, "train", "{}", 0, 1, true, id, &local);
+        mw_status status = create_job(&ctx, c->scene->store, "train", "{}", 0, 1, true, id, &local);
         if (status == MW_ECONFLICT)
             c->n_conflicts++;
         else if (status != MW_OK)

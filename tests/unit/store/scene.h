@@ -34,9 +34,39 @@ static inline void end(scene *s) {
     assert_int_equal(mw_mem_used(&mw_mem_process), 0);
 }
 
+static inline mw_status create_job(const mw_ctx *ctx, mw_store *store, const char *kind,
+                                   const char *payload, int32_t priority, int32_t max_attempts,
+                                   bool exclusive, char *id_out, mw_err *error) {
+    const mw_job_new job = {.kind = kind,
+                            .payload = payload,
+                            .priority = priority,
+                            .max_attempts = max_attempts,
+                            .exclusive = exclusive};
+    return mw_store_job_create(ctx, store, &job, id_out, error);
+}
+
+static inline mw_status create_claimed(const mw_ctx *ctx, mw_store *store, const char *kind,
+                                       const char *worker, int64_t lease_us, bool exclusive,
+                                       char *id_out, mw_err *error) {
+    const mw_job_new job = {.kind = kind,
+                            .payload = "{}",
+                            .worker = worker,
+                            .lease_us = lease_us,
+                            .exclusive = exclusive};
+    return mw_store_job_create(ctx, store, &job, id_out, error);
+}
+
+static inline mw_status renew(const mw_ctx *ctx, mw_store *store, const char *id, int64_t fence,
+                              int64_t lease_us, double progress, const char *message,
+                              bool *canceled, mw_err *error) {
+    const mw_job_renewal renewal = {
+        .id = id, .fence = fence, .lease_us = lease_us, .progress = progress, .message = message};
+    return mw_store_job_renew(ctx, store, &renewal, canceled, error);
+}
+
 static inline const char *create(scene *s, const mw_ctx *ctx, const char *kind, int32_t priority) {
     char *id = mw_arena_alloc(&s->arena, 32);
-    assert_ok(mw_store_job_create(ctx, s->store, kind, "{}", priority, 1, false, id, &err));
+    assert_ok(create_job(ctx, s->store, kind, "{}", priority, 1, false, id, &err));
     return id;
 }
 

@@ -104,6 +104,22 @@ MW_TEST(sealing_counts_and_cleans) {
     assert_int_equal(mw_mem_used(&mem), 0);
 }
 
+MW_TEST(cells_are_texts) {
+    static const char *const want[][5] = {{"0", "0.5", "", "1.5", "2"},
+                                          {"true", "false", "", "false", "true"},
+                                          {"pump", "fan", "", "pump", ""},
+                                          {"a", "", "", "gr\xc3\xbc\xc3\x9f", "z"}};
+    char digits[MW_NUMBER_MAX];
+    begin();
+    mw_err err;
+    mw_table *t;
+    assert_ok(five_rows(&t, &err));
+    for (int32_t c = 1; c < t->n_columns; c++)
+        for (int64_t row = 0; row < 5; row++)
+            assert_true(mw_str_is(mw_column_cell(&t->columns[c], row, digits), want[c - 1][row]));
+    mw_table_free(t);
+}
+
 MW_TEST(bad_tables_are_refused) {
     begin();
     mw_err err;
@@ -248,7 +264,8 @@ MW_TEST(every_allocation_may_fail) {
 }
 
 MW_TEST_MAIN(MW_RUN(column_starts_missing_and_aligned), MW_RUN(sealing_counts_and_cleans),
-             MW_RUN(bad_tables_are_refused), MW_RUN(many_columns_are_found_by_name),
+             MW_RUN(cells_are_texts), MW_RUN(bad_tables_are_refused),
+             MW_RUN(many_columns_are_found_by_name),
              MW_RUN(dictionary_gives_codes_in_order_of_appearance),
              MW_RUN(dictionary_of_fields_gives_the_codes_of_one_by_one),
              MW_RUN(every_allocation_may_fail))
