@@ -4,7 +4,7 @@
 #include "support/harness.h"
 
 uint64_t mw_fault_next(uint64_t n) {
-    const uint64_t step = 8 / (uint64_t)mw_test_rounds(8);
+    const uint64_t step = (uint64_t)mw_test_slow();
     if (n < 64) return n + 1;
     return n + (n == 64 ? 1 + mw_test_seed() % step : step);
 }

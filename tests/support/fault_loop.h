@@ -19,7 +19,7 @@
 
 enum { MW_FAULT_LOOP_MAX = 2000 };
 
-/* Which one fails after n: each, or where tests are slow (MW_TEST_SLOW) each of the first 64 and then an eighth of them, others in each run. */
+/* Which one fails after n: each, or where tests are slow (MW_TEST_SLOW=N) each of the first 64 and then an N-th of them, others in each run. */
 uint64_t mw_fault_next(uint64_t n);
 
 typedef mw_status (*mw_fault_scenario)(const mw_ctx *ctx, void *arg, mw_err *err);

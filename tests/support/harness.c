@@ -27,10 +27,15 @@ static void remove_folder(void) {
     if (folder[0]) nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-int mw_test_rounds(int n) {
+int mw_test_slow(void) {
     const char *slow = getenv("MW_TEST_SLOW");
     const int part = slow ? atoi(slow) : 1;
-    return part <= 1 ? n : n < part ? 1 : n / part;
+    return part < 1 ? 1 : part;
+}
+
+int mw_test_rounds(int n) {
+    const int part = mw_test_slow();
+    return part > 1 && n < part ? 1 : n / part;
 }
 
 const char *mw_test_folder(void) {

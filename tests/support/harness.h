@@ -39,6 +39,9 @@ int mw_test_main(int argc, char **argv, const mw_test *tests, size_t n);
 /* The seed of this run; printed in the plan so that a failure can be had again with --seed. */
 uint64_t mw_test_seed(void);
 
+/* MW_TEST_SLOW: the part of many rounds that is run under what slows tests down; 1 where nothing does. */
+int mw_test_slow(void);
+
 /* How many of n rounds with random input: the MW_TEST_SLOW-th part of them under what slows tests down, at least 1. Each run has other input. */
 int mw_test_rounds(int n);
 

@@ -71,7 +71,7 @@ fault: deps-test
 # MW_TEST_SLOW=N: that part of the random rounds, and longer limits.
 # Some kernels hand out addresses that gcc 12's thread sanitizer cannot map: no randomization there.
 ASAN_ENV := MW_TEST_SLOW=8 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-TSAN_ENV := MW_TEST_SLOW=8 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch -R
+TSAN_ENV := MW_TEST_SLOW=16 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch -R
 
 .PHONY: asan tsan
 asan: deps-test
@@ -90,12 +90,15 @@ tsan-run:
 # Valgrind sees what gcc's sanitizers cannot: reads of memory that was never written.
 # The job tests keep time with leases, which valgrind is too slow for; TSan and ASan run them.
 VALGRIND_FOLDERS ?= store op tree ingest live model serve table text base param cli stat metric linear feature track
-VALGRIND_TESTS = $(foreach folder,$(VALGRIND_FOLDERS),$(filter $(O)/tests/unit/$(folder)/%,$(UNIT_TESTS)))
+# VALGRIND_SHARE=K/N: the programs K, K + N, K + 2N ... of them.
+VALGRIND_SHARE ?= 1/1
+VALGRIND_TESTS = $(shell printf '%s\n' $(foreach folder,$(VALGRIND_FOLDERS),$(filter $(O)/tests/unit/$(folder)/%,$(UNIT_TESTS))) $(REPLAYS) | \
+    sed -n '$(subst /,~,$(VALGRIND_SHARE))p')
 .PHONY: valgrind
 valgrind: deps-full
 	@$(MAKE) -j$(JOBS) --no-print-directory build-unit
 	MW_TEST_SLOW=40 prove -j$(JOBS) -e 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
-	    $(VALGRIND_TESTS) $(REPLAYS)
+	    $(VALGRIND_TESTS)
 
 # The other machine: its compiler and qemu are packages, its libraries are unpacked below build/.
 ARM64_FOLDERS ?= base text param table stat metric linear tree feature model
@@ -113,7 +116,7 @@ arm64: deps-full $(ARM64_STAMP)
 	@$(MAKE) BUILD=arm64 --no-print-directory arm64-run
 build-arm64: $(BINARY) $(ARM64_TESTS)
 arm64-run:
-	MW_TEST_SLOW=16 prove -j$(JOBS) -e qemu-aarch64 $(ARM64_TESTS)
+	MW_TEST_SLOW=32 prove -j$(JOBS) -e qemu-aarch64 $(ARM64_TESTS)
 	prove -e '' tests/quality/arm64_same_bytes.sh
 
 FUZZ_SECONDS ?= 600

@@ -188,7 +188,7 @@ MW_TEST(a_torn_end_is_cut_at_every_byte) {
     mw_journal_name(0, name);
     assert_ok(mw_file_read(&ctx, dir, name, 1 << 20, &bytes, &size, &err));
     assert_int_equal(size, ends[RECORDS]);
-    for (uint64_t n = 0; n < size; n++) {
+    for (uint64_t n = 0; n < size; n = mw_fault_next(n)) {
         mw_journal_file f;
         mw_journal *j;
         cut_file(dir, name, bytes, n);
@@ -225,7 +225,7 @@ MW_TEST(a_changed_byte_is_found_with_its_place) {
     write_file(&ctx, dir, 7, true, ends);
     mw_journal_name(7, name);
     assert_ok(mw_file_read(&ctx, dir, name, 1 << 20, &bytes, &size, &err));
-    for (uint64_t n = 0; n < size; n++) {
+    for (uint64_t n = 0; n < size; n = mw_fault_next(n)) {
         mw_journal_file f;
         bytes[n] = (char)(bytes[n] ^ (1 << n % 8));
         cut_file(dir, name, bytes, size);

@@ -135,7 +135,7 @@ void store_job_claims_together(void **state) {
     mw_rng rng;
     mw_rng_init(&rng, 36, 1, 0);
     size_t most_at_once = 0;
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < 3 + mw_test_rounds(9); round++) {
         planned plan[PLANNED];
         const mw_job_record *jobs;
         size_t n;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The whole contract by Schemathesis, which generates requests from openapi.json: no 5xx, no answer that the contract does not know.
 
-    SCHEMATHESIS_EXAMPLES=25 SCHEMATHESIS_SEED=1 tests/services/test_schemathesis.py
+    SCHEMATHESIS_EXAMPLES=25 SCHEMATHESIS_SEED=1 tests/quality/test_schemathesis.py
 
 Three servers of a plant with data and models: without keys, with the key of an admin, and with keys of which none is sent. Each request, good and bad, is
 held against the contract. Seeds are fixed; SCHEMATHESIS_EXAMPLES bounds the random requests of each operation.
