@@ -3,7 +3,7 @@
  *
  *   http_load rate PORT TARGET RATE SECONDS CONNECTIONS
  *       GET TARGET, RATE times a second whatever the server does (open loop); "{A}" and "{B}" in TARGET become numbers from 1 to
- *       900, other ones for each request. A request that finds no free connection is not sent, and counted. Latency is from the moment at which the
+ *       900, another pair for each request, mixed so that requests cost the same throughout. A request that finds no free connection is not sent, and counted. Latency is from the moment at which the
  *       request was due to the last byte of its answer.
  *   http_load events PORT TARGET STREAMS SECONDS CUTS RAISE
  *       STREAMS streams of TARGET, of which CUTS a second, drawn at random, are reset in whatever moment and come again with
@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { VALUES = 900, PAIR_STEP = 514229 }; /* a prime that does not divide VALUES */
 enum { READ_BYTES = 65536, HEAD_BYTES = 4096, LINE_BYTES = 1024, EVENTS = 512, RAISES = 1 << 16 };
 
 typedef struct durations { /* us */
@@ -148,6 +149,7 @@ static struct {
     int64_t n_unsent, n_other, n_silent_refusals, n_reconnects, n_sent;
     int64_t by_tenth[10]; /* accepted, by the tenth of the time in which they were */
     int64_t begun_us, length_us;
+    int64_t first_pair; /* by the clock: runs one after the other ask for other pairs */
     client *free;
 } rate;
 
@@ -200,13 +202,15 @@ static void read_answers(client *c) {
     if (c->body_left == 0) end_answer(c);
 }
 
+/* All pairs of A and B in an order in which each second of a run has small and large ones: its requests cost the same throughout. */
 static void fill(const char *target, int64_t n, char *path, size_t size) {
+    const int64_t pair = (rate.first_pair + n) * PAIR_STEP % (VALUES * VALUES);
     size_t used = 0;
     while (*target && used < size - 24) {
         const bool a = strncmp(target, "{A}", 3) == 0, b = strncmp(target, "{B}", 3) == 0;
         if (a || b) {
             used += (size_t)snprintf(path + used, size - used, "%d",
-                                     (int)((a ? n : n / 900) % 900) + 1);
+                                     (int)((a ? pair : pair / VALUES) % VALUES) + 1);
             target += 3;
         } else {
             path[used++] = *target++;
@@ -244,6 +248,7 @@ static void run_rate(const char *target, double per_second, double seconds, int 
         free_client(&clients[i]);
     }
     rate.begun_us = now_us(CLOCK_MONOTONIC);
+    rate.first_pair = rate.begun_us % (VALUES * VALUES);
     rate.length_us = (int64_t)(seconds * 1e6);
     int64_t k = 0;
     for (;;) {
