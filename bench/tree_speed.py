@@ -226,7 +226,7 @@ def main():
     for what, asked, known in (("kind", kinds, KINDS), ("peer", peers, everyone)):
         for name in set(asked) - set(known):
             parser.error(f"no {what} {name}; there are {', '.join(known)}")
-    begin, medians, recorded = time.monotonic(), {}, []
+    begin, medians = time.monotonic(), {}
     say = lambda text: print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
     for name in kinds:
         kind = (Score if name.startswith("score") else Fit)(name, options)
@@ -235,11 +235,10 @@ def main():
             series = measure(kind, chosen, threads, 1 if options.quick else options.rounds, say)
             print_table(kind, threads, series)
             medians |= {(name, threads, c): one.median("seconds") for c, one in series.items() if one.values("seconds")}
-            recorded += rows_of(kind, threads, series)
+            if not options.quick:
+                results.append(rows_of(kind, threads, series))
     print()
     print_ratios(medians)
-    if not options.quick:
-        results.append(recorded)
 
 
 if __name__ == "__main__":
